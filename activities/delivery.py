@@ -1,0 +1,102 @@
+"""Handing a Stripe event from the inbox to the workflow it is news to.
+
+The webhook does this at once; the sweep does it again for events that were kept and not handed on.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.booking import Status
+from domain.identifiers import stray_workflow_id, workflow_id
+from domain.messages import PaymentNews, StrayNews
+from domain.stripe_events import AUTHORIZING, KNOWN, is_news
+from models import Booking, Hotel, StripeWebhookEvent
+from storage.database import Database
+from storage.inbox import booking_behind, mark_processed
+
+STRAY_WORKFLOW: Final = "StrayMoneyWorkflow"
+
+
+async def hand_on(
+    database: Database, client: Client, task_queue: str, event: StripeWebhookEvent
+) -> str | None:
+    """Give a kept event to its workflow, then mark it processed.
+
+    Returns:
+        Why there was nothing to hand on; None where a workflow took it.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
+        RPCError, RuntimeError: Temporal is away. The event stays unprocessed in both cases.
+    """
+    if event.event_type not in KNOWN:
+        return await _done(database, event, "a type we do not act on")
+    async with database.transaction() as db:
+        booking = await booking_behind(
+            db,
+            booking_id=event.booking_id,
+            session_id=event.session_id,
+            payment_intent_id=event.payment_intent_id,
+        )
+        hotel = await db.get(Hotel, booking.hotel_id) if booking else None
+    if booking is None or hotel is None:
+        return await _done(database, event, "no booking of ours")
+    if not _is_news_to(booking, event):
+        return await _done(database, event, "nothing new")
+    await _tell(client, task_queue, booking, hotel, event)
+    return await _done(database, event, None)
+
+
+def _is_news_to(booking: Booking, event: StripeWebhookEvent) -> bool:
+    own = booking.payment_intent_id
+    about_own_payment = own is not None and event.payment_intent_id in {None, own}
+    return is_news(event.event_type, Status(booking.status), about_own_payment=about_own_payment)
+
+
+async def _tell(
+    client: Client, task_queue: str, booking: Booking, hotel: Hotel, event: StripeWebhookEvent
+) -> None:
+    news = PaymentNews(
+        event_id=event.event_id,
+        event_type=event.event_type,
+        session_id=event.session_id,
+        payment_intent_id=event.payment_intent_id,
+    )
+    signal = "authorized" if event.event_type in AUTHORIZING else "payment_changed"
+    handle = client.get_workflow_handle(workflow_id(booking.booking_id))
+    try:
+        await handle.signal(signal, news)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        # Never signal-with-start: that would run a booking anew that has ended.
+        await start_stray(client, task_queue, StrayNews(booking.booking_id, hotel.slug, news))
+
+
+async def start_stray(client: Client, task_queue: str, stray: StrayNews) -> None:
+    """Start the workflow that settles money of an ended booking; a repeat finds it started."""
+    subject = stray.news.payment_intent_id or stray.news.session_id or "unknown"
+    try:
+        await client.start_workflow(
+            STRAY_WORKFLOW,
+            stray,
+            id=stray_workflow_id(subject, stray.news.event_id),
+            task_queue=task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"Money for {stray.booking_id}, which has ended: {stray.news.event_type}",
+        )
+    except WorkflowAlreadyStartedError:
+        return
+
+
+async def _done(database: Database, event: StripeWebhookEvent, note: str | None) -> str | None:
+    async with database.transaction() as db:
+        await mark_processed(db, event.event_id, note)
+    return note

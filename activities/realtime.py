@@ -1,0 +1,53 @@
+"""Pusher: telling browsers that a booking changed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pusher
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from domain.identifiers import booking_channel, hotel_channel, staff_channel
+from domain.messages import Publication
+from domain.timestamps import rfc3339
+
+BOOKING_UPDATED = "booking-updated"
+_REFUSALS = (pusher.errors.PusherBadRequest, pusher.errors.PusherBadAuth, pusher.errors.PusherForbidden)
+
+
+class Realtime:
+    """Activities that publish. A repeat is harmless: each event carries the version it is about."""
+
+    def __init__(self, client: pusher.Pusher) -> None:
+        self._client = client
+
+    @activity.defn(name="realtime.publish")
+    async def publish(self, publication: Publication) -> None:
+        """Send `booking-updated` to the hotel and the booking, and the staff's own event where there is one.
+
+        Raises:
+            ApplicationError: `pusher_refused`, final: the request or our credentials are wrong.
+            Exception: anything else is worth a retry.
+        """
+        # The library blocks; in a thread it cannot stall the worker's event loop.
+        try:
+            await asyncio.to_thread(self._client.trigger_batch, _batch(publication))
+        except _REFUSALS as error:
+            raise ApplicationError(type(error).__name__, type="pusher_refused", non_retryable=True) from error
+
+
+def _batch(publication: Publication) -> list[dict[str, Any]]:
+    data = {
+        "booking_id": publication.booking_id,
+        "status": publication.status,
+        "updated_at": rfc3339(publication.updated_at),
+        "version": publication.version,
+    }
+    channels = [hotel_channel(publication.hotel_slug), booking_channel(publication.booking_id)]
+    batch = [{"channel": channel, "name": BOOKING_UPDATED, "data": data} for channel in channels]
+    if publication.staff_event is not None:
+        channel = staff_channel(publication.hotel_slug)
+        batch.append({"channel": channel, "name": publication.staff_event, "data": data})
+    return batch

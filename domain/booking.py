@@ -1,0 +1,210 @@
+"""Statuses of a booking and the one table that says how it moves between them.
+
+The workflow, the API and the pages all ask this table; nobody else knows which status may follow which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from domain.errors import IllegalTransitionError
+
+
+class Status(StrEnum):
+    """Where a booking stands."""
+
+    DRAFT = "DRAFT"
+    PENDING_PAYMENT = "PENDING_PAYMENT"
+    PENDING_APPROVAL = "PENDING_APPROVAL"
+    CONFIRMED = "CONFIRMED"
+    DECLINED = "DECLINED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+
+
+class Event(StrEnum):
+    """What happened to a booking; the timeline shows these words."""
+
+    CREATED = "created"
+    SUBMITTED = "submitted"
+    AUTHORIZED = "authorized"
+    PAYMENT_WINDOW_CLOSED = "payment_window_closed"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    APPROVAL_TIMED_OUT = "approval_timed_out"
+    AUTHORIZATION_LOST = "authorization_lost"
+    CAPTURED_OUTSIDE = "captured_outside"
+    CAPTURE_MISMATCHED = "capture_mismatched"
+    CANCELLED_BY_GUEST = "cancelled_by_guest"
+    CANCELLED_BY_STAFF = "cancelled_by_staff"
+    REFUND_RECORDED = "refund_recorded"
+    DISPUTE_RECORDED = "dispute_recorded"
+    STRAY_PAYMENT_RETURNED = "stray_payment_returned"
+    ATTENTION_NEEDED = "attention_needed"
+    ATTENTION_CLEARED = "attention_cleared"
+
+
+class ReasonCode(StrEnum):
+    """Why a booking was declined. The first five are staff's to give, the rest are the system's own."""
+
+    NO_AVAILABILITY = "NO_AVAILABILITY"
+    RATE_ERROR = "RATE_ERROR"
+    GUEST_REQUIREMENTS = "GUEST_REQUIREMENTS"
+    SUSPECTED_FRAUD = "SUSPECTED_FRAUD"
+    OTHER = "OTHER"
+    APPROVAL_TIMEOUT = "APPROVAL_TIMEOUT"
+    AUTHORIZATION_EXPIRED = "AUTHORIZATION_EXPIRED"
+    PAYMENT_MISMATCH = "PAYMENT_MISMATCH"
+
+
+STAFF_REASON_CODES = frozenset(
+    {
+        ReasonCode.NO_AVAILABILITY,
+        ReasonCode.RATE_ERROR,
+        ReasonCode.GUEST_REQUIREMENTS,
+        ReasonCode.SUSPECTED_FRAUD,
+        ReasonCode.OTHER,
+    }
+)
+
+
+class Decision(StrEnum):
+    """What a person asks of a booking. The workflow signals bear the same names."""
+
+    APPROVE = "approve"
+    DECLINE = "decline"
+    CANCEL = "cancel"
+
+
+class ActorKind(StrEnum):
+    """Who made a change. Staff are shown by their e-mail address in the timeline."""
+
+    GUEST = "guest"
+    STAFF = "staff"
+    STRIPE = "stripe"
+    SYSTEM = "system"
+    OPERATOR = "operator"
+
+
+class MailKind(StrEnum):
+    """E-mails the product sends; each has a template folder of the same name."""
+
+    AUTHORIZED = "authorized"
+    CONFIRMED = "confirmed"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    STAFF_REQUEST = "staff_request"
+    STAFF_REMINDER = "staff_reminder"
+    STAFF_PAYMENT_NOTICE = "staff_payment_notice"
+    STAFF_ATTENTION = "staff_attention"
+
+
+STAFF_MAILS = frozenset(
+    {
+        MailKind.STAFF_REQUEST,
+        MailKind.STAFF_REMINDER,
+        MailKind.STAFF_PAYMENT_NOTICE,
+        MailKind.STAFF_ATTENTION,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One row of the table.
+
+    Args:
+        to: the status afterwards.
+        reason: the system's reason code; None where there is none, or where a person gives it.
+        mails: e-mails this change is told by.
+    """
+
+    to: Status
+    reason: ReasonCode | None = None
+    mails: tuple[MailKind, ...] = ()
+
+
+def _table() -> dict[tuple[Status, Event], Transition]:
+    declined = (MailKind.DECLINED,)
+    cancelled = Transition(Status.CANCELLED, mails=(MailKind.CANCELLED,))
+    table = {
+        (Status.DRAFT, Event.SUBMITTED): Transition(Status.PENDING_PAYMENT),
+        (Status.PENDING_PAYMENT, Event.AUTHORIZED): Transition(
+            Status.PENDING_APPROVAL, mails=(MailKind.AUTHORIZED, MailKind.STAFF_REQUEST)
+        ),
+        (Status.PENDING_PAYMENT, Event.PAYMENT_WINDOW_CLOSED): Transition(
+            Status.EXPIRED, mails=(MailKind.EXPIRED,)
+        ),
+        (Status.PENDING_PAYMENT, Event.CANCELLED_BY_GUEST): cancelled,
+        (Status.PENDING_APPROVAL, Event.APPROVED): Transition(Status.CONFIRMED, mails=(MailKind.CONFIRMED,)),
+        (Status.PENDING_APPROVAL, Event.DECLINED): Transition(Status.DECLINED, mails=declined),
+        (Status.PENDING_APPROVAL, Event.APPROVAL_TIMED_OUT): Transition(
+            Status.DECLINED, ReasonCode.APPROVAL_TIMEOUT, declined
+        ),
+        (Status.PENDING_APPROVAL, Event.AUTHORIZATION_LOST): Transition(
+            Status.DECLINED, ReasonCode.AUTHORIZATION_EXPIRED, declined
+        ),
+        (Status.PENDING_APPROVAL, Event.CAPTURED_OUTSIDE): Transition(
+            Status.CONFIRMED, mails=(MailKind.CONFIRMED,)
+        ),
+        (Status.PENDING_APPROVAL, Event.CAPTURE_MISMATCHED): Transition(
+            Status.DECLINED, ReasonCode.PAYMENT_MISMATCH, declined
+        ),
+        (Status.PENDING_APPROVAL, Event.CANCELLED_BY_GUEST): cancelled,
+        (Status.CONFIRMED, Event.CANCELLED_BY_GUEST): cancelled,
+        (Status.CONFIRMED, Event.CANCELLED_BY_STAFF): cancelled,
+    }
+    # Facts about the money are recorded wherever a workflow may meet them; they change no status.
+    submitted = [status for status in Status if status is not Status.DRAFT]
+    for status in submitted:
+        notice = (MailKind.STAFF_PAYMENT_NOTICE,)
+        table[status, Event.STRAY_PAYMENT_RETURNED] = Transition(status, mails=notice)
+        table[status, Event.REFUND_RECORDED] = Transition(status, mails=notice)
+        table[status, Event.DISPUTE_RECORDED] = Transition(status, mails=notice)
+        table[status, Event.ATTENTION_NEEDED] = Transition(status, mails=(MailKind.STAFF_ATTENTION,))
+        table[status, Event.ATTENTION_CLEARED] = Transition(status)
+    return table
+
+
+TRANSITIONS: Mapping[tuple[Status, Event], Transition] = MappingProxyType(_table())
+
+ENDED = frozenset({Status.DECLINED, Status.EXPIRED, Status.CANCELLED})
+"""Statuses no event leads out of."""
+
+UNDER_DECISION = frozenset({Status.PENDING_PAYMENT, Status.PENDING_APPROVAL})
+
+
+def transition(status: Status, event: Event) -> Transition:
+    """Look up what `event` does to a booking in `status`.
+
+    Raises:
+        IllegalTransitionError: the table has no such row.
+    """
+    try:
+        return TRANSITIONS[status, event]
+    except KeyError:
+        raise IllegalTransitionError(status, event) from None
+
+
+def allows(status: Status, event: Event) -> bool:
+    """Say whether `event` may happen to a booking in `status`."""
+    return (status, event) in TRANSITIONS
+
+
+def cancellation_event(actor: ActorKind) -> Event:
+    """Name the cancellation after who asked for it: the table lets staff cancel less than guests."""
+    return Event.CANCELLED_BY_GUEST if actor is ActorKind.GUEST else Event.CANCELLED_BY_STAFF
+
+
+DECIDED_AS: Mapping[Decision, Status] = MappingProxyType(
+    {
+        Decision.APPROVE: Status.CONFIRMED,
+        Decision.DECLINE: Status.DECLINED,
+        Decision.CANCEL: Status.CANCELLED,
+    }
+)
+"""The status in which a decision has been carried out."""

@@ -1,0 +1,45 @@
+"""What a guest gets back who cancels a confirmed booking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from domain.deadlines import midnight
+from domain.money import Money
+
+
+@dataclass(frozen=True)
+class CancellationPolicy:
+    """A hotel's policy, as it stood when the booking was made.
+
+    Args:
+        free_cancel_days: free of charge until this many days before check-in.
+        late_cancel_fee_percent: share of the total kept after that, 0–100.
+    """
+
+    free_cancel_days: int
+    late_cancel_fee_percent: int
+
+    def free_until(self, check_in: date, timezone: str) -> datetime:
+        """The last instant of free cancellation: midnight at the hotel, so many days before check-in."""
+        return midnight(check_in - timedelta(days=self.free_cancel_days), timezone)
+
+    def in_words(self) -> str:
+        """The policy as a guest reads it before paying."""
+        if self.late_cancel_fee_percent == 0:
+            return "Free cancellation until check-in."
+        days = "1 day" if self.free_cancel_days == 1 else f"{self.free_cancel_days} days"
+        fee = (
+            "the full amount is"
+            if self.late_cancel_fee_percent == 100
+            else f"{self.late_cancel_fee_percent} % of the total is"
+        )
+        return f"Free cancellation until {days} before check-in (00:00 hotel time); after that {fee} kept."
+
+
+def refund_due(total: Money, free_until: datetime, late_cancel_fee_percent: int, now: datetime) -> Money:
+    """What goes back to the guest who cancels a captured booking at `now`."""
+    if now < free_until:
+        return total
+    return total.minus(total.percent(late_cancel_fee_percent))

@@ -1,0 +1,71 @@
+"""Whether a decision may be carried out, has been, or comes too late.
+
+The workflow asks before it acts; the API asks once a booking's workflow has ended and only its row is left.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from domain.booking import (
+    DECIDED_AS,
+    STAFF_REASON_CODES,
+    ActorKind,
+    Decision,
+    Status,
+    allows,
+    cancellation_event,
+)
+
+
+class Verdict(StrEnum):
+    """How a decision came out; all but the first double as the API's error codes."""
+
+    SETTLED = "settled"
+    NOT_AUTHORIZED = "not_authorized"
+    ALREADY_DECIDED = "already_decided"
+    IN_PROGRESS = "decision_in_progress"
+    NOT_CANCELLABLE = "not_cancellable"
+    TOO_LATE = "too_late"
+    NEEDS_ATTENTION = "needs_attention"
+
+
+def is_carried_out(decision: Decision, status: Status, reason_code: str | None) -> bool:
+    """Say whether the booking already stands where `decision` would take it.
+
+    A decline counts only if staff made it: a booking that timed out was not declined by anybody.
+    """
+    if status is not DECIDED_AS[decision]:
+        return False
+    return decision is not Decision.DECLINE or reason_code in STAFF_REASON_CODES
+
+
+def judge(
+    decision: Decision, actor: ActorKind, status: Status, reason_code: str | None, *, checked_in: bool
+) -> Verdict | None:
+    """Judge a decision against where the booking stands.
+
+    Args:
+        reason_code: the booking's, which tells a person's decline from the system's.
+        checked_in: whether check-in (00:00 hotel time) has begun.
+
+    Returns:
+        None where the decision may be carried out now, else how it comes out without doing anything.
+    """
+    if is_carried_out(decision, status, reason_code):
+        return Verdict.SETTLED
+    if decision is Decision.CANCEL:
+        return _judge_cancellation(actor, status, checked_in=checked_in)
+    if status is Status.PENDING_APPROVAL:
+        return None
+    if status in {Status.DRAFT, Status.PENDING_PAYMENT}:
+        return Verdict.NOT_AUTHORIZED
+    return Verdict.ALREADY_DECIDED
+
+
+def _judge_cancellation(actor: ActorKind, status: Status, *, checked_in: bool) -> Verdict | None:
+    if not allows(status, cancellation_event(actor)):
+        return Verdict.NOT_CANCELLABLE
+    if status is Status.CONFIRMED and checked_in:
+        return Verdict.TOO_LATE
+    return None

@@ -1,0 +1,65 @@
+"""Names that other systems know a booking by."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from typing import Final
+
+# Crockford's base 32: no I, L, O or U, so that an id survives being read out on the telephone.
+ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_GROUPS: Final = 3
+_GROUP_LENGTH: Final = 5  # 15 letters of 5 bits: 75 random bits
+
+
+def new_booking_id() -> str:
+    """A booking id nobody can guess, like `BK-7Q2M9-XKD4T-ZRW3H`."""
+    groups = ("".join(secrets.choice(ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
+    return "BK-" + "-".join(groups)
+
+
+def new_command_id() -> str:
+    """An id for one decision of one person, under which its note is kept."""
+    return f"cmd_{secrets.token_hex(12)}"
+
+
+def access_token(auth_secret: str, booking_id: str) -> str:
+    """The guest's bearer token for one booking.
+
+    Derived rather than stored: a repeated creation answers with the same token, an e-mail can carry the
+    link again, and a stolen database opens no booking.
+    """
+    digest = hmac.new(auth_secret.encode(), f"guest-access:{booking_id}".encode(), hashlib.sha256).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def is_access_token(auth_secret: str, booking_id: str, token: str) -> bool:
+    """Compare in constant time, whatever bytes the caller sent."""
+    return hmac.compare_digest(access_token(auth_secret, booking_id).encode(), token.encode())
+
+
+def workflow_id(booking_id: str) -> str:
+    """The id of a booking's workflow, as operators type it into the Temporal UI."""
+    return f"booking-{booking_id}"
+
+
+def stray_workflow_id(payment_intent_id: str, event_id: str) -> str:
+    """The id of the workflow that settles one piece of news about money of an ended booking."""
+    return f"stray-{payment_intent_id}-{event_id}"
+
+
+def hotel_channel(hotel_slug: str) -> str:
+    """Public realtime channel of a hotel."""
+    return f"hotel-{hotel_slug}"
+
+
+def booking_channel(booking_id: str) -> str:
+    """Private realtime channel of a booking, for its guest and the hotel's staff."""
+    return f"private-booking-{booking_id}"
+
+
+def staff_channel(hotel_slug: str) -> str:
+    """Private realtime channel of a hotel's staff."""
+    return f"private-staff-{hotel_slug}"

@@ -1,0 +1,319 @@
+"""What travels through Temporal: workflow inputs, signals, updates, activity requests and answers.
+
+One frozen dataclass per message, every field with a default: a field added tomorrow must not make a
+history recorded today undecodable, because an undecodable signal is dropped although its sender was
+told it is safe. Ids only: no guest data, no free text and no secret ever enters a history.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from domain.booking import ActorKind, Event, MailKind, ReasonCode, Status
+from domain.decisions import Verdict
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+SUBMIT_COMMAND = "submit"
+"""The command id under which a workflow's own start is awaited."""
+
+
+@dataclass(frozen=True)
+class BookingTerms:
+    """What a booking was submitted with; the workflow's input.
+
+    Args:
+        amount_minor: the total in the currency's smallest unit.
+        payment_window_s: seconds from submission in which the guest may pay.
+        approval_sla_s: seconds from the hold in which the hotel answers.
+        cutoff_at: the hotel's cutoff before check-in, if it has one.
+        check_in_at: 00:00 hotel time of the check-in day.
+        free_cancel_until: end of free cancellation.
+        late_cancel_fee_percent: share kept afterwards, 0–100.
+        authorization_margin_s: seconds to stay clear of `capture_before`.
+        payment_poll_s: seconds between the workflow's own questions to Stripe.
+        version: the booking's version when it was submitted.
+    """
+
+    booking_id: str = ""
+    hotel_slug: str = ""
+    amount_minor: int = 0
+    currency: str = "EUR"
+    payment_window_s: int = 86400
+    approval_sla_s: int = 86400
+    cutoff_at: datetime | None = None
+    check_in_at: datetime = EPOCH
+    free_cancel_until: datetime = EPOCH
+    late_cancel_fee_percent: int = 0
+    authorization_margin_s: int = 3600
+    payment_poll_s: int = 300
+    version: int = 1
+
+
+# --- signals -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PaymentNews:
+    """A hint from a Stripe event that something about the money changed. Never believed, always checked."""
+
+    event_id: str = ""
+    event_type: str = ""
+    session_id: str | None = None
+    payment_intent_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """A person's decision. Its note, if any, is kept in the database under `command_id`."""
+
+    command_id: str = ""
+    actor: ActorKind = ActorKind.STAFF
+    staff_id: int | None = None
+    reason_code: ReasonCode | None = None
+
+
+# --- updates and queries -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SessionRequest:
+    """Open a Checkout session, or find the one that is open."""
+
+    success_url: str = ""
+    cancel_url: str = ""
+
+
+@dataclass(frozen=True)
+class SessionAnswer:
+    """A session the guest can pay on. Not `payable`: the booking no longer waits for a payment."""
+
+    payable: bool = False
+    session_id: str = ""
+    payment_url: str = ""
+    created: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A command's end, as its sender is told."""
+
+    verdict: Verdict = Verdict.SETTLED
+    status: Status = Status.PENDING_PAYMENT
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class BookingView:
+    """The workflow's own account of itself, for the query `state`."""
+
+    status: Status = Status.DRAFT
+    version: int = 1
+    waiting_for: str = ""
+    pending_decision: str | None = None
+    attention: str | None = None
+    payment_intent_id: str | None = None
+    payment_deadline: datetime | None = None
+    decision_deadline: datetime | None = None
+
+
+# --- activities: database ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """A step of the booking to be written: row, timeline and version in one transaction.
+
+    Args:
+        expected_version: the version the row must have; it has one more afterwards.
+        at: the workflow's clock, so that a repeat writes the same time.
+        command_id: the decision this carries out, whose note then becomes the booking's.
+    """
+
+    booking_id: str = ""
+    expected_version: int = 0
+    event: Event = Event.SUBMITTED
+    at: datetime = EPOCH
+    actor: ActorKind = ActorKind.SYSTEM
+    staff_id: int | None = None
+    command_id: str | None = None
+    reason_code: ReasonCode | None = None
+    payment_intent_id: str | None = None
+    authorized_at: datetime | None = None
+    decision_deadline: datetime | None = None
+    amount_captured_minor: int | None = None
+    amount_refunded_minor: int | None = None
+    attention: str | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The row after a change."""
+
+    version: int = 0
+    status: Status = Status.DRAFT
+
+
+@dataclass(frozen=True)
+class RefusedCommand:
+    """A decision that came to nothing, to be closed in the books."""
+
+    command_id: str = ""
+    verdict: Verdict = Verdict.ALREADY_DECIDED
+
+
+# --- activities: Stripe ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """Open a Checkout session. `generation` and all parameters are fixed once, whatever is retried."""
+
+    booking_id: str = ""
+    generation: int = 1
+    amount_minor: int = 0
+    currency: str = "EUR"
+    expires_at: datetime = EPOCH
+    success_url: str = ""
+    cancel_url: str = ""
+
+
+@dataclass(frozen=True)
+class CheckoutSession:
+    """A session as it was opened."""
+
+    session_id: str = ""
+    url: str = ""
+    expires_at: datetime = EPOCH
+
+
+@dataclass(frozen=True)
+class PaymentQuestion:
+    """Ask Stripe what became of a session or a PaymentIntent; the latter wins where both are known."""
+
+    booking_id: str = ""
+    session_id: str | None = None
+    payment_intent_id: str | None = None
+    amount_minor: int = 0
+    currency: str = "EUR"
+
+
+class PaymentStatus(StrEnum):
+    """A PaymentIntent's status where it matters to us, by Stripe's own names.
+
+    `NONE` stands for a session nobody has paid on; `PENDING` for every status in which the guest, the
+    bank or Stripe is still at work.
+    """
+
+    NONE = "none"
+    PENDING = "pending"
+    REQUIRES_CAPTURE = "requires_capture"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True)
+class Payment:
+    """What Stripe says of a booking's money. Amounts in the currency's smallest unit.
+
+    Args:
+        session_open: the guest may still pay on the session that was asked about.
+        matches: amount, currency and booking id are the booking's own.
+        authorized_at: when the hold was placed.
+        capture_before: when the hold lapses, if Stripe says.
+    """
+
+    status: PaymentStatus = PaymentStatus.NONE
+    session_open: bool = False
+    payment_intent_id: str | None = None
+    matches: bool = True
+    amount_received_minor: int = 0
+    amount_refunded_minor: int = 0
+    authorized_at: datetime | None = None
+    capture_before: datetime | None = None
+    disputed: bool = False
+
+
+@dataclass(frozen=True)
+class ExpireSession:
+    """Close a Checkout session, unless the guest was quicker. `generation` as in `MoneyStep`."""
+
+    booking_id: str = ""
+    session_id: str = ""
+    generation: int = 1
+    amount_minor: int = 0
+    currency: str = "EUR"
+
+
+@dataclass(frozen=True)
+class MoneyStep:
+    """Capture, release or refund a PaymentIntent.
+
+    Args:
+        generation: part of the idempotency key. Raised only after Stripe answered an error that it will
+            replay for a day, and reading the PaymentIntent showed that nothing had been done.
+        amount_minor: what to capture; what shall have been refunded in total; ignored by a release.
+    """
+
+    booking_id: str = ""
+    payment_intent_id: str = ""
+    generation: int = 1
+    amount_minor: int = 0
+    currency: str = "EUR"
+
+
+# --- activities: telling people ----------------------------------------------------------------------
+
+
+class StaffEvent(StrEnum):
+    """Realtime events only staff receive."""
+
+    BOOKING_REQUESTED = "booking-requested"
+    DEADLINE_NEAR = "booking-deadline-near"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A realtime event to send, about one version of a booking."""
+
+    booking_id: str = ""
+    hotel_slug: str = ""
+    status: Status = Status.DRAFT
+    version: int = 0
+    updated_at: datetime = EPOCH
+    staff_event: StaffEvent | None = None
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """An e-mail to send about one version of a booking."""
+
+    booking_id: str = ""
+    kind: MailKind = MailKind.AUTHORIZED
+    version: int = 0
+
+
+# --- stray money -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StrayNews:
+    """News about money of a booking whose own workflow has ended; that workflow's input."""
+
+    booking_id: str = ""
+    hotel_slug: str = ""
+    news: PaymentNews = field(default_factory=PaymentNews)
+
+
+@dataclass(frozen=True)
+class StrayBooking:
+    """The row of a booking whose workflow has ended, as far as its money goes."""
+
+    status: Status = Status.CANCELLED
+    version: int = 0
+    payment_intent_id: str | None = None
+    amount_minor: int = 0
+    amount_refunded_minor: int = 0
+    currency: str = "EUR"

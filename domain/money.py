@@ -1,0 +1,138 @@
+"""Money as integer minor units with an ISO 4217 currency.
+
+`minor` counts the currency's own smallest unit (cents for EUR, yen for JPY). Stripe counts in the same
+units but for ISK and UGX, which it takes times one hundred with the last two digits zero:
+https://docs.stripe.com/currencies#special-cases
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from domain.errors import AmountError, UnsupportedCurrencyError
+
+ZERO_DECIMAL: Final = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split())
+THREE_DECIMAL: Final = frozenset("BHD JOD KWD OMR TND".split())
+TWO_DECIMAL: Final = frozenset(
+    (
+        "AED AUD BGN BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF IDR ILS INR MXN MYR NOK NZD PHP PLN RON SEK "
+        "SGD THB TRY TWD USD ZAR"
+    ).split()
+)
+_STRIPE_TIMES_100: Final = frozenset({"ISK", "UGX"})
+
+# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+MINIMUM_CHARGE_MINOR: Final = {
+    "USD": 50, "EUR": 50, "AUD": 50, "CAD": 50, "CHF": 50, "GBP": 30, "JPY": 50, "KRW": 50,
+    "DKK": 250, "NOK": 300, "SEK": 300, "PLN": 200, "RON": 200, "CZK": 1500, "HUF": 17500,
+    "MXN": 1000, "THB": 1000, "HKD": 400, "AED": 200, "MYR": 200,
+}  # fmt: skip
+MAXIMUM_CHARGE_MINOR: Final = 99_999_999
+"""Stripe takes at most eight digits: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts"""
+
+
+def decimals(currency: str) -> int:
+    """Number of decimals `currency` is written with.
+
+    Raises:
+        UnsupportedCurrencyError: unknown, or a three-decimal currency.
+    """
+    if currency in ZERO_DECIMAL:
+        return 0
+    if currency in TWO_DECIMAL:
+        return 2
+    if currency in THREE_DECIMAL:
+        raise UnsupportedCurrencyError(f"{currency} has three decimals, which Stripe rounds; choose another")
+    raise UnsupportedCurrencyError(f"{currency!r} is not a currency we charge in; give an ISO 4217 code")
+
+
+@dataclass(frozen=True, order=False)
+class Money:
+    """An amount of one currency.
+
+    Args:
+        minor: the amount in the currency's smallest unit, zero or more.
+        currency: ISO 4217 code in capitals.
+
+    Raises:
+        AmountError: a negative amount.
+        UnsupportedCurrencyError: see `decimals`.
+    """
+
+    minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        decimals(self.currency)
+        if self.minor < 0:
+            raise AmountError(f"an amount cannot be negative: {self.minor}")
+
+    def __str__(self) -> str:
+        """The amount alone, with the currency's own number of decimals: `150.00`, `15000`."""
+        places = decimals(self.currency)
+        if places == 0:
+            return str(self.minor)
+        return f"{self.minor // 10**places}.{self.minor % 10**places:0{places}d}"
+
+    def times(self, count: int) -> Money:
+        """The amount, `count` times over (a price per night, say)."""
+        return Money(self.minor * count, self.currency)
+
+    def percent(self, percent: int) -> Money:
+        """`percent` (0–100) of the amount, rounded down: fees are rounded in the guest's favour."""
+        if not 0 <= percent <= 100:
+            raise AmountError(f"a percentage lies between 0 and 100, not {percent}")
+        return Money(self.minor * percent // 100, self.currency)
+
+    def minus(self, other: Money) -> Money:
+        """The difference of two amounts of the same currency."""
+        if other.currency != self.currency:
+            raise AmountError(f"cannot take {other.currency} from {self.currency}")
+        return Money(self.minor - other.minor, self.currency)
+
+    @property
+    def stripe_amount(self) -> int:
+        """The integer Stripe's API takes for this amount."""
+        return self.minor * 100 if self.currency in _STRIPE_TIMES_100 else self.minor
+
+
+def from_stripe(amount: int, currency: str) -> Money:
+    """Read an amount as Stripe's API gives it.
+
+    Args:
+        amount: Stripe's integer.
+        currency: ISO 4217 code in any case; Stripe writes it in small letters.
+    """
+    code = currency.upper()
+    return Money(amount // 100 if code in _STRIPE_TIMES_100 else amount, code)
+
+
+def parse(text: str, currency: str) -> Money:
+    """Read a decimal string such as `150.00` or `15000`.
+
+    Raises:
+        AmountError: not a number, or more decimals than the currency has.
+    """
+    try:
+        value = Decimal(text).scaleb(decimals(currency))
+    except InvalidOperation:
+        raise AmountError(f"{text!r} is not an amount; write it like 150.00") from None
+    if not value.is_finite() or value != value.to_integral_value():
+        raise AmountError(f"{text!r} has more decimals than {currency} does ({decimals(currency)})")
+    return Money(int(value), currency)
+
+
+def check_chargeable(money: Money) -> Money:
+    """Return `money` if Stripe would charge it.
+
+    Raises:
+        AmountError: below the currency's minimum or above eight digits.
+    """
+    minimum = MINIMUM_CHARGE_MINOR.get(money.currency, 1)
+    if money.minor < minimum:
+        raise AmountError(f"{money} {money.currency} is below the smallest charge, {minimum} minor units")
+    if money.stripe_amount > MAXIMUM_CHARGE_MINOR:
+        raise AmountError(f"{money} {money.currency} is above the largest charge Stripe takes")
+    return money

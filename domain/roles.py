@@ -1,0 +1,26 @@
+"""What staff of a hotel may do. Each role includes what the one before it may."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """A staff member's role at their hotel."""
+
+    VIEWER = "viewer"
+    APPROVER = "approver"
+    MANAGER = "manager"
+
+
+DECIDING_ROLES = frozenset({Role.APPROVER, Role.MANAGER})
+
+
+def may_decide(role: Role) -> bool:
+    """Whether the role may approve and decline."""
+    return role in DECIDING_ROLES
+
+
+def may_manage(role: Role) -> bool:
+    """Whether the role may cancel confirmed bookings and configure the hotel."""
+    return role is Role.MANAGER

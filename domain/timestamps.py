@@ -1,0 +1,10 @@
+"""Times as the outside world reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def rfc3339(instant: datetime) -> str:
+    """An instant in UTC with a `Z`, as RFC 3339 has it."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

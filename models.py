@@ -1,0 +1,224 @@
+"""Tables. Money is an integer in minor units; every time is timezone-aware.
+
+A booking's row is a projection: once submitted, only its workflow's activities write it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from domain.booking import Status
+
+
+def utc_now() -> datetime:
+    """The present instant, for columns that record when a row was written."""
+    return datetime.now(UTC)
+
+
+def _instant(*, nullable: bool = False) -> Any:
+    # A fresh Column for each use: a Column belongs to one table only.
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+class Hotel(SQLModel, table=True):
+    """A hotel and the terms it offers."""
+
+    __tablename__ = "hotel"
+
+    id: int | None = Field(default=None, primary_key=True)
+    slug: str = Field(unique=True, max_length=60)
+    name: str = Field(max_length=200)
+    currency: str = Field(max_length=3)
+    timezone: str = Field(max_length=64)
+    approval_sla_s: int = 86400
+    payment_window_s: int = 86400
+    cutoff_days_before: int | None = None
+    cutoff_hour: int = 12
+    free_cancel_days: int = 2
+    late_cancel_fee_percent: int = 100
+
+
+class RoomType(SQLModel, table=True):
+    """A kind of room with its price."""
+
+    __tablename__ = "room_type"
+    __table_args__ = (UniqueConstraint("hotel_id", "code"), CheckConstraint("price_per_night_minor > 0"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    hotel_id: int = Field(foreign_key="hotel.id")
+    code: str = Field(max_length=40)
+    name: str = Field(max_length=200)
+    price_per_night_minor: int = Field(sa_type=BigInteger)
+    max_guests: int
+    rooms: int
+
+
+class Staff(SQLModel, table=True):
+    """A person who works for one hotel."""
+
+    __tablename__ = "staff"
+
+    id: int | None = Field(default=None, primary_key=True)
+    hotel_id: int = Field(foreign_key="hotel.id", index=True)
+    email: str = Field(unique=True, max_length=320)
+    role: str = Field(max_length=20)
+    password_hash: str
+    active: bool = True
+
+
+class Booking(SQLModel, table=True):
+    """A booking as its guest and the hotel see it."""
+
+    __tablename__ = "booking"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0"),
+        CheckConstraint("amount_captured_minor between 0 and amount_minor"),
+        CheckConstraint("amount_refunded_minor between 0 and amount_captured_minor"),
+        CheckConstraint("check_out > check_in"),
+        Index("booking_queue", "hotel_id", "status", "decision_deadline", "id"),
+        Index("booking_newest", "hotel_id", "created_at", "id"),
+        Index("booking_stay", "room_type_id", "check_in", "check_out"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    booking_id: str = Field(unique=True, max_length=40)
+    hotel_id: int = Field(foreign_key="hotel.id")
+    room_type_id: int = Field(foreign_key="room_type.id")
+    check_in: date
+    check_out: date
+    adults: int
+    children: int = 0
+    guest_first_name: str = Field(max_length=100)
+    guest_last_name: str = Field(max_length=100)
+    guest_email: str = Field(max_length=320)
+    guest_phone: str | None = Field(default=None, max_length=40)
+    special_requests: str | None = Field(default=None, max_length=2000)
+    amount_minor: int = Field(sa_type=BigInteger)
+    amount_captured_minor: int = Field(default=0, sa_type=BigInteger)
+    amount_refunded_minor: int = Field(default=0, sa_type=BigInteger)
+    currency: str = Field(max_length=3)
+    free_cancel_days: int
+    late_cancel_fee_percent: int
+    status: str = Field(default=Status.DRAFT, max_length=20)
+    reason_code: str | None = Field(default=None, max_length=40)
+    reason_note: str | None = Field(default=None, max_length=1000)
+    decision_deadline: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    needs_attention: str | None = Field(default=None, max_length=500)
+    payment_provider: str | None = Field(default=None, max_length=20)
+    payment_reference: str | None = Field(default=None, max_length=255)
+    payment_intent_id: str | None = Field(default=None, max_length=255, unique=True)
+    payment_authorized_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    paid_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    decision_made_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    decision_made_by: str | None = Field(default=None, max_length=320)
+    guest_erased_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    version: int = 1
+    created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
+    updated_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
+
+
+class BookingTimeline(SQLModel, table=True):
+    """One row per version of a booking: what happened, when, by whom."""
+
+    __tablename__ = "booking_timeline"
+
+    booking_id: str = Field(foreign_key="booking.booking_id", primary_key=True, max_length=40)
+    version: int = Field(primary_key=True)
+    at: datetime = Field(sa_column=_instant())
+    from_status: str | None = Field(default=None, max_length=20)
+    to_status: str = Field(max_length=20)
+    event: str = Field(max_length=40)
+    actor: str = Field(max_length=320)
+
+
+class BookingCommand(SQLModel, table=True):
+    """A decision somebody asked for. Its note stays here: the signal carries the id alone."""
+
+    __tablename__ = "booking_command"
+    __table_args__ = (Index("booking_command_booking", "booking_id", "created_at"),)
+
+    command_id: str = Field(primary_key=True, max_length=40)
+    booking_id: str = Field(foreign_key="booking.booking_id", max_length=40)
+    kind: str = Field(max_length=20)
+    actor: str = Field(max_length=320)
+    reason_code: str | None = Field(default=None, max_length=40)
+    reason_note: str | None = Field(default=None, max_length=1000)
+    created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
+    closed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    verdict: str | None = Field(default=None, max_length=40)
+
+
+class PaymentSession(SQLModel, table=True):
+    """A Checkout session that was opened for a booking."""
+
+    __tablename__ = "payment_session"
+
+    session_id: str = Field(primary_key=True, max_length=255)
+    booking_id: str = Field(foreign_key="booking.booking_id", index=True, max_length=40)
+    expires_at: datetime = Field(sa_column=_instant())
+    created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
+
+
+class StripeWebhookEvent(SQLModel, table=True):
+    """The inbox: every event that was answered 2xx, until it is processed or kept with the reason why not."""
+
+    __tablename__ = "stripe_webhook_event"
+    __table_args__ = (
+        Index("stripe_webhook_event_open", "received_at", postgresql_where="processed_at is null"),
+    )
+
+    event_id: str = Field(primary_key=True, max_length=255)
+    event_type: str = Field(max_length=100)
+    booking_id: str | None = Field(default=None, max_length=40, index=True)
+    session_id: str | None = Field(default=None, max_length=255)
+    payment_intent_id: str | None = Field(default=None, max_length=255)
+    received_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
+    processed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    note: str | None = Field(default=None, max_length=200)
+
+
+class SentMail(SQLModel, table=True):
+    """One row per e-mail: marked before it is handed to SMTP and after SMTP took it."""
+
+    __tablename__ = "sent_mail"
+    __table_args__ = (UniqueConstraint("booking_id", "kind", "version", "recipient"),)
+
+    message_id: str = Field(primary_key=True, max_length=300)
+    booking_id: str = Field(foreign_key="booking.booking_id", max_length=40)
+    kind: str = Field(max_length=40)
+    version: int
+    recipient: str = Field(max_length=320)
+    subject: str = Field(max_length=300)
+    sending_at: datetime = Field(sa_column=_instant())
+    sent_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class IdempotentRequest(SQLModel, table=True):
+    """A creation that carried an Idempotency-Key; `response` is empty while the first is under way."""
+
+    __tablename__ = "idempotent_request"
+
+    hotel_id: int = Field(foreign_key="hotel.id", primary_key=True)
+    key: str = Field(primary_key=True, max_length=255)
+    body_hash: str = Field(max_length=64)
+    booking_id: str = Field(
+        sa_column=Column(ForeignKey("booking.booking_id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    locked_until: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    response: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
+
+
+class RateLimit(SQLModel, table=True):
+    """Attempts counted per subject and minute, in the database so that all API processes agree."""
+
+    __tablename__ = "rate_limit"
+
+    subject: str = Field(primary_key=True, max_length=400)
+    minute: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    attempts: int = 0

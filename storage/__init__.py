@@ -1,0 +1,1 @@
+"""PostgreSQL: the engine, transactions, and every query by name. Nothing else writes SQL."""

@@ -1,0 +1,246 @@
+"""Bookings: reading them, and the one way to change them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.booking import DECIDED_AS, ActorKind, Event, Status, transition
+from domain.decisions import Verdict
+from domain.messages import Change, Recorded
+from models import Booking, BookingCommand, BookingTimeline, Hotel, PaymentSession, RoomType, Staff
+
+DECISION_EVENTS = frozenset(
+    {
+        Event.APPROVED,
+        Event.DECLINED,
+        Event.APPROVAL_TIMED_OUT,
+        Event.AUTHORIZATION_LOST,
+        Event.CAPTURED_OUTSIDE,
+        Event.CAPTURE_MISMATCHED,
+    }
+)
+CAPTURE_EVENTS = frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE, Event.CAPTURE_MISMATCHED})
+
+
+class BookingNotFoundError(LookupError):
+    """No row bears this booking id."""
+
+
+class StaleVersionError(RuntimeError):
+    """The row is not at the version the writer knows: two writers, which must never be."""
+
+
+async def booking_by_id(db: AsyncSession, booking_id: str) -> Booking | None:
+    """Find a booking by its public id."""
+    return (await db.scalars(select(Booking).where(col(Booking.booking_id) == booking_id))).one_or_none()
+
+
+async def booking_in_hotel(
+    db: AsyncSession, slug: str, booking_id: str
+) -> tuple[Booking, Hotel, RoomType] | None:
+    """Find a booking with its hotel and room type; another hotel's booking is not found."""
+    found = await booking_with_hotel(db, booking_id)
+    return found if found and found[1].slug == slug else None
+
+
+async def booking_with_hotel(db: AsyncSession, booking_id: str) -> tuple[Booking, Hotel, RoomType] | None:
+    """Find a booking with its hotel and room type, whichever hotel it belongs to."""
+    rows = await db.execute(
+        select(Booking, Hotel, RoomType)
+        .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
+        .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
+        .where(col(Booking.booking_id) == booking_id)
+    )
+    found = rows.one_or_none()
+    return found._tuple() if found else None
+
+
+async def booking_of_payment_intent(db: AsyncSession, payment_intent_id: str) -> Booking | None:
+    """Find the booking that holds, or held, this PaymentIntent."""
+    query = select(Booking).where(col(Booking.payment_intent_id) == payment_intent_id)
+    return (await db.scalars(query)).one_or_none()
+
+
+async def timeline(db: AsyncSession, booking_id: str) -> Sequence[BookingTimeline]:
+    """A booking's timeline, oldest first."""
+    query = select(BookingTimeline).where(col(BookingTimeline.booking_id) == booking_id)
+    return (await db.scalars(query.order_by(col(BookingTimeline.version)))).all()
+
+
+async def insert_draft(db: AsyncSession, booking: Booking) -> None:
+    """Write a new booking, version 1, with the first row of its timeline."""
+    db.add(booking)
+    await db.flush()
+    db.add(
+        BookingTimeline(
+            booking_id=booking.booking_id,
+            version=booking.version,
+            at=booking.created_at,
+            to_status=Status.DRAFT,
+            event=Event.CREATED,
+            actor=ActorKind.GUEST,
+        )
+    )
+
+
+async def apply_change(db: AsyncSession, change: Change) -> Recorded:
+    """Move a booking by one version: row, timeline and the decision behind it, in the caller's transaction.
+
+    A repeat of the same change finds it done and changes nothing.
+
+    Raises:
+        BookingNotFoundError: there is no such row.
+        StaleVersionError: the row is at another version.
+        IllegalTransitionError: the transition table has no such row.
+    """
+    query = select(Booking).where(col(Booking.booking_id) == change.booking_id).with_for_update()
+    booking = (await db.scalars(query)).one_or_none()
+    if booking is None:
+        raise BookingNotFoundError(change.booking_id)
+    if booking.version != change.expected_version:
+        return await _already_applied(db, booking, change)
+    before = Status(booking.status)
+    step = transition(before, change.event)
+    actor = await _actor_name(db, change)
+    await _write_decision(db, booking, change, actor)
+    _write_facts(booking, change)
+    booking.status = step.to
+    booking.reason_code = step.reason or change.reason_code or booking.reason_code
+    booking.version += 1
+    booking.updated_at = change.at
+    db.add(
+        BookingTimeline(
+            booking_id=booking.booking_id,
+            version=booking.version,
+            at=change.at,
+            from_status=before,
+            to_status=step.to,
+            event=change.event,
+            actor=actor,
+        )
+    )
+    return Recorded(version=booking.version, status=step.to)
+
+
+async def _already_applied(db: AsyncSession, booking: Booking, change: Change) -> Recorded:
+    row = await db.get(BookingTimeline, (change.booking_id, change.expected_version + 1))
+    if row is None or row.event != change.event or row.at != change.at:
+        raise StaleVersionError(
+            f"{change.booking_id}: {change.event} expected version {change.expected_version}, "
+            f"the row is at {booking.version}"
+        )
+    return Recorded(version=row.version, status=Status(row.to_status))
+
+
+async def _actor_name(db: AsyncSession, change: Change) -> str:
+    if change.staff_id is None:
+        return change.actor
+    staff = await db.get(Staff, change.staff_id)
+    return staff.email if staff else change.actor
+
+
+def _write_facts(booking: Booking, change: Change) -> None:
+    if change.payment_intent_id is not None:
+        booking.payment_provider = "stripe"
+        booking.payment_intent_id = change.payment_intent_id
+        booking.payment_reference = change.payment_intent_id
+    if change.authorized_at is not None:
+        booking.payment_authorized_at = change.authorized_at
+    if change.decision_deadline is not None:
+        booking.decision_deadline = change.decision_deadline
+    if change.amount_captured_minor is not None:
+        booking.amount_captured_minor = change.amount_captured_minor
+    if change.amount_refunded_minor is not None:
+        booking.amount_refunded_minor = change.amount_refunded_minor
+    if change.event in CAPTURE_EVENTS:
+        booking.paid_at = change.at
+    # A change of status settles whatever a person was asked for; ATTENTION_CLEARED does so alone.
+    if change.event is Event.ATTENTION_NEEDED:
+        booking.needs_attention = change.attention
+    elif change.event is Event.ATTENTION_CLEARED or transition(
+        Status(booking.status), change.event
+    ).to is not Status(booking.status):
+        booking.needs_attention = None
+
+
+async def _write_decision(db: AsyncSession, booking: Booking, change: Change, actor: str) -> None:
+    if change.event in DECISION_EVENTS:
+        booking.decision_made_at = change.at
+        booking.decision_made_by = actor
+    if change.command_id is None:
+        return
+    command = await db.get(BookingCommand, change.command_id)
+    if command is None:
+        return
+    command.closed_at = change.at
+    command.verdict = Verdict.SETTLED
+    if change.event is Event.DECLINED:
+        booking.reason_note = command.reason_note
+
+
+async def record_session(db: AsyncSession, booking_id: str, session_id: str, expires_at: datetime) -> None:
+    """Keep a Checkout session that was opened for a booking; a repeat changes nothing."""
+    if await db.get(PaymentSession, session_id) is None:
+        db.add(PaymentSession(session_id=session_id, booking_id=booking_id, expires_at=expires_at))
+    # Once a hold is placed the reference names the PaymentIntent, and a late writer must not undo that.
+    await db.execute(
+        update(Booking)
+        .where(col(Booking.booking_id) == booking_id, col(Booking.payment_intent_id).is_(None))
+        .values(payment_provider="stripe", payment_reference=session_id)
+    )
+
+
+async def owns_session(db: AsyncSession, booking_id: str, session_id: str) -> bool:
+    """Say whether `session_id` was opened for this booking."""
+    session = await db.get(PaymentSession, session_id)
+    return session is not None and session.booking_id == booking_id
+
+
+async def open_command(db: AsyncSession, command: BookingCommand) -> None:
+    """Keep a decision before its signal is sent."""
+    db.add(command)
+
+
+async def close_command(db: AsyncSession, command_id: str, verdict: str, at: datetime) -> None:
+    """Write how a decision came out that changed nothing; an outcome already written stays."""
+    await db.execute(
+        update(BookingCommand)
+        .where(col(BookingCommand.command_id) == command_id, col(BookingCommand.closed_at).is_(None))
+        .values(closed_at=at, verdict=verdict)
+    )
+
+
+async def pending_decision(db: AsyncSession, booking_id: str) -> str | None:
+    """The decision under way: the oldest one asked for that has not come out."""
+    query = (
+        select(col(BookingCommand.kind))
+        .where(
+            col(BookingCommand.booking_id) == booking_id,
+            col(BookingCommand.closed_at).is_(None),
+            col(BookingCommand.kind).in_(list(DECIDED_AS)),
+        )
+        .order_by(col(BookingCommand.created_at))
+        .limit(1)
+    )
+    return (await db.scalars(query)).one_or_none()
+
+
+async def rooms_taken(db: AsyncSession, booking: Booking) -> int:
+    """Confirmed bookings of the same room type that share a night with `booking`, itself left out."""
+    query = (
+        select(func.count())
+        .select_from(Booking)
+        .where(
+            col(Booking.room_type_id) == booking.room_type_id,
+            col(Booking.status) == Status.CONFIRMED,
+            col(Booking.check_in) < booking.check_out,
+            col(Booking.check_out) > booking.check_in,
+            col(Booking.booking_id) != booking.booking_id,
+        )
+    )
+    return (await db.scalar(query)) or 0

@@ -1,0 +1,61 @@
+"""The engine and the one way to open a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_S = 10
+
+
+def async_url(database_url: str) -> URL:
+    """The address as SQLAlchemy's asyncpg dialect takes it, whatever PostgreSQL scheme it was given with."""
+    return make_url(database_url).set(drivername="postgresql+asyncpg")
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database.
+
+    Args:
+        database_url: `postgresql://user:password@host:port/name`.
+        pool_size: connections kept open; as many again may be opened under load.
+    """
+
+    def __init__(self, database_url: str, *, pool_size: int = 10) -> None:
+        self._engine: AsyncEngine = create_async_engine(
+            async_url(database_url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            # A server that was restarted costs one ping, not one failed request per pooled connection.
+            pool_pre_ping=True,
+            connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": STATEMENT_TIMEOUT_S},
+        )
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that commits when the block ends well and rolls back when it raises.
+
+        Nothing in the block may wait for another service: locks would be held for as long as it answers.
+        """
+        async with self._sessions.begin() as session:
+            yield session
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
+        """
+        async with self.transaction() as db:
+            await db.execute(text("select 1"))
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self._engine.dispose()

@@ -1,0 +1,76 @@
+"""Stripe webhook events: kept before they are answered, processed once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from models import Booking, PaymentSession, StripeWebhookEvent, utc_now
+
+
+async def keep_event(db: AsyncSession, event: StripeWebhookEvent) -> bool:
+    """Put an event into the inbox.
+
+    Returns:
+        Whether it still has to be processed: False for a duplicate of one that has been.
+    """
+    # inserted by hand, not by the ORM: two deliveries of one event at once must both get an answer
+    await db.execute(insert(StripeWebhookEvent).values(**event.model_dump()).on_conflict_do_nothing())
+    query = select(col(StripeWebhookEvent.processed_at)).where(
+        col(StripeWebhookEvent.event_id) == event.event_id
+    )
+    return (await db.scalars(query)).one() is None
+
+
+async def mark_processed(db: AsyncSession, event_id: str, note: str | None = None) -> None:
+    """Say that an event has been handed to its workflow, or `note` why there was nothing to do.
+
+    Called after the workflow took the signal, never before: a crash in between leads to a second signal,
+    which the workflow knows by the event's id, while the other order would lose the event.
+    """
+    await db.execute(
+        update(StripeWebhookEvent)
+        .where(col(StripeWebhookEvent.event_id) == event_id)
+        .values(processed_at=utc_now(), note=note)
+    )
+
+
+async def unprocessed_events(db: AsyncSession, before: datetime, limit: int) -> list[StripeWebhookEvent]:
+    """Events kept before `before` that no workflow has taken yet, oldest first."""
+    query = (
+        select(StripeWebhookEvent)
+        .where(col(StripeWebhookEvent.processed_at).is_(None), col(StripeWebhookEvent.received_at) < before)
+        .order_by(col(StripeWebhookEvent.received_at))
+        .limit(limit)
+    )
+    return list((await db.scalars(query)).all())
+
+
+async def booking_behind(
+    db: AsyncSession, *, booking_id: str | None, session_id: str | None, payment_intent_id: str | None
+) -> Booking | None:
+    """Find the booking an event is about, by whatever the event names it with."""
+    query = select(Booking)
+    if booking_id is not None:
+        found = (await db.scalars(query.where(col(Booking.booking_id) == booking_id))).one_or_none()
+        if found is not None:
+            return found
+    if payment_intent_id is not None:
+        by_intent = query.where(col(Booking.payment_intent_id) == payment_intent_id)
+        found = (await db.scalars(by_intent)).one_or_none()
+        if found is not None:
+            return found
+    if session_id is None:
+        return None
+    by_session = query.join(PaymentSession, col(PaymentSession.booking_id) == col(Booking.booking_id))
+    return (await db.scalars(by_session.where(col(PaymentSession.session_id) == session_id))).one_or_none()
+
+
+async def inbox_backlog(db: AsyncSession) -> int:
+    """How many events wait to be processed."""
+    query = select(func.count()).select_from(StripeWebhookEvent)
+    return (await db.scalar(query.where(col(StripeWebhookEvent.processed_at).is_(None)))) or 0

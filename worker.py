@@ -1,0 +1,185 @@
+"""The worker: settings, then clients, then activities, then Temporal's. Run with `python worker.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pusher
+from activities.emails import Emails, SmtpServer
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior
+from temporalio.worker import Worker, WorkerDeploymentConfig, WorkerDeploymentVersion
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.bookings import Bookings
+from activities.inbox import Inbox
+from activities.payments import Payments
+from activities.realtime import Realtime
+from activities.stripe_client import stripe_client
+from settings import Settings, load_settings
+from storage.database import Database
+from workflows.booking import BookingWorkflow
+from workflows.client import connect
+from workflows.maintenance import SweepWorkflow
+from workflows.stray import StrayMoneyWorkflow
+
+log = logging.getLogger("worker")
+
+WORKFLOWS = (BookingWorkflow, StrayMoneyWorkflow, SweepWorkflow)
+
+# Longer than any activity's own timeout towards Stripe: a capture under way is finished, not cut off.
+GRACE = timedelta(seconds=35)
+CACHED_WORKFLOWS = 2000
+_CONNECT_AGAIN_AFTER_S = 1
+
+
+def build_worker(settings: Settings, client: Client, database: Database) -> Worker:
+    """Put the worker together.
+
+    Args:
+        settings: where the other services are.
+        client: connected to Temporal.
+        database: the product's own.
+    """
+    return Worker(
+        client,
+        task_queue=settings.temporal_task_queue,
+        workflows=WORKFLOWS,
+        activities=_activities(settings, client, database),
+        workflow_runner=sandboxed_runner(),
+        max_cached_workflows=CACHED_WORKFLOWS,
+        graceful_shutdown_timeout=GRACE,
+        deployment_config=WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(deployment_name="hotel-holds", build_id=build_id()),
+            use_worker_versioning=False,
+            default_versioning_behavior=VersioningBehavior.UNSPECIFIED,
+        ),
+    )
+
+
+def sandboxed_runner() -> SandboxedWorkflowRunner:
+    """Temporal's sandbox; what workflow modules import of ours besides workflows is passed through."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(
+        "domain", "activities", "storage", "models"
+    )
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+def build_id() -> str:
+    """Name the code that decides: a digest of the workflows and the rules they follow."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted([*here.glob("workflows/*.py"), *here.glob("domain/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _activities(settings: Settings, client: Client, database: Database) -> list[object]:
+    stripe = stripe_client(settings.stripe_secret_key.get_secret_value(), settings.stripe_api_base)
+    payments = Payments(stripe, database)
+    bookings = Bookings(database)
+    realtime = Realtime(pusher_client(settings))
+    emails = Emails(
+        database,
+        SmtpServer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_username,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+            starttls=settings.smtp_starttls,
+        ),
+        email_from=settings.email_from,
+        public_base_url=settings.public_base_url,
+        auth_secret=settings.auth_secret.get_secret_value(),
+    )
+    inbox = Inbox(database, client, settings.temporal_task_queue)
+    return [
+        payments.open_session,
+        payments.read,
+        payments.expire_session,
+        payments.capture,
+        payments.release,
+        payments.refund,
+        bookings.record,
+        bookings.close_command,
+        bookings.read_for_stray,
+        bookings.delete_stale_drafts,
+        realtime.publish,
+        emails.send,
+        inbox.hand_on,
+    ]
+
+
+def pusher_client(settings: Settings) -> pusher.Pusher:
+    """Build Pusher's client for a cluster, or for another host that speaks its protocol."""
+    return pusher.Pusher(
+        app_id=settings.pusher_app_id,
+        key=settings.pusher_key,
+        secret=settings.pusher_secret.get_secret_value(),
+        cluster=settings.pusher_cluster,
+        host=settings.pusher_host,
+        port=settings.pusher_port,
+        ssl=settings.pusher_ssl,
+    )
+
+
+async def connect_patiently(settings: Settings) -> Client:
+    """Connect to Temporal, however long it takes to be there."""
+    api_key = settings.temporal_api_key
+    while True:
+        try:
+            return await connect(
+                address=settings.temporal_address,
+                namespace=settings.temporal_namespace,
+                api_key=api_key.get_secret_value() if api_key else None,
+            )
+        except RuntimeError as error:
+            log.warning("Temporal at %s is away, trying again: %s", settings.temporal_address, error)
+            await asyncio.sleep(_CONNECT_AGAIN_AFTER_S)
+
+
+async def run(settings: Settings) -> None:
+    """Work until asked to stop by SIGINT or SIGTERM, then finish what is under way."""
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    connecting = asyncio.create_task(connect_patiently(settings))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        connecting.cancel()
+        return
+    database = Database(settings.database_url)
+    try:
+        async with build_worker(settings, await connecting, database):
+            log.info("worker ready on task queue %r", settings.temporal_task_queue)
+            await stop.wait()
+            log.info("worker stopping: finishing what is under way")
+    finally:
+        await database.close()
+
+
+def main() -> None:
+    """Start the worker, configured by the environment."""
+    settings = load_settings()
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    # httpx and stripe log every address they call; the address of a payment is not for logs.
+    for noisy in ("httpx", "httpcore", "stripe"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    asyncio.run(run(settings))
+    # The SDK's native runtime can crash while the interpreter is torn down; all work is done here.
+    logging.shutdown()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Temporal workflows: the only place where a booking's fate is decided."""

@@ -1,0 +1,302 @@
+"""PENDING_APPROVAL: a card is held, and somebody or a deadline decides."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from workflows import options
+from workflows.desk import (
+    CheckAsked,
+    DecisionAsked,
+    Desk,
+    Item,
+    MailLost,
+    NewsCame,
+    OperatorAsked,
+    SessionAsked,
+    unavailable,
+)
+from workflows.herald import Herald
+from workflows.money_news import give_back, return_stray
+from workflows.story import Story
+from workflows.till import MoneyStuckError, Till
+
+with workflow.unsafe.imports_passed_through():
+    from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
+    from domain.deadlines import DecisionDeadline, last_capture_at, reminder_at
+    from domain.decisions import Verdict, judge
+    from domain.messages import (
+        BookingTerms,
+        Payment,
+        PaymentNews,
+        PaymentStatus,
+        SessionAnswer,
+        StaffEvent,
+    )
+
+RELEASE_PATIENCE = timedelta(hours=1)
+"""How long a release is retried on its own, past the hold's end, before a person is asked."""
+
+
+class DecisionPhase:
+    """Waits for a decision on a hold, and carries it out.
+
+    Args:
+        payment: the hold, as Stripe described it when it was placed.
+        deadline: when, and as what, it is released if nobody decides.
+    """
+
+    def __init__(
+        self,
+        terms: BookingTerms,
+        story: Story,
+        desk: Desk,
+        till: Till,
+        herald: Herald,
+        *,
+        payment: Payment,
+        deadline: DecisionDeadline,
+    ) -> None:
+        assert payment.payment_intent_id is not None, "a hold has a PaymentIntent"
+        self._terms = terms
+        self._story = story
+        self._desk = desk
+        self._till = till
+        self._herald = herald
+        self._payment = payment
+        self._intent_id = payment.payment_intent_id
+        self._deadline = deadline
+        authorized_at = payment.authorized_at or workflow.now()
+        self._lapses_at = last_capture_at(authorized_at, payment.capture_before)
+        self._remind_at: datetime | None = reminder_at(authorized_at, deadline.at)
+        self._recheck_at: datetime | None = None
+        self._parked: DecisionAsked | None = None
+
+    async def run(self) -> None:
+        """Work off what comes until the booking is confirmed or has ended."""
+        self._story.wait_for("the hotel's decision")
+        await self._follow(self._payment)
+        while self._story.status is Status.PENDING_APPROVAL:
+            item = await self._desk.next(self._due(), "Reminder, or decision deadline")
+            try:
+                await self._deal_with(item)
+            except MoneyStuckError as stuck:
+                await self._ask_for_person(str(stuck))
+
+    async def _deal_with(self, item: Item | None) -> None:
+        match item:
+            case None:
+                await self._time_passed()
+            case DecisionAsked():
+                await self._decide(item)
+            case NewsCame():
+                await self._look_into(item.news)
+            case CheckAsked():
+                await self._answer_check(item)
+            case SessionAsked():
+                item.answer.set_result(SessionAnswer())
+            case OperatorAsked():
+                await self._resume(item)
+            case MailLost():
+                await self._story.ask_for_person(item.reason)
+
+    # --- time ---
+
+    def _due(self) -> datetime:
+        due = self._recheck_at or self._deadline.at
+        return min(due, self._remind_at) if self._remind_at else due
+
+    async def _time_passed(self) -> None:
+        now = workflow.now()
+        if self._recheck_at is not None and now >= self._recheck_at:
+            self._recheck_at = now + options.PARKED_RECHECK
+            await self._follow(await self._till.read(self._intent_id))
+        elif self._recheck_at is None and now >= self._deadline.at:
+            await self._decline_by_deadline()
+        else:
+            self._remind()
+
+    def _remind(self) -> None:
+        self._remind_at = None
+        self._herald.mail(MailKind.STAFF_REMINDER, self._story.version)
+        self._herald.publish(
+            self._story.status, self._story.version, workflow.now(), StaffEvent.DEADLINE_NEAR
+        )
+
+    async def _decline_by_deadline(self) -> None:
+        self._desk.deciding = Decision.DECLINE
+        self._story.wait_for("Stripe to release the hold")
+        try:
+            await self._follow(await self._release(), unless_lost=self._deadline.event)
+        finally:
+            self._desk.deciding = None
+
+    # --- decisions ---
+
+    async def _decide(self, asked: DecisionAsked) -> None:
+        verdict = judge(
+            asked.decision, asked.command.actor, self._story.status, self._story.reason_code, checked_in=False
+        )
+        if verdict is not None:
+            self._desk.settle(asked.command, verdict)
+        elif self._parked is not None and self._parked.decision is asked.decision:
+            await self._repeat(self._parked, asked)
+        else:
+            await self._carry_out(asked)
+
+    async def _repeat(self, parked: DecisionAsked, asked: DecisionAsked) -> None:
+        """The same decision once more: the first one is tried again, and keeps its author."""
+        try:
+            await self._carry_out(parked)
+        finally:
+            done = self._story.status is not Status.PENDING_APPROVAL
+            self._desk.settle(asked.command, Verdict.SETTLED if done else Verdict.ALREADY_DECIDED)
+
+    async def _carry_out(self, asked: DecisionAsked) -> None:
+        self._withdraw_parked(asked)
+        self._parked = asked
+        self._desk.deciding = asked.decision
+        self._story.wait_for(f"Stripe, to {asked.decision} the booking")
+        try:
+            if asked.decision is Decision.APPROVE:
+                payment = await self._capture()
+            else:
+                payment = await self._release()
+        finally:
+            self._desk.deciding = None
+        if not await self._follow(payment, asked):
+            raise MoneyStuckError("The hold is still there after the time to capture it was over.")
+
+    def _withdraw_parked(self, successor: DecisionAsked) -> None:
+        """A decision that got stuck gives way to the next one."""
+        if self._parked is not None and self._parked is not successor:
+            self._desk.settle(self._parked.command, Verdict.ALREADY_DECIDED)
+            self._parked = None
+
+    async def _capture(self) -> Payment:
+        # After capture_before the bank may have dropped the hold; such a booking is never confirmed.
+        if workflow.now() >= self._lapses_at:
+            return await self._release()
+        try:
+            return await self._till.capture(self._intent_id, self._lapses_at)
+        except MoneyStuckError:
+            payment = await self._till.read(self._intent_id)
+            if payment.status is PaymentStatus.REQUIRES_CAPTURE:
+                raise
+            return payment
+
+    async def _release(self) -> Payment:
+        until = max(self._lapses_at, workflow.now()) + RELEASE_PATIENCE
+        return await self._till.release(self._intent_id, until)
+
+    async def _follow(
+        self,
+        payment: Payment,
+        asked: DecisionAsked | None = None,
+        *,
+        unless_lost: Event = Event.AUTHORIZATION_LOST,
+    ) -> bool:
+        """Take the booking where its money has gone.
+
+        Args:
+            asked: the decision that was being carried out.
+            unless_lost: what it means, without a decision, that nothing is held any more.
+
+        Returns:
+            False where the card is still held, and the booking stays.
+        """
+        if payment.status is PaymentStatus.SUCCEEDED:
+            await self._follow_capture(payment, asked)
+        elif payment.status is PaymentStatus.CANCELED:
+            await self._follow_release(asked, unless_lost)
+        else:
+            return False
+        if self._parked is not None and self._parked is not asked:
+            self._desk.settle(self._parked.command, Verdict.ALREADY_DECIDED)
+        self._parked = None
+        return True
+
+    async def _follow_capture(self, payment: Payment, asked: DecisionAsked | None) -> None:
+        facts: dict[str, Any] = {"amount_captured_minor": payment.amount_received_minor}
+        if payment.amount_received_minor != self._terms.amount_minor or not payment.matches:
+            returned = await give_back(self._till, self._intent_id)
+            facts["amount_refunded_minor"] = returned.amount_refunded_minor
+            await self._story.record(Event.CAPTURE_MISMATCHED, actor=ActorKind.STRIPE, **facts)
+            self._answer(asked, Verdict.ALREADY_DECIDED)
+        elif asked is not None and asked.decision is Decision.APPROVE:
+            await self._story.record(Event.APPROVED, command=asked.command, **facts)
+            self._desk.settled(asked.command.command_id)
+        else:
+            await self._story.record(Event.CAPTURED_OUTSIDE, actor=ActorKind.STRIPE, **facts)
+            self._answer(asked, Verdict.ALREADY_DECIDED)
+
+    async def _follow_release(self, asked: DecisionAsked | None, unless_lost: Event) -> None:
+        if asked is not None and asked.decision is Decision.DECLINE:
+            reason = asked.command.reason_code or ReasonCode.OTHER
+            await self._story.record(Event.DECLINED, command=asked.command, reason_code=reason)
+            self._desk.settled(asked.command.command_id)
+        elif asked is not None and asked.decision is Decision.CANCEL:
+            await self._story.record(Event.CANCELLED_BY_GUEST, command=asked.command)
+            self._desk.settled(asked.command.command_id)
+        else:
+            actor = ActorKind.STRIPE if unless_lost is Event.AUTHORIZATION_LOST else ActorKind.SYSTEM
+            await self._story.record(unless_lost, actor=actor)
+            self._answer(asked, Verdict.ALREADY_DECIDED)
+
+    def _answer(self, asked: DecisionAsked | None, verdict: Verdict) -> None:
+        if asked is not None:
+            self._desk.settle(asked.command, verdict)
+
+    # --- Stripe's news, and people who want to know ---
+
+    async def _look_into(self, news: PaymentNews) -> None:
+        if news.payment_intent_id in {None, self._intent_id}:
+            await self._follow(await self._till.read(self._intent_id))
+            return
+        other = await self._till.find(news)
+        if other.payment_intent_id is not None and other.status is not PaymentStatus.CANCELED:
+            await return_stray(self._story, self._till, other.payment_intent_id)
+
+    async def _answer_check(self, item: CheckAsked) -> None:
+        try:
+            await self._follow(await self._till.look(None, self._intent_id))
+            item.answer.set_result(None)
+        except ActivityError as error:
+            item.answer.set_exception(unavailable(error))
+
+    # --- when Stripe will not have it ---
+
+    async def _ask_for_person(self, reason: str) -> None:
+        """Stay as the booking is, say so, and look every hour whether the money has moved by itself."""
+        if self._parked is not None:
+            self._desk.settle(self._parked.command, Verdict.NEEDS_ATTENTION)
+        if workflow.now() >= self._deadline.at:
+            self._recheck_at = workflow.now() + options.PARKED_RECHECK
+        self._story.wait_for("an operator: `booking retry` or `booking resolve`")
+        await self._story.ask_for_person(reason)
+
+    async def _resume(self, item: OperatorAsked) -> None:
+        before = self._story.version
+        try:
+            await self._retry(settled_by_hand=item.settled)
+        finally:
+            done = self._story.version > before and self._story.attention is None
+            self._desk.settle(item.command, Verdict.SETTLED if done else Verdict.NEEDS_ATTENTION)
+
+    async def _retry(self, *, settled_by_hand: bool) -> None:
+        self._recheck_at = None
+        self._herald.resend_lost()
+        if await self._follow(await self._till.read(self._intent_id)):
+            return
+        if self._parked is not None and not settled_by_hand:
+            await self._carry_out(self._parked)
+            return
+        # The hold stands and nothing is to be tried again: the booking waits for a decision as before.
+        if self._parked is not None:
+            self._desk.settle(self._parked.command, Verdict.ALREADY_DECIDED)
+            self._parked = None
+        await self._story.clear_attention()

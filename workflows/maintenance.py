@@ -1,0 +1,26 @@
+"""The sweep: what no booking's own workflow can do."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from workflows import options
+
+with workflow.unsafe.imports_passed_through():
+    from activities.bookings import Bookings
+    from activities.inbox import Inbox
+
+
+@workflow.defn
+class SweepWorkflow:
+    """Runs on a Temporal Schedule: hands on what was left in the inbox, deletes stale drafts."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """One pass. What fails is left for the next one."""
+        await workflow.execute_activity_method(
+            Inbox.hand_on, summary="Hand on unprocessed Stripe events", **options.SWEEP
+        )
+        await workflow.execute_activity_method(
+            Bookings.delete_stale_drafts, summary="Delete stale drafts", **options.SWEEP
+        )

@@ -1,0 +1,70 @@
+"""News about money that is not the booking's to keep, or that left it after the decision."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+from workflows.story import Story
+from workflows.till import Till
+
+with workflow.unsafe.imports_passed_through():
+    from domain.booking import ActorKind, Event, Status
+    from domain.messages import Payment, PaymentNews, PaymentStatus
+
+PATIENCE = timedelta(hours=24)
+KEEPS_MONEY = frozenset({Status.CONFIRMED, Status.CANCELLED})
+"""Statuses in which captured money may stay: a cancelled booking may have cost a fee."""
+
+_DISPUTE_TURNS = frozenset({"charge.dispute.created", "charge.dispute.closed"})
+
+
+async def give_back(till: Till, payment_intent_id: str) -> Payment:
+    """Leave nothing held and nothing captured, whichever of the two the PaymentIntent has come to.
+
+    Raises:
+        MoneyStuckError: Stripe refused, or gave no clear answer in a day.
+    """
+    until = workflow.now() + PATIENCE
+    payment = await till.release(payment_intent_id, until)
+    if payment.status is PaymentStatus.SUCCEEDED:
+        return await till.refund(payment_intent_id, payment.amount_received_minor, until)
+    return payment
+
+
+async def return_stray(story: Story, till: Till, payment_intent_id: str) -> None:
+    """Give back money that came for a booking which cannot use it, and put that on record."""
+    await give_back(till, payment_intent_id)
+    await story.record(Event.STRAY_PAYMENT_RETURNED, actor=ActorKind.STRIPE)
+
+
+async def settle_news(story: Story, till: Till, news: PaymentNews) -> None:
+    """Look into an event about a booking that waits for no payment and no decision any more.
+
+    Raises:
+        MoneyStuckError: Stripe refused, or gave no clear answer in time.
+    """
+    payment = await till.find(news)
+    if payment.payment_intent_id is None:
+        return
+    if payment.payment_intent_id == story.payment_intent_id and story.status in KEEPS_MONEY:
+        await _record_aftermath(story, payment, news)
+    elif payment.status is PaymentStatus.REQUIRES_CAPTURE or _is_kept(payment):
+        await return_stray(story, till, payment.payment_intent_id)
+
+
+def _is_kept(payment: Payment) -> bool:
+    kept = payment.amount_received_minor - payment.amount_refunded_minor
+    return payment.status is PaymentStatus.SUCCEEDED and kept > 0
+
+
+async def _record_aftermath(story: Story, payment: Payment, news: PaymentNews) -> None:
+    if payment.amount_refunded_minor != story.refunded_minor:
+        await story.record(
+            Event.REFUND_RECORDED,
+            actor=ActorKind.STRIPE,
+            amount_refunded_minor=payment.amount_refunded_minor,
+        )
+    if payment.disputed and news.event_type in _DISPUTE_TURNS:
+        await story.record(Event.DISPUTE_RECORDED, actor=ActorKind.STRIPE)

@@ -1,0 +1,68 @@
+"""Timeouts and retries, named once per dependency, and the search attributes operators filter by."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.common import RetryPolicy, SearchAttributeKey
+
+BOOKING_STATUS: Final = SearchAttributeKey.for_keyword("BookingStatus")
+HOTEL_SLUG: Final = SearchAttributeKey.for_keyword("HotelSlug")
+NEEDS_ATTENTION: Final = SearchAttributeKey.for_bool("NeedsAttention")
+SEARCH_ATTRIBUTES: Final = (BOOKING_STATUS, HOTEL_SLUG, NEEDS_ATTENTION)
+
+STRIPE_ATTEMPT: Final = timedelta(seconds=30)
+STRIPE_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
+)
+STRIPE_PATIENCE_SHORTEST: Final = timedelta(minutes=1)
+"""Even a step whose time is over is tried for this long: the hold may be there still."""
+
+# Somebody waits in front of a browser for these; they are asked again rather than retried for long.
+STRIPE_ONLINE: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "schedule_to_close_timeout": timedelta(seconds=12),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_attempts=3),
+}
+
+# Without the database nothing can be said to have happened: as long as it takes.
+DATABASE: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30)
+    ),
+}
+
+# Several workflows may write here in turn: whoever comes second reads the row again instead of insisting.
+DATABASE_SHARED: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=20),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500),
+        maximum_interval=timedelta(seconds=30),
+        non_retryable_error_types=["stale_version"],
+    ),
+}
+
+SWEEP: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=50),
+    "retry_policy": RetryPolicy(maximum_attempts=3),
+}
+
+# Old news is no news: after an hour a realtime event is dropped, and the drop logged.
+PUSHER: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=15),
+    "schedule_to_close_timeout": timedelta(hours=1),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+}
+
+MAIL: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=60),
+    "schedule_to_close_timeout": timedelta(hours=24),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=10)
+    ),
+}
+
+PARKED_RECHECK: Final = timedelta(hours=1)
+"""How often a booking that waits for a person looks by itself whether its money has moved."""

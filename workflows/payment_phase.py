@@ -1,0 +1,252 @@
+"""PENDING_PAYMENT: from submission until a hold is placed, the window closes, or the guest cancels."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows import options
+from workflows.desk import (
+    STRIPE_UNAVAILABLE,
+    CheckAsked,
+    DecisionAsked,
+    Desk,
+    Item,
+    MailLost,
+    NewsCame,
+    OperatorAsked,
+    SessionAsked,
+    unavailable,
+)
+from workflows.money_news import give_back, return_stray
+from workflows.story import Story
+from workflows.till import MoneyStuckError, Till, failure
+
+with workflow.unsafe.imports_passed_through():
+    from domain.booking import ActorKind, Event, Status
+    from domain.deadlines import DecisionDeadline, decision_deadline, session_expires_at
+    from domain.decisions import Verdict, judge
+    from domain.messages import (
+        BookingTerms,
+        CheckoutSession,
+        Payment,
+        PaymentNews,
+        PaymentStatus,
+        SessionAnswer,
+    )
+
+_HELD = frozenset({PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED})
+
+
+class PaymentPhase:
+    """Takes the payment. Afterwards `payment` and `deadline` tell of the hold, if there is one."""
+
+    def __init__(self, terms: BookingTerms, story: Story, desk: Desk, till: Till) -> None:
+        self._terms = terms
+        self._story = story
+        self._desk = desk
+        self._till = till
+        self.closes_at = workflow.now() + timedelta(seconds=terms.payment_window_s)
+        self._poll = timedelta(seconds=terms.payment_poll_s)
+        self._look_at = self.closes_at
+        self._session: CheckoutSession | None = None
+        self._unread: PaymentNews | None = None
+        self._cancelling: DecisionAsked | None = None
+        self._closing = False
+        self.payment: Payment | None = None
+        self.deadline: DecisionDeadline | None = None
+
+    async def run(self) -> None:
+        """Work off what comes until the booking waits for no payment any more."""
+        self._story.wait_for("the guest's payment")
+        while self._story.status is Status.PENDING_PAYMENT:
+            item = await self._desk.next(self._due(), "Payment window, or time to ask Stripe")
+            try:
+                await self._deal_with(item)
+            except MoneyStuckError as stuck:
+                await self._stuck(str(stuck))
+
+    def _due(self) -> datetime:
+        if self._session is None and self._unread is None:
+            return self.closes_at
+        return min(self.closes_at, self._look_at)
+
+    async def _deal_with(self, item: Item | None) -> None:
+        match item:
+            case None if workflow.now() >= self.closes_at:
+                await self._close()
+            case None:
+                await self._look(self._unread or self._session_news())
+            case SessionAsked():
+                await self._answer_session(item)
+            case CheckAsked():
+                await self._answer_check(item)
+            case NewsCame():
+                await self._look(item.news)
+            case DecisionAsked():
+                await self._decide(item)
+            case OperatorAsked():
+                await self._resume(item)
+            case MailLost():
+                await self._story.ask_for_person(item.reason)
+
+    # --- asking Stripe ---
+
+    def _session_news(self) -> PaymentNews:
+        return PaymentNews(session_id=self._session.session_id if self._session else None)
+
+    async def _look(self, news: PaymentNews) -> None:
+        self._look_at = workflow.now() + self._poll
+        try:
+            payment = await self._till.look(news.session_id, news.payment_intent_id)
+        except ActivityError as error:
+            # Stripe is away: the next poll asks again, about the same thing.
+            self._unread = news
+            workflow.logger.warning("payment not read: %s", failure(error)[1])
+            return
+        self._unread = None
+        await self._take(payment)
+
+    async def _take(self, payment: Payment) -> None:
+        """Advance the booking if its card is held; anything that is not its own is given back."""
+        if payment.status not in _HELD or payment.payment_intent_id is None:
+            return
+        if not payment.matches:
+            await return_stray(self._story, self._till, payment.payment_intent_id)
+            await self._story.ask_for_person("A payment with the wrong amount or booking was given back.")
+            self._session = None
+            return
+        authorized_at = payment.authorized_at or workflow.now()
+        self.payment = payment
+        self.deadline = decision_deadline(
+            authorized_at=authorized_at,
+            approval_sla_s=self._terms.approval_sla_s,
+            cutoff=self._terms.cutoff_at,
+            capture_before=payment.capture_before,
+            authorization_margin_s=self._terms.authorization_margin_s,
+        )
+        await self._story.record(
+            Event.AUTHORIZED,
+            actor=ActorKind.GUEST,
+            payment_intent_id=payment.payment_intent_id,
+            authorized_at=authorized_at,
+            decision_deadline=self.deadline.at,
+        )
+
+    # --- the guest's requests ---
+
+    async def _answer_session(self, item: SessionAsked) -> None:
+        try:
+            if await self._reuse_session(item):
+                return
+            if self._story.status is not Status.PENDING_PAYMENT or self._is_over():
+                item.answer.set_result(SessionAnswer())
+                return
+            await self._open_session(item)
+        except ActivityError as error:
+            item.answer.set_exception(unavailable(error))
+        except MoneyStuckError as stuck:
+            item.answer.set_exception(ApplicationError(str(stuck), type=STRIPE_UNAVAILABLE))
+            raise
+
+    def _is_over(self) -> bool:
+        return self._closing or self._cancelling is not None or workflow.now() >= self.closes_at
+
+    async def _reuse_session(self, item: SessionAsked) -> bool:
+        if self._session is None:
+            return False
+        payment = await self._till.look(self._session.session_id, None)
+        if payment.session_open:
+            item.answer.set_result(_answer(self._session, created=False))
+            return True
+        await self._take(payment)
+        return False
+
+    async def _open_session(self, item: SessionAsked) -> None:
+        expires_at = session_expires_at(workflow.now(), self.closes_at)
+        self._session = await self._till.open_session(
+            expires_at, item.request.success_url, item.request.cancel_url
+        )
+        self._look_at = workflow.now() + self._poll
+        item.answer.set_result(_answer(self._session, created=True))
+
+    async def _answer_check(self, item: CheckAsked) -> None:
+        try:
+            if self._session is not None:
+                await self._take(await self._till.look(self._session.session_id, None))
+            item.answer.set_result(None)
+        except ActivityError as error:
+            item.answer.set_exception(unavailable(error))
+        except MoneyStuckError as stuck:
+            item.answer.set_exception(ApplicationError(str(stuck), type=STRIPE_UNAVAILABLE))
+            raise
+
+    # --- ends ---
+
+    async def _close(self) -> None:
+        """End the window; a session the guest completed in time wins over it."""
+        self._closing = True
+        self._story.wait_for("Stripe to close the payment page")
+        if self._session is not None:
+            await self._take(await self._till.expire_session(self._session.session_id))
+        if self._story.status is Status.PENDING_PAYMENT:
+            await self._story.record(Event.PAYMENT_WINDOW_CLOSED)
+
+    async def _decide(self, item: DecisionAsked) -> None:
+        verdict = judge(
+            item.decision, item.command.actor, self._story.status, self._story.reason_code, checked_in=False
+        )
+        if verdict is not None:
+            self._desk.settle(item.command, verdict)
+        elif self._cancelling is not None:
+            self._desk.settle(item.command, Verdict.IN_PROGRESS)
+        else:
+            self._cancelling = item
+            await self._cancel(item)
+
+    async def _cancel(self, item: DecisionAsked) -> None:
+        facts: dict[str, Any] = {}
+        if self._session is not None:
+            payment = await self._till.expire_session(self._session.session_id)
+            if payment.status in _HELD and payment.payment_intent_id is not None:
+                payment = await give_back(self._till, payment.payment_intent_id)
+                facts = {
+                    "payment_intent_id": payment.payment_intent_id,
+                    "amount_captured_minor": payment.amount_received_minor,
+                    "amount_refunded_minor": payment.amount_refunded_minor,
+                }
+        await self._story.record(Event.CANCELLED_BY_GUEST, command=item.command, **facts)
+        self._desk.settled(item.command.command_id)
+
+    # --- when Stripe will not have it ---
+
+    async def _stuck(self, reason: str) -> None:
+        """Ask for a person, and try the end again later: the session lapses by itself meanwhile."""
+        if self._cancelling is not None:
+            self._desk.settle(self._cancelling.command, Verdict.NEEDS_ATTENTION)
+        self.closes_at = max(self.closes_at, workflow.now() + options.PARKED_RECHECK)
+        await self._story.ask_for_person(reason)
+
+    async def _resume(self, item: OperatorAsked) -> None:
+        before = self._story.version
+        try:
+            if self._cancelling is not None:
+                await self._cancel(self._cancelling)
+            elif self._closing:
+                await self._close()
+            else:
+                await self._look(self._unread or self._session_news())
+                if item.settled:
+                    await self._story.clear_attention()
+        finally:
+            moved = self._story.version > before
+            self._desk.settle(item.command, Verdict.SETTLED if moved else Verdict.NEEDS_ATTENTION)
+
+
+def _answer(session: CheckoutSession, *, created: bool) -> SessionAnswer:
+    return SessionAnswer(
+        payable=True, session_id=session.session_id, payment_url=session.url, created=created
+    )

@@ -1,0 +1,125 @@
+"""A booking's status and the one method that changes it: transition, then persist, then tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import workflow
+
+from workflows import options
+from workflows.herald import Herald
+
+with workflow.unsafe.imports_passed_through():
+    from activities.bookings import Bookings
+    from domain.booking import ActorKind, Event, ReasonCode, Status, transition
+    from domain.messages import Change, Command, StaffEvent
+
+
+class Story:
+    """Where a booking stands. Its row in the database follows what is recorded here.
+
+    Args:
+        booking_id: the booking.
+        herald: tells people of each change.
+        status: where the story is taken up.
+        version: the row's version at that point.
+        database_options: how the database is insisted on.
+    """
+
+    def __init__(
+        self,
+        booking_id: str,
+        herald: Herald,
+        *,
+        status: Status,
+        version: int,
+        database_options: dict[str, Any] = options.DATABASE,
+    ) -> None:
+        self._booking_id = booking_id
+        self._herald = herald
+        self._database_options = database_options
+        self.status = status
+        self.version = version
+        self.reason_code: ReasonCode | None = None
+        self.attention: str | None = None
+        self.payment_intent_id: str | None = None
+        self.refunded_minor = 0
+        self.waiting_for = "submission"
+        self.over = False
+
+    async def record(
+        self,
+        event: Event,
+        *,
+        actor: ActorKind = ActorKind.SYSTEM,
+        command: Command | None = None,
+        **facts: Any,
+    ) -> None:
+        """Let `event` happen to the booking.
+
+        Args:
+            actor: who did it, where no command says so.
+            command: the decision this carries out.
+            facts: further fields of `Change`.
+
+        Raises:
+            IllegalTransitionError: the table has no such row; a defect.
+        """
+        step = transition(self.status, event)
+        change = Change(
+            booking_id=self._booking_id,
+            expected_version=self.version,
+            event=event,
+            at=workflow.now(),
+            actor=command.actor if command else actor,
+            staff_id=command.staff_id if command else None,
+            command_id=command.command_id if command else None,
+            **facts,
+        )
+        recorded = await workflow.execute_activity_method(
+            Bookings.record, change, summary=f"Record: {event}", **self._database_options
+        )
+        moved = step.to is not self.status
+        self.status, self.version = step.to, recorded.version
+        self.reason_code = step.reason or change.reason_code or self.reason_code
+        self.payment_intent_id = change.payment_intent_id or self.payment_intent_id
+        if change.amount_refunded_minor is not None:
+            self.refunded_minor = change.amount_refunded_minor
+        if moved or event in {Event.ATTENTION_NEEDED, Event.ATTENTION_CLEARED}:
+            self.attention = change.attention
+        self.show()
+        staff_event = StaffEvent.BOOKING_REQUESTED if event is Event.AUTHORIZED else None
+        self._herald.publish(self.status, self.version, change.at, staff_event)
+        for mail in step.mails:
+            self._herald.mail(mail, self.version)
+
+    async def ask_for_person(self, reason: str) -> None:
+        """Flag the booking for an operator, with what is known."""
+        if self.attention != reason:
+            await self.record(Event.ATTENTION_NEEDED, attention=reason[:500])
+
+    async def clear_attention(self) -> None:
+        """Take the flag down again."""
+        if self.attention is not None:
+            await self.record(Event.ATTENTION_CLEARED, actor=ActorKind.OPERATOR)
+
+    def show(self) -> None:
+        """Bring what operators see in the Temporal UI up to date."""
+        workflow.upsert_search_attributes(
+            [
+                options.BOOKING_STATUS.value_set(self.status),
+                options.NEEDS_ATTENTION.value_set(self.attention is not None),
+            ]
+        )
+        self._describe()
+
+    def wait_for(self, what: str) -> None:
+        """Say what the booking waits for now."""
+        self.waiting_for = what
+        self._describe()
+
+    def _describe(self) -> None:
+        attention = f"\n\n**Needs a person:** {self.attention}" if self.attention else ""
+        workflow.set_current_details(
+            f"**{self.status}**, version {self.version}, waiting for {self.waiting_for}{attention}"
+        )

@@ -1,0 +1,70 @@
+"""Money of a booking whose own workflow has ended: a late hold, a refund or dispute after check-in."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from workflows import options
+from workflows.herald import Herald
+from workflows.money_news import settle_news
+from workflows.story import Story
+from workflows.till import MoneyStuckError, Till, failure
+
+with workflow.unsafe.imports_passed_through():
+    from activities.bookings import STALE_VERSION, Bookings
+    from domain.booking import Status
+    from domain.messages import Command, StrayBooking, StrayNews
+
+
+@workflow.defn
+class StrayMoneyWorkflow:
+    """Settles one piece of news, then ends. The booking stays as it is; its money and timeline do not."""
+
+    @workflow.init
+    def __init__(self, stray: StrayNews) -> None:
+        self._stray = stray
+        self._asked = False
+
+    @workflow.run
+    async def run(self, stray: StrayNews) -> None:
+        """Look into the news until it is settled, with an operator's help where Stripe refuses."""
+        herald = Herald(stray.booking_id, stray.hotel_slug, on_mail_lost=workflow.logger.warning)
+        while True:
+            row = await workflow.execute_activity_method(
+                Bookings.read_for_stray, stray.booking_id, summary="Read the booking", **options.DATABASE
+            )
+            story = self._story(row, herald)
+            try:
+                await settle_news(story, Till(stray.booking_id, row.amount_minor, row.currency), stray.news)
+                break
+            except MoneyStuckError as stuck:
+                await self._wait_for_operator(story, str(stuck))
+            except ActivityError as error:
+                # Another one of these was quicker to write: what it left is looked at anew.
+                if failure(error)[0] != STALE_VERSION:
+                    raise
+        await herald.drain()
+
+    def _story(self, row: StrayBooking, herald: Herald) -> Story:
+        story = Story(
+            self._stray.booking_id,
+            herald,
+            status=Status(row.status),
+            version=row.version,
+            database_options=options.DATABASE_SHARED,
+        )
+        story.payment_intent_id = row.payment_intent_id
+        story.refunded_minor = row.amount_refunded_minor
+        return story
+
+    async def _wait_for_operator(self, story: Story, reason: str) -> None:
+        await story.ask_for_person(reason)
+        await workflow.wait_condition(lambda: self._asked)
+        self._asked = False
+        await story.clear_attention()
+
+    @workflow.signal
+    def retry(self, command: Command) -> None:  # noqa: ARG002  the booking's own signal takes it too
+        """An operator wants Stripe asked again."""
+        self._asked = True
