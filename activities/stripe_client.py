@@ -23,8 +23,8 @@ BUSY: Final = "stripe_busy"
 FAILED: Final = "stripe_failed"
 REFUSED: Final = "stripe_refused"
 
-REQUEST_TIMEOUT_S = 8
-"""Less than an activity's own time, so that the activity hears of the timeout and can say so."""
+REQUEST_TIMEOUT_S = 6
+"""With its one repeat, less than an activity's own time: the activity hears of the timeout and can say so."""
 
 
 def stripe_client(secret_key: str, api_base: str | None) -> stripe.StripeClient:

@@ -89,14 +89,16 @@ class BookingWorkflow:
         )
 
     async def _leave(self) -> None:
-        """Come to an end with nobody left waiting; what arrives meanwhile is still dealt with."""
+        """Come to an end with nobody left waiting; what arrives until the last moment is dealt with."""
         while True:
             await self._stay.see_off()
             await self._desk.drain()
-            if not self._desk.waiting:
-                break
-        self._story.over = True
-        await workflow.wait_condition(workflow.all_handlers_finished)
+            if self._desk.waiting:
+                continue
+            if workflow.all_handlers_finished():
+                return
+            self._story.over = True
+            await workflow.wait_condition(lambda: workflow.all_handlers_finished() or self._desk.waiting)
 
     # --- signals: they only note what came; an exception here would block the workflow for ever ---
 

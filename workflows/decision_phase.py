@@ -21,7 +21,7 @@ from workflows.desk import (
     unavailable,
 )
 from workflows.herald import Herald
-from workflows.money_news import give_back, return_stray
+from workflows.money_news import give_back, settle_news
 from workflows.story import Story
 from workflows.till import MoneyStuckError, Till
 
@@ -221,7 +221,10 @@ class DecisionPhase:
         return True
 
     async def _follow_capture(self, payment: Payment, asked: DecisionAsked | None) -> None:
-        facts: dict[str, Any] = {"amount_captured_minor": payment.amount_received_minor}
+        facts: dict[str, Any] = {
+            "amount_captured_minor": payment.amount_received_minor,
+            "amount_refunded_minor": payment.amount_refunded_minor,
+        }
         if payment.amount_received_minor != self._terms.amount_minor or not payment.matches:
             returned = await give_back(self._till, self._intent_id)
             facts["amount_refunded_minor"] = returned.amount_refunded_minor
@@ -257,9 +260,7 @@ class DecisionPhase:
         if news.payment_intent_id in {None, self._intent_id}:
             await self._follow(await self._till.read(self._intent_id))
             return
-        other = await self._till.find(news)
-        if other.payment_intent_id is not None and other.status is not PaymentStatus.CANCELED:
-            await return_stray(self._story, self._till, other.payment_intent_id)
+        await settle_news(self._story, self._till, news)
 
     async def _answer_check(self, item: CheckAsked) -> None:
         try:

@@ -91,7 +91,7 @@ class Desk:
         self._queue: deque[Item] = deque()
         self._seen: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: list[asyncio.Task[None]] = []
         self.deciding: Decision | None = None
 
     # --- what handlers do ---
@@ -145,8 +145,8 @@ class Desk:
         self._outcomes[command.command_id] = self._outcome(verdict)
         if verdict is not Verdict.NEEDS_ATTENTION:
             task = asyncio.create_task(self._close(RefusedCommand(command.command_id, verdict)))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._closing.append(task)
+            task.add_done_callback(self._closing.remove)
 
     def settled(self, command_id: str) -> None:
         """Say that a command was carried out and written with its change."""

@@ -34,7 +34,7 @@ class Herald:
         self._booking_id = booking_id
         self._hotel_slug = hotel_slug
         self._on_mail_lost = on_mail_lost
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: list[asyncio.Task[None]] = []
         self._lost: list[Mailing] = []
 
     def publish(
@@ -94,5 +94,5 @@ class Herald:
 
     def _start(self, errand: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(errand)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._under_way.append(task)
+        task.add_done_callback(self._under_way.remove)

@@ -21,8 +21,8 @@ STRIPE_PATIENCE_SHORTEST: Final = timedelta(minutes=1)
 
 # Somebody waits in front of a browser for these; they are asked again rather than retried for long.
 STRIPE_ONLINE: Final[dict[str, Any]] = {
-    "start_to_close_timeout": timedelta(seconds=10),
-    "schedule_to_close_timeout": timedelta(seconds=12),
+    "start_to_close_timeout": timedelta(seconds=13),
+    "schedule_to_close_timeout": timedelta(seconds=15),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_attempts=3),
 }
 

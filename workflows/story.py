@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
 
 from workflows import options
 from workflows.herald import Herald
@@ -46,6 +47,7 @@ class Story:
         self.refunded_minor = 0
         self.waiting_for = "submission"
         self.over = False
+        self._flagged = False
 
     async def record(
         self,
@@ -87,7 +89,7 @@ class Story:
             self.refunded_minor = change.amount_refunded_minor
         if moved or event in {Event.ATTENTION_NEEDED, Event.ATTENTION_CLEARED}:
             self.attention = change.attention
-        self.show()
+        self._show(moved)
         staff_event = StaffEvent.BOOKING_REQUESTED if event is Event.AUTHORIZED else None
         self._herald.publish(self.status, self.version, change.at, staff_event)
         for mail in step.mails:
@@ -103,14 +105,16 @@ class Story:
         if self.attention is not None:
             await self.record(Event.ATTENTION_CLEARED, actor=ActorKind.OPERATOR)
 
-    def show(self) -> None:
-        """Bring what operators see in the Temporal UI up to date."""
-        workflow.upsert_search_attributes(
-            [
-                options.BOOKING_STATUS.value_set(self.status),
-                options.NEEDS_ATTENTION.value_set(self.attention is not None),
-            ]
-        )
+    def _show(self, moved: bool) -> None:
+        """Bring what operators filter by up to date; each update costs the history an event."""
+        updates: list[SearchAttributeUpdate[Any]] = []
+        if moved and self.status is not Status.PENDING_PAYMENT:  # that one was given at the start
+            updates.append(options.BOOKING_STATUS.value_set(self.status))
+        if self._flagged != (self.attention is not None):
+            self._flagged = not self._flagged
+            updates.append(options.NEEDS_ATTENTION.value_set(self._flagged))
+        if updates:
+            workflow.upsert_search_attributes(updates)
         self._describe()
 
     def wait_for(self, what: str) -> None:
