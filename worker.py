@@ -99,7 +99,7 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
         public_base_url=settings.public_base_url,
         auth_secret=settings.auth_secret.get_secret_value(),
     )
-    inbox = Inbox(database, client, settings.temporal_task_queue)
+    inbox = Inbox(database, stripe, client, settings.temporal_task_queue)
     return [
         payments.open_session,
         payments.read,
@@ -114,6 +114,7 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
         realtime.publish,
         emails.send,
         inbox.hand_on,
+        inbox.fetch_lost,
     ]
 
 

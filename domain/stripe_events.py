@@ -7,8 +7,9 @@ a request, so the echoes of our own captures and releases are told from news.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from domain.booking import Status
 
@@ -68,3 +69,34 @@ def is_news(event_type: str, status: Status, *, about_own_payment: bool) -> bool
     if not about_own_payment and status is not Status.PENDING_PAYMENT:
         return event_type in AUTHORIZING | SETTLING | AFTERMATH
     return event_type in _LOOK_AT[status]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an event names: our booking by its metadata, a Checkout session, a PaymentIntent."""
+
+    booking_id: str | None = None
+    session_id: str | None = None
+    payment_intent_id: str | None = None
+
+
+def subject_of(event_object: Mapping[str, Any]) -> Subject:
+    """Read from an event's `data.object` what it is about.
+
+    Only ids and the metadata we wrote ourselves are looked at: the rest may be in another API version's
+    shape, and is asked of Stripe anyway. Whatever is no string where one belongs counts as absent.
+    """
+    kind, own_id = event_object.get("object"), _text(event_object.get("id"))
+    metadata = event_object.get("metadata")
+    intent = event_object.get("payment_intent")
+    return Subject(
+        booking_id=_text(metadata.get("booking_id")) if isinstance(metadata, Mapping) else None,
+        session_id=own_id if kind == "checkout.session" else None,
+        payment_intent_id=own_id
+        if kind == "payment_intent"
+        else _text(intent.get("id") if isinstance(intent, Mapping) else intent),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable() else None

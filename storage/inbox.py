@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select, update
@@ -48,6 +49,12 @@ async def unprocessed_events(db: AsyncSession, before: datetime, limit: int) -> 
         .limit(limit)
     )
     return list((await db.scalars(query)).all())
+
+
+async def missing_events(db: AsyncSession, event_ids: Sequence[str]) -> set[str]:
+    """Which of `event_ids` never came in."""
+    query = select(col(StripeWebhookEvent.event_id)).where(col(StripeWebhookEvent.event_id).in_(event_ids))
+    return set(event_ids) - set((await db.scalars(query)).all())
 
 
 async def booking_behind(
