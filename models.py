@@ -160,6 +160,7 @@ class PaymentSession(SQLModel, table=True):
 
     session_id: str = Field(primary_key=True, max_length=255)
     booking_id: str = Field(foreign_key="booking.booking_id", index=True, max_length=40)
+    url: str = Field(max_length=2000)
     expires_at: datetime = Field(sa_column=_instant())
     created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
 

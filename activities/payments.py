@@ -19,6 +19,7 @@ from domain.messages import (
     PaymentStatus,
 )
 from domain.money import Money, from_stripe
+from models import PaymentSession
 from storage.bookings import BookingNotFoundError, booking_with_hotel, record_session
 from storage.database import Database
 
@@ -49,10 +50,15 @@ class Payments:
         key = f"booking:{request.booking_id}:session:{request.generation}"
         with translated_errors(write=True):
             session = await self._stripe.checkout.sessions.create_async(params, {"idempotency_key": key})
-        expires_at = _instant(session.expires_at)
+        expires_at, url = _instant(session.expires_at), session.url or ""
         async with self._database.transaction() as db:
-            await record_session(db, request.booking_id, session.id, expires_at)
-        return CheckoutSession(session_id=session.id, url=session.url or "", expires_at=expires_at)
+            await record_session(
+                db,
+                PaymentSession(
+                    session_id=session.id, booking_id=request.booking_id, url=url, expires_at=expires_at
+                ),
+            )
+        return CheckoutSession(session_id=session.id, url=url, expires_at=expires_at)
 
     async def _session_params(self, request: OpenSession) -> SessionCreateParams:
         async with self._database.transaction() as db:

@@ -21,6 +21,33 @@ SUBMIT_COMMAND = "submit"
 
 
 @dataclass(frozen=True)
+class CheckoutSession:
+    """A session as it was opened."""
+
+    session_id: str = ""
+    url: str = ""
+    expires_at: datetime = EPOCH
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What the row knows of a booking whose workflow was lost.
+
+    Args:
+        submitted_at: from when its payment window counts.
+        session: the Checkout session opened last, if any.
+        refunded_minor: what has gone back so far, in the currency's smallest unit.
+    """
+
+    status: Status = Status.PENDING_PAYMENT
+    submitted_at: datetime = EPOCH
+    session: CheckoutSession | None = None
+    payment_intent_id: str | None = None
+    refunded_minor: int = 0
+    needs_attention: str | None = None
+
+
+@dataclass(frozen=True)
 class BookingTerms:
     """What a booking was submitted with; the workflow's input.
 
@@ -34,7 +61,8 @@ class BookingTerms:
         late_cancel_fee_percent: share kept afterwards, 0–100.
         authorization_margin_s: seconds to stay clear of `capture_before`.
         payment_poll_s: seconds between the workflow's own questions to Stripe.
-        version: the booking's version when it was submitted.
+        version: the row's version when the workflow starts.
+        resume: where to go on, for a booking that lost its workflow; None for one that is submitted.
     """
 
     booking_id: str = ""
@@ -50,6 +78,7 @@ class BookingTerms:
     authorization_margin_s: int = 3600
     payment_poll_s: int = 300
     version: int = 1
+    resume: Resumption | None = None
 
 
 # --- signals -----------------------------------------------------------------------------------------
@@ -178,15 +207,6 @@ class OpenSession:
     expires_at: datetime = EPOCH
     success_url: str = ""
     cancel_url: str = ""
-
-
-@dataclass(frozen=True)
-class CheckoutSession:
-    """A session as it was opened."""
-
-    session_id: str = ""
-    url: str = ""
-    expires_at: datetime = EPOCH
 
 
 @dataclass(frozen=True)

@@ -183,16 +183,22 @@ async def _write_decision(db: AsyncSession, booking: Booking, change: Change, ac
         booking.reason_note = command.reason_note
 
 
-async def record_session(db: AsyncSession, booking_id: str, session_id: str, expires_at: datetime) -> None:
+async def record_session(db: AsyncSession, session: PaymentSession) -> None:
     """Keep a Checkout session that was opened for a booking; a repeat changes nothing."""
-    if await db.get(PaymentSession, session_id) is None:
-        db.add(PaymentSession(session_id=session_id, booking_id=booking_id, expires_at=expires_at))
+    if await db.get(PaymentSession, session.session_id) is None:
+        db.add(session)
     # Once a hold is placed the reference names the PaymentIntent, and a late writer must not undo that.
     await db.execute(
         update(Booking)
-        .where(col(Booking.booking_id) == booking_id, col(Booking.payment_intent_id).is_(None))
-        .values(payment_provider="stripe", payment_reference=session_id)
+        .where(col(Booking.booking_id) == session.booking_id, col(Booking.payment_intent_id).is_(None))
+        .values(payment_provider="stripe", payment_reference=session.session_id)
     )
+
+
+async def newest_session(db: AsyncSession, booking_id: str) -> PaymentSession | None:
+    """The Checkout session opened last for a booking: the only one that can be open."""
+    query = select(PaymentSession).where(col(PaymentSession.booking_id) == booking_id)
+    return (await db.scalars(query.order_by(col(PaymentSession.created_at).desc()).limit(1))).one_or_none()
 
 
 async def owns_session(db: AsyncSession, booking_id: str, session_id: str) -> bool:

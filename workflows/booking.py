@@ -53,7 +53,7 @@ class BookingWorkflow:
     @workflow.run
     async def run(self, terms: BookingTerms) -> BookingView:  # noqa: ARG002  kept by __init__
         """Take the payment, wait for the decision, keep the booking until check-in."""
-        if not await self._submit():
+        if not await self._begin():
             return self.state()
         await self._payment.run()
         if self._story.status is Status.PENDING_APPROVAL:
@@ -62,6 +62,16 @@ class BookingWorkflow:
             await self._stay.until_check_in()
         await self._leave()
         return self.state()
+
+    async def _begin(self) -> bool:
+        resume = self._terms.resume
+        if resume is None:
+            return await self._submit()
+        self._story.take_up(resume)
+        if resume.status is Status.PENDING_APPROVAL:
+            await self._payment.find_hold_again(resume)
+        self._desk.settled(SUBMIT_COMMAND)
+        return True
 
     async def _submit(self) -> bool:
         try:

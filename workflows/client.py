@@ -66,20 +66,26 @@ async def connect(*, address: str, namespace: str, api_key: str | None, lazy: bo
 async def start_booking(
     client: Client, terms: BookingTerms, task_queue: str
 ) -> WorkflowHandle[BookingWorkflow, BookingView]:
-    """Start a booking's workflow; if it was started before, running or ended, that one is meant."""
+    """Start a booking's workflow; if it was started before, running or ended, that one is meant.
+
+    Terms with a `resume` start one anew where the former is closed: the caller has made sure that it was
+    lost, not completed.
+    """
     total = Money(terms.amount_minor, terms.currency)
+    status = terms.resume.status if terms.resume else Status.PENDING_PAYMENT
+    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if terms.resume else WorkflowIDReusePolicy.REJECT_DUPLICATE
     try:
         return await client.start_workflow(
             BookingWorkflow.run,
             terms,
             id=workflow_id(terms.booking_id),
             task_queue=task_queue,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_reuse_policy=reuse,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             search_attributes=TypedSearchAttributes(
                 [
                     SearchAttributePair(options.HOTEL_SLUG, terms.hotel_slug),
-                    SearchAttributePair(options.BOOKING_STATUS, Status.PENDING_PAYMENT),
+                    SearchAttributePair(options.BOOKING_STATUS, status),
                     SearchAttributePair(options.NEEDS_ATTENTION, False),
                 ]
             ),

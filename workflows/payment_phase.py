@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         Payment,
         PaymentNews,
         PaymentStatus,
+        Resumption,
         SessionAnswer,
     )
 
@@ -49,10 +50,13 @@ class PaymentPhase:
         self._story = story
         self._desk = desk
         self._till = till
-        self.closes_at = workflow.now() + timedelta(seconds=terms.payment_window_s)
+        resume = terms.resume
+        submitted_at = resume.submitted_at if resume else workflow.now()
+        self.closes_at = submitted_at + timedelta(seconds=terms.payment_window_s)
         self._poll = timedelta(seconds=terms.payment_poll_s)
-        self._look_at = self.closes_at
-        self._session: CheckoutSession | None = None
+        # A resumed booking may have missed anything: it asks at once.
+        self._look_at = workflow.now() if resume else self.closes_at
+        self._session: CheckoutSession | None = resume.session if resume else None
         self._unread: PaymentNews | None = None
         self._cancelling: DecisionAsked | None = None
         self._closing = False
@@ -119,22 +123,38 @@ class PaymentPhase:
             await self._story.ask_for_person("A payment with the wrong amount or booking was given back.")
             self._session = None
             return
+        authorized_at, deadline = self._note_hold(payment)
+        await self._story.record(
+            Event.AUTHORIZED,
+            actor=ActorKind.GUEST,
+            payment_intent_id=payment.payment_intent_id,
+            authorized_at=authorized_at,
+            decision_deadline=deadline.at,
+        )
+
+    def _note_hold(self, payment: Payment) -> tuple[datetime, DecisionDeadline]:
         authorized_at = payment.authorized_at or workflow.now()
-        self.payment = payment
-        self.deadline = decision_deadline(
+        deadline = decision_deadline(
             authorized_at=authorized_at,
             approval_sla_s=self._terms.approval_sla_s,
             cutoff=self._terms.cutoff_at,
             capture_before=payment.capture_before,
             authorization_margin_s=self._terms.authorization_margin_s,
         )
-        await self._story.record(
-            Event.AUTHORIZED,
-            actor=ActorKind.GUEST,
-            payment_intent_id=payment.payment_intent_id,
-            authorized_at=authorized_at,
-            decision_deadline=self.deadline.at,
-        )
+        self.payment, self.deadline = payment, deadline
+        return authorized_at, deadline
+
+    async def find_hold_again(self, resume: Resumption) -> None:
+        """Read the hold of a booking that waits for a decision but lost its workflow."""
+        assert resume.payment_intent_id is not None, "PENDING_APPROVAL means that a card is held"
+        while True:
+            try:
+                self._note_hold(await self._till.read(resume.payment_intent_id))
+            except MoneyStuckError as stuck:
+                await self._story.ask_for_person(str(stuck))
+                await workflow.sleep(options.PARKED_RECHECK, summary="Pause before reading the hold again")
+            else:
+                return
 
     # --- the guest's requests ---
 

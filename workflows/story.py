@@ -13,7 +13,7 @@ from workflows.herald import Herald
 with workflow.unsafe.imports_passed_through():
     from activities.bookings import Bookings
     from domain.booking import ActorKind, Event, ReasonCode, Status, transition
-    from domain.messages import Change, Command, StaffEvent
+    from domain.messages import Change, Command, Resumption, StaffEvent
 
 
 class Story:
@@ -48,6 +48,14 @@ class Story:
         self.waiting_for = "submission"
         self.over = False
         self._flagged = False
+
+    def take_up(self, resume: Resumption) -> None:
+        """Go on from what the row says, for a booking whose workflow was lost."""
+        self.status = resume.status
+        self.payment_intent_id = resume.payment_intent_id
+        self.refunded_minor = resume.refunded_minor
+        self.attention = resume.needs_attention
+        self._show(moved=True)
 
     async def record(
         self,
@@ -89,7 +97,7 @@ class Story:
             self.refunded_minor = change.amount_refunded_minor
         if moved or event in {Event.ATTENTION_NEEDED, Event.ATTENTION_CLEARED}:
             self.attention = change.attention
-        self._show(moved)
+        self._show(moved=moved)
         staff_event = StaffEvent.BOOKING_REQUESTED if event is Event.AUTHORIZED else None
         self._herald.publish(self.status, self.version, change.at, staff_event)
         for mail in step.mails:
@@ -105,7 +113,7 @@ class Story:
         if self.attention is not None:
             await self.record(Event.ATTENTION_CLEARED, actor=ActorKind.OPERATOR)
 
-    def _show(self, moved: bool) -> None:
+    def _show(self, *, moved: bool) -> None:
         """Bring what operators filter by up to date; each update costs the history an event."""
         updates: list[SearchAttributeUpdate[Any]] = []
         if moved and self.status is not Status.PENDING_PAYMENT:  # that one was given at the start
