@@ -41,6 +41,8 @@ class Hotel(SQLModel, table=True):
     cutoff_hour: int = 12
     free_cancel_days: int = 2
     late_cancel_fee_percent: int = 100
+    contact_email: str | None = Field(default=None, max_length=320)
+    contact_phone: str | None = Field(default=None, max_length=40)
 
 
 class RoomType(SQLModel, table=True):
@@ -82,7 +84,17 @@ class Booking(SQLModel, table=True):
         CheckConstraint("check_out > check_in"),
         Index("booking_queue", "hotel_id", "status", "decision_deadline", "id"),
         Index("booking_newest", "hotel_id", "created_at", "id"),
-        Index("booking_stay", "room_type_id", "check_in", "check_out"),
+        Index("booking_newest_of_status", "hotel_id", "status", "created_at", "id"),
+        Index("booking_held", "hotel_id", "payment_authorized_at"),
+        Index("booking_decided", "hotel_id", "decision_made_at"),
+        Index(
+            "booking_attention",
+            "hotel_id",
+            "updated_at",
+            "id",
+            postgresql_where="needs_attention is not null",
+        ),
+        Index("booking_stay", "room_type_id", "status", "check_in", "check_out"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
@@ -107,6 +119,7 @@ class Booking(SQLModel, table=True):
     status: str = Field(default=Status.DRAFT, max_length=20)
     reason_code: str | None = Field(default=None, max_length=40)
     reason_note: str | None = Field(default=None, max_length=1000)
+    payment_deadline: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     decision_deadline: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     needs_attention: str | None = Field(default=None, max_length=500)
     payment_provider: str | None = Field(default=None, max_length=20)
@@ -163,6 +176,17 @@ class PaymentSession(SQLModel, table=True):
     url: str = Field(max_length=2000)
     expires_at: datetime = Field(sa_column=_instant())
     created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
+
+
+class ReturnAddresses(SQLModel, table=True):
+    """Where a payment page sends its guest, as the caller asked. They may hold tokens: workflows carry the id."""
+
+    __tablename__ = "return_addresses"
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    booking_id: str = Field(foreign_key="booking.booking_id", index=True, max_length=40)
+    success_url: str | None = Field(default=None, max_length=2000)
+    cancel_url: str | None = Field(default=None, max_length=2000)
 
 
 class StripeWebhookEvent(SQLModel, table=True):
@@ -223,3 +247,49 @@ class RateLimit(SQLModel, table=True):
     subject: str = Field(primary_key=True, max_length=400)
     minute: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
     attempts: int = 0
+
+
+class ReconciliationRun(SQLModel, table=True):
+    """One comparison of Stripe, database and workflows: when, how far it looked, and what came of it."""
+
+    __tablename__ = "reconciliation_run"
+    __table_args__ = (Index("reconciliation_run_newest", "started_at"),)
+
+    run_id: str = Field(primary_key=True, max_length=64)
+    started_by: str = Field(max_length=20)
+    started_at: datetime = Field(sa_column=_instant())
+    finished_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    since: datetime = Field(sa_column=_instant())
+    dry_run: bool = False
+    bookings: int = 0
+    payments: int = 0
+    open_pages: int = 0
+    events: int = 0
+    healed: int = 0
+    planned: int = 0
+    left_open: int = 0
+    through: int = Field(default=0, sa_type=BigInteger)
+    complete: bool = False
+
+
+class ReconciliationFinding(SQLModel, table=True):
+    """Something a run found. No foreign key to a booking: the payment of a booking nobody knows is one too."""
+
+    __tablename__ = "reconciliation_finding"
+    __table_args__ = (
+        UniqueConstraint("run_id", "kind", "booking_id", "subject"),
+        Index("reconciliation_finding_booking", "booking_id", "found_at"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    run_id: str = Field(
+        sa_column=Column(ForeignKey("reconciliation_run.run_id", ondelete="CASCADE"), nullable=False)
+    )
+    kind: str = Field(max_length=40)
+    booking_id: str = Field(max_length=40)
+    subject: str = Field(default="", max_length=255)
+    status: str = Field(default="", max_length=20)
+    remedy: str = Field(max_length=40)
+    outcome: str = Field(max_length=20)
+    detail: str = Field(default="", max_length=500)
+    found_at: datetime = Field(default_factory=utc_now, sa_column=_instant())

@@ -6,7 +6,7 @@ Only `worker.py`, `manage.py` and `api/app.py` read settings; everything else is
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     payment_poll_s: Annotated[int, Field(ge=1)] = 300
     rate_limit_login_per_min: Annotated[int, Field(ge=1)] = 10
     rate_limit_session_per_min: Annotated[int, Field(ge=1)] = 20
+    host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -89,6 +90,19 @@ class Settings(BaseSettings):
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
         """The secrets a webhook may be signed with; several while one is being rolled."""
         return tuple(part.strip() for part in self.stripe_webhook_secret.get_secret_value().split(","))
+
+    @property
+    def pusher_arguments(self) -> dict[str, Any]:
+        """How Pusher's client is built: for a cluster, or for another host that speaks its protocol."""
+        return {
+            "app_id": self.pusher_app_id,
+            "key": self.pusher_key,
+            "secret": self.pusher_secret.get_secret_value(),
+            "cluster": self.pusher_cluster,
+            "host": self.pusher_host,
+            "port": self.pusher_port,
+            "ssl": self.pusher_ssl,
+        }
 
     @property
     def stripe_livemode(self) -> bool:

@@ -27,7 +27,8 @@ class CancellationPolicy:
 
     def in_words(self) -> str:
         """The policy as a guest reads it before paying."""
-        if self.late_cancel_fee_percent == 0:
+        # From check-in on nothing can be cancelled: a fee that begins there is none.
+        if self.late_cancel_fee_percent == 0 or self.free_cancel_days == 0:
             return "Free cancellation until check-in."
         days = "1 day" if self.free_cancel_days == 1 else f"{self.free_cancel_days} days"
         fee = (

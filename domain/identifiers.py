@@ -37,7 +37,14 @@ def access_token(auth_secret: str, booking_id: str) -> str:
 
 def is_access_token(auth_secret: str, booking_id: str, token: str) -> bool:
     """Compare in constant time, whatever bytes the caller sent."""
-    return hmac.compare_digest(access_token(auth_secret, booking_id).encode(), token.encode())
+    # JSON may hold half of a surrogate pair, which UTF-8 has no bytes for.
+    given = token.encode(errors="surrogatepass")
+    return hmac.compare_digest(access_token(auth_secret, booking_id).encode(), given)
+
+
+def status_page(public_base_url: str, auth_secret: str, booking_id: str) -> str:
+    """The page a guest follows a booking on; the address holds their token and is for nobody else."""
+    return f"{public_base_url}/bookings/{booking_id}/?token={access_token(auth_secret, booking_id)}"
 
 
 def workflow_id(booking_id: str) -> str:
@@ -48,6 +55,17 @@ def workflow_id(booking_id: str) -> str:
 def stray_workflow_id(payment_intent_id: str, event_id: str) -> str:
     """The id of the workflow that settles one piece of news about money of an ended booking."""
     return f"stray-{payment_intent_id}-{event_id}"
+
+
+def payment_in_dashboard(payment_intent_id: str, *, livemode: bool) -> str:
+    """The page of Stripe's Dashboard on which people look at a payment."""
+    mode = "" if livemode else "/test"
+    return f"https://dashboard.stripe.com{mode}/payments/{payment_intent_id}"
+
+
+def workflow_in_ui(temporal_ui_url: str, namespace: str, booking_id: str) -> str:
+    """The page of the Temporal UI on which people look at a booking's workflow."""
+    return f"{temporal_ui_url}/namespaces/{namespace}/workflows/{workflow_id(booking_id)}"
 
 
 def hotel_channel(hotel_slug: str) -> str:

@@ -22,10 +22,9 @@ SUBMIT_COMMAND = "submit"
 
 @dataclass(frozen=True)
 class CheckoutSession:
-    """A session as it was opened."""
+    """A session as it was opened. Its address opens the payment page and is kept in the database alone."""
 
     session_id: str = ""
-    url: str = ""
     expires_at: datetime = EPOCH
 
 
@@ -37,6 +36,7 @@ class Resumption:
         submitted_at: from when its payment window counts.
         session: the Checkout session opened last, if any.
         refunded_minor: what has gone back so far, in the currency's smallest unit.
+        decision_deadline: until when the hotel may decide, as guest and staff were told.
     """
 
     status: Status = Status.PENDING_PAYMENT
@@ -45,6 +45,7 @@ class Resumption:
     payment_intent_id: str | None = None
     refunded_minor: int = 0
     needs_attention: str | None = None
+    decision_deadline: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,13 @@ class Command:
 
 @dataclass(frozen=True)
 class SessionRequest:
-    """Open a Checkout session, or find the one that is open."""
+    """Open a Checkout session, or find the one that is open.
 
-    success_url: str = ""
-    cancel_url: str = ""
+    Args:
+        return_to: the row with the caller's own return addresses; None for the booking's status page.
+    """
+
+    return_to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,6 @@ class SessionAnswer:
 
     payable: bool = False
     session_id: str = ""
-    payment_url: str = ""
     created: bool = False
 
 
@@ -148,6 +151,13 @@ class BookingView:
     decision_deadline: datetime | None = None
 
 
+class StaffEvent(StrEnum):
+    """Realtime events only staff receive."""
+
+    BOOKING_REQUESTED = "booking-requested"
+    DEADLINE_NEAR = "booking-deadline-near"
+
+
 # --- activities: database ----------------------------------------------------------------------------
 
 
@@ -159,9 +169,11 @@ class Change:
         expected_version: the version the row must have; it has one more afterwards.
         at: the workflow's clock, so that a repeat writes the same time.
         command_id: the decision this carries out, whose note then becomes the booking's.
+        payment_deadline: end of the payment window, as it was when the booking was submitted.
     """
 
     booking_id: str = ""
+    hotel_slug: str = ""
     expected_version: int = 0
     event: Event = Event.SUBMITTED
     at: datetime = EPOCH
@@ -175,14 +187,21 @@ class Change:
     amount_captured_minor: int | None = None
     amount_refunded_minor: int | None = None
     attention: str | None = None
+    staff_event: StaffEvent | None = None
+    payment_deadline: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The row after a change."""
+    """The row after a change.
+
+    Args:
+        published: browsers have been told. False: not at the first attempt, and it must be tried again.
+    """
 
     version: int = 0
     status: Status = Status.DRAFT
+    published: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,8 +224,7 @@ class OpenSession:
     amount_minor: int = 0
     currency: str = "EUR"
     expires_at: datetime = EPOCH
-    success_url: str = ""
-    cancel_url: str = ""
+    return_to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -287,13 +305,6 @@ class MoneyStep:
 # --- activities: telling people ----------------------------------------------------------------------
 
 
-class StaffEvent(StrEnum):
-    """Realtime events only staff receive."""
-
-    BOOKING_REQUESTED = "booking-requested"
-    DEADLINE_NEAR = "booking-deadline-near"
-
-
 @dataclass(frozen=True)
 class Publication:
     """A realtime event to send, about one version of a booking."""
@@ -308,10 +319,10 @@ class Publication:
 
 @dataclass(frozen=True)
 class Mailing:
-    """An e-mail to send about one version of a booking."""
+    """The e-mails to send about one version of a booking."""
 
     booking_id: str = ""
-    kind: MailKind = MailKind.AUTHORIZED
+    kinds: tuple[MailKind, ...] = ()
     version: int = 0
 
 
@@ -337,3 +348,4 @@ class StrayBooking:
     amount_minor: int = 0
     amount_refunded_minor: int = 0
     currency: str = "EUR"
+    needs_attention: str | None = None

@@ -7,8 +7,8 @@ https://docs.stripe.com/currencies#special-cases
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from domain.errors import AmountError, UnsupportedCurrencyError
@@ -22,6 +22,8 @@ TWO_DECIMAL: Final = frozenset(
     ).split()
 )
 _STRIPE_TIMES_100: Final = frozenset({"ISK", "UGX"})
+# More digits than anybody charges, and few enough for any machine.
+_AMOUNT: Final = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]{1,18})(?:\.(?P<fraction>[0-9]*))?")
 
 # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 MINIMUM_CHARGE_MINOR: Final = {
@@ -110,18 +112,19 @@ def from_stripe(amount: int, currency: str) -> Money:
 
 
 def parse(text: str, currency: str) -> Money:
-    """Read a decimal string such as `150.00` or `15000`.
+    """Read a decimal string such as `150.00` or `15000`, digit by digit: nothing is ever rounded.
 
     Raises:
-        AmountError: not a number, or more decimals than the currency has.
+        AmountError: not a number, negative, or more decimals than the currency has.
     """
-    try:
-        value = Decimal(text).scaleb(decimals(currency))
-    except InvalidOperation:
-        raise AmountError(f"{text!r} is not an amount; write it like 150.00") from None
-    if not value.is_finite() or value != value.to_integral_value():
-        raise AmountError(f"{text!r} has more decimals than {currency} does ({decimals(currency)})")
-    return Money(int(value), currency)
+    places = decimals(currency)
+    written = _AMOUNT.fullmatch(text.strip())
+    if written is None:
+        raise AmountError(f"{text!r} is not an amount; write it like 150.00")
+    sign, whole, fraction = written["sign"], written["whole"], (written["fraction"] or "").rstrip("0")
+    if len(fraction) > places:
+        raise AmountError(f"{text!r} has more decimals than {currency} does ({places})")
+    return Money(int(f"{sign}{whole}{fraction:0<{places}}"), currency)
 
 
 def check_chargeable(money: Money) -> Money:

@@ -43,6 +43,9 @@ UNEXPECTED: Final = frozenset(
 
 KNOWN: Final = AUTHORIZING | SETTLING | AFTERMATH | UNEXPECTED
 
+_BOOKING_ID_LONGEST: Final = 40
+"""As long as its column; ours have 20 characters."""
+
 _LOOK_AT: Final[Mapping[Status, frozenset[str]]] = MappingProxyType(
     {
         Status.DRAFT: KNOWN,
@@ -84,13 +87,16 @@ def subject_of(event_object: Mapping[str, Any]) -> Subject:
     """Read from an event's `data.object` what it is about.
 
     Only ids and the metadata we wrote ourselves are looked at: the rest may be in another API version's
-    shape, and is asked of Stripe anyway. Whatever is no string where one belongs counts as absent.
+    shape, and is asked of Stripe anyway. Whatever is no string where one belongs counts as absent, and so does
+    a booking id longer than ours: it is another system's.
     """
     kind, own_id = event_object.get("object"), _text(event_object.get("id"))
     metadata = event_object.get("metadata")
     intent = event_object.get("payment_intent")
     return Subject(
-        booking_id=_text(metadata.get("booking_id")) if isinstance(metadata, Mapping) else None,
+        booking_id=_text(metadata.get("booking_id"), _BOOKING_ID_LONGEST)
+        if isinstance(metadata, Mapping)
+        else None,
         session_id=own_id if kind == "checkout.session" else None,
         payment_intent_id=own_id
         if kind == "payment_intent"
@@ -98,5 +104,5 @@ def subject_of(event_object: Mapping[str, Any]) -> Subject:
     )
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable() else None
+def _text(value: Any, longest: int = 255) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= longest and value.isprintable() else None

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import DECIDED_AS, ActorKind, Event, Status, transition
 from domain.decisions import Verdict
 from domain.messages import Change, Recorded
-from models import Booking, BookingCommand, BookingTimeline, Hotel, PaymentSession, RoomType, Staff
+from models import (
+    Booking,
+    BookingCommand,
+    BookingTimeline,
+    Hotel,
+    PaymentSession,
+    ReturnAddresses,
+    RoomType,
+    Staff,
+)
+from storage.occupancy import busiest_night, rooms_taken_by_night
 
 DECISION_EVENTS = frozenset(
     {
@@ -57,7 +67,7 @@ async def booking_with_hotel(db: AsyncSession, booking_id: str) -> tuple[Booking
         .where(col(Booking.booking_id) == booking_id)
     )
     found = rows.one_or_none()
-    return found._tuple() if found else None
+    return (found[0], found[1], found[2]) if found else None
 
 
 async def booking_of_payment_intent(db: AsyncSession, payment_intent_id: str) -> Booking | None:
@@ -151,6 +161,8 @@ def _write_facts(booking: Booking, change: Change) -> None:
         booking.payment_reference = change.payment_intent_id
     if change.authorized_at is not None:
         booking.payment_authorized_at = change.authorized_at
+    if change.payment_deadline is not None:
+        booking.payment_deadline = change.payment_deadline
     if change.decision_deadline is not None:
         booking.decision_deadline = change.decision_deadline
     if change.amount_captured_minor is not None:
@@ -195,6 +207,26 @@ async def record_session(db: AsyncSession, session: PaymentSession) -> None:
     )
 
 
+async def keep_return_addresses(db: AsyncSession, addresses: ReturnAddresses) -> int:
+    """Keep where a payment page shall send its guest; returns the id a workflow knows it by."""
+    db.add(addresses)
+    await db.flush()
+    assert addresses.id is not None
+    return addresses.id
+
+
+async def return_addresses(db: AsyncSession, id_: int | None) -> ReturnAddresses:
+    """Where a payment page shall send its guest; without addresses where nobody asked for any."""
+    kept = await db.get(ReturnAddresses, id_) if id_ is not None else None
+    return kept or ReturnAddresses(booking_id="")
+
+
+async def session_url(db: AsyncSession, session_id: str) -> str | None:
+    """The address of a payment page that was opened."""
+    session = await db.get(PaymentSession, session_id)
+    return session.url if session else None
+
+
 async def newest_session(db: AsyncSession, booking_id: str) -> PaymentSession | None:
     """The Checkout session opened last for a booking: the only one that can be open."""
     query = select(PaymentSession).where(col(PaymentSession.booking_id) == booking_id)
@@ -237,16 +269,11 @@ async def pending_decision(db: AsyncSession, booking_id: str) -> str | None:
 
 
 async def rooms_taken(db: AsyncSession, booking: Booking) -> int:
-    """Confirmed bookings of the same room type that share a night with `booking`, itself left out."""
-    query = (
-        select(func.count())
-        .select_from(Booking)
-        .where(
-            col(Booking.room_type_id) == booking.room_type_id,
-            col(Booking.status) == Status.CONFIRMED,
-            col(Booking.check_in) < booking.check_out,
-            col(Booking.check_out) > booking.check_in,
-            col(Booking.booking_id) != booking.booking_id,
-        )
-    )
-    return (await db.scalar(query)) or 0
+    """Rooms of the same type that other, confirmed bookings take on the fullest night of this one."""
+    taken = busiest_night(booking, await rooms_taken_by_night(db, [booking.booking_id]))
+    return taken - 1 if booking.status == Status.CONFIRMED else taken
+
+
+async def timeline_step(db: AsyncSession, booking_id: str, version: int) -> BookingTimeline | None:
+    """What happened at one version of a booking."""
+    return await db.get(BookingTimeline, (booking_id, version))

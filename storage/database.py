@@ -34,6 +34,8 @@ class Database:
             pool_timeout=CONNECT_TIMEOUT_S,
             # A server that was restarted costs one ping, not one failed request per pooled connection.
             pool_pre_ping=True,
+            # An error's text is for logs and histories: what was written or asked for is not.
+            hide_parameters=True,
             connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": STATEMENT_TIMEOUT_S},
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)

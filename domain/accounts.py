@@ -1,0 +1,58 @@
+"""Rules for staff accounts, whoever keeps them: operators by command, managers by form."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from domain.errors import DomainError
+from domain.roles import Role, may_manage
+
+PASSWORD_SHORTEST: Final = 8
+PASSWORD_LONGEST: Final = 200
+
+
+class AccountRule(StrEnum):
+    """Which rule a change of an account would break."""
+
+    PASSWORD_LENGTH = "password_length"  # noqa: S105  a rule's name
+    OWN_ACCOUNT = "own_account"
+
+
+class AccountError(DomainError):
+    """A change of an account that is not allowed; the text says why."""
+
+    def __init__(self, rule: AccountRule, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+def check_password(password: str) -> str:
+    """Return `password` if it is long enough to be one, and no longer than can be kept.
+
+    Raises:
+        AccountError: too short, or too long.
+    """
+    if not PASSWORD_SHORTEST <= len(password) <= PASSWORD_LONGEST:
+        raise AccountError(
+            AccountRule.PASSWORD_LENGTH,
+            f"a password has {PASSWORD_SHORTEST} to {PASSWORD_LONGEST} characters",
+        )
+    return password
+
+
+def check_standing(*, own: bool, role: Role, active: bool) -> None:
+    """Refuse a change by which managers would lock themselves out: a hotel always keeps one who made it.
+
+    Args:
+        own: whether the account belongs to whoever changes it.
+        role, active: how the account shall stand afterwards.
+
+    Raises:
+        AccountError: one's own account would lose its role or its log-in.
+    """
+    if own and not (active and may_manage(role)):
+        raise AccountError(
+            AccountRule.OWN_ACCOUNT,
+            "you cannot take your own role or log-in away; another manager can",
+        )

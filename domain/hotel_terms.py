@@ -1,0 +1,67 @@
+"""Within which bounds a hotel sets its terms, whoever enters them: operators by command, managers by form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from domain.errors import DomainError
+
+
+class TermsError(DomainError):
+    """A term lies outside its bounds; `term` names it."""
+
+    def __init__(self, term: str, message: str) -> None:
+        super().__init__(message)
+        self.term = term
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The smallest and largest value of a term, both allowed."""
+
+    least: int
+    most: int
+
+
+_LONGEST_S: Final = 30 * 86_400
+
+BOUNDS: Final = {
+    "approval_sla_s": Bounds(1, _LONGEST_S),
+    "payment_window_s": Bounds(1, _LONGEST_S),
+    "cutoff_days_before": Bounds(0, 365),
+    "cutoff_hour": Bounds(0, 23),
+    "free_cancel_days": Bounds(0, 365),
+    "late_cancel_fee_percent": Bounds(0, 100),
+}
+"""By the names of the hotel's columns; seconds, days, an hour of the day, per cent."""
+
+
+@dataclass(frozen=True)
+class HotelTerms:
+    """What a hotel promises and asks for.
+
+    Args:
+        approval_sla_s: seconds from the hold in which the hotel answers.
+        payment_window_s: seconds from submission in which guests may pay.
+        cutoff_days_before: days before check-in by which the hotel has decided; None for no cutoff.
+        cutoff_hour: the hour of that day, hotel time.
+        free_cancel_days: cancellation is free until so many days before check-in.
+        late_cancel_fee_percent: share of the total kept after that.
+
+    Raises:
+        TermsError: a term outside its bounds.
+    """
+
+    approval_sla_s: int
+    payment_window_s: int
+    cutoff_days_before: int | None
+    cutoff_hour: int
+    free_cancel_days: int
+    late_cancel_fee_percent: int
+
+    def __post_init__(self) -> None:
+        for term, bounds in BOUNDS.items():
+            value = getattr(self, term)
+            if value is not None and not bounds.least <= value <= bounds.most:
+                raise TermsError(term, f"must be between {bounds.least} and {bounds.most}")

@@ -1,0 +1,242 @@
+"""The first schema: hotels, bookings, their history, payments, and what keeps requests in bounds."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_TABLES = (
+    "hotel", "room_type", "staff", "booking", "booking_timeline", "booking_command", "sent_mail",
+    "payment_session", "return_addresses", "stripe_webhook_event", "idempotent_request", "rate_limit",
+)  # fmt: skip
+
+
+def upgrade() -> None:
+    """Create every table, those first that others refer to."""
+    _hotels()
+    _booking()
+    _history()
+    _payments()
+    _requests()
+
+
+def downgrade() -> None:
+    """Drop every table, in the opposite order; indexes go with them."""
+    for table in reversed(_TABLES):
+        op.drop_table(table)
+
+
+def _hotels() -> None:
+    op.create_table(
+        "hotel",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("slug", sa.String(length=60), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("timezone", sa.String(length=64), nullable=False),
+        sa.Column("approval_sla_s", sa.Integer(), nullable=False),
+        sa.Column("payment_window_s", sa.Integer(), nullable=False),
+        sa.Column("cutoff_days_before", sa.Integer(), nullable=True),
+        sa.Column("cutoff_hour", sa.Integer(), nullable=False),
+        sa.Column("free_cancel_days", sa.Integer(), nullable=False),
+        sa.Column("late_cancel_fee_percent", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("slug"),
+    )
+    op.create_table(
+        "room_type",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("hotel_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("price_per_night_minor", sa.BigInteger(), nullable=False),
+        sa.Column("max_guests", sa.Integer(), nullable=False),
+        sa.Column("rooms", sa.Integer(), nullable=False),
+        sa.CheckConstraint("price_per_night_minor > 0"),
+        sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("hotel_id", "code"),
+    )
+    op.create_table(
+        "staff",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("hotel_id", sa.Integer(), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column("password_hash", sa.String(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("email"),
+    )
+    op.create_index("ix_staff_hotel_id", "staff", ["hotel_id"])
+
+
+def _booking() -> None:
+    op.create_table(
+        "booking",
+        sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("hotel_id", sa.Integer(), nullable=False),
+        sa.Column("room_type_id", sa.Integer(), nullable=False),
+        sa.Column("check_in", sa.Date(), nullable=False),
+        sa.Column("check_out", sa.Date(), nullable=False),
+        sa.Column("adults", sa.Integer(), nullable=False),
+        sa.Column("children", sa.Integer(), nullable=False),
+        sa.Column("guest_first_name", sa.String(length=100), nullable=False),
+        sa.Column("guest_last_name", sa.String(length=100), nullable=False),
+        sa.Column("guest_email", sa.String(length=320), nullable=False),
+        sa.Column("guest_phone", sa.String(length=40), nullable=True),
+        sa.Column("special_requests", sa.String(length=2000), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("amount_captured_minor", sa.BigInteger(), nullable=False),
+        sa.Column("amount_refunded_minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("free_cancel_days", sa.Integer(), nullable=False),
+        sa.Column("late_cancel_fee_percent", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("reason_code", sa.String(length=40), nullable=True),
+        sa.Column("reason_note", sa.String(length=1000), nullable=True),
+        sa.Column("decision_deadline", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("needs_attention", sa.String(length=500), nullable=True),
+        sa.Column("payment_provider", sa.String(length=20), nullable=True),
+        sa.Column("payment_reference", sa.String(length=255), nullable=True),
+        sa.Column("payment_intent_id", sa.String(length=255), nullable=True),
+        sa.Column("payment_authorized_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decision_made_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decision_made_by", sa.String(length=320), nullable=True),
+        sa.Column("guest_erased_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("amount_captured_minor between 0 and amount_minor"),
+        sa.CheckConstraint("amount_minor > 0"),
+        sa.CheckConstraint("amount_refunded_minor between 0 and amount_captured_minor"),
+        sa.CheckConstraint("check_out > check_in"),
+        sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
+        sa.ForeignKeyConstraint(["room_type_id"], ["room_type.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("booking_id"),
+        sa.UniqueConstraint("payment_intent_id"),
+    )
+    op.create_index("booking_newest", "booking", ["hotel_id", "created_at", "id"])
+    op.create_index("booking_queue", "booking", ["hotel_id", "status", "decision_deadline", "id"])
+    op.create_index("booking_stay", "booking", ["room_type_id", "check_in", "check_out"])
+
+
+def _history() -> None:
+    op.create_table(
+        "booking_timeline",
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("from_status", sa.String(length=20), nullable=True),
+        sa.Column("to_status", sa.String(length=20), nullable=False),
+        sa.Column("event", sa.String(length=40), nullable=False),
+        sa.Column("actor", sa.String(length=320), nullable=False),
+        sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
+        sa.PrimaryKeyConstraint("booking_id", "version"),
+    )
+    op.create_table(
+        "booking_command",
+        sa.Column("command_id", sa.String(length=40), nullable=False),
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("actor", sa.String(length=320), nullable=False),
+        sa.Column("reason_code", sa.String(length=40), nullable=True),
+        sa.Column("reason_note", sa.String(length=1000), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("verdict", sa.String(length=40), nullable=True),
+        sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
+        sa.PrimaryKeyConstraint("command_id"),
+    )
+    op.create_index("booking_command_booking", "booking_command", ["booking_id", "created_at"])
+    op.create_table(
+        "sent_mail",
+        sa.Column("message_id", sa.String(length=300), nullable=False),
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("recipient", sa.String(length=320), nullable=False),
+        sa.Column("subject", sa.String(length=300), nullable=False),
+        sa.Column("sending_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
+        sa.PrimaryKeyConstraint("message_id"),
+        sa.UniqueConstraint("booking_id", "kind", "version", "recipient"),
+    )
+
+
+def _payments() -> None:
+    op.create_table(
+        "payment_session",
+        sa.Column("session_id", sa.String(length=255), nullable=False),
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("url", sa.String(length=2000), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
+        sa.PrimaryKeyConstraint("session_id"),
+    )
+    op.create_index("ix_payment_session_booking_id", "payment_session", ["booking_id"])
+    op.create_table(
+        "return_addresses",
+        sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("success_url", sa.String(length=2000), nullable=True),
+        sa.Column("cancel_url", sa.String(length=2000), nullable=True),
+        sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_return_addresses_booking_id", "return_addresses", ["booking_id"])
+    op.create_table(
+        "stripe_webhook_event",
+        sa.Column("event_id", sa.String(length=255), nullable=False),
+        sa.Column("event_type", sa.String(length=100), nullable=False),
+        sa.Column("booking_id", sa.String(length=40), nullable=True),
+        sa.Column("session_id", sa.String(length=255), nullable=True),
+        sa.Column("payment_intent_id", sa.String(length=255), nullable=True),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.String(length=200), nullable=True),
+        sa.PrimaryKeyConstraint("event_id"),
+    )
+    op.create_index("ix_stripe_webhook_event_booking_id", "stripe_webhook_event", ["booking_id"])
+    op.create_index(
+        "stripe_webhook_event_open",
+        "stripe_webhook_event",
+        ["received_at"],
+        postgresql_where="processed_at is null",
+    )
+
+
+def _requests() -> None:
+    op.create_table(
+        "idempotent_request",
+        sa.Column("hotel_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("body_hash", sa.String(length=64), nullable=False),
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("response", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
+        sa.PrimaryKeyConstraint("hotel_id", "key"),
+    )
+    op.create_index("ix_idempotent_request_booking_id", "idempotent_request", ["booking_id"])
+    op.create_table(
+        "rate_limit",
+        sa.Column("subject", sa.String(length=400), nullable=False),
+        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "minute"),
+    )

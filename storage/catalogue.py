@@ -1,0 +1,57 @@
+"""Hotels, their room types and their staff: what operators set up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from models import Hotel, RoomType, Staff
+
+
+async def hotel_by_slug(db: AsyncSession, slug: str, *, lock: bool = False) -> Hotel | None:
+    """Find a hotel by the name it bears in addresses.
+
+    Args:
+        lock: keep others from changing the hotel until the transaction ends.
+    """
+    query = select(Hotel).where(col(Hotel.slug) == slug)
+    return (await db.scalars(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def room_types(db: AsyncSession, hotel_id: int) -> Sequence[RoomType]:
+    """A hotel's room types, by their codes."""
+    query = select(RoomType).where(col(RoomType.hotel_id) == hotel_id)
+    return (await db.scalars(query.order_by(col(RoomType.code)))).all()
+
+
+async def staff_with_hotel(db: AsyncSession, email: str) -> tuple[Staff, Hotel] | None:
+    """Find a member of staff, and the hotel they work for, by their address in small letters."""
+    query = select(Staff, Hotel).join(Hotel, col(Hotel.id) == col(Staff.hotel_id))
+    found = (await db.execute(query.where(col(Staff.email) == email))).one_or_none()
+    return (found[0], found[1]) if found else None
+
+
+async def add_unless_there(db: AsyncSession, row: Hotel | RoomType | Staff) -> bool:
+    """Write a row unless one of its name exists.
+
+    Returns:
+        Whether it was written: of two operators at once, one hears True.
+    """
+    values = row.model_dump(exclude={"id"})
+    written = await db.execute(insert(type(row)).values(**values).on_conflict_do_nothing())
+    assert isinstance(written, CursorResult)
+    return written.rowcount == 1
+
+
+async def set_password(db: AsyncSession, email: str, password_hash: str) -> None:
+    """Give a member of staff another password."""
+    await db.execute(update(Staff).where(col(Staff.email) == email).values(password_hash=password_hash))
+
+
+async def all_hotels(db: AsyncSession, *, limit: int) -> Sequence[Hotel]:
+    """Hotels by their names."""
+    return (await db.scalars(select(Hotel).order_by(col(Hotel.name)).limit(limit))).all()

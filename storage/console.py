@@ -1,0 +1,165 @@
+"""What the staff console lists and counts beside the queue itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Date, SQLColumnExpression, and_, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.booking import DECIDED_AS, Event, Status
+from models import Booking, BookingCommand, BookingTimeline, RoomType
+from storage.bookings import DECISION_EVENTS
+
+COUNTED_AT_MOST: Final = 1000
+"""A badge that says more than this helps nobody, and counting on would cost more and more."""
+
+_BY_PEOPLE: Final = (Event.APPROVED, Event.DECLINED)
+
+
+async def count_waiting(db: AsyncSession, hotel_id: int) -> int:
+    """How many requests wait for a decision; counting stops at `COUNTED_AT_MOST`."""
+    waiting = col(Booking.status) == Status.PENDING_APPROVAL
+    return await _count(db, hotel_id, waiting, col(Booking.decision_deadline))
+
+
+async def count_attention(db: AsyncSession, hotel_id: int) -> int:
+    """How many bookings need a person; counting stops at `COUNTED_AT_MOST`."""
+    return await _count(db, hotel_id, col(Booking.needs_attention).is_not(None), col(Booking.updated_at))
+
+
+async def _count(
+    db: AsyncSession, hotel_id: int, condition: ColumnElement[bool], order: SQLColumnExpression[Any]
+) -> int:
+    # In the order of an index, so that nothing but its first entries is read.
+    some = select(col(Booking.id)).where(col(Booking.hotel_id) == hotel_id, condition)
+    some = some.order_by(order, col(Booking.id)).limit(COUNTED_AT_MOST)
+    return (await db.scalar(select(func.count()).select_from(some.subquery()))) or 0
+
+
+async def needing_attention(
+    db: AsyncSession, hotel_id: int, limit: int
+) -> Sequence[tuple[Booking, RoomType]]:
+    """Bookings that need a person, those untouched longest first."""
+    rows = await db.execute(
+        select(Booking, RoomType)
+        .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
+        .where(col(Booking.hotel_id) == hotel_id, col(Booking.needs_attention).is_not(None))
+        .order_by(col(Booking.updated_at), col(Booking.id))
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def open_decision(db: AsyncSession, booking_id: str) -> BookingCommand | None:
+    """The decision under way for a booking, with who asked for it and when; the oldest if several are."""
+    query = (
+        select(BookingCommand)
+        .where(
+            col(BookingCommand.booking_id) == booking_id,
+            col(BookingCommand.closed_at).is_(None),
+            col(BookingCommand.kind).in_(list(DECIDED_AS)),
+        )
+        .order_by(col(BookingCommand.created_at))
+        .limit(1)
+    )
+    return (await db.scalars(query)).one_or_none()
+
+
+# --- figures --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DaySum:
+    """What happened on one day at the hotel: how often, and with how much money in all."""
+
+    day: date
+    event: Event
+    currency: str
+    count: int
+    minor: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is held at this moment in one currency."""
+
+    currency: str
+    count: int
+    minor: int
+
+
+@dataclass(frozen=True)
+class TimeToDecide:
+    """How long people took from the hold to their decision, in seconds; None where nobody decided."""
+
+    median_s: float | None
+    p90_s: float | None
+
+
+def _day(instant: Any, timezone: str) -> ColumnElement[date]:
+    return cast(func.timezone(timezone, instant), Date)
+
+
+async def holds_by_day(db: AsyncSession, hotel_id: int, since: datetime, timezone: str) -> list[DaySum]:
+    """Holds that were placed from `since` on, by the hotel's days."""
+    day = _day(col(Booking.payment_authorized_at), timezone).label("day")
+    rows = await db.execute(
+        select(day, col(Booking.currency), func.count(), func.sum(col(Booking.amount_minor)))
+        .where(col(Booking.hotel_id) == hotel_id, col(Booking.payment_authorized_at) >= since)
+        .group_by("day", col(Booking.currency))
+    )
+    return [DaySum(row[0], Event.AUTHORIZED, row[1], row[2], int(row[3])) for row in rows]
+
+
+async def decisions_by_day(db: AsyncSession, hotel_id: int, since: datetime, timezone: str) -> list[DaySum]:
+    """How requests came out from `since` on, by the hotel's days, with what was captured then."""
+    day = _day(col(Booking.decision_made_at), timezone).label("day")
+    event = col(BookingTimeline.event)
+    rows = await db.execute(
+        select(day, event, col(Booking.currency), func.count(), func.sum(col(Booking.amount_captured_minor)))
+        .join(BookingTimeline, _is_decision())
+        .where(col(Booking.hotel_id) == hotel_id, col(Booking.decision_made_at) >= since)
+        .group_by("day", event, col(Booking.currency))
+    )
+    return [DaySum(row[0], Event(row[1]), row[2], row[3], int(row[4])) for row in rows]
+
+
+async def time_to_decide(db: AsyncSession, hotel_id: int, since: datetime) -> TimeToDecide:
+    """How long people took whose decisions were made from `since` on; what lapsed is left out."""
+    took = func.extract("epoch", col(Booking.decision_made_at) - col(Booking.payment_authorized_at))
+    row = (
+        await db.execute(
+            select(func.percentile_cont(0.5).within_group(took), func.percentile_cont(0.9).within_group(took))
+            .select_from(Booking)
+            .join(BookingTimeline, _is_decision())
+            .where(
+                col(Booking.hotel_id) == hotel_id,
+                col(Booking.decision_made_at) >= since,
+                col(BookingTimeline.event).in_(list(_BY_PEOPLE)),
+            )
+        )
+    ).one()
+    return TimeToDecide(row[0], row[1])
+
+
+def _is_decision() -> ColumnElement[bool]:
+    return and_(
+        col(BookingTimeline.booking_id) == col(Booking.booking_id),
+        col(BookingTimeline.event).in_(list(DECISION_EVENTS)),
+    )
+
+
+async def held_now(db: AsyncSession, hotel_id: int) -> list[Held]:
+    """The holds that stand at this moment, by currency."""
+    rows = await db.execute(
+        select(col(Booking.currency), func.count(), func.sum(col(Booking.amount_minor)))
+        .where(col(Booking.hotel_id) == hotel_id, col(Booking.status) == Status.PENDING_APPROVAL)
+        .group_by(col(Booking.currency))
+        .order_by(col(Booking.currency))
+    )
+    return [Held(row[0], row[1], int(row[2])) for row in rows]

@@ -1,0 +1,112 @@
+"""Making bookings: the draft, the terms it is submitted with, and the keys that make a repeat harmless."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.cancellation import CancellationPolicy
+from domain.deadlines import cutoff_at, midnight
+from domain.messages import BookingTerms
+from models import Booking, Hotel, IdempotentRequest, RoomType
+
+KEY_LIFETIME: Final = timedelta(hours=24)
+
+
+async def room_type_by_code(db: AsyncSession, hotel_id: int, code: str) -> RoomType | None:
+    """Find a hotel's room type."""
+    query = select(RoomType).where(col(RoomType.hotel_id) == hotel_id, col(RoomType.code) == code)
+    return (await db.scalars(query)).one_or_none()
+
+
+def submission_terms(
+    booking: Booking, hotel: Hotel, *, authorization_margin_s: int, payment_poll_s: int
+) -> BookingTerms:
+    """What a draft is submitted with: the policy as it was booked, the hotel's deadlines as they are now."""
+    policy = CancellationPolicy(booking.free_cancel_days, booking.late_cancel_fee_percent)
+    return BookingTerms(
+        booking_id=booking.booking_id,
+        hotel_slug=hotel.slug,
+        amount_minor=booking.amount_minor,
+        currency=booking.currency,
+        payment_window_s=hotel.payment_window_s,
+        approval_sla_s=hotel.approval_sla_s,
+        cutoff_at=cutoff_at(booking.check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour),
+        check_in_at=midnight(booking.check_in, hotel.timezone),
+        free_cancel_until=policy.free_until(booking.check_in, hotel.timezone),
+        late_cancel_fee_percent=booking.late_cancel_fee_percent,
+        authorization_margin_s=authorization_margin_s,
+        payment_poll_s=payment_poll_s,
+        version=booking.version,
+    )
+
+
+# --- idempotency keys -----------------------------------------------------------------------------------
+
+
+async def find_request(db: AsyncSession, hotel_id: int, key: str, now: datetime) -> IdempotentRequest | None:
+    """Find what a key was first used for; a key older than a day is forgotten on the way."""
+    mine = (col(IdempotentRequest.hotel_id) == hotel_id, col(IdempotentRequest.key) == key)
+    expired = col(IdempotentRequest.created_at) < now - KEY_LIFETIME
+    await db.execute(delete(IdempotentRequest).where(*mine, expired))
+    return (await db.scalars(select(IdempotentRequest).where(*mine))).one_or_none()
+
+
+async def claim_key(db: AsyncSession, request: IdempotentRequest) -> bool:
+    """Claim a key in the transaction that writes its booking.
+
+    Returns:
+        False where somebody else was quicker: the caller rolls its booking back. While the other one has
+        not committed yet, this waits for it.
+    """
+    claimed = await db.execute(
+        insert(IdempotentRequest)
+        .values(**request.model_dump())
+        .on_conflict_do_nothing()
+        .returning(col(IdempotentRequest.key))
+    )
+    return claimed.first() is not None
+
+
+async def take_over_key(
+    db: AsyncSession, request: IdempotentRequest, now: datetime, locked_until: datetime
+) -> bool:
+    """Take up a request that was left unfinished.
+
+    Returns:
+        False where it has been finished meanwhile, or somebody is at it.
+    """
+    locked = col(IdempotentRequest.locked_until)
+    taken = await db.execute(
+        update(IdempotentRequest)
+        .where(*_same(request), col(IdempotentRequest.response).is_(None), locked.is_(None) | (locked <= now))
+        .values(locked_until=locked_until)
+        .returning(col(IdempotentRequest.key))
+    )
+    return taken.first() is not None
+
+
+async def finish_key(db: AsyncSession, request: IdempotentRequest, response: dict[str, Any]) -> None:
+    """Keep what a request was answered with, for its repeats."""
+    await db.execute(
+        update(IdempotentRequest).where(*_same(request)).values(response=response, locked_until=None)
+    )
+
+
+async def release_key(db: AsyncSession, request: IdempotentRequest) -> None:
+    """Let a repeat finish a request that could not be finished now."""
+    await db.execute(update(IdempotentRequest).where(*_same(request)).values(locked_until=None))
+
+
+def _same(request: IdempotentRequest) -> tuple[Any, ...]:
+    # With the booking, because an expired key may have been claimed anew for another one meanwhile.
+    return (
+        col(IdempotentRequest.hotel_id) == request.hotel_id,
+        col(IdempotentRequest.key) == request.key,
+        col(IdempotentRequest.booking_id) == request.booking_id,
+    )

@@ -1,0 +1,82 @@
+"""Removing a guest's data, and leaving the books whole: amounts, times, Stripe's ids and Message-IDs stay."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.booking import STAFF_MAILS
+from domain.erasure import EMAIL, FIRST_NAME, LAST_NAME, RECIPIENT
+from models import (
+    Booking,
+    BookingCommand,
+    Hotel,
+    IdempotentRequest,
+    PaymentSession,
+    ReturnAddresses,
+    SentMail,
+)
+
+_IN_ANSWERS: Final = {
+    "first_name": FIRST_NAME,
+    "last_name": LAST_NAME,
+    "email": EMAIL,
+    "phone": None,
+    "special_requests": None,
+    "reason_note": None,
+}
+"""Members of the API's answers that tell of the guest, and what stands there afterwards."""
+
+
+async def booking_to_erase(db: AsyncSession, booking_id: str) -> tuple[Booking, Hotel] | None:
+    """Find a booking with its hotel, and keep others from changing it until the transaction ends."""
+    query = (
+        select(Booking, Hotel)
+        .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
+        .where(col(Booking.booking_id) == booking_id)
+        .with_for_update(of=Booking)
+    )
+    found = (await db.execute(query)).one_or_none()
+    return (found[0], found[1]) if found else None
+
+
+async def erase_guest(db: AsyncSession, booking: Booking, at: datetime) -> None:
+    """Remove the guest from everywhere, in the caller's transaction. A repeat removes what came since.
+
+    This is no step of the booking's story: status, version and timeline stay as they are.
+    """
+    booking.guest_first_name, booking.guest_last_name, booking.guest_email = FIRST_NAME, LAST_NAME, EMAIL
+    # Free text may name anybody, whoever wrote it.
+    booking.guest_phone = booking.special_requests = booking.reason_note = None
+    booking.guest_erased_at = booking.guest_erased_at or at
+    id_ = booking.booking_id
+    await db.execute(
+        update(BookingCommand).where(col(BookingCommand.booking_id) == id_).values(reason_note=None)
+    )
+    # One mail of a kind and version goes to the guest, so the constant stays unique beside staff's addresses.
+    to_guest = (col(SentMail.booking_id) == id_, col(SentMail.kind).not_in(list(STAFF_MAILS)))
+    await db.execute(update(SentMail).where(*to_guest).values(recipient=RECIPIENT))
+    # A payment page shows its guest's address, and the addresses it leads back to may hold a token.
+    await db.execute(update(PaymentSession).where(col(PaymentSession.booking_id) == id_).values(url=""))
+    await db.execute(delete(ReturnAddresses).where(col(ReturnAddresses.booking_id) == id_))
+    await _erase_answers(db, id_)
+
+
+async def _erase_answers(db: AsyncSession, booking_id: str) -> None:
+    query = select(IdempotentRequest).where(col(IdempotentRequest.booking_id) == booking_id)
+    for request in await db.scalars(query):
+        request.response = _without_guest(request.response)
+
+
+def _without_guest(answer: Any) -> Any:
+    """An answer that is kept for its repeats, without the guest in it."""
+    if isinstance(answer, dict):
+        return {
+            name: _IN_ANSWERS[name] if name in _IN_ANSWERS else _without_guest(value)
+            for name, value in answer.items()
+        }
+    return [_without_guest(item) for item in answer] if isinstance(answer, list) else answer

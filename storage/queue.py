@@ -1,0 +1,125 @@
+"""A hotel's bookings as staff list them, page by page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.booking import DECIDED_AS, Status
+from models import Booking, BookingCommand, BookingTimeline, RoomType
+
+
+class Sort(StrEnum):
+    """The order of the list."""
+
+    DEADLINE = "deadline"
+    """What must be decided first comes first; what has no deadline comes last."""
+    CREATED = "created"
+    """The newest first."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """A row's place in the list: the next page begins after it."""
+
+    at: datetime | None
+    row_id: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to list.
+
+    Args:
+        statuses: all, if empty.
+        text: part of a booking id, a guest's name or e-mail address, in any case.
+        after: where the page before ended.
+        limit: rows at most.
+    """
+
+    statuses: Sequence[Status] = ()
+    text: str | None = None
+    sort: Sort = Sort.DEADLINE
+    after: Position | None = None
+    limit: int = 50
+
+
+async def list_bookings(db: AsyncSession, hotel_id: int, wanted: Wanted) -> list[tuple[Booking, RoomType]]:
+    """One page of a hotel's bookings, with their room types."""
+    query = (
+        select(Booking, RoomType)
+        .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
+        .where(col(Booking.hotel_id) == hotel_id)
+    )
+    if wanted.statuses:
+        query = query.where(col(Booking.status).in_(list(wanted.statuses)))
+    if wanted.text:
+        query = query.where(_mentions(wanted.text))
+    rows = await db.execute(_ordered(query, wanted.sort, wanted.after).limit(wanted.limit))
+    return [(row[0], row[1]) for row in rows]
+
+
+def position(booking: Booking, sort: Sort) -> Position:
+    """A booking's place in the list of that order."""
+    assert booking.id is not None
+    at = booking.decision_deadline if sort is Sort.DEADLINE else booking.created_at
+    return Position(at, booking.id)
+
+
+def _mentions(text: str) -> ColumnElement[bool]:
+    name = col(Booking.guest_first_name) + " " + col(Booking.guest_last_name)
+    # autoescape: `%` and `_` are letters like any other.
+    return or_(
+        col(Booking.booking_id).icontains(text, autoescape=True),
+        name.icontains(text, autoescape=True),
+        col(Booking.guest_email).icontains(text, autoescape=True),
+    )
+
+
+def _ordered(
+    query: Select[Booking, RoomType], sort: Sort, after: Position | None
+) -> Select[Booking, RoomType]:
+    row_id = col(Booking.id)
+    if sort is Sort.CREATED:
+        created = col(Booking.created_at)
+        if after is not None:
+            query = query.where(tuple_(created, row_id) < (after.at, after.row_id))
+        return query.order_by(created.desc(), row_id.desc())
+    deadline = col(Booking.decision_deadline)
+    if after is not None and after.at is None:
+        query = query.where(deadline.is_(None), row_id > after.row_id)
+    elif after is not None:
+        later = and_(deadline == after.at, row_id > after.row_id)
+        query = query.where(or_(deadline > after.at, later, deadline.is_(None)))
+    return query.order_by(deadline.asc().nulls_last(), row_id)
+
+
+async def timelines(db: AsyncSession, booking_ids: Sequence[str]) -> dict[str, list[BookingTimeline]]:
+    """The timelines of several bookings, each oldest first."""
+    found: dict[str, list[BookingTimeline]] = defaultdict(list)
+    query = select(BookingTimeline).where(col(BookingTimeline.booking_id).in_(booking_ids))
+    for row in await db.scalars(query.order_by(col(BookingTimeline.version))):
+        found[row.booking_id].append(row)
+    return found
+
+
+async def pending_decisions(db: AsyncSession, booking_ids: Sequence[str]) -> dict[str, str]:
+    """The decision under way for each booking that has one: the oldest that has not come out."""
+    query = (
+        select(col(BookingCommand.booking_id), col(BookingCommand.kind))
+        .where(
+            col(BookingCommand.booking_id).in_(booking_ids),
+            col(BookingCommand.closed_at).is_(None),
+            col(BookingCommand.kind).in_(list(DECIDED_AS)),
+        )
+        .order_by(col(BookingCommand.created_at).desc())
+    )
+    # The oldest comes last and stays: seldom is more than one open.
+    return {row[0]: row[1] for row in await db.execute(query)}

@@ -1,0 +1,127 @@
+"""The record of reconciliation: what each run compared, found and did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.findings import Outcome, Remedy
+from domain.reconciliation_run import Plan, Tally
+from models import ReconciliationFinding, ReconciliationRun
+
+_KEPT: Final = timedelta(days=90)
+_END: Final = 2**62
+"""Where a run is through that has compared everything."""
+
+
+async def begin_run(db: AsyncSession, plan: Plan) -> None:
+    """Put a run on record, and forget those whose day is long over; a repeat changes nothing."""
+    row = ReconciliationRun(
+        run_id=plan.run_id,
+        started_by=plan.started_by,
+        started_at=plan.started_at,
+        since=plan.since,
+        dry_run=plan.dry_run,
+    )
+    await db.execute(insert(ReconciliationRun).values(**row.model_dump()).on_conflict_do_nothing())
+    overdue = plan.started_at - _KEPT
+    await db.execute(delete(ReconciliationRun).where(col(ReconciliationRun.started_at) < overdue))
+
+
+async def keep_finding(db: AsyncSession, row: ReconciliationFinding) -> None:
+    """Put a finding on record; the same one found again in its run is the newer one."""
+    values = row.model_dump(exclude={"id"})
+    newer = {name: values[name] for name in ("status", "remedy", "outcome", "detail", "found_at")}
+    key = ["run_id", "kind", "booking_id", "subject"]
+    await db.execute(
+        insert(ReconciliationFinding).values(**values).on_conflict_do_update(index_elements=key, set_=newer)
+    )
+
+
+async def count_batch(
+    db: AsyncSession, run_id: str, *, after: int, next_after: int | None, counted: Tally
+) -> None:
+    """Count a batch that was compared; a repeat of it counts nothing twice."""
+    await db.execute(
+        update(ReconciliationRun)
+        .where(col(ReconciliationRun.run_id) == run_id, col(ReconciliationRun.through) == after)
+        .values(
+            bookings=col(ReconciliationRun.bookings) + counted.bookings,
+            payments=col(ReconciliationRun.payments) + counted.payments,
+            open_pages=col(ReconciliationRun.open_pages) + counted.open_pages,
+            events=col(ReconciliationRun.events) + counted.events,
+            through=next_after if next_after is not None else _END,
+        )
+    )
+
+
+async def finish_run(db: AsyncSession, run_id: str, at: datetime) -> Tally:
+    """Close a run, and say what it came to."""
+    query = select(col(ReconciliationFinding.outcome), func.count()).where(
+        col(ReconciliationFinding.run_id) == run_id
+    )
+    by_outcome = {row[0]: row[1] for row in await db.execute(query.group_by(ReconciliationFinding.outcome))}
+    run = await db.get_one(ReconciliationRun, run_id)
+    run.healed = by_outcome.get(Outcome.HEALED, 0)
+    run.planned = by_outcome.get(Outcome.PLANNED, 0)
+    run.left_open = by_outcome.get(Outcome.LEFT, 0)
+    run.complete = run.through == _END
+    run.finished_at = at
+    return Tally(
+        bookings=run.bookings,
+        payments=run.payments,
+        open_pages=run.open_pages,
+        events=run.events,
+        healed=run.healed,
+        planned=run.planned,
+        left=run.left_open,
+        complete=run.complete,
+    )
+
+
+async def findings_of(db: AsyncSession, run_id: str) -> Sequence[ReconciliationFinding]:
+    """Everything a run found, in the order of bookings."""
+    query = select(ReconciliationFinding).where(col(ReconciliationFinding.run_id) == run_id)
+    order = (col(ReconciliationFinding.booking_id), col(ReconciliationFinding.kind))
+    return (await db.scalars(query.order_by(*order))).all()
+
+
+async def findings_left(db: AsyncSession, booking_id: str) -> Sequence[ReconciliationFinding]:
+    """What the newest complete run left for a person about one booking."""
+    newest = (
+        select(col(ReconciliationRun.run_id))
+        .where(col(ReconciliationRun.complete), ~col(ReconciliationRun.dry_run))
+        .order_by(col(ReconciliationRun.started_at).desc())
+        .limit(1)
+    )
+    query = select(ReconciliationFinding).where(
+        col(ReconciliationFinding.booking_id) == booking_id,
+        col(ReconciliationFinding.run_id).in_(newest),
+        col(ReconciliationFinding.outcome) == Outcome.LEFT,
+    )
+    return (await db.scalars(query.order_by(col(ReconciliationFinding.kind)))).all()
+
+
+async def treated_in_vain(db: AsyncSession, run_id: str, runs: int) -> frozenset[tuple[str, str, str]]:
+    """Kind, booking and subject of what each of the last `runs` runs treated, the one at hand left out."""
+    run, finding = ReconciliationRun, ReconciliationFinding
+    newest = (
+        select(col(run.run_id))
+        .where(col(run.complete), ~col(run.dry_run), col(run.run_id) != run_id)
+        .order_by(col(run.started_at).desc())
+        .limit(runs)
+    )
+    key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
+    query = (
+        select(*key)
+        .where(col(finding.run_id).in_(newest), col(finding.remedy) != Remedy.REPORT)
+        .group_by(*key)
+        .having(func.count() == runs)
+    )
+    return frozenset((row[0], row[1], row[2]) for row in await db.execute(query))

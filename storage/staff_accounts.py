@@ -1,0 +1,32 @@
+"""A hotel's staff accounts, as its managers keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from models import Hotel, Staff
+
+
+async def staff_of(db: AsyncSession, hotel_id: int) -> Sequence[Staff]:
+    """Everybody on a hotel's staff, those who may log in first, by their addresses."""
+    query = select(Staff).where(col(Staff.hotel_id) == hotel_id)
+    return (await db.scalars(query.order_by(col(Staff.active).desc(), col(Staff.email)))).all()
+
+
+async def lock_accounts(db: AsyncSession, hotel_id: int) -> Hotel | None:
+    """Let nobody else change the hotel or its accounts until the transaction ends.
+
+    Two managers who demote each other at once would leave the hotel without any.
+    """
+    query = select(Hotel).where(col(Hotel.id) == hotel_id).with_for_update()
+    return (await db.scalars(query)).one_or_none()
+
+
+async def one_of(db: AsyncSession, hotel_id: int, staff_id: int) -> Staff | None:
+    """An account of that hotel."""
+    staff = await db.get(Staff, staff_id, populate_existing=True)
+    return staff if staff and staff.hotel_id == hotel_id else None
