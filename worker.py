@@ -8,31 +8,37 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pusher
-from activities.emails import Emails, SmtpServer
+from stripe import StripeClient
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior
 from temporalio.worker import Worker, WorkerDeploymentConfig, WorkerDeploymentVersion
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.bookings import Bookings
+from activities.emails import Emails, SmtpServer
 from activities.inbox import Inbox
 from activities.payments import Payments
 from activities.realtime import Realtime
+from activities.reconciliation import Reconciliation
+from activities.remedies import Remedies
 from activities.stripe_client import stripe_client
 from settings import Settings, load_settings
 from storage.database import Database
 from workflows.booking import BookingWorkflow
-from workflows.client import connect
+from workflows.client import connect, start_booking
 from workflows.maintenance import SweepWorkflow
+from workflows.reconcile import ReconcileWorkflow
 from workflows.stray import StrayMoneyWorkflow
 
 log = logging.getLogger("worker")
 
-WORKFLOWS = (BookingWorkflow, StrayMoneyWorkflow, SweepWorkflow)
+WORKFLOWS = (BookingWorkflow, StrayMoneyWorkflow, SweepWorkflow, ReconcileWorkflow)
 
 # Longer than any activity's own timeout towards Stripe: a capture under way is finished, not cut off.
 GRACE = timedelta(seconds=35)
@@ -81,11 +87,16 @@ def build_id() -> str:
     return digest.hexdigest()[:12]
 
 
-def _activities(settings: Settings, client: Client, database: Database) -> list[object]:
+def _activities(settings: Settings, client: Client, database: Database) -> list[Callable[..., Any]]:
     stripe = stripe_client(settings.stripe_secret_key.get_secret_value(), settings.stripe_api_base)
-    payments = Payments(stripe, database)
-    bookings = Bookings(database)
-    realtime = Realtime(pusher_client(settings))
+    payments = Payments(
+        stripe,
+        database,
+        public_base_url=settings.public_base_url,
+        auth_secret=settings.auth_secret.get_secret_value(),
+    )
+    realtime = Realtime(pusher.Pusher(**settings.pusher_arguments))
+    bookings = Bookings(database, realtime)
     emails = Emails(
         database,
         SmtpServer(
@@ -100,6 +111,7 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
         auth_secret=settings.auth_secret.get_secret_value(),
     )
     inbox = Inbox(database, stripe, client, settings.temporal_task_queue)
+    reconciliation = build_reconciliation(settings, client, database, stripe)
     return [
         payments.open_session,
         payments.read,
@@ -115,20 +127,25 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
         emails.send,
         inbox.hand_on,
         inbox.fetch_lost,
+        reconciliation.begin,
+        reconciliation.compare,
+        reconciliation.finish,
     ]
 
 
-def pusher_client(settings: Settings) -> pusher.Pusher:
-    """Build Pusher's client for a cluster, or for another host that speaks its protocol."""
-    return pusher.Pusher(
-        app_id=settings.pusher_app_id,
-        key=settings.pusher_key,
-        secret=settings.pusher_secret.get_secret_value(),
-        cluster=settings.pusher_cluster,
-        host=settings.pusher_host,
-        port=settings.pusher_port,
-        ssl=settings.pusher_ssl,
+def build_reconciliation(
+    settings: Settings, client: Client, database: Database, stripe: StripeClient
+) -> Reconciliation:
+    """Put reconciliation together, for the worker and for the operators' command alike."""
+    remedies = Remedies(
+        database,
+        client,
+        settings.temporal_task_queue,
+        start_booking=start_booking,
+        authorization_margin_s=settings.authorization_margin_s,
+        payment_poll_s=settings.payment_poll_s,
     )
+    return Reconciliation(database, stripe, client, remedies)
 
 
 async def connect_patiently(settings: Settings) -> Client:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.realtime import Realtime
 from domain.booking import Status
 from domain.deadlines import DRAFT_LIFETIME
-from domain.messages import Change, Recorded, RefusedCommand, StrayBooking
+from domain.messages import Change, Publication, Recorded, RefusedCommand, StrayBooking
 from models import utc_now
 from storage import bookings, housekeeping
 from storage.database import Database
@@ -24,25 +27,33 @@ _SUBMISSION_GRACE = timedelta(minutes=10)
 class Bookings:
     """Activities on the database. All of them may be repeated."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, realtime: Realtime) -> None:
         self._database = database
+        self._realtime = realtime
 
     @activity.defn(name="bookings.record")
     async def record(self, change: Change) -> Recorded:
-        """Write one change of a booking.
+        """Write one change of a booking; once it is committed, try to publish it in the same breath.
 
         Raises:
             ApplicationError: `booking_gone`, the row was deleted.
             ApplicationError: `stale_version`, the row moved without this workflow. Retried for ever by the
                 booking's own workflow, in sight of operators: two writers must never be.
+            ApplicationError: `database`, it is away or would not take the row. Worth a retry.
         """
         try:
             async with self._database.transaction() as db:
-                return await bookings.apply_change(db, change)
+                recorded = await bookings.apply_change(db, change)
         except bookings.BookingNotFoundError:
             raise ApplicationError(
                 "the booking's row is gone", type=BOOKING_GONE, non_retryable=True
             ) from None
+        except bookings.StaleVersionError as error:
+            raise ApplicationError(str(error), type=STALE_VERSION) from None
+        except SQLAlchemyError as error:
+            # Its text may quote the row, and with it the guest.
+            raise ApplicationError(type(error).__name__, type="database") from None
+        return replace(recorded, published=await self._realtime.try_publish(_publication(change, recorded)))
 
     @activity.defn(name="bookings.close_command")
     async def close_command(self, refused: RefusedCommand) -> None:
@@ -64,6 +75,7 @@ class Bookings:
             amount_minor=booking.amount_minor,
             amount_refunded_minor=booking.amount_refunded_minor,
             currency=booking.currency,
+            needs_attention=booking.needs_attention,
         )
 
     @activity.defn(name="bookings.delete_stale_drafts")
@@ -71,3 +83,14 @@ class Bookings:
         """Delete drafts nobody submitted, and other rows whose day is over; returns how many drafts."""
         async with self._database.transaction() as db:
             return await housekeeping.delete_stale(db, utc_now() - DRAFT_LIFETIME - _SUBMISSION_GRACE)
+
+
+def _publication(change: Change, recorded: Recorded) -> Publication:
+    return Publication(
+        booking_id=change.booking_id,
+        hotel_slug=change.hotel_slug,
+        status=recorded.status,
+        version=recorded.version,
+        updated_at=change.at,
+        staff_event=change.staff_event,
+    )

@@ -12,7 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.booking import Status
+from domain.booking import UNDER_DECISION, Status
 from domain.identifiers import stray_workflow_id, workflow_id
 from domain.messages import PaymentNews, StrayNews
 from domain.stripe_events import AUTHORIZING, KNOWN, is_news
@@ -21,6 +21,12 @@ from storage.database import Database
 from storage.inbox import booking_behind, mark_processed
 
 STRAY_WORKFLOW: Final = "StrayMoneyWorkflow"
+BOOKING_MEMO: Final = "booking_id"
+"""Where such a workflow says whose money it settles: its id names a payment."""
+
+
+class WorkflowMissingError(Exception):
+    """A booking that waits for its payment or a decision has no workflow: reconciliation gives it one back."""
 
 
 async def hand_on(
@@ -28,8 +34,11 @@ async def hand_on(
 ) -> str | None:
     """Give a kept event to its workflow, then mark it processed.
 
+    An event for a booking whose workflow was lost is kept unprocessed: what it tells of is the booking's own
+    money, and nobody else may give that back.
+
     Returns:
-        Why there was nothing to hand on; None where a workflow took it.
+        Why it was not handed on; None where a workflow took it.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
@@ -49,7 +58,10 @@ async def hand_on(
         return await _done(database, event, "no booking of ours")
     if not _is_news_to(booking, event):
         return await _done(database, event, "nothing new")
-    await _tell(client, task_queue, booking, hotel, event)
+    try:
+        await tell(client, task_queue, booking, hotel.slug, _news(event))
+    except WorkflowMissingError:
+        return "its workflow is missing"
     return await _done(database, event, None)
 
 
@@ -59,24 +71,36 @@ def _is_news_to(booking: Booking, event: StripeWebhookEvent) -> bool:
     return is_news(event.event_type, Status(booking.status), about_own_payment=about_own_payment)
 
 
-async def _tell(
-    client: Client, task_queue: str, booking: Booking, hotel: Hotel, event: StripeWebhookEvent
-) -> None:
-    news = PaymentNews(
+def _news(event: StripeWebhookEvent) -> PaymentNews:
+    return PaymentNews(
         event_id=event.event_id,
         event_type=event.event_type,
         session_id=event.session_id,
         payment_intent_id=event.payment_intent_id,
     )
-    signal = "authorized" if event.event_type in AUTHORIZING else "payment_changed"
+
+
+async def tell(client: Client, task_queue: str, booking: Booking, hotel_slug: str, news: PaymentNews) -> None:
+    """Give news to a booking's workflow, or to one of its own where the booking's has ended.
+
+    Args:
+        booking: as the row was read just now.
+
+    Raises:
+        WorkflowMissingError: the booking has not ended, but its workflow has.
+        RPCError, RuntimeError: Temporal is away.
+    """
+    signal = "authorized" if news.event_type in AUTHORIZING else "payment_changed"
     handle = client.get_workflow_handle(workflow_id(booking.booking_id))
     try:
         await handle.signal(signal, news)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
+        if booking.status in UNDER_DECISION:
+            raise WorkflowMissingError(booking.booking_id) from error
         # Never signal-with-start: that would run a booking anew that has ended.
-        await start_stray(client, task_queue, StrayNews(booking.booking_id, hotel.slug, news))
+        await start_stray(client, task_queue, StrayNews(booking.booking_id, hotel_slug, news))
 
 
 async def start_stray(client: Client, task_queue: str, stray: StrayNews) -> None:
@@ -88,6 +112,7 @@ async def start_stray(client: Client, task_queue: str, stray: StrayNews) -> None
             stray,
             id=stray_workflow_id(subject, stray.news.event_id),
             task_queue=task_queue,
+            memo={BOOKING_MEMO: stray.booking_id},
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=f"Money for {stray.booking_id}, which has ended: {stray.news.event_type}",

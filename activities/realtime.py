@@ -14,6 +14,7 @@ from domain.messages import Publication
 from domain.timestamps import rfc3339
 
 BOOKING_UPDATED = "booking-updated"
+_QUICK_S = 1
 _REFUSALS = (pusher.errors.PusherBadRequest, pusher.errors.PusherBadAuth, pusher.errors.PusherForbidden)
 
 
@@ -36,6 +37,17 @@ class Realtime:
             await asyncio.to_thread(self._client.trigger_batch, _batch(publication))
         except _REFUSALS as error:
             raise ApplicationError(type(error).__name__, type="pusher_refused", non_retryable=True) from error
+
+    async def try_publish(self, publication: Publication) -> bool:
+        """Make one quick attempt for somebody who has better things to wait for; says whether it worked."""
+        try:
+            async with asyncio.timeout(_QUICK_S):
+                await self.publish(publication)
+        except Exception as error:
+            # Whatever it was, the publication that is retried for an hour will meet and report it.
+            activity.logger.info("not published at the first attempt: %s", type(error).__name__)
+            return False
+        return True
 
 
 def _batch(publication: Publication) -> list[dict[str, Any]]:

@@ -31,7 +31,6 @@ with workflow.unsafe.imports_passed_through():
         SessionAnswer,
         SessionRequest,
     )
-    from domain.stripe_events import is_news
 
 
 @workflow.defn
@@ -44,7 +43,9 @@ class BookingWorkflow:
         self._herald = Herald(
             terms.booking_id, terms.hotel_slug, on_mail_lost=lambda reason: self._desk.put(MailLost(reason))
         )
-        self._story = Story(terms.booking_id, self._herald, status=Status.DRAFT, version=terms.version)
+        self._story = Story(
+            terms.booking_id, terms.hotel_slug, self._herald, status=Status.DRAFT, version=terms.version
+        )
         self._desk = Desk(self._story)
         self._till = Till(terms.booking_id, terms.amount_minor, terms.currency)
         self._payment = PaymentPhase(terms, self._story, self._desk, self._till)
@@ -75,7 +76,9 @@ class BookingWorkflow:
 
     async def _submit(self) -> bool:
         try:
-            await self._story.record(Event.SUBMITTED, actor=ActorKind.GUEST)
+            await self._story.record(
+                Event.SUBMITTED, actor=ActorKind.GUEST, payment_deadline=self._payment.closes_at
+            )
         except ActivityError as error:
             if failure(error)[0] != BOOKING_GONE:
                 raise
@@ -123,9 +126,7 @@ class BookingWorkflow:
         self._note(news)
 
     def _note(self, news: PaymentNews) -> None:
-        own = self._story.payment_intent_id
-        about_own_payment = own is not None and news.payment_intent_id in {None, own}
-        if is_news(news.event_type, self._story.status, about_own_payment=about_own_payment):
+        if self._story.is_news(news):
             self._desk.put(NewsCame(news))
 
     @workflow.signal

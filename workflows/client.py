@@ -33,9 +33,12 @@ from domain.money import Money
 from workflows import options
 from workflows.booking import BookingWorkflow
 from workflows.maintenance import SweepWorkflow
+from workflows.reconcile import ReconcileWorkflow
 
 SWEEP_SCHEDULE: Final = "sweep"
 SWEEP_EVERY: Final = timedelta(minutes=1)
+RECONCILE_SCHEDULE: Final = "reconcile"
+RECONCILE_EVERY: Final = timedelta(minutes=15)
 RPC_PATIENCE_MS: Final = 2000
 """How long one call is retried inside the client before its caller hears that Temporal is away."""
 
@@ -64,16 +67,18 @@ async def connect(*, address: str, namespace: str, api_key: str | None, lazy: bo
 
 
 async def start_booking(
-    client: Client, terms: BookingTerms, task_queue: str
+    client: Client, terms: BookingTerms, task_queue: str, *, after_loss: bool = False
 ) -> WorkflowHandle[BookingWorkflow, BookingView]:
     """Start a booking's workflow; if it was started before, running or ended, that one is meant.
 
-    Terms with a `resume` start one anew where the former is closed: the caller has made sure that it was
-    lost, not completed.
+    Args:
+        after_loss: start one anew where the former is closed. The caller has made sure that it was lost, not
+            completed. Implied by terms with a `resume`.
     """
     total = Money(terms.amount_minor, terms.currency)
     status = terms.resume.status if terms.resume else Status.PENDING_PAYMENT
-    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if terms.resume else WorkflowIDReusePolicy.REJECT_DUPLICATE
+    anew = after_loss or terms.resume is not None
+    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if anew else WorkflowIDReusePolicy.REJECT_DUPLICATE
     try:
         return await client.start_workflow(
             BookingWorkflow.run,
@@ -93,17 +98,29 @@ async def start_booking(
             static_details=f"Check-in {terms.check_in_at:%Y-%m-%d %H:%M} UTC",
         )
     except WorkflowAlreadyStartedError:
-        return client.get_workflow_handle_for(BookingWorkflow.run, workflow_id(terms.booking_id))
+        return booking_handle(client, terms.booking_id)
+
+
+def booking_handle(client: Client, booking_id: str) -> WorkflowHandle[BookingWorkflow, BookingView]:
+    """A booking's workflow, whether or not there is one."""
+    return client.get_workflow_handle_for(BookingWorkflow.run, workflow_id(booking_id))
 
 
 async def ensure_schedules(client: Client, task_queue: str) -> None:
-    """Create the sweep's schedule, unless it is there."""
+    """Create the schedules of the sweep and of reconciliation, unless they are there."""
+    await _ensure_schedule(client, SWEEP_SCHEDULE, SweepWorkflow, SWEEP_EVERY, task_queue)
+    await _ensure_schedule(client, RECONCILE_SCHEDULE, ReconcileWorkflow, RECONCILE_EVERY, task_queue)
+
+
+async def _ensure_schedule(
+    client: Client, id_: str, workflow: type, every: timedelta, task_queue: str
+) -> None:
     schedule = Schedule(
-        action=ScheduleActionStartWorkflow(SweepWorkflow.run, id=SWEEP_SCHEDULE, task_queue=task_queue),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=SWEEP_EVERY)]),
+        action=ScheduleActionStartWorkflow(workflow.__name__, id=id_, task_queue=task_queue),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
     )
     try:
-        await client.create_schedule(SWEEP_SCHEDULE, schedule)
+        await client.create_schedule(id_, schedule)
     except ScheduleAlreadyRunningError:
         return

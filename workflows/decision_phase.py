@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import options
 from workflows.desk import (
+    STRIPE_UNAVAILABLE,
     CheckAsked,
     DecisionAsked,
     Desk,
@@ -122,7 +123,7 @@ class DecisionPhase:
 
     def _remind(self) -> None:
         self._remind_at = None
-        self._herald.mail(MailKind.STAFF_REMINDER, self._story.version)
+        self._herald.mail((MailKind.STAFF_REMINDER,), self._story.version)
         self._herald.publish(
             self._story.status, self._story.version, workflow.now(), StaffEvent.DEADLINE_NEAR
         )
@@ -138,9 +139,7 @@ class DecisionPhase:
     # --- decisions ---
 
     async def _decide(self, asked: DecisionAsked) -> None:
-        verdict = judge(
-            asked.decision, asked.command.actor, self._story.status, self._story.reason_code, checked_in=False
-        )
+        verdict = self._came_out(asked)
         if verdict is not None:
             self._desk.settle(asked.command, verdict)
         elif self._parked is not None and self._parked.decision is asked.decision:
@@ -153,8 +152,12 @@ class DecisionPhase:
         try:
             await self._carry_out(parked)
         finally:
-            done = self._story.status is not Status.PENDING_APPROVAL
-            self._desk.settle(asked.command, Verdict.SETTLED if done else Verdict.ALREADY_DECIDED)
+            self._desk.settle(asked.command, self._came_out(asked) or Verdict.IN_PROGRESS)
+
+    def _came_out(self, asked: DecisionAsked) -> Verdict | None:
+        return judge(
+            asked.decision, asked.command.actor, self._story.status, self._story.reason_code, checked_in=False
+        )
 
     async def _carry_out(self, asked: DecisionAsked) -> None:
         self._withdraw_parked(asked)
@@ -268,6 +271,9 @@ class DecisionPhase:
             item.answer.set_result(None)
         except ActivityError as error:
             item.answer.set_exception(unavailable(error))
+        except MoneyStuckError as stuck:
+            item.answer.set_exception(ApplicationError(str(stuck), type=STRIPE_UNAVAILABLE))
+            raise
 
     # --- when Stripe will not have it ---
 

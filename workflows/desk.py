@@ -126,19 +126,23 @@ class Desk:
     async def next(self, until: datetime | None, summary: str) -> Item | None:
         """The next item, or None once the time is `until` and nothing waits."""
         timeout = None if until is None else (until - workflow.now()).total_seconds()
-        if not self._queue and (timeout is None or timeout > 0):
+        if not self.waiting and (timeout is None or timeout > 0):
             try:
-                await workflow.wait_condition(
-                    lambda: bool(self._queue), timeout=timeout, timeout_summary=summary
-                )
+                await workflow.wait_condition(lambda: self.waiting, timeout=timeout, timeout_summary=summary)
             except TimeoutError:
                 return None
-        return self._queue.popleft() if self._queue else None
+        return self._queue.popleft() if self.waiting else None
 
     @property
     def waiting(self) -> bool:
         """Whether anything is left to deal with."""
+        while self._queue and self._is_echo(self._queue[0]):
+            self._queue.popleft()
         return bool(self._queue)
+
+    def _is_echo(self, item: Item) -> bool:
+        # What was news when it came may be known by now, from a step that has been taken meanwhile.
+        return isinstance(item, NewsCame) and not self._story.is_news(item.news)
 
     def settle(self, command: Command, verdict: Verdict) -> None:
         """Say how a command came out; a refused one is also closed in the books."""

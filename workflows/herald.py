@@ -15,7 +15,6 @@ from workflows.till import failure
 
 with workflow.unsafe.imports_passed_through():
     from activities.emails import Emails
-
     from activities.realtime import Realtime
     from domain.booking import MailKind, Status
     from domain.messages import Mailing, Publication, StaffEvent
@@ -51,9 +50,9 @@ class Herald:
         )
         self._start(self._publish(publication))
 
-    def mail(self, kind: MailKind, version: int) -> None:
-        """Send the e-mail `kind` about a version of the booking."""
-        self._start(self._mail(Mailing(booking_id=self._booking_id, kind=kind, version=version)))
+    def mail(self, kinds: tuple[MailKind, ...], version: int) -> None:
+        """Send the e-mails of these kinds about a version of the booking."""
+        self._start(self._mail(Mailing(booking_id=self._booking_id, kinds=kinds, version=version)))
 
     def resend_lost(self) -> None:
         """Send once more what could not be sent; each mail keeps its Message-ID."""
@@ -80,15 +79,16 @@ class Herald:
             )
 
     async def _mail(self, mailing: Mailing) -> None:
+        names = ", ".join(mailing.kinds)
         try:
             await workflow.execute_activity_method(
-                Emails.send, mailing, summary=f"E-mail: {mailing.kind}", **options.MAIL
+                Emails.send, mailing, summary=f"E-mail: {names}", **options.MAIL
             )
         except ActivityError as error:
-            reason = f"The e-mail '{mailing.kind}' could not be sent: {failure(error)[1]}"
+            reason = f"The e-mail '{names}' could not be sent: {failure(error)[1]}"
             workflow.logger.warning("%s", reason)
             # A call for help that cannot be mailed must not call for help again, for ever.
-            if mailing.kind is not MailKind.STAFF_ATTENTION:
+            if mailing.kinds != (MailKind.STAFF_ATTENTION,):
                 self._lost.append(mailing)
                 self._on_mail_lost(reason)
 

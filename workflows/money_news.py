@@ -7,7 +7,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 from workflows.story import Story
-from workflows.till import Till
+from workflows.till import MoneyStuckError, Till
 
 with workflow.unsafe.imports_passed_through():
     from domain.booking import ActorKind, Event, Status
@@ -17,7 +17,7 @@ PATIENCE = timedelta(hours=24)
 KEEPS_MONEY = frozenset({Status.CONFIRMED, Status.CANCELLED})
 """Statuses in which captured money may stay: a cancelled booking may have cost a fee."""
 
-_DISPUTE_TURNS = frozenset({"charge.dispute.created", "charge.dispute.closed"})
+_DISPUTE_OPENED, _DISPUTE_CLOSED = "charge.dispute.created", "charge.dispute.closed"
 
 
 async def give_back(till: Till, payment_intent_id: str) -> Payment:
@@ -43,12 +43,15 @@ async def settle_news(story: Story, till: Till, news: PaymentNews) -> None:
     """Look into an event about a booking that waits for no payment and no decision any more.
 
     Raises:
-        MoneyStuckError: Stripe refused, or gave no clear answer in time.
+        MoneyStuckError: Stripe refused, or gave no clear answer in time; or a guest is owed money that came back.
     """
     payment = await till.find(news)
     if payment.payment_intent_id is None:
         return
-    if payment.payment_intent_id == story.payment_intent_id and story.status in KEEPS_MONEY:
+    is_own = payment.payment_intent_id == story.payment_intent_id
+    # A hold is no price of a cancellation, not even the booking's own.
+    is_left_held = story.status is Status.CANCELLED and payment.status is PaymentStatus.REQUIRES_CAPTURE
+    if is_own and story.status in KEEPS_MONEY and not is_left_held:
         await _record_aftermath(story, payment, news)
     elif payment.status is PaymentStatus.REQUIRES_CAPTURE or _is_kept(payment):
         await return_stray(story, till, payment.payment_intent_id)
@@ -60,11 +63,16 @@ def _is_kept(payment: Payment) -> bool:
 
 
 async def _record_aftermath(story: Story, payment: Payment, news: PaymentNews) -> None:
-    if payment.amount_refunded_minor != story.refunded_minor:
+    returned_minor = story.refunded_minor - payment.amount_refunded_minor
+    if returned_minor != 0:
         await story.record(
             Event.REFUND_RECORDED,
             actor=ActorKind.STRIPE,
             amount_refunded_minor=payment.amount_refunded_minor,
         )
-    if payment.disputed and news.event_type in _DISPUTE_TURNS:
+    if returned_minor > 0 and story.status is Status.CANCELLED:
+        raise MoneyStuckError("A refund came back from the guest's bank: the guest is still owed it.")
+    # A dispute that was won has left no mark on the charge by the time its end is heard of.
+    opened = news.event_type == _DISPUTE_OPENED and payment.disputed
+    if opened or news.event_type == _DISPUTE_CLOSED:
         await story.record(Event.DISPUTE_RECORDED, actor=ActorKind.STRIPE)

@@ -49,6 +49,13 @@ SWEEP: Final[dict[str, Any]] = {
     "retry_policy": RetryPolicy(maximum_attempts=3),
 }
 
+# Much to read, politely: what is cut off begins its batch anew, which heals nothing twice.
+RECONCILE: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(minutes=20),
+    "heartbeat_timeout": timedelta(minutes=1),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=10), maximum_attempts=3),
+}
+
 # Old news is no news: after an hour a realtime event is dropped, and the drop logged.
 PUSHER: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=15),

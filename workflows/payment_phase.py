@@ -27,7 +27,7 @@ from workflows.till import MoneyStuckError, Till, failure
 
 with workflow.unsafe.imports_passed_through():
     from domain.booking import ActorKind, Event, Status
-    from domain.deadlines import DecisionDeadline, decision_deadline, session_expires_at
+    from domain.deadlines import DecisionDeadline, as_told, decision_deadline, session_expires_at
     from domain.decisions import Verdict, judge
     from domain.messages import (
         BookingTerms,
@@ -149,7 +149,8 @@ class PaymentPhase:
         assert resume.payment_intent_id is not None, "PENDING_APPROVAL means that a card is held"
         while True:
             try:
-                self._note_hold(await self._till.read(resume.payment_intent_id))
+                _, computed = self._note_hold(await self._till.read(resume.payment_intent_id))
+                self.deadline = as_told(resume.decision_deadline, computed)
             except MoneyStuckError as stuck:
                 await self._story.ask_for_person(str(stuck))
                 await workflow.sleep(options.PARKED_RECHECK, summary="Pause before reading the hold again")
@@ -187,9 +188,7 @@ class PaymentPhase:
 
     async def _open_session(self, item: SessionAsked) -> None:
         expires_at = session_expires_at(workflow.now(), self.closes_at)
-        self._session = await self._till.open_session(
-            expires_at, item.request.success_url, item.request.cancel_url
-        )
+        self._session = await self._till.open_session(expires_at, item.request.return_to)
         self._look_at = workflow.now() + self._poll
         item.answer.set_result(_answer(self._session, created=True))
 
@@ -267,6 +266,4 @@ class PaymentPhase:
 
 
 def _answer(session: CheckoutSession, *, created: bool) -> SessionAnswer:
-    return SessionAnswer(
-        payable=True, session_id=session.session_id, payment_url=session.url, created=created
-    )
+    return SessionAnswer(payable=True, session_id=session.session_id, created=created)

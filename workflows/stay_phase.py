@@ -120,9 +120,7 @@ class StayPhase:
 
     async def _refund(self, asked_at: datetime) -> int:
         """Refund what the policy says, and return what has gone back in total."""
-        terms = self._terms
-        total = Money(terms.amount_minor, terms.currency)
-        due = refund_due(total, terms.free_cancel_until, terms.late_cancel_fee_percent, asked_at)
+        due = self._due(asked_at)
         if due.minor <= self._story.refunded_minor:
             return self._story.refunded_minor
         assert self._story.payment_intent_id is not None, "a confirmed booking was paid"
@@ -131,6 +129,11 @@ class StayPhase:
         if payment.amount_refunded_minor < due.minor:
             raise MoneyStuckError("The refund did not go through.")
         return payment.amount_refunded_minor
+
+    def _due(self, asked_at: datetime) -> Money:
+        terms = self._terms
+        total = Money(terms.amount_minor, terms.currency)
+        return refund_due(total, terms.free_cancel_until, terms.late_cancel_fee_percent, asked_at)
 
     # --- news and operators ---
 
@@ -149,8 +152,24 @@ class StayPhase:
             for news in unsettled:
                 await self._settle_news(news)
             if self._parked is not None:
-                await self._cancel(*self._parked)
+                await self._take_up(*self._parked, settled_by_hand=item.settled)
             await self._story.clear_attention()
         finally:
             done = self._story.attention is None
             self._desk.settle(item.command, Verdict.SETTLED if done else Verdict.NEEDS_ATTENTION)
+
+    async def _take_up(self, asked: DecisionAsked, asked_at: datetime, *, settled_by_hand: bool) -> None:
+        """Go on with a cancellation that got stuck.
+
+        Args:
+            settled_by_hand: whoever says so may have paid the guest by other means: nothing is refunded again. What
+                Stripe shows as refunded counts; short of what is due, the cancellation is dropped.
+        """
+        if settled_by_hand:
+            assert self._story.payment_intent_id is not None, "a confirmed booking was paid"
+            payment = await self._till.read(self._story.payment_intent_id)
+            if payment.amount_refunded_minor < self._due(asked_at).minor:
+                self._parked = None
+                self._desk.settle(asked.command, Verdict.ALREADY_DECIDED)
+                return
+        await self._cancel(asked, asked_at)

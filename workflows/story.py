@@ -13,7 +13,8 @@ from workflows.herald import Herald
 with workflow.unsafe.imports_passed_through():
     from activities.bookings import Bookings
     from domain.booking import ActorKind, Event, ReasonCode, Status, transition
-    from domain.messages import Change, Command, Resumption, StaffEvent
+    from domain.messages import Change, Command, PaymentNews, Resumption, StaffEvent
+    from domain.stripe_events import is_news
 
 
 class Story:
@@ -21,6 +22,7 @@ class Story:
 
     Args:
         booking_id: the booking.
+        hotel_slug: its hotel.
         herald: tells people of each change.
         status: where the story is taken up.
         version: the row's version at that point.
@@ -30,6 +32,7 @@ class Story:
     def __init__(
         self,
         booking_id: str,
+        hotel_slug: str,
         herald: Herald,
         *,
         status: Status,
@@ -37,6 +40,7 @@ class Story:
         database_options: dict[str, Any] = options.DATABASE,
     ) -> None:
         self._booking_id = booking_id
+        self._hotel_slug = hotel_slug
         self._herald = herald
         self._database_options = database_options
         self.status = status
@@ -78,12 +82,14 @@ class Story:
         step = transition(self.status, event)
         change = Change(
             booking_id=self._booking_id,
+            hotel_slug=self._hotel_slug,
             expected_version=self.version,
             event=event,
             at=workflow.now(),
             actor=command.actor if command else actor,
             staff_id=command.staff_id if command else None,
             command_id=command.command_id if command else None,
+            staff_event=StaffEvent.BOOKING_REQUESTED if event is Event.AUTHORIZED else None,
             **facts,
         )
         recorded = await workflow.execute_activity_method(
@@ -98,10 +104,16 @@ class Story:
         if moved or event in {Event.ATTENTION_NEEDED, Event.ATTENTION_CLEARED}:
             self.attention = change.attention
         self._show(moved=moved)
-        staff_event = StaffEvent.BOOKING_REQUESTED if event is Event.AUTHORIZED else None
-        self._herald.publish(self.status, self.version, change.at, staff_event)
-        for mail in step.mails:
-            self._herald.mail(mail, self.version)
+        if not recorded.published:
+            self._herald.publish(self.status, self.version, change.at, change.staff_event)
+        if step.mails:
+            self._herald.mail(step.mails, self.version)
+
+    def is_news(self, news: PaymentNews) -> bool:
+        """Whether an event of Stripe's may tell something that is not known here."""
+        own = self.payment_intent_id
+        about_own_payment = own is not None and news.payment_intent_id in {None, own}
+        return is_news(news.event_type, self.status, about_own_payment=about_own_payment)
 
     async def ask_for_person(self, reason: str) -> None:
         """Flag the booking for an operator, with what is known."""

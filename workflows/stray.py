@@ -25,6 +25,7 @@ class StrayMoneyWorkflow:
     def __init__(self, stray: StrayNews) -> None:
         self._stray = stray
         self._asked = False
+        self._flagged_with: str | None = None
 
     @workflow.run
     async def run(self, stray: StrayNews) -> None:
@@ -36,19 +37,29 @@ class StrayMoneyWorkflow:
             )
             story = self._story(row, herald)
             try:
-                await settle_news(story, Till(stray.booking_id, row.amount_minor, row.currency), stray.news)
-                break
-            except MoneyStuckError as stuck:
-                await self._wait_for_operator(story, str(stuck))
+                if await self._settled(story, Till(stray.booking_id, row.amount_minor, row.currency)):
+                    break
             except ActivityError as error:
                 # Another one of these was quicker to write: what it left is looked at anew.
                 if failure(error)[0] != STALE_VERSION:
                     raise
         await herald.drain()
 
+    async def _settled(self, story: Story, till: Till) -> bool:
+        try:
+            await settle_news(story, till, self._stray.news)
+        except MoneyStuckError as stuck:
+            await self._wait_for_operator(story, str(stuck))
+            return False
+        if self._flagged_with is not None and story.attention == self._flagged_with:
+            # It is still up where another writer came between when it was to be taken down.
+            await story.clear_attention()
+        return True
+
     def _story(self, row: StrayBooking, herald: Herald) -> Story:
         story = Story(
             self._stray.booking_id,
+            self._stray.hotel_slug,
             herald,
             status=Status(row.status),
             version=row.version,
@@ -56,10 +67,12 @@ class StrayMoneyWorkflow:
         )
         story.payment_intent_id = row.payment_intent_id
         story.refunded_minor = row.amount_refunded_minor
+        story.attention = row.needs_attention
         return story
 
     async def _wait_for_operator(self, story: Story, reason: str) -> None:
         await story.ask_for_person(reason)
+        self._flagged_with = story.attention
         await workflow.wait_condition(lambda: self._asked)
         self._asked = False
         await story.clear_attention()

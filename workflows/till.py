@@ -13,7 +13,7 @@ from workflows import options
 
 with workflow.unsafe.imports_passed_through():
     from activities.payments import Payments
-    from activities.stripe_client import FAILED
+    from activities.stripe_client import FAILED, REFUSED
     from domain.messages import (
         CheckoutSession,
         ExpireSession,
@@ -52,7 +52,7 @@ class Till:
         # One counter for all steps: a key may only ever be new, and a gap in the numbers hurts nobody.
         self._generation = 1
 
-    async def open_session(self, expires_at: datetime, success_url: str, cancel_url: str) -> CheckoutSession:
+    async def open_session(self, expires_at: datetime, return_to: int | None) -> CheckoutSession:
         """Open a session while its guest waits.
 
         Raises:
@@ -64,8 +64,7 @@ class Till:
             amount_minor=self._amount_minor,
             currency=self._currency,
             expires_at=expires_at,
-            success_url=success_url,
-            cancel_url=cancel_url,
+            return_to=return_to,
         )
         # The next request has parameters of its own, and Stripe refuses those under an old key. A session
         # whose answer was lost has a link nobody was given, and lapses by itself.
@@ -190,10 +189,13 @@ class Till:
                 return await attempt(self._generation, patience)
             except ActivityError as error:
                 kind, text = failure(error)
-                if kind != FAILED or workflow.now() >= until:
+                if kind == REFUSED or workflow.now() >= until:
                     raise MoneyStuckError(text) from error
-            # Stripe stored that error under the key; the activity has read back that nothing was done.
-            self._generation += 1
+            if kind == FAILED:
+                # Stripe stored that error under the key; the activity has read back that nothing was done.
+                self._generation += 1
+            # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:
+            # what is left of it is used, under the same key.
             await workflow.sleep(pause, summary="Pause before asking Stripe again")
             pause = min(pause * 2, timedelta(minutes=5))
 

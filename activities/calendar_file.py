@@ -1,0 +1,35 @@
+"""The .ics file that goes with a confirmation."""
+
+from __future__ import annotations
+
+from icalendar import Calendar
+from icalendar import Event as CalendarEvent
+
+from models import Booking, Hotel, RoomType
+
+
+def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: str) -> bytes:
+    """A stay as an all-day entry, the same bytes whenever it is asked for.
+
+    RFC 5545: an all-day entry's end is the first day that is not part of it, as check-out is of a stay.
+
+    Args:
+        domain: of the sender's address; makes the entry's id unique in the world.
+    """
+    entry = CalendarEvent()
+    entry.add("uid", f"{booking.booking_id}@{domain}")
+    entry.add("dtstamp", booking.paid_at or booking.updated_at)
+    entry.add("dtstart", booking.check_in)
+    entry.add("dtend", booking.check_out)
+    entry.add("summary", f"Stay at {hotel.name}")
+    entry.add("location", hotel.name)
+    entry.add("description", f"{room_type.name}, booking {booking.booking_id}")
+    entry.add("status", "CONFIRMED")
+    entry.add("transp", "TRANSPARENT")
+    calendar = Calendar()
+    calendar.add("prodid", "-//hotel-holds//bookings//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    calendar.add_component(entry)
+    content: bytes = calendar.to_ical()
+    return content

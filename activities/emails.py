@@ -1,0 +1,181 @@
+"""E-mails: who gets them, and that each is taken by the mail server once.
+
+    mail_refused    the server will not have a mail, for good (SMTP 5xx): nothing is gained by a retry
+    mail_deferred   the server is away, or wants it later (SMTP 4xx): worth a retry
+
+Errors carry codes and counts only: what they say ends up in workflow histories.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.message import EmailMessage
+from typing import Final
+
+import aiosmtplib
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.bookings import BOOKING_GONE
+from activities.composing import Composer, Letter
+from domain.booking import STAFF_MAILS
+from domain.messages import Mailing
+from models import SentMail, utc_now
+from storage import bookings, mails
+from storage.database import Database
+
+REFUSED: Final = "mail_refused"
+DEFERRED: Final = "mail_deferred"
+
+_PER_MAIL_S: Final = 15
+_AT_ONCE: Final = 5
+_NEVER: Final = 500  # SMTP codes from here on mean: do not try again
+_ABOUT_ONE_MAIL = (
+    aiosmtplib.SMTPRecipientRefused,
+    aiosmtplib.SMTPSenderRefused,
+    aiosmtplib.SMTPDataError,
+)
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """The server that takes our mail.
+
+    Args:
+        username: logs in where given.
+        starttls: encrypt before anything else is said; the server must offer it.
+    """
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+    starttls: bool = False
+
+
+class Emails:
+    """The activity that sends e-mails. A repeat sends only what was not taken yet, under the same ids."""
+
+    def __init__(
+        self,
+        database: Database,
+        server: SmtpServer,
+        *,
+        email_from: str,
+        public_base_url: str,
+        auth_secret: str,
+    ) -> None:
+        self._database = database
+        self._server = server
+        self._composer = Composer(email_from, public_base_url, auth_secret)
+
+    @activity.defn(name="emails.send")
+    async def send(self, mailing: Mailing) -> None:
+        """Send e-mails to everybody they are for; nobody's trouble keeps the others from theirs.
+
+        Raises:
+            ApplicationError: `booking_gone` or `mail_refused`, final; `mail_deferred`, worth a retry.
+        """
+        try:
+            addressed = await self._read(mailing)
+            # A crowd is served a few at a time: mail servers limit connections.
+            places = asyncio.Semaphore(_AT_ONCE)
+            codes = await asyncio.gather(*(self._deliver(letter, to, places) for letter, to in addressed))
+        except SQLAlchemyError as error:
+            # Its text may quote the row, and with it the guest.
+            raise ApplicationError(type(error).__name__, type="database") from None
+        _report([code for code in codes if code is not None], len(addressed))
+
+    async def _read(self, mailing: Mailing) -> list[tuple[Letter, str]]:
+        async with self._database.transaction() as db:
+            found = await bookings.booking_with_hotel(db, mailing.booking_id)
+            if found is None:
+                raise ApplicationError("the booking's row is gone", type=BOOKING_GONE, non_retryable=True)
+            booking, hotel, room_type = found
+            step = await bookings.timeline_step(db, mailing.booking_id, mailing.version)
+            rooms_taken = 0
+            staff: Sequence[str] = ()
+            if STAFF_MAILS.intersection(mailing.kinds):
+                rooms_taken = await bookings.rooms_taken(db, booking)
+                staff = await mails.deciding_staff(db, booking.hotel_id)
+        # A guest who asked to be forgotten has no address any more.
+        guest = [] if booking.guest_erased_at else [booking.guest_email]
+        return [
+            (Letter(kind, mailing.version, booking, hotel, room_type, step, rooms_taken), recipient)
+            for kind in mailing.kinds
+            for recipient in (staff if kind in STAFF_MAILS else guest)
+        ]
+
+    async def _deliver(self, letter: Letter, recipient: str, places: asyncio.Semaphore) -> int | None:
+        """Hand a mail to the server, unless it took it before.
+
+        Returns:
+            None where the server has it, else the SMTP code it was turned away with; 0 for no answer.
+        """
+        now = utc_now()
+        try:
+            message = self._composer.compose(letter, recipient, now)
+        except (ValueError, MessageError):
+            # Not an address a header may hold. The error would quote it, and stop the other mails.
+            return _NEVER
+        row = SentMail(
+            message_id=message["Message-ID"],
+            booking_id=letter.booking.booking_id,
+            kind=letter.kind,
+            version=letter.version,
+            recipient=recipient,
+            subject=message["Subject"],
+            sending_at=now,
+        )
+        async with self._database.transaction() as db:
+            if not await mails.begin_mail(db, row):
+                return None
+        async with places:
+            code = await self._hand_over(message, recipient)
+        if code is None:
+            async with self._database.transaction() as db:
+                await mails.finish_mail(db, row.message_id)
+        return code
+
+    async def _hand_over(self, message: EmailMessage, recipient: str) -> int | None:
+        server = self._server
+        try:
+            async with asyncio.timeout(_PER_MAIL_S):
+                await aiosmtplib.send(
+                    message,
+                    sender=self._composer.sender,
+                    recipients=[recipient],
+                    hostname=server.host,
+                    port=server.port,
+                    username=server.username,
+                    password=server.password,
+                    start_tls=server.starttls,
+                    timeout=_PER_MAIL_S,
+                )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            return error.recipients[0].code
+        except aiosmtplib.SMTPNotSupported:
+            # An address, or a server, that our mail cannot be written for.
+            return _NEVER
+        except _ABOUT_ONE_MAIL as error:
+            return error.code
+        except (aiosmtplib.SMTPException, OSError):
+            return 0
+        return None
+
+
+def _report(codes: Sequence[int], of: int) -> None:
+    """Raise what stands for the mails that were not taken."""
+    if not codes:
+        return
+    later = [code for code in codes if code < _NEVER]
+    answers = ", ".join(f"SMTP {code}" if code else "no answer" for code in sorted(set(codes)))
+    raise ApplicationError(
+        f"{len(codes)} of {of} not taken: {answers}",
+        type=DEFERRED if later else REFUSED,
+        non_retryable=not later,
+    )
