@@ -1,0 +1,134 @@
+"""Puts the API together: settings, then clients, then routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pusher
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+
+from api import guest, health, realtime, staff, webhooks
+from api.errors import Problem, install_error_handlers
+from api.metrics import Metrics
+from api.middleware import BodyLimit, RequestLog
+from api.pages import assets, front, guest_booking, guest_hotel
+from api.pages import staff as staff_pages
+from api.pages.policy import RealtimeSource
+from api.pages.routing import answer, install_pages
+from api.pages.site import Site, page_templates
+from api.passwords import Passwords
+from api.services import Services
+from settings import Settings
+from storage.database import Database
+from workflows.client import connect
+
+_DESCRIPTION = """\
+A guest's card is **held** until the hotel has looked at the booking: staff approve and the hold is captured, or
+decline and it is released. Amounts are decimal strings, times RFC 3339 in UTC, errors `application/problem+json`
+with a stable `code`."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application. Clients are made when it starts; it starts while what they speak to is away."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = await _services(settings, metrics)
+        app.state.services = services
+        yield
+        await services.database.close()
+
+    app = FastAPI(
+        title="Hotel holds",
+        version="0.1.0",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        # The page at /docs loads nothing from another origin; see api/pages/front.py.
+        docs_url=None,
+        redoc_url=None,
+    )
+    for router in (webhooks.router, guest.router, staff.router, realtime.router, health.router):
+        app.include_router(router)
+    guests = [guest_hotel.router, guest_booking.router]
+    install_pages(app, _site(settings), [assets.router, front.router, *guests, *staff_pages.routers()])
+    install_error_handlers(app, answer)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestLog, metrics=metrics, answer=answer)
+    app.openapi = lambda: _documented(app)  # type: ignore[method-assign]
+    return app
+
+
+async def _services(settings: Settings, metrics: Metrics) -> Services:
+    api_key = settings.temporal_api_key
+    temporal = await connect(
+        address=settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        api_key=api_key.get_secret_value() if api_key else None,
+        lazy=True,
+    )
+    return Services(
+        database=Database(settings.database_url),
+        temporal=temporal,
+        task_queue=settings.temporal_task_queue,
+        pusher=pusher.Pusher(**settings.pusher_arguments),
+        passwords=Passwords(),
+        metrics=metrics,
+        auth_secret=settings.auth_secret.get_secret_value(),
+        public_base_url=settings.public_base_url,
+        stripe_webhook_secrets=settings.stripe_webhook_secrets,
+        stripe_livemode=settings.stripe_livemode,
+        authorization_margin_s=settings.authorization_margin_s,
+        payment_poll_s=settings.payment_poll_s,
+        login_failures_per_min=settings.rate_limit_login_per_min,
+        sessions_per_min=settings.rate_limit_session_per_min,
+    )
+
+
+def _site(settings: Settings) -> Site:
+    files = assets.Assets()
+    return Site(
+        assets=files,
+        realtime=RealtimeSource(
+            key=settings.pusher_key,
+            cluster=settings.pusher_cluster or "",
+            host=settings.pusher_host or "",
+            port=settings.pusher_port,
+            tls=settings.pusher_ssl,
+        ),
+        auth_secret=settings.auth_secret.get_secret_value(),
+        public_base_url=settings.public_base_url,
+        stripe_livemode=settings.stripe_livemode,
+        temporal_ui_url=settings.temporal_ui_url,
+        templates=page_templates(files),
+    )
+
+
+def _documented(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the shape of errors, which every route refers to."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        problem = TypeAdapter(Problem).json_schema(ref_template="#/components/schemas/{model}")
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        schemas |= problem.pop("$defs", {}) | {"Problem": problem}
+        _forget_fastapis_errors(schema)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _forget_fastapis_errors(schema: dict[str, Any]) -> None:
+    """FastAPI adds an error of its own shape to each route that has a parameter and documents no 422."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        schema["components"]["schemas"].pop(name, None)
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            unprocessable = operation["responses"].get("422", {"content": {}})
+            if "application/json" in unprocessable["content"]:
+                del operation["responses"]["422"]

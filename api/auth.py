@@ -1,0 +1,150 @@
+"""Who is asking: a guest with the token of one booking, or somebody on a hotel's staff."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+import jwt
+from fastapi import Depends, Path
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, OAuth2PasswordBearer
+
+from api.errors import ProblemError, not_found, unauthorized
+from api.outages import transaction
+from api.services import Api, Services
+from api.views import Found
+from domain.identifiers import is_access_token
+from domain.roles import Role, may_decide, may_manage
+from models import Hotel, Staff
+from storage.bookings import booking_in_hotel
+from storage.people import active_staff
+
+STAFF_TOKEN_S: Final = 28800
+TOKEN_PATH: Final = "/api/staff/auth/token/"  # noqa: S105  an address
+
+_ALGORITHM: Final = "HS256"
+_AUDIENCE: Final = "staff"
+
+Slug = Annotated[str, Path(description="The hotel.", examples=["hotel-killarney"])]
+BookingId = Annotated[str, Path(examples=["BK-7Q2M9-XKD4T-ZRW3H"])]
+
+_guest_scheme = HTTPBearer(
+    scheme_name="Guest", description="The `access_token` a booking was made with.", auto_error=False
+)
+_staff_scheme = OAuth2PasswordBearer(tokenUrl=TOKEN_PATH, scheme_name="Staff", auto_error=False)
+_any_scheme = HTTPBearer(
+    scheme_name="Guest or staff", description="A guest's or a staff member's token.", auto_error=False
+)
+
+GuestCredentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_guest_scheme)]
+AnyCredentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_any_scheme)]
+
+
+def is_plain(text: str) -> bool:
+    """Whether text from an address can be looked up at all: PostgreSQL takes no NUL, nobody else the rest."""
+    return 0 < len(text) <= 255 and text.isprintable()
+
+
+async def _guests_booking(
+    services: Api, slug: Slug, booking_id: BookingId, credentials: GuestCredentials
+) -> Found:
+    token = credentials.credentials if credentials else ""
+    # Whether the booking exists is told to nobody who does not hold its token.
+    if not is_access_token(services.auth_secret, booking_id, token):
+        raise unauthorized("invalid_token", "Send the booking's access token as `Authorization: Bearer …`.")
+    return await find(services, slug, booking_id)
+
+
+async def find(services: Services, slug: str, booking_id: str) -> Found:
+    """A booking of that hotel.
+
+    Raises:
+        ProblemError: 404, there is none; 503, the database is away.
+    """
+    if not is_plain(slug) or not is_plain(booking_id):
+        raise not_found("booking")
+    async with transaction(services.database) as db:
+        found = await booking_in_hotel(db, slug, booking_id)
+    if found is None:
+        raise not_found("booking")
+    return Found(*found)
+
+
+GuestsBooking = Annotated[Found, Depends(_guests_booking)]
+"""The booking named by the address, for the guest who holds its token."""
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """A member of staff and the hotel they work for."""
+
+    staff: Staff
+    hotel: Hotel
+
+    @property
+    def role(self) -> Role:
+        """What they may do."""
+        return Role(self.staff.role)
+
+
+def staff_token(auth_secret: str, staff_id: int, now: datetime) -> str:
+    """A token for eight hours. It says who; what they may do is looked up each time."""
+    claims = {
+        "sub": str(staff_id),
+        "aud": _AUDIENCE,
+        "iat": now,
+        "exp": now + timedelta(seconds=STAFF_TOKEN_S),
+    }
+    return jwt.encode(claims, auth_secret, algorithm=_ALGORITHM)
+
+
+async def colleague_of(services: Services, token: str) -> Colleague | None:
+    """Who holds a staff token; None where it is bad, has run out, or its holder may no longer log in."""
+    try:
+        claims = jwt.decode(
+            token,
+            services.auth_secret,
+            algorithms=[_ALGORITHM],
+            audience=_AUDIENCE,
+            options={"require": ["exp", "sub"]},
+        )
+    except jwt.InvalidTokenError:
+        return None
+    async with transaction(services.database) as db:
+        found = await active_staff(db, int(claims["sub"]))
+    return Colleague(*found) if found else None
+
+
+async def _own_hotel(
+    services: Api, slug: Slug, token: Annotated[str | None, Depends(_staff_scheme)]
+) -> Colleague:
+    colleague = await colleague_of(services, token) if token else None
+    if colleague is None:
+        raise unauthorized("invalid_token", f"Log in at {TOKEN_PATH} and send the token as a bearer token.")
+    if colleague.hotel.slug != slug:
+        raise not_found("hotel")
+    return colleague
+
+
+def _decider(colleague: OwnHotel) -> Colleague:
+    if not may_decide(colleague.role):
+        raise _forbidden("An approver or manager has to do this.")
+    return colleague
+
+
+def _manager(colleague: OwnHotel) -> Colleague:
+    if not may_manage(colleague.role):
+        raise _forbidden("A manager has to do this.")
+    return colleague
+
+
+def _forbidden(detail: str) -> ProblemError:
+    return ProblemError(403, "forbidden", detail)
+
+
+OwnHotel = Annotated[Colleague, Depends(_own_hotel)]
+"""Staff of the hotel named by the address."""
+
+Decider = Annotated[Colleague, Depends(_decider)]
+Manager = Annotated[Colleague, Depends(_manager)]

@@ -1,0 +1,294 @@
+"""Making and submitting bookings, so that a repeat of either does nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from fastapi.responses import JSONResponse
+
+from api.auth import find
+from api.engine import outcome, start, worker_away
+from api.errors import ProblemError, conflict, invalid
+from api.outages import transaction
+from api.schemas import NewBooking
+from api.services import Services
+from api.views import CreatedBooking, Found, show
+from domain.booking import Status
+from domain.deadlines import cutoff_at, hotel_today, nights
+from domain.errors import DomainError
+from domain.identifiers import access_token, new_booking_id
+from domain.messages import SUBMIT_COMMAND
+from domain.money import Money, check_chargeable
+from models import Booking, Hotel, IdempotentRequest, RoomType, utc_now
+from storage.bookings import insert_draft
+from storage.catalogue import hotel_by_slug
+from storage.creation import (
+    claim_key,
+    find_request,
+    finish_key,
+    release_key,
+    room_type_by_code,
+    submission_terms,
+    take_over_key,
+)
+
+_UNDER_WAY_FOR: Final = timedelta(seconds=20)
+"""A creation that has not been answered by then was cut off; a repeat may take it up."""
+
+_IN_FLIGHT_RETRY_S: Final = "1"
+
+
+class _KeyTakenError(Exception):
+    """Another request claimed the key in between."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A booking somebody wants to make.
+
+    Args:
+        slug: the hotel's.
+        key: the Idempotency-Key, if one was sent.
+    """
+
+    slug: str
+    wanted: NewBooking
+    key: str | None
+
+
+class Stay(Protocol):
+    """When, and how many: what a price depends on beside the room."""
+
+    @property
+    def check_in(self) -> date: ...
+    @property
+    def check_out(self) -> date: ...
+    @property
+    def adults(self) -> int: ...
+    @property
+    def children(self) -> int: ...
+
+
+async def create(services: Services, asked: Asked) -> JSONResponse:
+    """Make a booking and, unless only a draft is wanted, submit it.
+
+    Returns:
+        201 with the booking and its token; for a repeat of a key the very same.
+
+    Raises:
+        ProblemError: 404, 409, 422 or 503. After a 503 the same key finishes the booking.
+    """
+    if asked.key is None:
+        return _created(services, await _finish(services, await _draft(services, asked), asked))
+    while True:
+        request = await _known(services, asked)
+        if request is None:
+            try:
+                found = await _draft(services, asked)
+            except _KeyTakenError:
+                continue
+            request = _claim(asked, found.booking)
+        elif request.response is not None:
+            return _created(services, request.response)
+        else:
+            found = await _take_over(services, request, asked)
+        return await _under_key(services, request, found, asked)
+
+
+async def _under_key(
+    services: Services, request: IdempotentRequest, found: Found, asked: Asked
+) -> JSONResponse:
+    try:
+        response = await _finish(services, found, asked)
+    except ProblemError:
+        await _let_go(services, request)
+        raise
+    async with transaction(services.database) as db:
+        await finish_key(db, request, response)
+    return _created(services, response)
+
+
+async def _let_go(services: Services, request: IdempotentRequest) -> None:
+    """Let a repeat finish at once; where the database is away it has to wait until the claim runs out."""
+    try:
+        async with transaction(services.database) as db:
+            await release_key(db, request)
+    except ProblemError:
+        return
+
+
+def _created(services: Services, booking: dict[str, Any]) -> JSONResponse:
+    # The token is derived, not kept: see domain/identifiers.py.
+    token = access_token(services.auth_secret, booking["booking_id"])
+    return JSONResponse(CreatedBooking(**booking, access_token=token).model_dump(mode="json"), 201)
+
+
+async def _finish(services: Services, found: Found, asked: Asked) -> dict[str, Any]:
+    if asked.wanted.submit:
+        found = await submit(services, found)
+    async with transaction(services.database) as db:
+        view = await show(db, found)
+    return view.model_dump(mode="json")
+
+
+# --- keys -----------------------------------------------------------------------------------------------
+
+
+async def _known(services: Services, asked: Asked) -> IdempotentRequest | None:
+    assert asked.key is not None
+    hotel = await _hotel(services, asked.slug)
+    assert hotel.id is not None
+    async with transaction(services.database) as db:
+        request = await find_request(db, hotel.id, asked.key, utc_now())
+    if request is not None and request.body_hash != _body_hash(asked.wanted):
+        detail = "This Idempotency-Key was used for another booking; use a new one for each booking."
+        raise ProblemError(422, "idempotency_key_reused", detail)
+    return request
+
+
+async def _take_over(services: Services, request: IdempotentRequest, asked: Asked) -> Found:
+    now = utc_now()
+    async with transaction(services.database) as db:
+        taken = await take_over_key(db, request, now, now + _UNDER_WAY_FOR)
+    found = await find(services, asked.slug, request.booking_id)
+    if taken:
+        return found
+    async with transaction(services.database) as db:
+        view = await show(db, found)
+    problem = conflict(
+        "idempotency_key_in_use",
+        "The first request with this Idempotency-Key is still under way; repeat it shortly.",
+        view.model_dump(mode="json"),
+    )
+    problem.headers["Retry-After"] = _IN_FLIGHT_RETRY_S
+    raise problem
+
+
+def _claim(asked: Asked, booking: Booking) -> IdempotentRequest:
+    assert asked.key is not None
+    return IdempotentRequest(
+        hotel_id=booking.hotel_id,
+        key=asked.key,
+        body_hash=_body_hash(asked.wanted),
+        booking_id=booking.booking_id,
+        locked_until=utc_now() + _UNDER_WAY_FOR,
+    )
+
+
+def _body_hash(wanted: NewBooking) -> str:
+    # Of what was understood, not of the bytes: the order of members and white space make no other request.
+    return hashlib.sha256(wanted.model_dump_json().encode()).hexdigest()
+
+
+# --- drafts ---------------------------------------------------------------------------------------------
+
+
+async def _draft(services: Services, asked: Asked) -> Found:
+    hotel = await _hotel(services, asked.slug)
+    assert hotel.id is not None
+    async with transaction(services.database) as db:
+        room_type = await room_type_by_code(db, hotel.id, asked.wanted.room_type)
+    if room_type is None:
+        raise invalid("room_type", "This hotel has no such room type; its page lists them.")
+    booking = _priced(hotel, room_type, asked.wanted, utc_now())
+    async with transaction(services.database) as db:
+        await insert_draft(db, booking)
+        if asked.key is not None and not await claim_key(db, _claim(asked, booking)):
+            raise _KeyTakenError
+    return Found(booking, hotel, room_type)
+
+
+async def _hotel(services: Services, slug: str) -> Hotel:
+    async with transaction(services.database) as db:
+        hotel = await hotel_by_slug(db, slug)
+    if hotel is None:
+        raise ProblemError(404, "not_found", "There is no such hotel.")
+    return hotel
+
+
+def quote(hotel: Hotel, room_type: RoomType, stay: Stay, now: datetime) -> Money:
+    """What a stay costs, if it can be had.
+
+    Raises:
+        ProblemError: 422, with the field to mend.
+    """
+    try:
+        count = nights(stay.check_in, stay.check_out)
+    except DomainError as error:
+        raise invalid("check_out", f"{error}.") from None
+    _check_in_time(hotel, stay.check_in, now)
+    if stay.adults + stay.children > room_type.max_guests:
+        raise invalid("adults", f"This room takes {room_type.max_guests} guests at most.")
+    try:
+        return check_chargeable(Money(room_type.price_per_night_minor, hotel.currency).times(count))
+    except DomainError as error:
+        raise invalid("check_out", f"{error}.") from None
+
+
+def _priced(hotel: Hotel, room_type: RoomType, wanted: NewBooking, now: datetime) -> Booking:
+    assert hotel.id is not None
+    assert room_type.id is not None
+    total = quote(hotel, room_type, wanted, now)
+    guest = wanted.guest
+    return Booking(
+        booking_id=new_booking_id(),
+        hotel_id=hotel.id,
+        room_type_id=room_type.id,
+        check_in=wanted.check_in,
+        check_out=wanted.check_out,
+        adults=wanted.adults,
+        children=wanted.children,
+        guest_first_name=guest.first_name,
+        guest_last_name=guest.last_name,
+        guest_email=guest.email,
+        guest_phone=guest.phone,
+        special_requests=wanted.special_requests,
+        amount_minor=total.minor,
+        currency=total.currency,
+        free_cancel_days=hotel.free_cancel_days,
+        late_cancel_fee_percent=hotel.late_cancel_fee_percent,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _check_in_time(hotel: Hotel, check_in: date, now: datetime) -> None:
+    """Refuse a stay that has begun, or that the hotel would have no time to decide on."""
+    if check_in < hotel_today(now, hotel.timezone):
+        raise invalid("check_in", "Check-in lies in the past, by the hotel's calendar.")
+    cutoff = cutoff_at(check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour)
+    if cutoff is not None and cutoff <= now:
+        raise invalid("check_in", "The hotel takes no more requests for this check-in.", code="too_late")
+
+
+# --- submission -----------------------------------------------------------------------------------------
+
+
+async def submit(services: Services, found: Found) -> Found:
+    """Submit a draft: its workflow starts. A booking that was submitted before stays as it is.
+
+    Returns:
+        The booking as it stands then.
+
+    Raises:
+        ProblemError: 422, too late for this stay; 503, Temporal, its workers or the database are away.
+    """
+    if Status(found.booking.status) is not Status.DRAFT:
+        return found
+    _check_in_time(found.hotel, found.booking.check_in, utc_now())
+    terms = submission_terms(
+        found.booking,
+        found.hotel,
+        authorization_margin_s=services.authorization_margin_s,
+        payment_poll_s=services.payment_poll_s,
+    )
+    await start(services, terms)
+    await outcome(services, found.booking.booking_id, SUBMIT_COMMAND)
+    found = await find(services, found.hotel.slug, found.booking.booking_id)
+    if Status(found.booking.status) is Status.DRAFT:
+        # The workflow has been started and will submit the booking; nobody is there to do so now.
+        raise worker_away()
+    return found

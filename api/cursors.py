@@ -1,0 +1,53 @@
+"""Cursors: a place in a list, opaque to whoever carries it to the next page."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime
+from typing import Final
+
+from api.errors import ProblemError, invalid
+from storage.queue import Position, Sort
+
+_LONGEST: Final = 200
+_LARGEST_ID: Final = 2**63 - 1
+
+
+def encode(position: Position, sort: Sort) -> str:
+    """Write a place down."""
+    at = position.at.isoformat() if position.at else None
+    return urlsafe_b64encode(json.dumps([sort, at, position.row_id]).encode()).decode()
+
+
+def decode(cursor: str, sort: Sort) -> Position:
+    """Read a place in the list of that order.
+
+    Raises:
+        ProblemError: 422, no cursor of ours, or of another order.
+    """
+    try:
+        if len(cursor) > _LONGEST:
+            raise _not_ours()
+        order, at, row_id = json.loads(urlsafe_b64decode(cursor.encode("ascii")))
+        moment = _moment(at) if at is not None else None
+        # Exactly an integer: True is one by inheritance only.
+        if order != sort or type(row_id) is not int or not 0 <= row_id <= _LARGEST_ID:
+            raise _not_ours()
+    except (ValueError, TypeError, OverflowError):
+        raise _not_ours() from None
+    if moment is None and sort is Sort.CREATED:
+        raise _not_ours()
+    return Position(moment, row_id)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise _not_ours()
+    # In UTC, because the ends of the calendar fit into no database in every time zone.
+    return moment.astimezone(UTC)
+
+
+def _not_ours() -> ProblemError:
+    return invalid("cursor", "Give the `next_cursor` of a page in the same order, or none.")

@@ -1,0 +1,185 @@
+"""Calls to a booking's workflow. A signal is the command; an update only observes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import (
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.stripe_client import REFUSED
+from api.errors import STRIPE_UNAVAILABLE, WORKER_UNAVAILABLE, ProblemError, unavailable
+from api.outages import TEMPORAL_PATIENCE_S, WorkflowGoneError, temporal_errors
+from api.services import Services
+from domain.booking import Decision
+from domain.identifiers import workflow_id
+from domain.messages import BookingTerms, BookingView, Command, Outcome, SessionAnswer, SessionRequest
+from workflows.booking import BookingWorkflow
+from workflows.client import start_booking
+
+Answer = TypeVar("Answer")
+
+OUTCOME_PATIENCE_S: Final = 5
+"""How long a caller waits for a decision to come out before it is told to look again."""
+
+STRIPE_PATIENCE_S: Final = 7
+_CROWDED_PAUSE_S: Final = 0.2
+
+# A worker asks for work again at least once a minute; who has not is gone, though Temporal still lists it.
+_POLLED_WITHIN_S: Final = 75
+
+_SIGNALS: Final = {
+    Decision.APPROVE: BookingWorkflow.approve,
+    Decision.DECLINE: BookingWorkflow.decline,
+    Decision.CANCEL: BookingWorkflow.cancel,
+}
+
+
+def _handle(services: Services, booking_id: str) -> WorkflowHandle[BookingWorkflow, BookingView]:
+    return services.temporal.get_workflow_handle_for(BookingWorkflow.run, workflow_id(booking_id))
+
+
+async def start(services: Services, terms: BookingTerms) -> None:
+    """Start a booking's workflow; one that was started before stays as it is.
+
+    Raises:
+        ProblemError: 503, Temporal is away.
+    """
+    with temporal_errors():
+        async with asyncio.timeout(TEMPORAL_PATIENCE_S):
+            await start_booking(services.temporal, terms, services.task_queue)
+
+
+async def send_decision(services: Services, booking_id: str, decision: Decision, command: Command) -> None:
+    """Signal a decision. Once this returns, the decision is safe whatever happens.
+
+    Raises:
+        WorkflowGoneError: the booking's workflow has ended.
+        ProblemError: 503, Temporal is away.
+    """
+    with temporal_errors():
+        async with asyncio.timeout(TEMPORAL_PATIENCE_S):
+            await _handle(services, booking_id).signal(_SIGNALS[decision], command)
+
+
+async def outcome(services: Services, booking_id: str, command_id: str) -> Outcome | None:
+    """Wait a while for a command to come out.
+
+    Returns:
+        None where that could not be learned in time, or the workflow ended before it could answer: the
+        row then says more.
+    """
+    handle = _handle(services, booking_id)
+    try:
+        async with asyncio.timeout(OUTCOME_PATIENCE_S):
+            while True:
+                try:
+                    return await handle.execute_update(
+                        BookingWorkflow.await_outcome, command_id, id=f"outcome:{command_id}"
+                    )
+                except RPCError as error:
+                    if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                        return None
+                # Temporal lets ten callers wait on one workflow at a time.
+                await asyncio.sleep(_CROWDED_PAUSE_S)
+    except (TimeoutError, RuntimeError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError):
+        return None
+
+
+async def open_session(services: Services, booking_id: str, request: SessionRequest) -> SessionAnswer:
+    """Have a payment page opened, or the open one found.
+
+    Raises:
+        WorkflowGoneError: the booking's workflow has ended.
+        ProblemError: 503: Temporal, its workers or Stripe are away.
+    """
+    handle = _handle(services, booking_id)
+    return await _ask_stripe(
+        services, lambda: handle.execute_update(BookingWorkflow.payment_session, request)
+    )
+
+
+async def check_payment(services: Services, booking_id: str) -> BookingView:
+    """Have Stripe asked how the booking's payment stands, and the booking moved to where it belongs.
+
+    Raises:
+        WorkflowGoneError: the booking's workflow has ended.
+        ProblemError: 503: Temporal, its workers or Stripe are away.
+    """
+    handle = _handle(services, booking_id)
+    return await _ask_stripe(services, lambda: handle.execute_update(BookingWorkflow.check_payment))
+
+
+async def _ask_stripe(services: Services, update: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    try:
+        with temporal_errors():
+            async with asyncio.timeout(STRIPE_PATIENCE_S):
+                return await _patiently(update)
+    except ProblemError as error:
+        if isinstance(error.__cause__, TimeoutError | WorkflowUpdateRPCTimeoutOrCancelledError):
+            raise await _silence(services) from error
+        raise
+    except WorkflowUpdateFailedError as error:
+        raise _failed(error) from error
+
+
+async def _patiently(update: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    while True:
+        try:
+            return await update()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                raise
+        await asyncio.sleep(_CROWDED_PAUSE_S)
+
+
+async def _silence(services: Services) -> ProblemError:
+    """Why an update was not answered in time."""
+    if not await worker_polls(services):
+        return worker_away()
+    return unavailable(STRIPE_UNAVAILABLE, "Stripe has not answered in time. Try again.")
+
+
+def _failed(error: WorkflowUpdateFailedError) -> Exception:
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == STRIPE_UNAVAILABLE:
+        return unavailable(STRIPE_UNAVAILABLE, "Stripe cannot be reached. Try again.")
+    if isinstance(cause, ApplicationError) and cause.type == REFUSED:
+        detail = "Stripe refused the request. If another attempt fails too, tell the hotel."
+        return unavailable(STRIPE_UNAVAILABLE, detail)
+    # What is left is Temporal's own word for a workflow that ended while the update waited.
+    return WorkflowGoneError()
+
+
+def worker_away() -> ProblemError:
+    """503: Temporal is there, but nobody works for it."""
+    return unavailable(WORKER_UNAVAILABLE, "Nobody is there to work on bookings. Try again.")
+
+
+async def worker_polls(services: Services) -> bool:
+    """Say whether a worker has asked for work lately.
+
+    Raises:
+        ProblemError: 503, Temporal is away.
+    """
+    request = DescribeTaskQueueRequest(
+        namespace=services.temporal.namespace,
+        task_queue=TaskQueue(name=services.task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    with temporal_errors():
+        async with asyncio.timeout(TEMPORAL_PATIENCE_S):
+            answer = await services.temporal.workflow_service.describe_task_queue(request, retry=True)
+    since = time.time() - _POLLED_WITHIN_S
+    return any(poller.last_access_time.ToSeconds() > since for poller in answer.pollers)

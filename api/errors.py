@@ -1,0 +1,211 @@
+"""Errors as callers see them: RFC 9457 problems, each with a stable `code`. The one place that maps them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+PROBLEM_JSON: Final = "application/problem+json"
+
+TEMPORAL_UNAVAILABLE: Final = "temporal_unavailable"
+DATABASE_UNAVAILABLE: Final = "database_unavailable"
+STRIPE_UNAVAILABLE: Final = "stripe_unavailable"
+WORKER_UNAVAILABLE: Final = "worker_unavailable"
+
+_RETRY_AFTER_S: Final = 5
+_FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+class ProblemError(Exception):
+    """What a request is answered with when it cannot be done.
+
+    Args:
+        status: the HTTP status.
+        code: stable, for programs.
+        detail: for people: what is wrong and how to mend it. Never holds what the caller sent.
+        headers: more headers of the answer.
+        members: more members of the body.
+    """
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
+        super().__init__(f"{status} {code}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = members
+
+    def response(self) -> Response:
+        """The answer."""
+        body = {
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            **self.members,
+        }
+        return JSONResponse(body, self.status, self.headers, media_type=PROBLEM_JSON)
+
+
+def not_found(what: str) -> ProblemError:
+    """404; also what belongs to somebody else is not found."""
+    return ProblemError(404, "not_found", f"There is no such {what}.")
+
+
+def unauthorized(code: str, detail: str) -> ProblemError:
+    """401: no token, or none that counts here."""
+    return ProblemError(401, code, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def invalid(field: str, message: str, code: str = "invalid_request") -> ProblemError:
+    """422 about one field of the request."""
+    return ProblemError(422, code, message, errors=[{"field": field, "message": message}])
+
+
+def conflict(code: str, detail: str, booking: Mapping[str, Any]) -> ProblemError:
+    """409, with the booking as it stands."""
+    return ProblemError(409, code, detail, booking=booking)
+
+
+def too_many(retry_after_s: int, detail: str) -> ProblemError:
+    """429."""
+    return ProblemError(429, "rate_limited", detail, headers={"Retry-After": str(retry_after_s)})
+
+
+def unavailable(code: str, detail: str, retry_after_s: int = _RETRY_AFTER_S) -> ProblemError:
+    """503: something this service depends on is away."""
+    return ProblemError(503, code, detail, headers={"Retry-After": str(retry_after_s)})
+
+
+def body_too_large() -> ProblemError:
+    """413."""
+    return ProblemError(413, "body_too_large", "The body may have 1 MiB at most.")
+
+
+def internal(request_id: str) -> ProblemError:
+    """500: a defect of ours, to be found in the log by its request id."""
+    detail = f"Something went wrong on our side. When you report it, name the request id {request_id}."
+    return ProblemError(500, "internal_error", detail, request_id=request_id)
+
+
+# --- mapping --------------------------------------------------------------------------------------------
+
+
+Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
+Answer = Callable[[Request, ProblemError], Response]
+"""How a request is told what is wrong: a program by JSON, a person by a page."""
+
+
+def install_error_handlers(app: FastAPI, answer: Answer) -> None:
+    """Let every error leave `app` as a problem. What is left over is answered by the middleware."""
+
+    def handled_by(read: Callable[[Exception], ProblemError]) -> Handler:
+        async def handle(request: Request, error: Exception) -> Response:
+            return answer(request, read(error))
+
+        return handle
+
+    app.add_exception_handler(ProblemError, handled_by(_problem))
+    app.add_exception_handler(RequestValidationError, handled_by(_validation))
+    app.add_exception_handler(HTTPException, handled_by(_http))
+
+
+def _problem(error: Exception) -> ProblemError:
+    assert isinstance(error, ProblemError)
+    return error
+
+
+def _validation(error: Exception) -> ProblemError:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"field": _field(item["loc"]), "message": item["msg"].removeprefix("Value error, ")}
+        for item in error.errors()
+    ]
+    detail = "The request is not as it should be; `errors` says what to mend."
+    return ProblemError(422, "invalid_request", detail, errors=errors)
+
+
+def _field(location: Sequence[str | int]) -> str:
+    # The names of unknown fields are the caller's own text and may be anything at all.
+    parts = [str(part) for part in location[1:]] or [str(location[0])]
+    return ".".join(part if _FIELD_NAME.fullmatch(part) else "(unknown field)" for part in parts)
+
+
+def _http(error: Exception) -> ProblemError:
+    assert isinstance(error, HTTPException)
+    return _from_status(error.status_code, error.headers)
+
+
+def _from_status(status: int, headers: Mapping[str, str] | None) -> ProblemError:
+    match status:
+        case 400:
+            # FastAPI's word for a body it could not read; there is no field to name.
+            return ProblemError(422, "invalid_request", "The body could not be read.", errors=[])
+        case 404:
+            return ProblemError(404, "not_found", "There is nothing at this address. Paths end in a slash.")
+        case 405:
+            detail = "This address does not take that method; `Allow` names those it takes."
+            return ProblemError(405, "method_not_allowed", detail, headers=headers)
+        case 413:
+            return body_too_large()
+        case _:
+            phrase = HTTPStatus(status).phrase
+            code = phrase.lower().replace(" ", "_")
+            return ProblemError(status, code, f"{phrase}.", headers=headers)
+
+
+# --- documentation --------------------------------------------------------------------------------------
+
+
+class FieldError(BaseModel):
+    """One thing to mend."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    title: str = Field(examples=["Conflict"])
+    status: int = Field(examples=[409])
+    code: str = Field(description="Stable; for programs.", examples=["already_decided"])
+    detail: str = Field(description="For people: what is wrong and how to mend it.")
+    errors: list[FieldError] | None = Field(None, description="On 422: what to mend.")
+    booking: dict[str, Any] | None = Field(None, description="On 409: the booking as it stands.")
+
+
+_MEANINGS: Final = {
+    400: "Bad signature, timestamp or mode",
+    401: "No token, or a bad one",
+    403: "Not allowed to this role",
+    404: "Unknown, or another hotel's",
+    409: "The booking does not stand where this could be done; `booking` shows it",
+    413: "Over 1 MiB",
+    422: "Bad input; `errors` says what to mend",
+    429: "Too many; `Retry-After` says when to come back",
+    503: (
+        f"`{TEMPORAL_UNAVAILABLE}`, `{DATABASE_UNAVAILABLE}`, `{STRIPE_UNAVAILABLE}` or "
+        f"`{WORKER_UNAVAILABLE}`; `Retry-After` says when to come back"
+    ),
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the errors of a route. Every route may answer 503."""
+    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": _MEANINGS[status], "content": content} for status in sorted({*statuses, 503})
+    }

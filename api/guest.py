@@ -1,0 +1,199 @@
+"""What guests do: look at a hotel, book, pay, follow their booking, cancel."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Body, Header, Query, Response
+
+from api import creation
+from api.auth import BookingId, GuestsBooking, Slug, find, is_plain
+from api.decisions import Asked, decide
+from api.engine import check_payment, open_session
+from api.errors import ProblemError, conflict, invalid, not_found, problems, too_many
+from api.outages import WorkflowGoneError, temporal_away, transaction
+from api.schemas import NewBooking, SessionIn
+from api.services import Api, Services
+from api.views import (
+    BookingView,
+    CreatedBooking,
+    DecidedBooking,
+    Found,
+    HotelView,
+    PaymentSessionView,
+    PaymentView,
+    show,
+    show_hotel,
+    show_payment,
+)
+from domain.booking import UNDER_DECISION, Decision, Status
+from domain.messages import SessionRequest
+from domain.money import Money
+from models import ReturnAddresses
+from storage.bookings import keep_return_addresses, owns_session, session_url
+from storage.catalogue import hotel_by_slug, room_types
+from storage.limits import count_attempt
+
+router = APIRouter(prefix="/api/public/hotel", tags=["guests"])
+
+_BOOKING: Final = "/{slug}/room-bookings/{booking_id}"
+
+
+@router.get("/{slug}/", responses=problems(404))
+async def hotel(services: Api, slug: Slug) -> HotelView:
+    """A hotel's rooms, prices and cancellation policy."""
+    if not is_plain(slug):
+        raise not_found("hotel")
+    async with transaction(services.database) as db:
+        found = await hotel_by_slug(db, slug)
+        if found is None or found.id is None:
+            raise not_found("hotel")
+        return show_hotel(found, await room_types(db, found.id))
+
+
+@router.post(
+    "/{slug}/room-bookings/",
+    status_code=201,
+    response_model=CreatedBooking,
+    responses=problems(404, 409, 413, 422),
+)
+async def book(
+    services: Api,
+    slug: Slug,
+    wanted: NewBooking,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Makes a repeat harmless for 24 hours: the same body gets the same answer."),
+    ] = None,
+) -> Response:
+    """Make a booking. The price is the hotel's; the card is held later, on the payment page."""
+    if not is_plain(slug):
+        raise not_found("hotel")
+    if idempotency_key is not None and not is_plain(idempotency_key):
+        raise invalid("Idempotency-Key", "Give 1 to 255 printable characters.")
+    return await creation.create(services, creation.Asked(slug, wanted, idempotency_key))
+
+
+@router.post(f"{_BOOKING}/submit/", responses=problems(401, 404, 422))
+async def submit(services: Api, found: GuestsBooking) -> BookingView:
+    """Submit a draft; from now on the payment window runs."""
+    found = await creation.submit(services, found)
+    async with transaction(services.database) as db:
+        return await show(db, found)
+
+
+@router.get(f"{_BOOKING}/", responses=problems(401, 404))
+async def look(services: Api, found: GuestsBooking) -> BookingView:
+    """The booking as it stands."""
+    async with transaction(services.database) as db:
+        return await show(db, found)
+
+
+@router.post(
+    f"{_BOOKING}/cancel/",
+    response_model=DecidedBooking,
+    responses={202: {"model": DecidedBooking}, **problems(401, 404, 409)},
+)
+async def cancel(services: Api, found: GuestsBooking) -> Response:
+    """Cancel: nothing is charged before confirmation, afterwards the hotel's policy says what goes back."""
+    return await decide(services, found, Asked(Decision.CANCEL))
+
+
+@router.post(f"{_BOOKING}/payment/session/", responses=problems(401, 404, 409, 413, 422, 429))
+async def payment_session(
+    services: Api, found: GuestsBooking, wishes: Annotated[SessionIn | None, Body()] = None
+) -> PaymentSessionView:
+    """Open the payment page, or find the one that is open."""
+    return await open_payment_page(services, found, wishes or SessionIn())
+
+
+async def open_payment_page(services: Services, found: Found, wishes: SessionIn) -> PaymentSessionView:
+    """Open a booking's payment page, or find the one that is open.
+
+    Raises:
+        ProblemError: 409, nothing is to be paid; 429; 503, Temporal, its workers or Stripe are away.
+    """
+    row = found.booking
+    if Status(row.status) is not Status.PENDING_PAYMENT:
+        raise await _not_payable(services, found)
+    request = await _count_and_keep(services, row.booking_id, wishes)
+    try:
+        answer = await open_session(services, row.booking_id, request)
+    except WorkflowGoneError:
+        raise await _workflow_gone(services, found) from None
+    if not answer.payable:
+        raise await _not_payable(services, found)
+    async with transaction(services.database) as db:
+        url = await session_url(db, answer.session_id)
+    assert url is not None, "a session is written before its workflow knows it"
+    return PaymentSessionView(
+        session_id=answer.session_id,
+        payment_url=url,
+        status="created" if answer.created else "existing",
+        amount=str(Money(row.amount_minor, row.currency)),
+        currency=row.currency,
+    )
+
+
+async def _count_and_keep(services: Services, booking_id: str, wishes: SessionIn) -> SessionRequest:
+    async with transaction(services.database) as db:
+        attempts = await count_attempt(db, f"session:{booking_id}")
+        allowed = attempts.count <= services.sessions_per_min
+        if not allowed or wishes == SessionIn():
+            request = SessionRequest()
+        else:
+            addresses = ReturnAddresses(
+                booking_id=booking_id, success_url=wishes.success_url, cancel_url=wishes.cancel_url
+            )
+            request = SessionRequest(await keep_return_addresses(db, addresses))
+    if not allowed:
+        raise too_many(attempts.left_s, "The payment page was asked for too often; wait a little.")
+    return request
+
+
+async def _workflow_gone(services: Services, found: Found) -> ProblemError:
+    found = await find(services, found.hotel.slug, found.booking.booking_id)
+    if Status(found.booking.status) is Status.PENDING_PAYMENT:
+        # A booking that is not over has lost its workflow; reconciliation gives it another one.
+        return temporal_away()
+    return await _not_payable(services, found)
+
+
+async def _not_payable(services: Services, found: Found) -> ProblemError:
+    found = await find(services, found.hotel.slug, found.booking.booking_id)
+    async with transaction(services.database) as db:
+        view = await show(db, found)
+    detail = "Nothing is to be paid for this booking now; `booking` shows where it stands."
+    return conflict("not_payable", detail, view.model_dump(mode="json"))
+
+
+@router.get(f"{_BOOKING}/payment/verify/", responses=problems(404, 422))
+async def verify(
+    services: Api,
+    slug: Slug,
+    booking_id: BookingId,
+    session_id: Annotated[str, Query(min_length=1, max_length=255)],
+) -> PaymentView:
+    """How the payment stands, by Stripe's own word. Needs no token and tells nothing about the guest."""
+    found = await find(services, slug, booking_id)
+    if not is_plain(session_id):
+        raise not_found("payment session")
+    async with transaction(services.database) as db:
+        if not await owns_session(db, booking_id, session_id):
+            raise not_found("payment session")
+    return show_payment((await ask_stripe(services, found)).booking)
+
+
+async def ask_stripe(services: Services, found: Found) -> Found:
+    """Have Stripe asked about a booking whose money may still move, and return the booking as it then stands.
+
+    Raises:
+        ProblemError: 503, Temporal, its workers, Stripe or the database are away.
+    """
+    if Status(found.booking.status) not in UNDER_DECISION:
+        return found
+    # A workflow that has ended meanwhile has left its word in the row.
+    with suppress(WorkflowGoneError):
+        await check_payment(services, found.booking.booking_id)
+    return await find(services, found.hotel.slug, found.booking.booking_id)

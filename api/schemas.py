@@ -1,0 +1,162 @@
+"""What callers may send. Unknown members are refused; nothing they sent is echoed in an error."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import date
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from domain.booking import STAFF_REASON_CODES, ReasonCode
+
+_PEOPLE_LIMIT: Final = 100
+_URL_LIMIT: Final = 2000
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{3,38}")
+_LINE_ENDS: Final = frozenset("\r\n\t")
+# Controls, lone surrogates, line and paragraph separators: they have no business in what is stored,
+# and would end up in mail headers and calendar files.
+_UNWANTED: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def _has_unwanted(text: str, allowed: frozenset[str] = frozenset()) -> bool:
+    return any(unicodedata.category(letter) in _UNWANTED and letter not in allowed for letter in text)
+
+
+def _one_line(text: str) -> str:
+    if _has_unwanted(text):
+        raise PydanticCustomError("control_characters", "must not contain control characters")
+    return text
+
+
+def _several_lines(text: str | None) -> str | None:
+    if text is not None and _has_unwanted(text, _LINE_ENDS):
+        raise PydanticCustomError("control_characters", "must not contain control characters")
+    # What is left blank is the same as absent.
+    return text or None
+
+
+def _email(text: str) -> str:
+    try:
+        # Whether the domain takes mail today is for the mail server to find out.
+        found = validate_email(
+            text, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False
+        )
+    except EmailNotValidError:
+        # Its own words quote the address.
+        raise PydanticCustomError("email", "is not an e-mail address") from None
+    if "." not in found.domain:
+        raise PydanticCustomError("email", "is not an e-mail address")
+    return found.ascii_email or found.normalized
+
+
+def _phone(text: str | None) -> str | None:
+    if text and not _PHONE.fullmatch(text):
+        raise PydanticCustomError("phone", "is not a telephone number; write it like +353 1 234 5678")
+    return text or None
+
+
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not text.isascii() or not text.isprintable() or " " in text:
+        raise PydanticCustomError("web_address", "must be an http:// or https:// address")
+    return text
+
+
+def _iso_date(value: Any) -> Any:
+    # Pydantic also takes Unix times and dates with a midnight for dates.
+    if not isinstance(value, date) and not (isinstance(value, str) and re.fullmatch(_ISO_DATE, value)):
+        raise PydanticCustomError("date", "must be a date like 2027-05-31")
+    return value
+
+
+_ISO_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+Day = Annotated[date, BeforeValidator(_iso_date)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
+EmailAddress = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+PhoneNumber = Annotated[str, Field(max_length=40), AfterValidator(_phone)]
+WebAddress = Annotated[str, Field(max_length=_URL_LIMIT), AfterValidator(_web_address)]
+SearchText = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class GuestIn(_Input):
+    """Who books."""
+
+    first_name: Name = Field(examples=["Aoife"])
+    last_name: Name = Field(examples=["Brennan"])
+    email: EmailAddress = Field(examples=["aoife@example.com"])
+    phone: PhoneNumber | None = Field(None, examples=["+353 1 234 5678"])
+
+
+class NewBooking(_Input):
+    """A booking to be made. It has no price: that is the hotel's to say."""
+
+    room_type: Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_one_line)] = Field(
+        description="The room type's code.", examples=["double"]
+    )
+    check_in: Day = Field(description="Today or later, hotel time.", examples=["2027-05-29"])
+    check_out: Day = Field(description="1 to 30 nights later.", examples=["2027-05-31"])
+    adults: Annotated[int, Field(strict=True, ge=1, le=_PEOPLE_LIMIT)] = Field(examples=[2])
+    children: Annotated[int, Field(strict=True, ge=0, le=_PEOPLE_LIMIT)] = 0
+    guest: GuestIn
+    special_requests: Annotated[str | None, Field(max_length=2000), AfterValidator(_several_lines)] = None
+    submit: Annotated[bool, Field(strict=True)] = Field(
+        True, description="False makes a draft, kept for a day."
+    )
+
+
+class ContactIn(_Input):
+    """How guests reach a hotel; None for not at all in that way."""
+
+    contact_email: EmailAddress | None = None
+    contact_phone: PhoneNumber | None = None
+
+
+class SessionIn(_Input):
+    """Where the payment page sends the guest afterwards; the booking's status page by default."""
+
+    success_url: WebAddress | None = Field(
+        None, description="May hold `{CHECKOUT_SESSION_ID}`, which Stripe replaces."
+    )
+    cancel_url: WebAddress | None = None
+
+
+def _staff_reason(code: ReasonCode) -> ReasonCode:
+    if code not in STAFF_REASON_CODES:
+        raise PydanticCustomError("reason_code", "is the system's own; choose one of the hotel's")
+    return code
+
+
+class DeclineIn(_Input):
+    """Why the hotel turns a booking down."""
+
+    reason_code: Annotated[ReasonCode, AfterValidator(_staff_reason)] = Field(
+        ReasonCode.OTHER, description=", ".join(sorted(STAFF_REASON_CODES))
+    )
+    reason_note: Annotated[str | None, Field(max_length=1000), AfterValidator(_several_lines)] = Field(
+        None, description="The guest reads it."
+    )
+
+
+class ChannelIn(_Input):
+    """A subscription to a private realtime channel, as Pusher's clients ask for it."""
+
+    socket_id: Annotated[str, Field(max_length=100, pattern=r"^[0-9]+\.[0-9]+$")] = Field(
+        examples=["1234.5678"]
+    )
+    channel_name: Annotated[str, Field(max_length=200, pattern=r"^[-a-zA-Z0-9_=@,.;]+$")] = Field(
+        examples=["private-staff-hotel-killarney"]
+    )

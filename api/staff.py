@@ -1,0 +1,164 @@
+"""What a hotel's staff do: log in, look at requests, decide."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi.security import OAuth2PasswordRequestForm
+from pydantic import BaseModel, BeforeValidator
+
+from api.auth import STAFF_TOKEN_S, TOKEN_PATH, BookingId, Decider, Manager, OwnHotel, Slug, find, staff_token
+from api.cursors import decode, encode
+from api.decisions import Asked, decide
+from api.errors import problems, too_many, unauthorized
+from api.outages import transaction
+from api.schemas import DeclineIn, SearchText
+from api.services import Api, Services
+from api.views import BookingPage, BookingView, DecidedBooking, Found, show, show_all
+from domain.booking import Decision, Status
+from models import Staff, utc_now
+from storage.catalogue import staff_with_hotel
+from storage.limits import count_attempt, take_back_attempt
+from storage.queue import Sort, Wanted, list_bookings, position
+
+router = APIRouter(tags=["staff"])
+
+_BOOKINGS: Final = "/api/staff/hotel/{slug}/room-bookings"
+_PAGE_LIMIT: Final = 100
+_PAGE_SIZE: Final = 50
+_DECIDED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": DecidedBooking}}
+
+
+def _blank_is(default: Any) -> BeforeValidator:
+    # Forms send the fields that were left blank, too.
+    return BeforeValidator(lambda value: default if value == "" else value)
+
+
+class Token(BaseModel):
+    """A log-in."""
+
+    access_token: str
+    token_type: str = "bearer"  # noqa: S105  the scheme's name
+    expires_in: int = STAFF_TOKEN_S
+
+
+@router.post(TOKEN_PATH, responses=problems(401, 413, 422, 429))
+async def log_in(
+    services: Api, request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()]
+) -> Token:
+    """Log in with e-mail address and password."""
+    address = request.client.host if request.client else "unknown"
+    staff = await authenticate(services, form.username, form.password, address)
+    assert staff.id is not None
+    return Token(access_token=staff_token(services.auth_secret, staff.id, utc_now()))
+
+
+async def authenticate(services: Services, email: str, password: str, address: str) -> Staff:
+    """Check a log-in.
+
+    Args:
+        address: where it comes from; failures are counted per account and address.
+
+    Raises:
+        ProblemError: 401, a bad log-in; 429, too many of them; 503, the database is away.
+    """
+    email = email.strip().lower()
+    # Hashed: what people type into the name's field by mistake may be a password.
+    subject = "login:" + hashlib.sha256(f"{email}|{address}".encode(errors="replace")).hexdigest()
+    async with transaction(services.database) as db:
+        attempts = await count_attempt(db, subject)
+        found = await staff_with_hotel(db, email) if email.isprintable() and len(email) <= 320 else None
+    if attempts.count > services.login_failures_per_min:
+        raise too_many(attempts.left_s, "Too many failed log-ins; wait a little.")
+    staff = found[0] if found and found[0].active else None
+    if not await services.passwords.match(staff.password_hash if staff else None, password) or staff is None:
+        raise unauthorized("invalid_login", "E-mail address or password is wrong.")
+    async with transaction(services.database) as db:
+        await take_back_attempt(db, subject, attempts.minute)
+    return staff
+
+
+@router.get(f"{_BOOKINGS}/", responses=problems(401, 404, 422))
+async def queue(
+    services: Api,
+    colleague: OwnHotel,
+    status: Annotated[
+        list[Annotated[Status | None, _blank_is(None)]] | None, Query(description="Several may be given.")
+    ] = None,
+    q: Annotated[
+        SearchText | None, Query(description="Part of a booking id, a guest's name or e-mail address.")
+    ] = None,
+    sort: Annotated[Sort, _blank_is(Sort.DEADLINE)] = Sort.DEADLINE,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=_PAGE_LIMIT), _blank_is(_PAGE_SIZE)] = _PAGE_SIZE,
+) -> BookingPage:
+    """The hotel's bookings, those to be decided first ahead."""
+    assert colleague.hotel.id is not None
+    wanted = Wanted(
+        statuses=[each for each in status or () if each is not None],
+        text=(q or "").strip() or None,
+        sort=sort,
+        after=decode(cursor, sort) if cursor else None,
+        limit=limit + 1,
+    )
+    async with transaction(services.database) as db:
+        rows = await list_bookings(db, colleague.hotel.id, wanted)
+        page = [Found(booking, colleague.hotel, room) for booking, room in rows[:limit]]
+        items = await show_all(db, page)
+    more = len(rows) > limit
+    return BookingPage(
+        items=items, next_cursor=encode(position(page[-1].booking, sort), sort) if more else None
+    )
+
+
+@router.get(f"{_BOOKINGS}/{{booking_id}}/", responses=problems(401, 404))
+async def look(services: Api, colleague: OwnHotel, slug: Slug, booking_id: BookingId) -> BookingView:
+    """One booking."""
+    del colleague
+    found = await find(services, slug, booking_id)
+    async with transaction(services.database) as db:
+        return await show(db, found)
+
+
+@router.post(
+    f"{_BOOKINGS}/{{booking_id}}/approve/",
+    response_model=DecidedBooking,
+    responses=_DECIDED | problems(401, 403, 404, 409),
+)
+async def approve(services: Api, colleague: Decider, slug: Slug, booking_id: BookingId) -> Response:
+    """Take the booking: the hold is captured."""
+    found = await find(services, slug, booking_id)
+    return await decide(services, found, Asked(Decision.APPROVE, colleague.staff))
+
+
+@router.post(
+    f"{_BOOKINGS}/{{booking_id}}/decline/",
+    response_model=DecidedBooking,
+    responses=_DECIDED | problems(401, 403, 404, 409, 413, 422),
+)
+async def decline(
+    services: Api,
+    colleague: Decider,
+    slug: Slug,
+    booking_id: BookingId,
+    why: Annotated[DeclineIn | None, Body()] = None,
+) -> Response:
+    """Turn the booking down: the hold is released, and the guest reads why."""
+    found = await find(services, slug, booking_id)
+    why = why or DeclineIn()
+    return await decide(
+        services, found, Asked(Decision.DECLINE, colleague.staff, why.reason_code, why.reason_note)
+    )
+
+
+@router.post(
+    f"{_BOOKINGS}/{{booking_id}}/cancel/",
+    response_model=DecidedBooking,
+    responses=_DECIDED | problems(401, 403, 404, 409),
+)
+async def cancel(services: Api, colleague: Manager, slug: Slug, booking_id: BookingId) -> Response:
+    """Cancel a confirmed booking; the guest is refunded by the hotel's policy."""
+    found = await find(services, slug, booking_id)
+    return await decide(services, found, Asked(Decision.CANCEL, colleague.staff))

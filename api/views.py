@@ -1,0 +1,281 @@
+"""What callers are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.booking import ENDED, ActorKind, Decision, Status
+from domain.cancellation import CancellationPolicy
+from domain.decisions import judge
+from domain.money import Money
+from domain.timestamps import rfc3339
+from models import Booking, BookingTimeline, Hotel, RoomType
+from storage.queue import pending_decisions, timelines
+
+Instant = Annotated[
+    datetime, PlainSerializer(rfc3339, return_type=str), Field(examples=["2027-05-01T09:30:00Z"])
+]
+Amount = Annotated[str, Field(description="In the currency's own decimals.", examples=["150.00"])]
+PaymentState = Literal["unpaid", "authorized", "captured", "released", "refunded"]
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+
+class GuestView(_View):
+    """Who booked."""
+
+    first_name: str
+    last_name: str
+    email: str
+    phone: str | None
+
+
+class TimelineEntry(_View):
+    """One version of the booking."""
+
+    at: Instant
+    from_status: str | None = Field(alias="from")
+    to_status: str = Field(alias="to")
+    event: str
+    actor: str
+    version: int
+
+
+class BookingView(_View):
+    """A booking, as its guest or the hotel's staff see it."""
+
+    booking_id: str
+    hotel: str = Field(description="The hotel's slug.")
+    room_type: str = Field(description="The room type's code.")
+    check_in: date
+    check_out: date
+    adults: int
+    children: int
+    guest: GuestView
+    special_requests: str | None
+    amount: Amount
+    amount_captured: Amount
+    amount_refunded: Amount
+    currency: str
+    status: Status
+    reason_code: str | None
+    reason_note: str | None
+    decision_deadline: Instant | None
+    pending_decision: str | None = Field(description="What was asked for and has not come out yet.")
+    needs_attention: bool
+    payment_provider: str | None
+    payment_reference: str | None
+    payment_intent_id: str | None
+    payment_authorized_at: Instant | None
+    paid_at: Instant | None
+    decision_made_at: Instant | None
+    decision_made_by: str | None
+    version: int
+    created_at: Instant
+    updated_at: Instant
+    timeline: list[TimelineEntry]
+
+
+class CreatedBooking(BookingView):
+    """A booking just made, with the token that opens it from now on."""
+
+    access_token: str
+
+
+class DecidedBooking(BookingView):
+    """A booking after a decision."""
+
+    settled: bool = Field(description="False: the decision is safe and under way; look again.")
+
+
+class BookingPage(_View):
+    """Some of a hotel's bookings."""
+
+    items: list[BookingView]
+    next_cursor: str | None = Field(description="Gives the next page; null on the last.")
+
+
+class PaymentSessionView(_View):
+    """A payment page."""
+
+    session_id: str
+    payment_url: str
+    status: Literal["created", "existing"]
+    amount: Amount
+    currency: str
+
+
+class PaymentView(_View):
+    """How a payment stands, without a word about the guest."""
+
+    booking_id: str
+    status: Status
+    payment_status: PaymentState
+    amount: Amount
+    currency: str
+
+
+class RoomTypeView(_View):
+    """A kind of room."""
+
+    code: str
+    name: str
+    price_per_night: Amount
+    max_guests: int
+
+
+class PolicyView(_View):
+    """What cancelling costs."""
+
+    free_cancel_days: int
+    late_cancel_fee_percent: int
+    text: str
+
+
+class HotelView(_View):
+    """A hotel, as guests see it before they book."""
+
+    slug: str
+    name: str
+    currency: str
+    timezone: str
+    room_types: list[RoomTypeView]
+    cancellation_policy: PolicyView
+
+
+@dataclass(frozen=True)
+class Found:
+    """A booking's row with those it refers to."""
+
+    booking: Booking
+    hotel: Hotel
+    room_type: RoomType
+
+
+async def show(db: AsyncSession, found: Found) -> BookingView:
+    """One booking as it is shown."""
+    return (await show_all(db, [found]))[0]
+
+
+async def show_all(db: AsyncSession, found: Sequence[Found]) -> list[BookingView]:
+    """Several bookings as they are shown, in two queries."""
+    ids = [item.booking.booking_id for item in found]
+    lines = await timelines(db, ids)
+    pending = await pending_decisions(db, ids)
+    return [_view(item, lines.get(id_, []), pending.get(id_)) for item, id_ in zip(found, ids, strict=True)]
+
+
+def _view(found: Found, timeline: Sequence[BookingTimeline], pending: str | None) -> BookingView:
+    row = found.booking
+    return BookingView(
+        booking_id=row.booking_id,
+        hotel=found.hotel.slug,
+        room_type=found.room_type.code,
+        check_in=row.check_in,
+        check_out=row.check_out,
+        adults=row.adults,
+        children=row.children,
+        guest=GuestView(
+            first_name=row.guest_first_name,
+            last_name=row.guest_last_name,
+            email=row.guest_email,
+            phone=row.guest_phone,
+        ),
+        special_requests=row.special_requests,
+        amount=str(Money(row.amount_minor, row.currency)),
+        amount_captured=str(Money(row.amount_captured_minor, row.currency)),
+        amount_refunded=str(Money(row.amount_refunded_minor, row.currency)),
+        currency=row.currency,
+        status=Status(row.status),
+        reason_code=row.reason_code,
+        reason_note=row.reason_note,
+        decision_deadline=row.decision_deadline,
+        pending_decision=pending if pending and _may_still_come(row, Decision(pending)) else None,
+        needs_attention=row.needs_attention is not None,
+        payment_provider=row.payment_provider,
+        payment_reference=row.payment_reference,
+        payment_intent_id=row.payment_intent_id,
+        payment_authorized_at=row.payment_authorized_at,
+        paid_at=row.paid_at,
+        decision_made_at=row.decision_made_at,
+        decision_made_by=row.decision_made_by,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        # Read after the row: it may have a step more by then.
+        timeline=[_entry(line) for line in timeline if line.version <= row.version],
+    )
+
+
+def _may_still_come(row: Booking, decision: Decision) -> bool:
+    # A decision whose sender died before the signal stays open in the books for ever; nobody waits for it
+    # once the booking has moved on.
+    verdict = judge(decision, ActorKind.GUEST, Status(row.status), row.reason_code, checked_in=False)
+    return verdict is None
+
+
+def _entry(line: BookingTimeline) -> TimelineEntry:
+    return TimelineEntry(
+        at=line.at,
+        from_status=line.from_status,
+        to_status=line.to_status,
+        event=line.event,
+        actor=line.actor,
+        version=line.version,
+    )
+
+
+def payment_state(row: Booking) -> PaymentState:
+    """How a booking's money stands, in one word."""
+    ended = Status(row.status) in ENDED
+    if row.amount_refunded_minor > 0 and (ended or row.amount_refunded_minor == row.amount_captured_minor):
+        return "refunded"
+    if row.amount_captured_minor > 0:
+        return "captured"
+    if row.payment_authorized_at is None:
+        return "unpaid"
+    return "released" if ended else "authorized"
+
+
+def show_payment(row: Booking) -> PaymentView:
+    """How a booking's payment stands."""
+    return PaymentView(
+        booking_id=row.booking_id,
+        status=Status(row.status),
+        payment_status=payment_state(row),
+        amount=str(Money(row.amount_minor, row.currency)),
+        currency=row.currency,
+    )
+
+
+def show_hotel(hotel: Hotel, room_types: Sequence[RoomType]) -> HotelView:
+    """A hotel's page."""
+    policy = CancellationPolicy(hotel.free_cancel_days, hotel.late_cancel_fee_percent)
+    return HotelView(
+        slug=hotel.slug,
+        name=hotel.name,
+        currency=hotel.currency,
+        timezone=hotel.timezone,
+        room_types=[
+            RoomTypeView(
+                code=room.code,
+                name=room.name,
+                price_per_night=str(Money(room.price_per_night_minor, hotel.currency)),
+                max_guests=room.max_guests,
+            )
+            for room in room_types
+        ],
+        cancellation_policy=PolicyView(
+            free_cancel_days=policy.free_cancel_days,
+            late_cancel_fee_percent=policy.late_cancel_fee_percent,
+            text=policy.in_words(),
+        ),
+    )

@@ -1,0 +1,124 @@
+"""Stripe's webhook: verify, keep, hand on, and only then say that it was received.
+
+The order matters, see docs/decisions/05. Anything that stands in the way is answered 503, and Stripe tries
+again: https://docs.stripe.com/webhooks#retries
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final, TypeGuard
+
+import stripe
+from fastapi import APIRouter, Request
+
+from activities.delivery import hand_on
+from api.auth import is_plain
+from api.errors import ProblemError, problems
+from api.outages import TEMPORAL_PATIENCE_S, database_errors, temporal_errors, transaction
+from api.services import Api, Services
+from domain.stripe_events import UNEXPECTED, subject_of
+from models import StripeWebhookEvent
+from storage.inbox import keep_event
+
+log = logging.getLogger("api.webhooks")
+
+router = APIRouter(prefix="/api/public/hotel/room-bookings", tags=["Stripe"])
+
+TOLERANCE_S: Final = 300
+_TYPE_LIMIT: Final = 100
+
+
+@router.post(
+    "/stripe-webhook/",
+    responses=problems(400, 413),
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    },
+)
+async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
+    """Take an event from Stripe."""
+    payload = await request.body()
+    _verify(payload, request.headers.get("stripe-signature"), services.stripe_webhook_secrets)
+    event = _understood(payload, livemode=services.stripe_livemode)
+    async with transaction(services.database) as db:
+        is_news = await keep_event(db, event)
+    if is_news:
+        await _hand_on(services, event)
+    return {"received": True}
+
+
+def _verify(payload: bytes, header: str | None, secrets: tuple[str, ...]) -> None:
+    """Check the signature over the raw body, before anything in it is believed.
+
+    Raises:
+        ProblemError: 400: no secret of ours signed this, or not within 300 s of now, either way.
+    """
+    # The library compares text and stumbles over letters that no signature has.
+    header = header if header and header.isascii() else None
+    for secret in secrets:
+        try:
+            stripe.WebhookSignature.verify_header(payload, header, secret, TOLERANCE_S)
+        except (stripe.SignatureVerificationError, ValueError):
+            continue
+        # The library takes any moment to come.
+        if _signed_at(header or "") <= time.time() + TOLERANCE_S:
+            return
+    raise ProblemError(400, "invalid_signature", "The signature does not verify, or its time is off.")
+
+
+def _signed_at(header: str) -> int:
+    # As the library reads it: the first `t` counts.
+    return int(next(part[2:] for part in header.split(",") if part.startswith("t=")))
+
+
+def _understood(payload: bytes, *, livemode: bool) -> StripeWebhookEvent:
+    try:
+        event = json.loads(payload)
+    except (ValueError, RecursionError):
+        raise _not_an_event() from None
+    if not isinstance(event, Mapping) or event.get("object") != "event":
+        raise _not_an_event()
+    event_id, event_type = event.get("id"), event.get("type")
+    if not (_is_name(event_id, 255) and _is_name(event_type, _TYPE_LIMIT)):
+        raise _not_an_event()
+    if event.get("livemode") is not livemode:
+        detail = "The event is of the other mode, live or test, than the secret key."
+        raise ProblemError(400, "wrong_livemode", detail)
+    subject = subject_of(_object_of(event))
+    if event_type in UNEXPECTED:
+        log.warning("unexpected event %s: a delayed payment method is switched on at Stripe", event_type)
+    return StripeWebhookEvent(
+        event_id=event_id,
+        event_type=event_type,
+        booking_id=subject.booking_id if _is_name(subject.booking_id, 40) else None,
+        session_id=subject.session_id,
+        payment_intent_id=subject.payment_intent_id,
+    )
+
+
+def _object_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = event.get("data")
+    found = data.get("object") if isinstance(data, Mapping) else None
+    if not isinstance(found, Mapping):
+        raise _not_an_event()
+    return found
+
+
+def _is_name(value: Any, longest: int) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= longest and is_plain(value)
+
+
+def _not_an_event() -> ProblemError:
+    return ProblemError(400, "invalid_payload", "This is not a Stripe event with a snapshot of its object.")
+
+
+async def _hand_on(services: Services, event: StripeWebhookEvent) -> None:
+    with temporal_errors():
+        async with asyncio.timeout(TEMPORAL_PATIENCE_S):
+            with database_errors():
+                await hand_on(services.database, services.temporal, services.task_queue, event)

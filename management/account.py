@@ -1,0 +1,108 @@
+"""Everything that is known of one booking: what the database has, and what its workflow says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+from sqlmodel import col
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError
+
+from activities.temporal_books import TemporalBooks, running_strays
+from domain.findings import WorkflowState
+from domain.messages import BookingView
+from management.tools import TemporalAwayError, Tools
+from models import (
+    Booking,
+    BookingCommand,
+    BookingTimeline,
+    Hotel,
+    PaymentSession,
+    ReconciliationFinding,
+    RoomType,
+    SentMail,
+)
+from storage.bookings import booking_with_hotel, timeline
+from storage.database import Database
+from storage.mails import mails_of
+from storage.reconciliation_runs import findings_left
+from workflows.booking import BookingWorkflow
+from workflows.client import booking_handle
+
+_QUERY_PATIENCE_S: Final = 5
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the database has about a booking, each list oldest first."""
+
+    booking: Booking
+    hotel: Hotel
+    room_type: RoomType
+    timeline: Sequence[BookingTimeline]
+    commands: Sequence[BookingCommand]
+    sessions: Sequence[PaymentSession]
+    mails: Sequence[SentMail]
+    findings: Sequence[ReconciliationFinding]
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """What Temporal has about it.
+
+    Args:
+        account: the workflow's own; None where it does not run, or nobody was there to answer.
+        strays: ids of the workflows that are settling stray money of this booking.
+    """
+
+    state: WorkflowState
+    account: BookingView | None = None
+    strays: Sequence[str] = ()
+
+
+async def read_rows(database: Database, booking_id: str) -> Rows | None:
+    """Read a booking with all that belongs to it; None where there is none."""
+    async with database.transaction() as db:
+        found = await booking_with_hotel(db, booking_id)
+        if found is None:
+            return None
+        commands = select(BookingCommand).where(col(BookingCommand.booking_id) == booking_id)
+        sessions = select(PaymentSession).where(col(PaymentSession.booking_id) == booking_id)
+        return Rows(
+            *found,
+            timeline=await timeline(db, booking_id),
+            commands=(await db.scalars(commands.order_by(col(BookingCommand.created_at)))).all(),
+            sessions=(await db.scalars(sessions.order_by(col(PaymentSession.created_at)))).all(),
+            mails=await mails_of(db, booking_id),
+            findings=await findings_left(db, booking_id),
+        )
+
+
+async def read_workflow(tools: Tools, booking_id: str) -> Workflow | str:
+    """Ask Temporal about a booking.
+
+    Returns:
+        One line that says why not, where Temporal is away.
+    """
+    try:
+        client = await tools.temporal()
+        state, _ = await TemporalBooks(client, lambda: None).workflow(booking_id)
+        strays = (await running_strays(client)).get(booking_id, [])
+    except (RPCError, TemporalAwayError) as error:
+        return tools.temporal_is_away(error)
+    account = await _own_account(client, booking_id) if state is WorkflowState.RUNNING else None
+    return Workflow(state, account, strays)
+
+
+async def _own_account(client: Client, booking_id: str) -> BookingView | None:
+    handle = booking_handle(client, booking_id)
+    try:
+        async with asyncio.timeout(_QUERY_PATIENCE_S):
+            return await handle.query(BookingWorkflow.state)
+    except (RPCError, WorkflowQueryFailedError, TimeoutError):
+        # Without a worker nobody answers for it.
+        return None

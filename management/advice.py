@@ -1,0 +1,77 @@
+"""What to do next about a booking. The table in docs/runbook.md says the same at more length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from domain.attention import advice
+from domain.booking import ENDED, UNDER_DECISION, Status
+from domain.deadlines import midnight
+from domain.findings import WorkflowState
+from management.account import Rows, Workflow
+
+
+def next_steps(rows: Rows, workflow: Workflow | str, now: datetime) -> list[str]:
+    """Say what a person should do, in the order in which to do it; one line says so where nothing is to do.
+
+    Args:
+        workflow: what Temporal said, or why it said nothing.
+    """
+    steps = [*_about_the_workflow(rows, workflow, now), *_about_attention(rows)]
+    steps += [f"Reconciliation found {_words(row.kind)}: {row.detail}." for row in rows.findings]
+    return steps or [_nothing(rows, now)]
+
+
+def _about_the_workflow(rows: Rows, workflow: Workflow | str, now: datetime) -> Iterator[str]:
+    if isinstance(workflow, str):
+        yield "Bring Temporal back, then look again: what the workflow does is not known."
+        return
+    booking = rows.booking
+    running = workflow.state is WorkflowState.RUNNING
+    if not running and _needs_workflow(rows, workflow, now):
+        yield f"Its workflow is {workflow.state}: `reconcile` gives it one back."
+    if running and workflow.account is None:
+        yield "Its workflow does not answer: is a worker running?"
+    if workflow.account and workflow.account.version != booking.version:
+        yield (
+            f"The workflow is at version {workflow.account.version}, the row at {booking.version}: look again "
+            "in a moment, and if it stays so at the workflow's pending activities in the Temporal UI."
+        )
+
+
+def _needs_workflow(rows: Rows, workflow: Workflow, now: datetime) -> bool:
+    status = Status(rows.booking.status)
+    if status in UNDER_DECISION or (status is Status.CONFIRMED and not _checked_in(rows, now)):
+        return True
+    return rows.booking.needs_attention is not None and not workflow.strays
+
+
+def _about_attention(rows: Rows) -> Iterator[str]:
+    text = rows.booking.needs_attention
+    if text is not None:
+        yield advice(text, retry="`booking retry`", resolve="`booking resolve`")
+
+
+def _nothing(rows: Rows, now: datetime) -> str:
+    status = Status(rows.booking.status)
+    if status in ENDED:
+        return "Nothing: the booking has ended."
+    if status is Status.CONFIRMED:
+        return (
+            f"Nothing: {'the guest has checked in' if _checked_in(rows, now) else 'it waits for check-in'}."
+        )
+    waits = {
+        Status.DRAFT: "the guest has not submitted it; a draft is deleted after a day",
+        Status.PENDING_PAYMENT: "it waits for the guest's payment",
+        Status.PENDING_APPROVAL: "it waits for the hotel's decision",
+    }
+    return f"Nothing: {waits[status]}."
+
+
+def _checked_in(rows: Rows, now: datetime) -> bool:
+    return now >= midnight(rows.booking.check_in, rows.hotel.timezone)
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")

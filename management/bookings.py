@@ -1,0 +1,85 @@
+"""`booking`: look at a booking, and help one that needs a person."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from domain.identifiers import workflow_in_ui
+from management.account import Rows, Workflow, read_rows, read_workflow
+from management.checks import BookingId
+from management.helping import Ending, ending
+from management.showing import console, show
+from management.tools import UNAVAILABLE, Tools, fail, say, tools_of
+from models import utc_now
+from workflows.helping import Help, Helper
+
+app = typer.Typer(no_args_is_help=True, help="Look at bookings, and help those that need a person.")
+
+WaitS = Annotated[float, typer.Option(min=1, max=600, help="Seconds to wait for the outcome.")]
+
+
+@app.command("show")
+def show_(context: typer.Context, booking_id: BookingId) -> None:
+    """Show a booking: money, deadline, story, mails, what its workflow says, and what to do next.
+
+    Exit status: 0 shown; 1 no such booking; 3 the database is away, or Temporal (then what the database has
+    is shown).
+    """
+    tools = tools_of(context)
+    rows, workflow = tools.run(_read(tools, booking_id))
+    settings = tools.settings
+    ui = settings.temporal_ui_url
+    address = workflow_in_ui(ui, settings.temporal_namespace, booking_id) if ui else None
+    show(console(), rows, workflow, livemode=settings.stripe_livemode, ui=address, now=utc_now())
+    if isinstance(workflow, str):
+        raise typer.Exit(UNAVAILABLE)
+
+
+async def _read(tools: Tools, booking_id: str) -> tuple[Rows, Workflow | str]:
+    async with tools.database() as database:
+        rows = await read_rows(database, booking_id)
+    if rows is None:
+        fail(f"There is no booking {booking_id}.")
+    return rows, await read_workflow(tools, booking_id)
+
+
+@app.command("retry")
+def retry(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> None:
+    """Try again what got stuck: the cause is gone, so Stripe or the mail server should take it now.
+
+    May be repeated: each step reads Stripe first, and nothing is captured or refunded twice.
+
+    Exit status: 0 done; 1 it still needs a person, has no running workflow, or there is no such booking;
+    3 a service is away; 4 sent and safe, but the outcome is not known yet.
+    """
+    _end(_help(tools_of(context), booking_id, Help.RETRY, wait_s))
+
+
+@app.command("resolve")
+def resolve(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> None:
+    """Say that you settled it by hand: Stripe is read and followed, and nothing is tried again.
+
+    Money that came for a booking after its end is looked at again as with `retry`: what you gave back in the
+    Stripe Dashboard is left alone.
+
+    Exit status: 0 done; 1 it still needs a person, has no running workflow, or there is no such booking;
+    3 a service is away; 4 sent and safe, but the outcome is not known yet.
+    """
+    _end(_help(tools_of(context), booking_id, Help.RESOLVE, wait_s))
+
+
+def _help(tools: Tools, booking_id: str, kind: Help, wait_s: float) -> Ending:
+    async def work() -> Ending:
+        async with tools.database() as database:
+            helped = await Helper(database, await tools.temporal(), booking_id, wait_s).help(kind)
+            return ending(kind, booking_id, helped, wait_s)
+
+    return tools.run(work())
+
+
+def _end(ending: Ending) -> None:
+    if ending.exit_status:
+        fail(ending.words, ending.exit_status)
+    say(ending.words)

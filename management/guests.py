@@ -1,0 +1,61 @@
+"""`guest`: what guests may ask of whoever keeps their data."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+
+from domain.booking import Status
+from domain.deadlines import midnight
+from domain.erasure import reason_to_keep
+from management.checks import BookingId
+from management.tools import Tools, fail, say, tools_of
+from models import utc_now
+from storage.erasure import booking_to_erase, erase_guest
+
+app = typer.Typer(no_args_is_help=True, help="What guests may ask for.")
+
+_ELSEWHERE: Final = (
+    "Elsewhere: Stripe keeps what the guest typed there, and your mail server its logs; see docs/runbook.md."
+)
+
+
+@app.callback()
+def group() -> None:
+    """Keep `guest erase` two words although it is the only command."""
+
+
+@app.command("erase")
+def erase(context: typer.Context, booking_id: BookingId) -> None:
+    """Remove a guest's data from a booking that is over, and keep the books: amounts, times, Stripe's ids.
+
+    Over is a booking that was declined, expired or cancelled, or whose check-in has begun. The guest gets no
+    more e-mails about it. This cannot be undone.
+
+    Exit status: 0 done, now or before; 1 refused, or no such booking; 3 the database is away.
+    """
+    tools = tools_of(context)
+    done_before = tools.run(_erase(tools, booking_id))
+    if done_before:
+        say(f"{booking_id}: the guest's data was removed on {done_before} already.")
+        return
+    say(f"{booking_id}: the guest's name, addresses, requests and notes about them are removed for good.")
+    say(_ELSEWHERE)
+
+
+async def _erase(tools: Tools, booking_id: str) -> str | None:
+    """Erase, and return when it had been done before, if it had."""
+    async with tools.database() as database, database.transaction() as db:
+        found = await booking_to_erase(db, booking_id)
+        if found is None:
+            fail(f"There is no booking {booking_id}.")
+        booking, hotel = found
+        checked_in = utc_now() >= midnight(booking.check_in, hotel.timezone)
+        reason = reason_to_keep(Status(booking.status), checked_in=checked_in)
+        if reason is not None:
+            fail(f"{booking_id}: the guest's data is still needed: {reason}.")
+        before = booking.guest_erased_at
+        # Once more even then: a mail under way at that moment may have put the address on record again.
+        await erase_guest(db, booking, utc_now())
+        return f"{before:%Y-%m-%d %H:%M} UTC" if before else None

@@ -1,0 +1,60 @@
+"""What an operator is told who sent `retry` or `resolve`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.booking import Status
+from management.tools import DONE, FAILED, UNDER_WAY
+from models import Booking
+from workflows.helping import Came, Help, Helped
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How it came out: the command's exit status, and what the operator is told."""
+
+    exit_status: int
+    words: str
+
+
+def ending(kind: Help, booking_id: str, helped: Helped | None, wait_s: float) -> Ending:
+    """Put into words what came of `kind`.
+
+    Args:
+        helped: None where there is no such booking.
+        wait_s: seconds that were waited for an outcome.
+    """
+    if helped is None:
+        return Ending(FAILED, f"There is no booking {booking_id}.")
+    row = helped.row
+    where = f"{row.status}, version {row.version}"
+    match helped.came:
+        case Came.NOBODY_THERE:
+            return Ending(FAILED, _nobody_there(row))
+        case Came.UNDER_WAY:
+            return Ending(
+                UNDER_WAY,
+                f"{booking_id}: `{kind}` is safe with its workflow, which has not answered within "
+                f"{wait_s:g} s; it is {where}. Is a worker running? `booking show` tells more.",
+            )
+        case Came.STILL_STUCK:
+            return Ending(FAILED, f"{booking_id} still needs a person ({where}): {row.needs_attention}")
+        case Came.NOTHING_STUCK:
+            return Ending(DONE, f"{booking_id}: nothing was stuck. Stripe was asked; it is {where}.")
+        case Came.DONE:
+            return Ending(DONE, f"{booking_id}: done, it needs nobody any more. It is {where}.")
+
+
+def _nobody_there(row: Booking) -> str:
+    if row.status == Status.DRAFT:
+        return f"{row.booking_id} is a draft: nothing was submitted, so nothing can be stuck."
+    if row.needs_attention is None:
+        return (
+            f"{row.booking_id} has no running workflow. It is {row.status} and needs nobody; if its stay is "
+            "still to come, `python manage.py reconcile` gives it its workflow back."
+        )
+    return (
+        f"{row.booking_id} has no running workflow that could do this. `python manage.py reconcile` gives it "
+        "one back; then repeat this command."
+    )

@@ -1,0 +1,180 @@
+"""`hotel`: hotels and the terms they offer."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+import typer
+
+from domain.hotel_terms import BOUNDS
+from management import checks
+from management.tools import fail, say, tools_of
+from models import Hotel
+from storage import catalogue
+from storage.database import Database
+
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{3,38}")
+
+app = typer.Typer(no_args_is_help=True, help="Hotels and the terms they offer.")
+
+
+def _within(term: str) -> dict[str, Any]:
+    return {"min": BOUNDS[term].least, "max": BOUNDS[term].most}
+
+
+def _contact_email(text: str | None) -> str | None:
+    return None if text is None else checks.email(text)
+
+
+def _contact_phone(text: str | None) -> str | None:
+    if text is not None and not _PHONE.fullmatch(text):
+        raise typer.BadParameter(f"{text!r} is no telephone number; write it like +353 1 234 5678")
+    return text
+
+
+Slug = Annotated[str, typer.Argument(callback=checks.slug, help="The hotel's name in addresses.")]
+Name = Annotated[str | None, typer.Option(callback=checks.name, help="As guests read it.")]
+Currency = Annotated[str | None, typer.Option(callback=checks.currency, help="ISO 4217, such as EUR.")]
+Timezone = Annotated[str | None, typer.Option(callback=checks.timezone, help="IANA, such as Europe/Dublin.")]
+ApprovalSla = Annotated[
+    int | None,
+    typer.Option(**_within("approval_sla_s"), help="Seconds from the hold in which the hotel answers."),
+]
+PaymentWindow = Annotated[
+    int | None,
+    typer.Option(**_within("payment_window_s"), help="Seconds from submission in which guests may pay."),
+]
+CutoffDays = Annotated[
+    int | None,
+    typer.Option(**_within("cutoff_days_before"), help="Decide at the latest so many days before check-in…"),
+]
+CutoffHour = Annotated[int | None, typer.Option(**_within("cutoff_hour"), help="…at this hour, hotel time.")]
+FreeCancelDays = Annotated[
+    int | None,
+    typer.Option(
+        **_within("free_cancel_days"), help="Cancellation is free until so many days before check-in."
+    ),
+]
+LateFee = Annotated[
+    int | None,
+    typer.Option(
+        **_within("late_cancel_fee_percent"), help="Share of the total kept after that, in per cent."
+    ),
+]
+
+ContactEmail = Annotated[str | None, typer.Option(callback=_contact_email, help="Where guests can write to.")]
+ContactPhone = Annotated[
+    str | None,
+    typer.Option(callback=_contact_phone, help="Where guests can call, with the country code."),
+]
+
+
+@app.command("add")
+def add(
+    context: typer.Context,
+    slug: Slug,
+    name: Name,
+    currency: Currency,
+    timezone: Timezone,
+    approval_sla_s: ApprovalSla = None,
+    payment_window_s: PaymentWindow = None,
+    cutoff_days_before: CutoffDays = None,
+    cutoff_hour: CutoffHour = None,
+    free_cancel_days: FreeCancelDays = None,
+    late_cancel_fee_percent: LateFee = None,
+    contact_email: ContactEmail = None,
+    contact_phone: ContactPhone = None,
+) -> None:
+    """Add a hotel; terms that are left out get the product's defaults."""
+    terms = _given(
+        name=name,
+        currency=currency,
+        timezone=timezone,
+        approval_sla_s=approval_sla_s,
+        payment_window_s=payment_window_s,
+        cutoff_days_before=cutoff_days_before,
+        cutoff_hour=cutoff_hour,
+        free_cancel_days=free_cancel_days,
+        late_cancel_fee_percent=late_cancel_fee_percent,
+        contact_email=contact_email,
+        contact_phone=contact_phone,
+    )
+    tools = tools_of(context)
+
+    async def work() -> bool:
+        async with tools.database() as database, database.transaction() as db:
+            return await catalogue.add_unless_there(db, Hotel(slug=slug, **terms))
+
+    if tools.run(work()):
+        say(f"Hotel {slug} added.")
+    else:
+        say(f"Hotel {slug} is there already; nothing changed. `hotel set {slug}` changes its terms.")
+
+
+@app.command("set")
+def set_(
+    context: typer.Context,
+    slug: Slug,
+    name: Name = None,
+    currency: Currency = None,
+    timezone: Timezone = None,
+    approval_sla_s: ApprovalSla = None,
+    payment_window_s: PaymentWindow = None,
+    cutoff_days_before: CutoffDays = None,
+    no_cutoff: Annotated[bool, typer.Option("--no-cutoff", help="Switch the cutoff off.")] = False,
+    cutoff_hour: CutoffHour = None,
+    free_cancel_days: FreeCancelDays = None,
+    late_cancel_fee_percent: LateFee = None,
+    contact_email: ContactEmail = None,
+    contact_phone: ContactPhone = None,
+) -> None:
+    """Change a hotel's terms; bookings made before keep theirs."""
+    if no_cutoff and cutoff_days_before is not None:
+        raise typer.BadParameter("give --cutoff-days-before or --no-cutoff, not both")
+    terms = _given(
+        name=name,
+        currency=currency,
+        timezone=timezone,
+        approval_sla_s=approval_sla_s,
+        payment_window_s=payment_window_s,
+        cutoff_days_before=cutoff_days_before,
+        cutoff_hour=cutoff_hour,
+        free_cancel_days=free_cancel_days,
+        late_cancel_fee_percent=late_cancel_fee_percent,
+        contact_email=contact_email,
+        contact_phone=contact_phone,
+    )
+    if no_cutoff:
+        terms["cutoff_days_before"] = None
+    if not terms:
+        raise typer.BadParameter("nothing to set: give at least one of the options (see --help)")
+    tools = tools_of(context)
+
+    async def work() -> list[str]:
+        async with tools.database() as database:
+            return await _change(database, slug, terms)
+
+    changes = tools.run(work())
+    say(
+        f"Hotel {slug}: {', '.join(changes)}." if changes else f"Hotel {slug} is so already; nothing changed."
+    )
+
+
+async def _change(database: Database, slug: str, terms: dict[str, Any]) -> list[str]:
+    """Set what differs, and tell it in words."""
+    async with database.transaction() as db:
+        hotel = await catalogue.hotel_by_slug(db, slug, lock=True)
+        if hotel is None or hotel.id is None:
+            fail(f"There is no hotel {slug}. `hotel add {slug}` adds it.")
+        differing = {key: value for key, value in terms.items() if getattr(hotel, key) != value}
+        if "currency" in differing and await catalogue.room_types(db, hotel.id):
+            fail(f"Hotel {slug} has room types priced in {hotel.currency}: its currency cannot change.")
+        told = [f"{key} {getattr(hotel, key)} → {value}" for key, value in differing.items()]
+        for key, value in differing.items():
+            setattr(hotel, key, value)
+        return told
+
+
+def _given(**terms: Any) -> dict[str, Any]:
+    return {key: value for key, value in terms.items() if value is not None}

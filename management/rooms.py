@@ -1,0 +1,53 @@
+"""`room-type`: kinds of rooms and their prices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from domain.money import Money
+from management import checks
+from management.tools import Tools, fail, say, tools_of
+from models import RoomType
+from storage import catalogue
+
+app = typer.Typer(no_args_is_help=True, help="Kinds of rooms and their prices.")
+
+LARGEST_COUNT = 10_000
+
+
+@app.callback()
+def group() -> None:
+    """Keep `room-type add` two words although it is the only command."""
+
+
+@app.command("add")
+def add(
+    context: typer.Context,
+    hotel: Annotated[str, typer.Option(callback=checks.slug, help="The hotel's slug.")],
+    code: Annotated[str, typer.Option(callback=checks.code, help="Its name in requests, such as double.")],
+    name: Annotated[str, typer.Option(callback=checks.name, help="As guests read it.")],
+    price_per_night: Annotated[str, typer.Option(help="In the hotel's currency, such as 150.00.")],
+    max_guests: Annotated[int, typer.Option(min=1, max=100, help="Adults and children.")],
+    rooms: Annotated[int, typer.Option(min=1, max=LARGEST_COUNT, help="How many there are: for staff.")],
+) -> None:
+    """Add a room type to a hotel."""
+    tools = tools_of(context)
+    fields = {"code": code, "name": name, "max_guests": max_guests, "rooms": rooms}
+    price, added = tools.run(_add(tools, hotel, fields, price_per_night))
+    if added:
+        say(f"Room type {code} added to {hotel}: {price} {price.currency} a night.")
+    else:
+        say(f"{hotel} has a room type {code} already; nothing changed.")
+
+
+async def _add(tools: Tools, slug: str, fields: dict[str, Any], price_text: str) -> tuple[Money, bool]:
+    async with tools.database() as database, database.transaction() as db:
+        # Locked, so that the currency cannot change while a price in it is written.
+        hotel = await catalogue.hotel_by_slug(db, slug, lock=True)
+        if hotel is None or hotel.id is None:
+            fail(f"There is no hotel {slug}. `hotel add {slug}` adds it.")
+        price = checks.price(price_text, hotel.currency)
+        room_type = RoomType(hotel_id=hotel.id, price_per_night_minor=price.minor, **fields)
+        return price, await catalogue.add_unless_there(db, room_type)

@@ -1,0 +1,142 @@
+"""What every command needs: the clients, built when they are asked for, and plain words when one is away."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property
+from typing import Any, Final, NoReturn, TypeVar
+
+import typer
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from stripe import StripeClient
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+
+from activities.stripe_client import stripe_client, stripe_connections
+from settings import Settings
+from storage.database import Database
+from workflows.client import connect
+
+Answer = TypeVar("Answer")
+
+DONE: Final = 0
+FAILED: Final = 1
+UNAVAILABLE: Final = 3
+"""A service the command needs does not answer. 2 is Typer's own, for a command that was not understood."""
+UNDER_WAY: Final = 4
+"""What was asked for is safe, and has not come out yet."""
+
+DATABASE_ERRORS: Final = (SQLAlchemyError, OSError)
+"""Anything PostgreSQL, its driver or the way to it can fail with; a timeout is an OSError too."""
+
+
+class TemporalAwayError(Exception):
+    """Nobody answers at Temporal's address."""
+
+
+class Tools:
+    """The configuration and the clients built from it. `--help` works without either.
+
+    Args:
+        load: reads the configuration, or ends the process with a line that says what to mend.
+    """
+
+    def __init__(self, load: Callable[[], Settings]) -> None:
+        self._load = load
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The configuration."""
+        return self._load()
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """The product's database, for as long as the block lasts."""
+        database = Database(self.settings.database_url, pool_size=2)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    async def temporal(self) -> Client:
+        """A client connected to Temporal.
+
+        Raises:
+            TemporalAwayError: nobody answers there.
+        """
+        key = self.settings.temporal_api_key
+        try:
+            return await connect(
+                address=self.settings.temporal_address,
+                namespace=self.settings.temporal_namespace,
+                api_key=key.get_secret_value() if key else None,
+            )
+        except RuntimeError as error:
+            raise TemporalAwayError(str(error)) from error
+
+    @asynccontextmanager
+    async def stripe(self) -> AsyncIterator[StripeClient]:
+        """A client for Stripe, for as long as the block lasts; it connects when it is used."""
+        connections = stripe_connections()
+        key = self.settings.stripe_secret_key.get_secret_value()
+        try:
+            yield stripe_client(key, self.settings.stripe_api_base, connections=connections)
+        finally:
+            await connections.close_async()  # type: ignore[no-untyped-call]
+
+    def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Run a command to its end; a service that is away ends it with one line and status 3."""
+        with self.in_plain_words():
+            return asyncio.run(work)
+
+    @contextmanager
+    def in_plain_words(self) -> Iterator[None]:
+        """End the command with one line and status 3 where a service is away."""
+        try:
+            yield
+        except DATABASE_ERRORS as error:
+            fail(f"PostgreSQL does not answer as it should: {first_line(error)}", UNAVAILABLE)
+        except (RPCError, TemporalAwayError) as error:
+            fail(self.temporal_is_away(error), UNAVAILABLE)
+        except ApplicationError as error:
+            if not (error.type or "").startswith("stripe_"):
+                fail(error.message)
+            # These name a code and a request, and no guest.
+            where = self.settings.stripe_api_base or "api.stripe.com"
+            fail(f"Stripe at {where} does not answer as it should: {error.message}", UNAVAILABLE)
+
+    def temporal_is_away(self, error: BaseException) -> str:
+        """One line that says so."""
+        return (
+            f"Temporal at {self.settings.temporal_address} does not answer as it should: {first_line(error)}"
+        )
+
+
+def tools_of(context: typer.Context) -> Tools:
+    """The tools `manage.py` laid out."""
+    tools = context.obj
+    assert isinstance(tools, Tools)
+    return tools
+
+
+def fail(message: str, status: int = FAILED) -> NoReturn:
+    """End the command with a message for a person and an exit status."""
+    print(message, file=sys.stderr)  # noqa: T201  a command line's voice
+    raise typer.Exit(status)
+
+
+def say(message: str) -> None:
+    """Tell the operator something."""
+    print(message)  # noqa: T201  a command line's voice
+
+
+def first_line(error: BaseException) -> str:
+    """What went wrong, in one line without a guest's data."""
+    # SQLAlchemy adds the statement and its parameters, which may be a guest's data.
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    text = str(cause).strip().splitlines()
+    return text[0] if text else type(cause).__name__

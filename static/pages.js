@@ -1,0 +1,117 @@
+// What pages do by themselves. Everything works without it: forms are sent, links are followed, pages reload.
+//
+//   data-live="CHANNEL …"   listen to these channels; each event becomes `live` on <body>, which parts of the
+//                           page fetch themselves again by: hx-trigger="live from:body"
+//   data-live-auth="PATH"   where private channels are signed for (same element)
+//   data-live-poll="S"      how often to look all the same, in seconds: realtime may be away
+//   data-announce="WORDS"   read out when a part of the page arrives with other words than before
+//   data-title="WORDS"      becomes the page's title when a part arrives with it
+//   data-once               on a form: a second press does nothing until the page is shown again
+//   data-submit-on-change   on a form: sent when a field changes
+//   data-retry="PATH"       look there every few seconds, and go there once it answers
+//   data-focus              takes the focus when the page is shown, or when a part arrives with it
+"use strict";
+
+(() => {
+  const body = document.body;
+  const RETRY_MS = 5000;
+
+  // --- realtime -------------------------------------------------------------------------------------------
+
+  const look = (detail) => body.dispatchEvent(new CustomEvent("live", { detail }));
+
+  const connect = (auth) => {
+    const { pusherKey, pusherCluster, pusherHost, pusherPort, pusherTls } = body.dataset;
+    const options = {
+      cluster: pusherCluster || "none",
+      forceTLS: pusherTls === "yes",
+      // Under this name it also goes encrypted, with `forceTLS`; "wss" is a second attempt, which the policy forbids.
+      enabledTransports: ["ws"],
+      disableStats: true,
+      channelAuthorization: { endpoint: auth, transport: "ajax", headers: { "X-CSRF-Token": body.dataset.csrf } },
+    };
+    if (pusherHost) {
+      const port = Number(pusherPort) || undefined;
+      Object.assign(options, { wsHost: pusherHost, wsPort: port, wssPort: port });
+    }
+    return new window.Pusher(pusherKey, options);
+  };
+
+  const listen = (part) => {
+    const every = Number(part.dataset.livePoll || 60) * 1000;
+    setInterval(() => document.hidden || look({ reason: "poll" }), every);
+    document.addEventListener("visibilitychange", () => document.hidden || look({ reason: "shown" }));
+    if (!window.Pusher || !part.dataset.live) return;
+    const pusher = connect(part.dataset.liveAuth);
+    for (const name of part.dataset.live.split(" ")) {
+      const channel = pusher.subscribe(name);
+      channel.bind("pusher:subscription_succeeded", () => look({ reason: "subscribed" }));
+      channel.bind_global((event, data) => event.startsWith("pusher:") || look({ reason: event, data }));
+    }
+    pusher.connection.bind("state_change", ({ current }) => (body.dataset.liveState = current));
+  };
+
+  // --- parts that arrive ----------------------------------------------------------------------------------
+
+  let announced = "";
+
+  const announce = (root) => {
+    const part = root.matches?.("[data-announce]") ? root : root.querySelector("[data-announce]");
+    if (!part || part.dataset.announce === announced) return;
+    if (announced) document.getElementById("announcer").textContent = part.dataset.announce;
+    announced = part.dataset.announce;
+  };
+
+  const arrive = (root) => {
+    const titled = root.matches?.("[data-title]") ? root : root.querySelector("[data-title]");
+    if (titled) document.title = titled.dataset.title;
+    announce(root);
+    root.querySelector("[data-focus]")?.focus();
+  };
+
+  // --- forms ----------------------------------------------------------------------------------------------
+
+  const sendOnce = (event) => {
+    const form = event.target;
+    if (!form.matches("[data-once]")) return;
+    if (form.dataset.sent) return event.preventDefault();
+    form.dataset.sent = "yes";
+    for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
+  };
+
+  const sendAgain = () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) {
+      delete form.dataset.sent;
+      for (const button of form.querySelectorAll("button")) button.removeAttribute("aria-disabled");
+    }
+  };
+
+  const sendOnChange = (event) => {
+    const form = event.target.form;
+    if (form?.matches("[data-submit-on-change]")) form.requestSubmit();
+  };
+
+  // --- outages --------------------------------------------------------------------------------------------
+
+  const retry = (part) => {
+    part.textContent = `${part.textContent} ${part.dataset.retryWords}`;
+    const attempt = async () => {
+      try {
+        const answer = await fetch(part.dataset.retry, { credentials: "same-origin" });
+        if (answer.status !== 503) return location.replace(part.dataset.retry);
+      } catch {
+        // Away altogether: the next attempt will tell.
+      }
+      return setTimeout(attempt, RETRY_MS);
+    };
+    setTimeout(attempt, RETRY_MS);
+  };
+
+  document.addEventListener("submit", sendOnce);
+  document.addEventListener("change", sendOnChange);
+  window.addEventListener("pageshow", sendAgain);
+  body.addEventListener("htmx:afterSettle", (event) => arrive(event.detail.elt));
+  arrive(body);
+  document.querySelectorAll("[data-live-poll], [data-live]").forEach(listen);
+  document.querySelectorAll("[data-retry]").forEach(retry);
+})();
