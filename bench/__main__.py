@@ -1,0 +1,116 @@
+"""`python -m bench`: measure, print tables, write JSON and plots. Less than ten minutes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import socket
+import time
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from bench import report
+from bench.latency import latency
+from bench.rig import Rig, Tell, rig, running_stack
+from bench.scale import rows, waiting
+from bench.throughput import counts, throughput
+from bench.versus import versus
+from sandbox.stack import Stack
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+_LEVELS: Final = (1, 10, 50, 200)
+_PEAK_UNKNOWN_PER_S: Final = 4.0
+
+
+class Part(StrEnum):
+    """What can be measured."""
+
+    COUNTS = "counts"
+    THROUGHPUT = "throughput"
+    LATENCY = "latency"
+    VERSUS = "versus"
+    WAITING = "waiting"
+    ROWS = "rows"
+
+
+@app.command()
+def bench(
+    only: Annotated[list[Part] | None, typer.Option(help="Measure this alone; may be repeated.")] = None,
+    seconds: Annotated[float, typer.Option(min=2, help="How long each throughput run lasts.")] = 12,
+    waiting_bookings: Annotated[int, typer.Option(min=10, help="Bookings that wait for approval.")] = 10_000,
+    deadlines: Annotated[int, typer.Option(min=1, help="Deadlines that fall in one minute.")] = 1_000,
+    past_bookings: Annotated[int, typer.Option(min=1000, help="Rows of past bookings.")] = 1_000_000,
+    out: Annotated[Path, typer.Option(help="Where JSON and plots go.")] = Path("bench/out"),
+) -> None:
+    """Measure what the product costs, beside its ceiling and beside the design without an engine.
+
+    Starts a stack of its own on free ports, warms up, measures, and stops it. Close other programs first: all parts
+    share this machine.
+    """
+    parts, begun, console = only or list(Part), time.monotonic(), Console()
+
+    def tell(text: str) -> None:
+        console.print(f"{time.monotonic() - begun:6.1f} s  {text}", highlight=False)
+
+    found: dict[str, Any] = {"machine": _machine(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    tell("starting the stack")
+    with running_stack() as stack:
+        sizes = (waiting_bookings, min(deadlines, waiting_bookings), past_bookings)
+        asyncio.run(_measure(stack, parts, found, seconds, sizes, tell))
+    report.show(found, console)
+    for path in report.write(found, out):
+        tell(f"written: {path}")
+
+
+async def _measure(
+    stack: Stack,
+    parts: list[Part],
+    found: dict[str, Any],
+    seconds: float,
+    sizes: tuple[int, int, int],
+    tell: Tell,
+) -> None:
+    async with rig(stack) as running:
+        if Part.COUNTS in parts:
+            found["counts"] = await counts(running)
+        if Part.THROUGHPUT in parts:
+            found["throughput"] = await throughput(running, list(_LEVELS), seconds, tell)
+        if Part.LATENCY in parts:
+            found["latency"] = await latency(running, _peak(found), 2 * seconds, tell)
+        if Part.VERSUS in parts:
+            found["versus"] = await versus(running, _free_port(), seconds, tell)
+        await _at_scale(running, parts, found, sizes, tell)
+
+
+async def _at_scale(
+    running: Rig, parts: list[Part], found: dict[str, Any], sizes: tuple[int, int, int], tell: Tell
+) -> None:
+    waiting_bookings, deadlines, past_bookings = sizes
+    if Part.WAITING in parts:
+        found["waiting"] = await waiting(running, waiting_bookings, deadlines, tell)
+    if Part.ROWS in parts:
+        found["rows"] = await rows(running, past_bookings, tell)
+
+
+def _peak(found: dict[str, Any]) -> float:
+    return max((row["product"]["per_s"] for row in found.get("throughput", [])), default=_PEAK_UNKNOWN_PER_S)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _machine() -> dict[str, Any]:
+    return {"cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version()}
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,146 @@
+"""`python -m bench.chaos`: a fault run. Exit status 0 if every promise held over every booking."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import httpx
+import typer
+
+from bench.chaos.guests import APPROVED_HOTEL, HASTY_HOTEL, HASTY_WINDOW_S, Crowd
+from bench.chaos.judgement import Outcome, judge
+from bench.chaos.saboteur import Saboteur
+from sandbox.people import Addresses, Staff, World
+from sandbox.stack import Stack
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+_PROGRESS_EVERY_S: Final = 10
+_REQUEST_TIMEOUT_S: Final = 20
+# Short, so that a lost webhook is made good within the run.
+_ENVIRONMENT: Final = {"PAYMENT_POLL_S": "5", "LOG_LEVEL": "INFO", "RATE_LIMIT_LOGIN_PER_MIN": "1000"}
+
+
+@app.command()
+def chaos(
+    seconds: Annotated[
+        float, typer.Option(envvar="CHAOS_SECONDS", min=5, help="How long things are broken.")
+    ] = 120,
+    seed: Annotated[int | None, typer.Option(help="Repeats the choices of a run; made up otherwise.")] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=200, help="Bookings in flight.")] = 12,
+    settle: Annotated[
+        float, typer.Option(min=1, help="Seconds everything may take to heal afterwards.")
+    ] = 300,
+    report: Annotated[Path, typer.Option(help="Where the JSON report goes.")] = Path("bench/out/chaos.json"),
+    keep: Annotated[Path | None, typer.Option(help="Keep logs and data in this folder.")] = None,
+) -> None:
+    """Let guests and staff go about bookings of every kind while parts are killed, frozen and lied to.
+
+    Starts a stack of its own with two workers and two API processes, on free ports. Afterwards everything is
+    brought back, and once it has come to rest the promises M1 to M9 are checked over every booking.
+    """
+    chosen = seed if seed is not None else secrets.randbelow(10**6)
+    typer.echo(f"seed {chosen}: repeat with `python -m bench.chaos --seed {chosen} --seconds {seconds:g}`")
+    with tempfile.TemporaryDirectory(prefix="hotel-chaos-") as temporary:
+        folder = keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        with Stack(folder, _ENVIRONMENT, workers=2, apis=2) as stack:
+            found = asyncio.run(_run(stack, chosen, seconds, at_once, settle))
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text(json.dumps(found, indent=2) + "\n")
+    typer.echo(f"report: {report}")
+    raise typer.Exit(0 if found["violations"] == 0 else 1)
+
+
+async def _run(stack: Stack, seed: int, seconds: float, at_once: int, settle: float) -> dict[str, Any]:
+    chance = random.Random(seed)
+    password = secrets.token_urlsafe(12)
+    await asyncio.to_thread(stack.manage, "demo-data", DEMO_PASSWORD=password)
+    await asyncio.to_thread(
+        stack.manage, "hotel", "set", HASTY_HOTEL, "--payment-window-s", str(HASTY_WINDOW_S)
+    )
+    limits = httpx.Limits(max_connections=4 * at_once)
+    async with httpx.AsyncClient(timeout=_REQUEST_TIMEOUT_S, trust_env=False, limits=limits) as http:
+        crowd = await _crowd(stack, http, chance, password)
+        saboteur = Saboteur(stack, http, random.Random(seed + 1), typer.echo)
+        begun = time.monotonic()
+        over = _after(begun + seconds)
+        progress = asyncio.create_task(_progress(crowd, saboteur, begun))
+        try:
+            await asyncio.gather(crowd.come(at_once=at_once, until=over), saboteur.work(over))
+        finally:
+            progress.cancel()
+        typer.echo(
+            f"{time.monotonic() - begun:6.1f} s  everything is back; waiting until it has come to rest"
+        )
+        outcome = await judge(stack, http, crowd.answers, patience_s=settle, tell=typer.echo)
+    return _told(seed, seconds, crowd, saboteur, outcome)
+
+
+def _after(moment: float) -> Callable[[], bool]:
+    return lambda: time.monotonic() >= moment
+
+
+async def _crowd(stack: Stack, http: httpx.AsyncClient, chance: random.Random, password: str) -> Crowd:
+    worlds = [
+        World(http, Addresses(stack.url[api], stack.url["stripe"], stack.url["pusher"], stack.url["inbox"]))
+        for api in ("api", "api2")
+    ]
+    staff = {
+        (hotel, role): await Staff.log_in(worlds[0], hotel, f"{role}@{hotel}.test", password)
+        for hotel in (APPROVED_HOTEL, HASTY_HOTEL)
+        for role in ("approver", "manager")
+    }
+    return Crowd(worlds, staff, chance)
+
+
+async def _progress(crowd: Crowd, saboteur: Saboteur, begun: float) -> None:
+    while True:
+        await asyncio.sleep(_PROGRESS_EVERY_S)
+        typer.echo(
+            f"{time.monotonic() - begun:6.1f} s  {crowd.begun.total()} bookings begun, "
+            f"{len(saboteur.faults)} faults, {len(crowd.answers)} answers"
+        )
+
+
+def _told(seed: int, seconds: float, crowd: Crowd, saboteur: Saboteur, outcome: Outcome) -> dict[str, Any]:
+    violations = [f"{v.code}: {text}" for v in outcome.verdicts for text in v.violations]
+    bookings = outcome.statuses.total()
+    for verdict in outcome.verdicts:
+        typer.echo(
+            f"{verdict.code}  {'holds ' if verdict.holds else 'BROKEN'}  {verdict.checked}  {verdict.promise}"
+        )
+    for violation in violations:
+        typer.echo(violation)
+    typer.echo(
+        f"seed {seed}: {bookings} bookings, {len(saboteur.faults)} faults, {len(violations)} violations; "
+        f"came to rest in {outcome.settled_s:g} s; {outcome.waiting} ask for a person"
+    )
+    return {
+        "seed": seed,
+        "seconds": seconds,
+        "bookings": bookings,
+        "statuses": dict(outcome.statuses),
+        "stories": dict(crowd.begun),
+        "given_up": dict(crowd.given_up),
+        "answers": len(crowd.answers),
+        "faults": saboteur.report(),
+        "settled_s": outcome.settled_s,
+        "needs_attention": outcome.waiting,
+        "checks": {
+            v.code: {"checked": v.checked, "violations": list(v.violations)} for v in outcome.verdicts
+        },
+        "violations": len(violations),
+    }
+
+
+if __name__ == "__main__":
+    app()

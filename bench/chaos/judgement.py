@@ -1,0 +1,103 @@
+"""Waiting until everything has come to rest, then checking every promise over every booking."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from sandbox.evidence import Answer, Evidence, delivered_events, read_database, read_sandbox
+from sandbox.histories import Temporal
+from sandbox.invariants import Verdict, check
+from sandbox.stack import Stack
+
+_LOOK_EVERY_S: Final = 3.0
+_HISTORIES_READ: Final = 25
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Args:
+        statuses: how many bookings ended in which status.
+        waiting: bookings that ask for a person.
+        settled_s: how long it took until every promise held; the whole patience where one does not.
+    """
+
+    verdicts: Sequence[Verdict]
+    statuses: Counter[str]
+    waiting: int
+    settled_s: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found."""
+        return all(verdict.holds for verdict in self.verdicts)
+
+
+async def judge(
+    stack: Stack,
+    http: httpx.AsyncClient,
+    answers: Sequence[Answer],
+    *,
+    patience_s: float,
+    tell: Callable[[str], None],
+) -> Outcome:
+    """Look until every promise holds, or patience has run out.
+
+    Args:
+        patience_s: how long retries may take to heal what the faults left; mails wait longest.
+    """
+    begun = time.monotonic()
+    said = ""
+    while True:
+        evidence = await _collect(stack, http, answers)
+        verdicts = check(evidence)
+        broken = [verdict for verdict in verdicts if not verdict.holds]
+        waited = time.monotonic() - begun
+        if not broken or waited > patience_s:
+            break
+        text = ", ".join(f"{verdict.code} {len(verdict.violations)}" for verdict in broken)
+        if text != said:
+            tell(f"settling, {waited:3.0f} s: {text}")
+            said = text
+        await asyncio.sleep(_LOOK_EVERY_S)
+    evidence = await _collect(stack, http, answers, histories=True)
+    return Outcome(
+        verdicts=check(evidence),
+        statuses=Counter(booking.status for booking in evidence.bookings),
+        waiting=sum(booking.needs_attention for booking in evidence.bookings),
+        settled_s=round(waited, 1),
+    )
+
+
+async def _collect(
+    stack: Stack, http: httpx.AsyncClient, answers: Sequence[Answer], *, histories: bool = False
+) -> Evidence:
+    rows, inbox = await read_database(stack.database_url)
+    temporal = Temporal(stack.temporal_address)
+    workflows = await temporal.statuses()
+    read = random.Random(0).sample(sorted(workflows), min(_HISTORIES_READ, len(workflows)))
+    return Evidence(
+        bookings=rows,
+        inbox=inbox,
+        ledger=await read_sandbox(http, stack.url["stripe"], "ledger"),
+        messages=await read_sandbox(http, stack.url["pusher"], "messages"),
+        mails=await read_sandbox(http, stack.url["inbox"], "messages", contents="false"),
+        answers=answers,
+        workflows=workflows,
+        histories=await temporal.histories(read) if histories else None,
+        delivered=await delivered_events(http, stack.url["stripe"]),
+        logs={
+            path.stem: path.read_text(errors="replace")
+            for part in ("api", "worker")
+            for path in stack.logs.glob(f"{part}*.log")
+        },
+    )

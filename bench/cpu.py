@@ -1,0 +1,54 @@
+"""CPU time and memory of processes, by what they are part of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import psutil
+
+
+def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
+    """CPU time each part has used so far, its children's included."""
+    return {part: sum(_used(process) for process in _family(pid)) for part, pid in pids.items()}
+
+
+def memory_mib(pid: int) -> float:
+    """Memory a part holds that is its own, in MiB, its children's included."""
+    return round(sum(_held(process) for process in _family(pid)) / 2**20, 1)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _used(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    # What ended children used is added to their parent's account by the system.
+    return float(times.user + times.system)
+
+
+def _held(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().uss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0
+
+
+class Meter:
+    """CPU seconds between its start and `read`."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = dict(pids)
+        self._before = cpu_seconds(self._pids)
+
+    def read(self) -> dict[str, float]:
+        """CPU seconds by part since the start."""
+        now = cpu_seconds(self._pids)
+        return {part: round(now[part] - self._before[part], 2) for part in self._pids}

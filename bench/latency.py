@@ -1,0 +1,132 @@
+"""How long people and Stripe wait, at a share of the peak load, less the stand-in's own time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bench.load import Driver, Times, percentile, spread
+from bench.rig import Rig, Tell
+
+Json = dict[str, Any]
+
+SHARE_OF_PEAK: Final = 0.6
+_ROUTES: Final = {
+    "capture": "POST /v1/payment_intents/{id}/capture",
+    "read": "GET /v1/payment_intents/{id}",
+    "session": "POST /v1/checkout/sessions",
+}
+
+
+class Relay:
+    """Stands between Stripe's stand-in and the product's webhook, and holds the watch."""
+
+    def __init__(self, http: httpx.AsyncClient, product: str) -> None:
+        self._http = http
+        self._product = product
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+        self.app = Starlette(routes=[Route("/{path:path}", self._pass_on, methods=["POST"])])
+
+    async def _pass_on(self, request: Request) -> Response:
+        payload = await request.body()
+        headers = {name: request.headers[name] for name in ("stripe-signature", "content-type")}
+        begun = time.perf_counter()
+        answer = await self._http.post(self._product + request.url.path, content=payload, headers=headers)
+        self.seconds[str(answer.status_code)].append(time.perf_counter() - begun)
+        return Response(answer.content, answer.status_code)
+
+
+@asynccontextmanager
+async def _relayed(rig: Rig) -> AsyncIterator[Relay]:
+    relay = Relay(rig.http, rig.target.api)
+    server = uvicorn.Server(uvicorn.Config(relay.app, log_level="error", access_log=False, ws="none"))
+    # Listens from now on: whoever connects before the server has started waits a moment.
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await rig.webhooks_to(f"http://127.0.0.1:{port}")
+        yield relay
+    finally:
+        await rig.webhooks_to(rig.target.api)
+        server.should_exit = True
+        await serving
+
+
+async def latency(rig: Rig, peak_per_s: float, seconds: float, tell: Tell) -> Json:
+    """Let bookings come evenly, at a share of the peak, and time every step.
+
+    Args:
+        peak_per_s: complete bookings per second at the best level.
+    """
+    per_s = max(peak_per_s * SHARE_OF_PEAK, 0.5)
+    tell(f"latency at {per_s:.1f} bookings per second for {seconds:.0f} s")
+    times = Times()
+    await rig.forget_requests()
+    async with rig.driver() as driver, _relayed(rig) as relay:
+        await _evenly(driver, times, per_s, seconds)
+        stand_in = _stand_in_ms((await rig.requests())["requests"])
+    return {
+        "per_s": round(per_s, 2),
+        "bookings": len(times.ended_at),
+        "failed": times.failed,
+        "stand_in_p50_ms": stand_in,
+        "webhook_to_2xx": spread(relay.seconds.get("200", [])),
+        "webhooks_not_2xx": sum(len(found) for status, found in relay.seconds.items() if status != "200"),
+        "paid_to_pending_approval_visible": spread(times.visible),
+        "session": _less(times.session, stand_in["session"]),
+        "approve_to_confirmed": _less(times.approve, stand_in["read"] + stand_in["capture"]),
+        "create": spread(times.create),
+    }
+
+
+async def _evenly(driver: Driver, times: Times, per_s: float, seconds: float) -> None:
+    plays, begun = set[asyncio.Task[None]](), time.perf_counter()
+
+    async def play() -> None:
+        try:
+            await driver.whole(times)
+        except (httpx.HTTPError, TimeoutError):
+            times.failed += 1
+
+    while (now := time.perf_counter() - begun) < seconds:
+        due = len(plays) / per_s
+        if now < due:
+            await asyncio.sleep(due - now)
+        plays.add(asyncio.create_task(play()))
+    await asyncio.gather(*plays)
+
+
+def _stand_in_ms(requests: list[Json]) -> dict[str, float]:
+    """The stand-in's own median time for each route, in milliseconds."""
+    found = {}
+    for name, route in _ROUTES.items():
+        took = [
+            request["duration_ms"] / 1000
+            for request in requests
+            if f"{request['method']} {request['route']}" == route and request["duration_ms"] is not None
+        ]
+        found[name] = percentile(took, 0.5)
+    return found
+
+
+def _less(seconds: list[float], stand_in_ms: float) -> Json:
+    whole = spread(seconds)
+    less = {
+        f"{name.removesuffix('_ms')}_less_stand_in_ms": round(max(value - stand_in_ms, 0.0), 1)
+        for name, value in whole.items()
+        if name.endswith("_ms")
+    }
+    return whole | less

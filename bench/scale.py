@@ -1,0 +1,250 @@
+"""Ten thousand bookings that wait, a thousand deadlines in one minute, a million rows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+from temporalio.client import Client
+
+from bench.cpu import Meter, memory_mib
+from bench.load import Times, spread
+from bench.rig import HOTEL, Rig, Tell
+from domain.booking import Status
+from domain.identifiers import new_booking_id, workflow_id
+from domain.messages import BookingTerms, Resumption
+
+Json = dict[str, Any]
+
+_IDLE_S: Final = 10.0
+_AT_ONCE: Final = 40
+_HOLDS_A_REQUEST: Final = 1000
+_READS: Final = 40
+_DRAIN_PATIENCE_S: Final = 240
+_TAKE_UP_PATIENCE_S: Final = 60
+_FAR: Final = timedelta(days=6)
+_SPARE_S: Final = 60
+_SLOW_PER_S: Final = 4.0
+_AMOUNT_MINOR: Final = 30_000
+_TASK_QUEUE: Final = "bookings"
+
+
+async def waiting(rig: Rig, count: int, due: int, tell: Tell) -> Json:
+    """Let `count` bookings wait for approval, `due` of which have their deadline in the same minute soon."""
+    empty = {part: memory_mib(rig.pids[part]) for part in ("worker", "temporal")}
+    begun = time.perf_counter()
+    patient = count - due
+    await _let_wait(rig, patient, datetime.now(UTC) + _FAR, patient)
+    made_per_s = patient / (time.perf_counter() - begun) or _SLOW_PER_S
+    # All of them wait before the first deadline comes, even should this machine be half as quick from now on.
+    drain_at = datetime.now(UTC) + timedelta(seconds=_SPARE_S + 2 * due / made_per_s)
+    ids = await _let_wait(rig, due, drain_at, count)
+    made_s = time.perf_counter() - begun
+    tell(f"{count} bookings wait for approval, after {made_s:.0f} s")
+    idle = await _idle_cpu(rig) if drain_at - datetime.now(UTC) > timedelta(seconds=_IDLE_S + 2) else None
+    full = {part: memory_mib(rig.pids[part]) for part in ("worker", "temporal")}
+    queue_page = await _timed(rig, f"{rig.target.api}/staff/")
+    times = Times()
+    async with rig.driver() as driver:
+        for _ in range(5):
+            await driver.whole(times)
+    drained = await _drain(rig, ids, drain_at, tell)
+    return {
+        "waiting": count,
+        "made_per_s": round(count / made_s, 1),
+        "memory_mib": {"before": empty, "with_all_waiting": full},
+        "idle_cpu_percent": idle,
+        "queue_page": queue_page,
+        "one_more_approval": spread(times.approve),
+        "deadlines": drained,
+    }
+
+
+async def _let_wait(rig: Rig, count: int, deadline: datetime, in_all: int) -> list[str]:
+    """Write rows, have the cards held, and start workflows that take up where the rows stand.
+
+    Returns once `in_all` bookings wait, earlier ones included.
+    """
+    ids = [new_booking_id() for _ in range(count)]
+    intents = await _hold(rig, ids)
+    connection = await asyncpg.connect(rig.stack.database_url)
+    try:
+        await connection.execute(_ROWS, ids, [intents[id_] for id_ in ids], HOTEL, _AMOUNT_MINOR)
+        await connection.execute(_STEPS, ids)
+    finally:
+        await connection.close()
+    client = await Client.connect(rig.stack.temporal_address)
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def start(id_: str) -> None:
+        async with places:
+            sla = (deadline - datetime.now(UTC)).total_seconds()
+            terms = _terms(id_, intents[id_], max(int(sla), 1))
+            await client.start_workflow("BookingWorkflow", terms, id=workflow_id(id_), task_queue=_TASK_QUEUE)
+
+    await asyncio.gather(*(start(id_) for id_ in ids))
+    await _until_taken_up(client, in_all)
+    return ids
+
+
+async def _hold(rig: Rig, ids: list[str]) -> Json:
+    """Have the cards held, so many with each request that none takes long; PaymentIntents by booking."""
+    intents: Json = {}
+    for first in range(0, len(ids), _HOLDS_A_REQUEST):
+        bookings = ids[first : first + _HOLDS_A_REQUEST]
+        terms = {"bookings": bookings, "amount": _AMOUNT_MINOR, "currency": "eur", "hotel": HOTEL}
+        intents |= await rig.order("holds", terms)
+    return intents
+
+
+def _terms(booking_id: str, intent_id: str, approval_sla_s: int) -> BookingTerms:
+    now = datetime.now(UTC)
+    return BookingTerms(
+        booking_id=booking_id,
+        hotel_slug=HOTEL,
+        amount_minor=_AMOUNT_MINOR,
+        approval_sla_s=approval_sla_s,
+        check_in_at=now + timedelta(days=60),
+        free_cancel_until=now + timedelta(days=58),
+        version=3,
+        resume=Resumption(status=Status.PENDING_APPROVAL, submitted_at=now, payment_intent_id=intent_id),
+    )
+
+
+async def _until_taken_up(client: Client, count: int) -> None:
+    """Wait until no workflow has anything left to do: each has a timer then, and no activity."""
+    most, until = 0, 0.0
+    query = 'WorkflowType = "BookingWorkflow" AND ExecutionStatus = "Running" AND BookingStatus = "PENDING_APPROVAL"'
+    while (taken_up := (await client.count_workflows(query)).count) < count:
+        if taken_up > most or not until:
+            most, until = taken_up, time.monotonic() + _TAKE_UP_PATIENCE_S
+        assert time.monotonic() < until, f"only {most} of {count} waiting bookings were taken up"
+        await asyncio.sleep(1)
+
+
+async def _idle_cpu(rig: Rig) -> dict[str, float]:
+    meter = Meter({part: rig.pids[part] for part in ("worker", "temporal", "api")})
+    await asyncio.sleep(_IDLE_S)
+    return {part: round(100 * used / _IDLE_S, 1) for part, used in meter.read().items()}
+
+
+async def _drain(rig: Rig, ids: list[str], drain_at: datetime, tell: Tell) -> Json:
+    await asyncio.sleep(max((drain_at - datetime.now(UTC)).total_seconds(), 0))
+    begun = time.perf_counter()
+    connection = await asyncpg.connect(rig.stack.database_url)
+    try:
+        while True:
+            left = await connection.fetchval(_LEFT, ids)
+            passed = time.perf_counter() - begun
+            if left == 0 or passed > _DRAIN_PATIENCE_S:
+                break
+            await asyncio.sleep(0.5)
+    finally:
+        await connection.close()
+    tell(f"{len(ids)} deadlines of one minute: {left} left after {passed:.0f} s")
+    return {"due": len(ids), "left": left, "drained_s": round(passed, 1)}
+
+
+_ROWS: Final = """
+    INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
+        guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor,
+        amount_refunded_minor, currency, free_cancel_days, late_cancel_fee_percent, status, decision_deadline,
+        payment_provider, payment_reference, payment_intent_id, payment_authorized_at, version, created_at,
+        updated_at)
+    SELECT given.id, h.id, r.id, current_date + 60, current_date + 62, 2, 0, 'Scale', 'Guest',
+        'scale@example.com', $4, 0, 0, 'EUR', 2, 100, 'PENDING_APPROVAL', now() + interval '6 days', 'stripe',
+        given.intent, given.intent, now(), 3, now(), now()
+    FROM unnest($1::text[], $2::text[]) AS given (id, intent)
+    JOIN hotel h ON h.slug = $3 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'
+"""
+_STEPS: Final = """
+    INSERT INTO booking_timeline (booking_id, version, at, from_status, to_status, event, actor)
+    SELECT id, step.version, now(), step.before, step.after, step.event, 'guest'
+    FROM unnest($1::text[]) AS id CROSS JOIN (VALUES (1, NULL, 'DRAFT', 'created'),
+        (2, 'DRAFT', 'PENDING_PAYMENT', 'submitted'),
+        (3, 'PENDING_PAYMENT', 'PENDING_APPROVAL', 'authorized')) AS step (version, before, after, event)
+"""
+_LEFT: Final = "SELECT count(*) FROM booking WHERE booking_id = ANY($1) AND status = 'PENDING_APPROVAL'"
+
+
+# --- a million rows -------------------------------------------------------------------------------------
+
+
+async def rows(rig: Rig, count: int, tell: Tell) -> Json:
+    """Fill the table with bookings of past guests, then time the reads people wait for; plans included."""
+    connection = await asyncpg.connect(rig.stack.database_url)
+    try:
+        begun = time.perf_counter()
+        await connection.execute(_PAST, count, HOTEL, timeout=300)
+        await connection.execute("ANALYZE booking", timeout=120)
+        tell(f"{count} rows more, after {time.perf_counter() - begun:.0f} s")
+        plans = {name: await _plan(connection, query) for name, query in _READ_QUERIES.items()}
+        one = await connection.fetchval("SELECT booking_id FROM booking ORDER BY id DESC LIMIT 1")
+    finally:
+        await connection.close()
+    base = f"{rig.target.api}/api/staff/hotel/{HOTEL}/room-bookings/"
+    return {
+        "rows": count,
+        "queue": await _timed(rig, base + "?status=PENDING_APPROVAL&limit=50"),
+        "newest": await _timed(rig, base + "?sort=created&limit=50"),
+        "search": await _timed(rig, base + "?q=Guest77&limit=50"),
+        "detail": await _timed(rig, f"{base}{one}/"),
+        "plans": plans,
+    }
+
+
+async def _timed(rig: Rig, url: str) -> Json:
+    """Ask for an address again and again, as a program or at the console: both are logged in by one token."""
+    headers = {"Authorization": f"Bearer {rig.staff_token}", "Cookie": f"staff={rig.staff_token}"}
+    took = []
+    for _ in range(_READS):
+        begun = time.perf_counter()
+        response = await rig.http.get(url, headers=headers)
+        response.raise_for_status()
+        took.append(time.perf_counter() - begun)
+    return spread(took[1:])
+
+
+async def _plan(connection: Any, query: str) -> Json:
+    found = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}"))[0]
+    nodes: list[str] = []
+
+    def walk(node: Json) -> None:
+        index = f" {node['Index Name']}" if "Index Name" in node else ""
+        nodes.append(node["Node Type"] + index)
+        for child in node.get("Plans", []):
+            walk(child)
+
+    walk(found["Plan"])
+    return {"ms": round(found["Execution Time"], 2), "nodes": nodes}
+
+
+_PAST: Final = """
+    INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
+        guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor,
+        amount_refunded_minor, currency, free_cancel_days, late_cancel_fee_percent, status, version, created_at,
+        updated_at)
+    SELECT 'BK-PAST-' || n, h.id, r.id, current_date - 400 + n % 300, current_date - 398 + n % 300, 2, 0, 'Past',
+        'Guest' || n, 'guest' || n || '@example.com', 30000, CASE WHEN n % 3 = 0 THEN 0 ELSE 30000 END, 0, 'EUR', 2,
+        100, CASE n % 3 WHEN 0 THEN 'DECLINED' ELSE 'CONFIRMED' END, 4, now() - n * interval '30 seconds',
+        now() - n * interval '30 seconds'
+    FROM generate_series(1, $1::bigint) AS n
+    JOIN hotel h ON h.slug = $2 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'
+"""
+_READ_QUERIES: Final = {
+    "queue": (
+        "SELECT * FROM booking WHERE hotel_id = 1 AND status = 'PENDING_APPROVAL' "
+        "ORDER BY decision_deadline ASC NULLS LAST, id LIMIT 51"
+    ),
+    "newest": "SELECT * FROM booking WHERE hotel_id = 1 ORDER BY created_at DESC, id DESC LIMIT 51",
+    "detail": "SELECT * FROM booking WHERE booking_id = 'BK-PAST-500'",
+    "by payment intent": "SELECT * FROM booking WHERE payment_intent_id = 'pi_none'",
+    "rooms taken": (
+        "SELECT count(*) FROM booking WHERE room_type_id = 1 AND status = 'CONFIRMED' "
+        "AND check_in < current_date + 62 AND check_out > current_date + 60"
+    ),
+}

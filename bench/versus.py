@@ -1,0 +1,157 @@
+"""The product beside the direct design: with a slower and slower Stripe, and after a `kill -9` in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any, Final
+
+import asyncpg
+import httpx
+
+from bench.load import Target, Times, run, spread
+from bench.rig import HOTEL, DirectServer, Rig, Tell
+from sandbox.evidence import read_sandbox
+
+Json = dict[str, Any]
+
+LATENCIES_MS: Final = (0, 300, 1000)
+_POOLS: Final = (10, 20, 50)
+_SETTLE_S: Final = 45
+_AT_ONCE: Final = 50
+
+
+async def versus(rig: Rig, port: int, seconds: float, tell: Tell) -> Json:
+    """Measure both designs at each latency of Stripe's, then kill both in the middle.
+
+    Args:
+        port: a free one, for the direct design.
+    """
+    pool = await _best_pool(rig, port, seconds / 3, tell)
+    direct = DirectServer(rig.stack, port, pool)
+    direct.start()
+    try:
+        rows = [await _at_latency(rig, direct, ms, seconds, tell) for ms in LATENCIES_MS]
+        killed = await _after_kill(rig, direct, tell)
+    finally:
+        direct.kill()
+        await rig.stripe_latency(0)
+        await rig.webhooks_to(rig.target.api)
+    return {"direct_pool": pool, "at_once": _AT_ONCE, "by_stripe_latency": rows, "after_kill": killed}
+
+
+async def _best_pool(rig: Rig, port: int, seconds: float, tell: Tell) -> int:
+    await rig.stripe_latency(300)
+    found: dict[int, float] = {}
+    for pool in _POOLS:
+        server = DirectServer(rig.stack, port, pool)
+        server.start()
+        try:
+            found[pool] = (await _run(rig, server.api, seconds))["per_s"]
+        finally:
+            server.kill()
+    best = max(found, key=lambda pool: found[pool])
+    tell(f"direct design: best pool size {best} of {found}")
+    return best
+
+
+async def _at_latency(rig: Rig, direct: DirectServer, ms: int, seconds: float, tell: Tell) -> Json:
+    await rig.stripe_latency(ms)
+    row: Json = {"stripe_ms": ms}
+    row["direct"] = await _run(rig, direct.api, seconds)
+    row["product"] = await _run(rig, rig.target.api, seconds)
+    tell(
+        f"Stripe takes {ms} ms: direct {row['direct']['per_s']:.1f}/s, product {row['product']['per_s']:.1f}/s"
+    )
+    return row
+
+
+async def _run(rig: Rig, api: str, seconds: float) -> Json:
+    await rig.webhooks_to(api)
+    async with rig.driver(Target(api, HOTEL, rig.staff_token)) as driver:
+        times, per_s = await run(driver.whole, at_once=_AT_ONCE, seconds=seconds)
+    return {
+        "per_s": round(per_s, 2),
+        "bookings": len(times.ended_at),
+        "failed": times.failed,
+        "reasons": sorted(times.reasons)[:5],
+        "whole": spread(times.whole),
+        "approve": spread(times.approve),
+        "create": spread(times.create),
+    }
+
+
+async def _after_kill(rig: Rig, direct: DirectServer, tell: Tell) -> Json:
+    """Approvals under way, `kill -9`, a restart, time to heal; then count what is wrong."""
+    await rig.stripe_latency(300)
+    found = {}
+    for name, api in (("direct", direct.api), ("product", rig.target.api)):
+        await rig.webhooks_to(api)
+        made = await _killed_in_the_middle(rig, name, api, direct)
+        await asyncio.sleep(_SETTLE_S)
+        found[name] = await _wrong(rig, name, made)
+        tell(f"kill -9 in the middle, {name}: {found[name]}")
+    return found
+
+
+async def _killed_in_the_middle(rig: Rig, name: str, api: str, direct: DirectServer) -> list[str]:
+    async with rig.driver(Target(api, HOTEL, rig.staff_token)) as driver:
+        times = Times()
+        held = await asyncio.gather(*(driver.hold(times) for _ in range(_AT_ONCE)))
+        approvals = [asyncio.create_task(_try(driver.approve(booking_id, times))) for booking_id in held]
+        more = [asyncio.create_task(_try(driver.hold(times))) for _ in range(_AT_ONCE)]
+        # Into the middle of it: some captures have been answered, others are under way.
+        await asyncio.sleep(0.6)
+        if name == "direct":
+            direct.kill()
+            await asyncio.to_thread(direct.start)
+        else:
+            for part in ("worker", "api"):
+                await asyncio.to_thread(rig.stack.kill, part)
+            for part in ("api", "worker"):
+                await asyncio.to_thread(rig.stack.restart, part)
+        await asyncio.wait([*approvals, *more], timeout=30)
+        for task in (*approvals, *more):
+            task.cancel()
+        return list(driver.made)
+
+
+async def _try(act: Any) -> None:
+    try:
+        await act
+    except (httpx.HTTPError, TimeoutError):
+        return
+
+
+async def _wrong(rig: Rig, name: str, made: list[str]) -> Json:
+    """Compare each booking with Stripe's books and with what people were told."""
+    ledger = await read_sandbox(rig.http, rig.stack.url["stripe"], "ledger")
+    money = {intent["metadata"].get("booking_id"): intent for intent in ledger["payment_intents"]}
+    mails = Counter(
+        mail["subject"]
+        for mail in await read_sandbox(rig.http, rig.stack.url["inbox"], "messages", contents="false")
+    )
+    statuses = await _statuses(rig, "direct.booking" if name == "direct" else "booking", made)
+    wrong: Counter[str] = Counter()
+    for booking_id, status in statuses.items():
+        intent = money.get(booking_id)
+        stripe_says = intent["status"] if intent else "nothing"
+        told = any("Booking Confirmed" in subject and booking_id in subject for subject in mails)
+        if stripe_says == "succeeded" and status != "CONFIRMED":
+            wrong["charged, but not confirmed"] += 1
+        elif status == "CONFIRMED" and stripe_says != "succeeded":
+            wrong["confirmed, but not charged"] += 1
+        elif stripe_says == "requires_capture" and status == "PENDING_PAYMENT":
+            wrong["card held, but the hotel was not asked"] += 1
+        elif status == "CONFIRMED" and not told:
+            wrong["confirmed, but the guest was not told"] += 1
+    return {"bookings": len(statuses), "wrong": wrong.total(), "how": dict(wrong)}
+
+
+async def _statuses(rig: Rig, table: str, made: list[str]) -> dict[str, str]:
+    connection = await asyncpg.connect(rig.stack.database_url)
+    try:
+        query = f"SELECT booking_id, status FROM {table} WHERE booking_id = ANY($1)"  # noqa: S608
+        return {row["booking_id"]: row["status"] for row in await connection.fetch(query, made)}
+    finally:
+        await connection.close()

@@ -1,0 +1,257 @@
+"""What can be known of a run from outside: bookings, Stripe's ledger, messages, mails, histories.
+
+Everything is read the way an outsider could: the product's API or its database by address, the stand-ins' own
+pages, Temporal through its command line. Nothing of the product is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import httpx
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+Json = dict[str, Any]
+
+_ZERO_DECIMAL: Final = frozenset(
+    "BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split()
+)
+_STRIPE_TIMES_100: Final = frozenset({"ISK", "UGX"})
+
+
+def minor(amount: str, currency: str) -> int:
+    """A decimal string of the API, in the currency's smallest unit."""
+    return int(Decimal(amount).scaleb(0 if currency in _ZERO_DECIMAL else 2))
+
+
+def from_stripe(amount: int, currency: str) -> int:
+    """Stripe's integer, in the currency's smallest unit."""
+    return amount // 100 if currency.upper() in _STRIPE_TIMES_100 else amount
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row of a booking's timeline."""
+
+    version: int
+    at: datetime
+    before: str | None
+    to: str
+    event: str
+    actor: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a late cancellation costs."""
+
+    free_cancel_days: int
+    late_cancel_fee_percent: int
+    timezone: str
+
+    def fee_minor(self, amount_minor: int, check_in: date, cancelled_at: datetime) -> int:
+        """What the hotel keeps of `amount_minor`, counted afresh from the policy's own words."""
+        last_free_day = check_in - timedelta(days=self.free_cancel_days)
+        free_until = datetime.combine(last_free_day, time(), ZoneInfo(self.timezone))
+        return 0 if cancelled_at < free_until else amount_minor * self.late_cancel_fee_percent // 100
+
+
+@dataclass(frozen=True)
+class Booked:
+    """A booking as the product tells of it. Amounts in the currency's smallest unit.
+
+    Args:
+        private: texts about the guest, and notes, that must never leave the product's own database.
+        policy: None where it is not known; then any fee is believed that the ledger confirms.
+    """
+
+    booking_id: str
+    hotel: str
+    status: str
+    version: int
+    currency: str
+    amount_minor: int
+    captured_minor: int
+    refunded_minor: int
+    payment_intent_id: str | None
+    needs_attention: bool
+    pending_decision: str | None
+    decision_deadline: datetime | None
+    check_in: date
+    guest_email: str
+    private: tuple[str, ...]
+    timeline: tuple[Step, ...]
+    policy: Policy | None = None
+
+    def has_been(self, status: str) -> bool:
+        """Whether the booking ever was in `status`."""
+        return any(step.to == status for step in self.timeline)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What somebody was told about a decision: `settled` promises that it stands for good."""
+
+    booking_id: str
+    decision: str
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything collected about a run. What was not collected is None, and is not checked.
+
+    Args:
+        ledger: the Stripe stand-in's `/_sandbox/ledger`.
+        messages: the Pusher stand-in's `/_sandbox/messages`.
+        mails: the mail catcher's `/_sandbox/messages`.
+        answers: decisions people were told about.
+        workflows: status by workflow id.
+        histories: a workflow's whole history as text, by workflow id, payloads decoded.
+        inbox: rows of the webhook inbox.
+        delivered: ids of the events that the product answered 2xx.
+        logs: what the product logged, by the name of its part.
+        secrets: texts that must appear nowhere.
+    """
+
+    bookings: Sequence[Booked]
+    ledger: Json
+    messages: Sequence[Json]
+    mails: Sequence[Json]
+    answers: Sequence[Answer] = ()
+    workflows: Mapping[str, str] | None = None
+    histories: Mapping[str, str] | None = None
+    inbox: Sequence[Json] | None = None
+    delivered: Sequence[str] = ()
+    logs: Mapping[str, str] = field(default_factory=dict)
+    secrets: Sequence[str] = ()
+
+
+# --- bookings ------------------------------------------------------------------------------------------
+
+
+def booked_from_api(booking: Json, policy: Policy | None = None) -> Booked:
+    """Read a booking as the API shows it to its guest or to staff."""
+    guest, currency = booking["guest"], booking["currency"]
+    private = (*guest.values(), booking["special_requests"], booking["reason_note"])
+    return Booked(
+        booking_id=booking["booking_id"],
+        hotel=booking["hotel"],
+        status=booking["status"],
+        version=booking["version"],
+        currency=currency,
+        amount_minor=minor(booking["amount"], currency),
+        captured_minor=minor(booking["amount_captured"], currency),
+        refunded_minor=minor(booking["amount_refunded"], currency),
+        payment_intent_id=booking["payment_intent_id"],
+        needs_attention=bool(booking["needs_attention"]),
+        pending_decision=booking["pending_decision"],
+        decision_deadline=_moment(booking["decision_deadline"]),
+        check_in=date.fromisoformat(booking["check_in"]),
+        guest_email=guest["email"],
+        private=tuple(word for word in private if word),
+        timeline=tuple(
+            Step(
+                version=row["version"],
+                at=datetime.fromisoformat(row["at"]),
+                before=row["from"],
+                to=row["to"],
+                event=row["event"],
+                actor=row["actor"],
+            )
+            for row in booking["timeline"]
+        ),
+        policy=policy,
+    )
+
+
+def _moment(written: str | None) -> datetime | None:
+    return datetime.fromisoformat(written) if written else None
+
+
+_BOOKINGS = """
+    SELECT b.*, h.slug, h.timezone,
+        (SELECT c.kind FROM booking_command c WHERE c.booking_id = b.booking_id AND c.closed_at IS NULL
+            AND c.kind IN ('approve', 'decline', 'cancel') ORDER BY c.created_at LIMIT 1) AS pending
+    FROM booking b JOIN hotel h ON h.id = b.hotel_id ORDER BY b.id
+"""
+_STEPS = "SELECT * FROM booking_timeline ORDER BY booking_id, version"
+
+
+async def read_database(database_url: str) -> tuple[list[Booked], list[Json]]:
+    """Read every booking, and every row of the webhook inbox."""
+    engine = create_async_engine(make_url(database_url).set(drivername="postgresql+asyncpg"))
+    try:
+        async with engine.connect() as plain:
+            # One snapshot: a booking and its timeline are read as of the same moment.
+            connection = await plain.execution_options(isolation_level="REPEATABLE READ")
+            rows = (await connection.execute(text(_BOOKINGS))).mappings().all()
+            steps = (await connection.execute(text(_STEPS))).mappings().all()
+            inbox = (await connection.execute(text("SELECT * FROM stripe_webhook_event"))).mappings().all()
+    finally:
+        await engine.dispose()
+    timelines: dict[str, list[Step]] = {}
+    for step in steps:
+        timelines.setdefault(step["booking_id"], []).append(_step(step))
+    booked = [_from_row(row, timelines.get(row["booking_id"], [])) for row in rows]
+    return booked, [dict(row) for row in inbox]
+
+
+def _step(row: Mapping[Any, Any]) -> Step:
+    return Step(
+        version=row["version"],
+        at=row["at"],
+        before=row["from_status"],
+        to=row["to_status"],
+        event=row["event"],
+        actor=row["actor"],
+    )
+
+
+def _from_row(row: Mapping[Any, Any], timeline: Iterable[Step]) -> Booked:
+    private = "guest_first_name guest_last_name guest_email guest_phone special_requests reason_note".split()
+    return Booked(
+        booking_id=row["booking_id"],
+        hotel=row["slug"],
+        status=row["status"],
+        version=row["version"],
+        currency=row["currency"],
+        amount_minor=row["amount_minor"],
+        captured_minor=row["amount_captured_minor"],
+        refunded_minor=row["amount_refunded_minor"],
+        payment_intent_id=row["payment_intent_id"],
+        needs_attention=row["needs_attention"] is not None,
+        pending_decision=row["pending"],
+        decision_deadline=row["decision_deadline"],
+        check_in=row["check_in"],
+        guest_email=row["guest_email"],
+        private=tuple(row[name] for name in private if row[name]),
+        timeline=tuple(timeline),
+        policy=Policy(row["free_cancel_days"], row["late_cancel_fee_percent"], row["timezone"]),
+    )
+
+
+# --- the stand-ins ---------------------------------------------------------------------------------------
+
+
+async def read_sandbox(client: httpx.AsyncClient, stand_in: str, what: str, **query: str) -> Any:
+    """Ask a stand-in's control API, such as `ledger` or `messages`.
+
+    Args:
+        stand_in: its address.
+        what: the path below `/_sandbox/`.
+    """
+    response = await client.get(f"{stand_in}/_sandbox/{what}", params=query)
+    return response.raise_for_status().json()
+
+
+async def delivered_events(client: httpx.AsyncClient, stripe: str) -> list[str]:
+    """Ids of the events whose webhook was answered 2xx."""
+    answer = await read_sandbox(client, stripe, "webhooks", limit="10000")
+    return [row["event_id"] for row in answer["deliveries"] if row["state"] == "delivered"]

@@ -1,0 +1,91 @@
+"""Taking a message apart, down to what a person or a test wants to see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
+from email.parser import BytesHeaderParser
+from email.policy import compat32, default
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A part of a message that is not its body."""
+
+    filename: str
+    content_type: str
+    content: bytes
+
+    @property
+    def text(self) -> str | None:
+        """The content of a text attachment, such as a calendar file; None for any other."""
+        return self.content.decode(errors="replace") if self.content_type.startswith("text/") else None
+
+
+@dataclass(frozen=True)
+class Content:
+    """A message taken apart; a header that occurs twice has both values, one a line."""
+
+    headers: dict[str, str]
+    text: str | None
+    html: str | None
+    attachments: tuple[Attachment, ...]
+
+
+def read_headers(raw: bytes) -> dict[str, str]:
+    """The headers of a message, decoded, with their names as sent."""
+    headers: dict[str, str] = {}
+    # The older policy never fails, however malformed a header is; what arrives has to be kept.
+    for name, value in BytesHeaderParser(policy=compat32).parsebytes(raw).items():
+        decoded = _decoded(str(value))
+        headers[name] = f"{headers[name]}\n{decoded}" if name in headers else decoded
+    return headers
+
+
+def read_content(raw: bytes) -> Content:
+    """Take a whole message apart."""
+    message = message_from_bytes(raw, policy=default)
+    assert isinstance(message, EmailMessage)
+    text, html = message.get_body(("plain",)), message.get_body(("html",))
+    attachments = tuple(_attachment(part) for part in _leaves(message) if part not in (text, html))
+    return Content(
+        headers=read_headers(raw),
+        text=None if text is None else _text(text),
+        html=None if html is None else _text(html),
+        attachments=attachments,
+    )
+
+
+def _leaves(message: Message) -> Iterator[Message]:
+    return (part for part in message.walk() if not part.is_multipart())
+
+
+def _attachment(part: Message) -> Attachment:
+    return Attachment(
+        filename=part.get_filename() or "unnamed",
+        content_type=part.get_content_type(),
+        content=_bytes(part),
+    )
+
+
+def _text(part: Message) -> str:
+    try:
+        return _bytes(part).decode(part.get_content_charset("utf-8"), errors="replace")
+    except LookupError:  # a charset that Python does not know
+        return _bytes(part).decode(errors="replace")
+
+
+def _bytes(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
+
+
+def _decoded(value: str) -> str:
+    unfolded = " ".join(line.strip() for line in value.splitlines()).strip()
+    try:
+        return str(make_header(decode_header(unfolded)))
+    except (ValueError, LookupError):
+        return unfolded

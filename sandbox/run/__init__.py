@@ -1,0 +1,1 @@
+"""`make run`: the whole product on this machine, until Ctrl-C."""

@@ -1,0 +1,37 @@
+"""`python -m sandbox.run.forget`: forget what `make run` kept."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sandbox.stack import FolderInUseError
+from sandbox.stack.keeping import Lock
+from sandbox.stack.parts import ROOT
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command()
+def forget(
+    folder: Annotated[Path, typer.Option(help="Where data and logs are kept.")] = ROOT / "var",
+) -> None:
+    """Delete the folder with the data and the logs of `make run`, unless something runs in it."""
+    if not folder.exists():
+        print(f"there is no {folder}: nothing to forget")
+        return
+    try:
+        lock = Lock(folder)
+    except FolderInUseError as error:
+        print(f"{error}; stop it first")
+        raise typer.Exit(1) from None
+    shutil.rmtree(folder)
+    lock.release()
+    print(f"{folder} is gone")
+
+
+if __name__ == "__main__":
+    app()

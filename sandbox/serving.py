@@ -1,0 +1,59 @@
+"""Running the stand-ins: uvicorn on 127.0.0.1, one line when it listens, a clean end on SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import cast
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HOST = "127.0.0.1"
+# A request that a fault lets hang must not keep the process alive.
+SHUTDOWN_PATIENCE_S = 1
+
+
+class CuttableProtocol(H11Protocol):
+    """Shows each request its own connection, as `scope["state"]["transport"]`, so that a fault can cut it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.app_state = {**self.app_state, "transport": transport}
+        super().connection_made(transport)
+
+
+class _AnnouncingServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, name: str) -> None:
+        super().__init__(config)
+        self._name = name
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            print(f"{self._name} listening on http://{HOST}:{port}", flush=True)
+
+
+def run(app: ASGIApp, *, port: int, name: str) -> None:
+    """Serve until interrupted.
+
+    Args:
+        app: the ASGI application.
+        port: where to listen; 0 lets the system choose, the line that is printed says which.
+        name: what to call the server in that line.
+    """
+    config = uvicorn.Config(
+        app,
+        host=HOST,
+        port=port,
+        http=cast("type[asyncio.Protocol]", CuttableProtocol),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=SHUTDOWN_PATIENCE_S,
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
+        _AnnouncingServer(config, name).run()

@@ -1,0 +1,21 @@
+"""An answer, before it becomes an HTTP response."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status, a JSON body, and headers beside the ones every answer has."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def answer_of(status: int, body: dict[str, Any]) -> Answer:
+    """Return an answer with a JSON body."""
+    return Answer(status, json.dumps(body).encode())

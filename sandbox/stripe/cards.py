@@ -1,0 +1,80 @@
+"""The test cards of the hosted page, and how each of them behaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+DAY_S: Final = 86_400
+STANDARD_HOLD_S: Final = 7 * DAY_S
+EXTENDED_HOLD_S: Final = 30 * DAY_S
+"""With `request_extended_authorization`, as hotels may ask for."""
+
+
+class Behaviour(StrEnum):
+    """What happens when a card is used."""
+
+    APPROVED = "approved"
+    DECLINED = "declined"
+    CHALLENGED = "challenged"
+    DISPUTED = "disputed"
+
+
+class RefundCourse(StrEnum):
+    """What becomes of a refund to a card. https://docs.stripe.com/testing#refunds"""
+
+    SUCCEEDS = "succeeds"
+    PENDS = "pends"
+    """It is `pending` at first, and succeeds after `REFUND_SETTLES_AFTER_S`."""
+    FAILS = "fails"
+    """It has `succeeded` at first, and fails after `REFUND_SETTLES_AFTER_S`."""
+
+
+REFUND_SETTLES_AFTER_S: Final = 60
+
+
+@dataclass(frozen=True)
+class Card:
+    """A test card.
+
+    Args:
+        number: its digits.
+        behaviour: what happens when it is used.
+        about: one line for the page.
+        hold_s: seconds from the authorization to `capture_before`.
+        names_end: whether the charge says when the hold lapses.
+        refunds: what becomes of money sent back to it.
+    """
+
+    number: str
+    behaviour: Behaviour
+    about: str
+    hold_s: int = STANDARD_HOLD_S
+    names_end: bool = True
+    refunds: RefundCourse = RefundCourse.SUCCEEDS
+
+
+CARDS: Final = {
+    card.number: card
+    for card in (
+        Card("4242424242424242", Behaviour.APPROVED, "succeeds; a hold lasts 7 days"),
+        Card("4000000000000002", Behaviour.DECLINED, "is declined"),
+        Card("4000002500003155", Behaviour.CHALLENGED, "asks for a 3-D Secure step"),
+        Card("4000000000006000", Behaviour.APPROVED, "succeeds; a hold lapses after 60 seconds", 60),
+        Card("4000000000000259", Behaviour.DISPUTED, "succeeds, and is disputed once captured"),
+        Card("4000000000000077", Behaviour.APPROVED, "succeeds; no word on the hold's end", names_end=False),
+        Card(
+            "4000000000007726",
+            Behaviour.APPROVED,
+            "succeeds; refunds are pending for a minute",
+            refunds=RefundCourse.PENDS,
+        ),
+        Card(
+            "4000000000005126",
+            Behaviour.APPROVED,
+            "succeeds; refunds fail after a minute",
+            refunds=RefundCourse.FAILS,
+        ),
+    )
+}

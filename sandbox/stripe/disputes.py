@@ -1,0 +1,74 @@
+"""Disputes, as far as a merchant's server hears of them. https://docs.stripe.com/disputes"""
+
+from __future__ import annotations
+
+from sandbox.stripe.errors import ApiError
+from sandbox.stripe.ids import new_id
+from sandbox.stripe.shapes import Obj
+from sandbox.stripe.state import Change
+
+_DAYS_TO_ANSWER = 7
+_OPEN = "needs_response"
+_CARD = {"brand": "visa", "case_type": "chargeback", "network": "visa", "network_reason_code": "10.4"}
+
+
+def open_dispute(change: Change, intent: Obj, charge: Obj, amount: int | None) -> Obj:
+    """Let the cardholder dispute a captured charge; the money is withdrawn. Return the dispute.
+
+    Raises:
+        ApiError: nothing was captured, or it is disputed already.
+    """
+    if not charge["captured"] or charge["disputed"]:
+        raise ApiError(400, f"Charge {charge['id']} cannot be disputed: not captured, or disputed already.")
+    dispute: Obj = {
+        "id": new_id("du"),
+        "object": "dispute",
+        "amount": charge["amount_captured"] if amount is None else amount,
+        "balance_transactions": [],
+        "charge": charge["id"],
+        "created": change.now_s,
+        "currency": charge["currency"],
+        "enhanced_eligibility_types": [],
+        "evidence": {"enhanced_evidence": {}},
+        "evidence_details": {
+            "due_by": change.now_s + _DAYS_TO_ANSWER * 86_400,
+            "enhanced_eligibility": {},
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+            "submission_method": "not_submitted",
+        },
+        "is_charge_refundable": False,
+        "livemode": False,
+        "metadata": {},
+        "network_reason_code": "10.4",
+        "payment_intent": intent["id"],
+        "payment_method_details": {"type": "card", "card": dict(_CARD)},
+        "reason": "fraudulent",
+        "status": _OPEN,
+    }
+    charge["disputed"] = True
+    change.store.save(charge)
+    change.store.save(dispute)
+    change.emit("charge.dispute.created", dispute)
+    change.emit("charge.dispute.funds_withdrawn", dispute)
+    return dispute
+
+
+def close_dispute(change: Change, charge: Obj, *, won: bool) -> Obj:
+    """Decide the open dispute of a charge and return it. A dispute that is won gives the money back.
+
+    Raises:
+        ApiError: there is no open one.
+    """
+    disputes = change.store.select("dispute", {"charge = ?": charge["id"], "label = ?": _OPEN})
+    if not disputes:
+        raise ApiError(400, f"Charge {charge['id']} has no open dispute.")
+    dispute = disputes[0] | {"status": "won" if won else "lost"}
+    change.store.save(dispute)
+    change.emit("charge.dispute.closed", dispute)
+    if won:
+        charge["disputed"] = False
+        change.store.save(charge)
+        change.emit("charge.dispute.funds_reinstated", dispute)
+    return dispute

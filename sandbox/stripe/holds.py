@@ -1,0 +1,71 @@
+"""Many holds at once, as if as many guests had paid: what a benchmark begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sandbox.stripe.cards import CARDS
+from sandbox.stripe.checkout import create_session, pay
+from sandbox.stripe.events import Origin
+from sandbox.stripe.shapes import Obj
+from sandbox.stripe.state import Change, Sandbox
+
+_CARD: Final = CARDS["4242424242424242"]
+_PAGE: Final = "http://127.0.0.1"
+
+
+class _Untold(Change):
+    """A change that nobody hears of: no event is kept, and no webhook sent."""
+
+    def emit(self, type_: str, obj: Obj, previous: Obj | None = None) -> None:
+        """Let it go."""
+
+
+def place_holds(
+    sandbox: Sandbox, bookings: Sequence[str], amount: int, currency: str, hotel: str
+) -> dict[str, str]:
+    """Let a guest pay for each booking, without an event; all in one transaction.
+
+    Args:
+        sandbox: where they pay.
+        bookings: ids, as they stand in the metadata.
+        amount: of each hold, in Stripe's minor units.
+        currency: a code, in either case.
+        hotel: its slug, as it stands in the metadata.
+
+    Returns:
+        The PaymentIntent's id by booking; each waits to be captured.
+
+    Raises:
+        ApiError: Stripe would refuse such a session.
+    """
+    placed = {}
+    with sandbox.store.transaction():
+        change = _Untold(sandbox.store, sandbox.deliverer, Origin(), int(sandbox.clock.now_s()))
+        for booking_id in bookings:
+            session = create_session(change, _asked(booking_id, amount, currency, hotel), _PAGE)
+            pay(change, session, _CARD, None)
+            placed[booking_id] = session["payment_intent"]
+    return placed
+
+
+def _asked(booking_id: str, amount: int, currency: str, hotel: str) -> dict[str, Any]:
+    """What a merchant asks for a hold on a guest's card."""
+    metadata = {"booking_id": booking_id, "hotel": hotel}
+    price = {"currency": currency, "unit_amount": amount, "product_data": {"name": f"A room at {hotel}"}}
+    return {
+        "mode": "payment",
+        "allowed_payment_method_types": ["card"],
+        "client_reference_id": booking_id,
+        "customer_email": "guest@example.com",
+        "success_url": _PAGE,
+        "submit_type": "book",
+        "metadata": metadata,
+        "line_items": [{"quantity": 1, "price_data": price}],
+        "payment_intent_data": {
+            "capture_method": "manual",
+            "description": f"Hotel booking {booking_id} - {hotel}",
+            "metadata": metadata,
+        },
+    }

@@ -1,0 +1,292 @@
+"""PaymentIntents and their charges: authorization, capture, cancellation, and the lapse of a hold.
+
+https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
+Every function changes objects within a `Change` and emits the events Stripe would. A hold that is released, by
+a cancellation, a partial capture or its lapse, counts as `amount_refunded` on the charge, as at Stripe.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.stripe.cards import EXTENDED_HOLD_S, Behaviour, Card
+from sandbox.stripe.disputes import open_dispute
+from sandbox.stripe.errors import ApiError, invalid, unexpected_state
+from sandbox.stripe.ids import new_id
+from sandbox.stripe.refunds import new_refund
+from sandbox.stripe.shapes import PRIVATE, Obj
+from sandbox.stripe.state import Change
+
+CANCELABLE = "requires_payment_method, requires_capture, requires_confirmation, requires_action, processing"
+
+
+def create_intent(change: Change, session: Obj) -> Obj:
+    """Create the PaymentIntent of a Checkout session, as the guest first confirms."""
+    asked = session[PRIVATE]["payment_intent_data"]
+    intent_id = new_id("pi")
+    intent: Obj = {
+        "id": intent_id,
+        "object": "payment_intent",
+        "allowed_payment_method_types": session.get("allowed_payment_method_types"),
+        "amount": session["amount_total"],
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "capture_method": asked.get("capture_method", "automatic_async"),
+        "client_secret": f"{intent_id}_secret_{new_id('x').removeprefix('x_')}",
+        "confirmation_method": "automatic",
+        "created": change.now_s,
+        "currency": session["currency"],
+        "description": asked.get("description"),
+        "livemode": False,
+        # Only what was asked for the PaymentIntent: the session's own metadata does not get here.
+        "metadata": asked.get("metadata") or {},
+        "payment_method_options": {"card": session.get("payment_method_options", {}).get("card", {})},
+        "payment_method_types": ["card"],
+        "receipt_email": asked.get("receipt_email"),
+        "statement_descriptor": asked.get("statement_descriptor"),
+        "statement_descriptor_suffix": asked.get("statement_descriptor_suffix"),
+        "status": "requires_payment_method",
+        PRIVATE: {"session": session["id"], "captures": 0, "released": 0, "returned": 0},
+    }
+    change.store.save(intent)
+    change.emit("payment_intent.created", intent)
+    return intent
+
+
+def require_action(change: Change, intent: Obj, card: Card, hold_s: int | None) -> None:
+    """Ask for a 3-D Secure step; `authorize` or `fail` follows."""
+    intent |= {
+        "status": "requires_action",
+        "payment_method": new_id("pm"),
+        "last_payment_error": None,
+        "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}},
+    }
+    intent[PRIVATE] |= {"card": card.number[-4:], "hold_s": hold_s}
+    change.store.save(intent)
+    change.emit("payment_intent.requires_action", intent)
+
+
+def fail(change: Change, intent: Obj, card: Card, email: str | None) -> str:
+    """Let an attempt fail and return the reason for the guest; the PaymentIntent waits for another card."""
+    challenged = intent["status"] == "requires_action"
+    error: Obj = {"type": "card_error", "code": "card_declined", "decline_code": "generic_decline"}
+    error["message"] = "Your card was declined."
+    if challenged:
+        error = {"type": "invalid_request_error", "code": "payment_intent_authentication_failure"}
+        error["message"] = "We are unable to authenticate your payment method. Please choose another one."
+    else:
+        charge = _new_charge(change, intent, card, email) | {
+            "status": "failed",
+            "paid": False,
+            "amount_captured": 0,
+            "failure_code": error["code"],
+            "failure_message": error["message"],
+            "outcome": {"type": "issuer_declined", "network_status": "declined_by_network"},
+        }
+        error["charge"] = intent["latest_charge"] = charge["id"]
+        change.store.save(charge)
+        change.emit("charge.failed", charge)
+    intent |= {"status": "requires_payment_method", "last_payment_error": error}
+    intent |= {"next_action": None, "payment_method": None}
+    change.store.save(intent)
+    change.emit("payment_intent.payment_failed", intent)
+    return str(error["message"])
+
+
+def authorize(change: Change, intent: Obj, card: Card, hold_s: int | None, email: str | None) -> Obj:
+    """Place the hold, or take the money where capture is automatic. Return the charge."""
+    charge = _new_charge(change, intent, card, email)
+    manual = intent["capture_method"] == "manual"
+    if manual:
+        capture_before = change.now_s + _hold_s(intent, card, hold_s)
+        if card.names_end:
+            charge["payment_method_details"]["card"]["capture_before"] = capture_before
+        intent[PRIVATE] |= {"due_at": capture_before, "capture_before": capture_before}
+    intent[PRIVATE] |= {"disputed_card": card.behaviour is Behaviour.DISPUTED, "refunds": card.refunds.value}
+    intent |= {
+        "status": "requires_capture",
+        "amount_capturable": intent["amount"],
+        "latest_charge": charge["id"],
+        "payment_method": charge["payment_method"],
+        "last_payment_error": None,
+        "next_action": None,
+    }
+    change.store.save(charge)
+    change.store.save(intent)
+    change.emit("charge.succeeded", charge)
+    if manual:
+        change.emit("payment_intent.amount_capturable_updated", intent)
+    else:
+        _take(change, intent, charge, intent["amount"])
+    return charge
+
+
+def _hold_s(intent: Obj, card: Card, hold_s: int | None) -> int:
+    if hold_s is not None:
+        return hold_s
+    asked = intent["payment_method_options"]["card"].get("request_extended_authorization")
+    return max(card.hold_s, EXTENDED_HOLD_S) if asked == "if_available" else card.hold_s
+
+
+def capture(change: Change, intent: Obj, amount: int | None) -> None:
+    """Take a hold's money, once; what is not taken is released.
+
+    Args:
+        change: what this is part of.
+        intent: the PaymentIntent; changed and saved.
+        amount: in Stripe's minor units; None for all of it.
+
+    Raises:
+        ApiError: the PaymentIntent has no hold, or one of less.
+    """
+    if intent["status"] == "succeeded":
+        message = "This PaymentIntent could not be captured because it has already been captured."
+        raise unexpected_state(intent, message)
+    if intent["status"] != "requires_capture":
+        raise unexpected_state(
+            intent,
+            f"This PaymentIntent could not be captured because it has a status of {intent['status']}. Only a "
+            "PaymentIntent with one of the following statuses may be captured: requires_capture.",
+        )
+    if amount is not None and amount < 1:
+        message = "This value must be greater than or equal to 1."
+        raise invalid(message, code="parameter_invalid_integer", param="amount_to_capture")
+    if amount is not None and amount > intent["amount_capturable"]:
+        raise ApiError(
+            400,
+            "The amount you requested to capture is greater than the amount you can capture for this charge.",
+            code="amount_too_large",
+            param="amount_to_capture",
+        )
+    charge = change.store.get("charge", intent["latest_charge"])
+    _take(change, intent, charge, intent["amount_capturable"] if amount is None else amount)
+
+
+def _take(change: Change, intent: Obj, charge: Obj, amount: int) -> None:
+    released = intent["amount_capturable"] - amount
+    charge |= {"captured": True, "amount_captured": amount, "balance_transaction": new_id("txn")}
+    if released:
+        _release(change, intent, charge, released, None)
+    intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
+    intent[PRIVATE] |= {"due_at": None, "captures": intent[PRIVATE]["captures"] + 1}
+    change.store.save(charge)
+    change.store.save(intent)
+    session = change.store.get("checkout.session", intent[PRIVATE]["session"])
+    change.store.save(session | {"payment_status": "paid"})
+    if intent["capture_method"] == "manual":
+        change.emit("charge.captured", charge, {"captured": False, "amount_captured": 0})
+    change.emit("payment_intent.succeeded", intent)
+    if released:
+        change.emit("charge.refunded", charge, {"amount_refunded": 0})
+    if intent[PRIVATE]["disputed_card"]:
+        open_dispute(change, intent, charge, None)
+
+
+def cancel(change: Change, intent: Obj, reason: str | None) -> None:
+    """Cancel a PaymentIntent that Checkout made: only while it holds money.
+
+    Raises:
+        ApiError: it is over, or not authorized yet; then its session is what can be expired.
+    """
+    if intent["status"] in {"succeeded", "canceled"}:
+        raise unexpected_state(
+            intent,
+            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a "
+            f"PaymentIntent with one of the following statuses may be canceled: {CANCELABLE}.",
+        )
+    if intent["status"] != "requires_capture":
+        raise ApiError(
+            400,
+            "You cannot cancel this PaymentIntent because it was created by a Checkout Session. Expire the "
+            f"Checkout Session ({intent[PRIVATE]['session']}) instead.",
+        )
+    charge = _give_back(change, intent, reason, None)
+    change.emit("charge.refunded", charge, {"amount_refunded": 0, "refunded": False})
+    change.emit("payment_intent.canceled", intent)
+
+
+def lapse(change: Change, intent: Obj) -> None:
+    """The bank's time is over: the hold is gone, and Stripe cancels the PaymentIntent."""
+    charge = _give_back(change, intent, "automatic", "expired_uncaptured_charge")
+    change.emit("charge.expired", charge)
+    change.emit("payment_intent.canceled", intent)
+
+
+def close_unpaid(change: Change, intent: Obj) -> None:
+    """Cancel the PaymentIntent of a session that ended before it was paid."""
+    intent |= {"status": "canceled", "canceled_at": change.now_s, "cancellation_reason": "expired"}
+    intent |= {"next_action": None}
+    change.store.save(intent)
+    change.emit("payment_intent.canceled", intent)
+
+
+def _give_back(change: Change, intent: Obj, reason: str | None, refund_reason: str | None) -> Obj:
+    charge = change.store.get("charge", intent["latest_charge"])
+    _release(change, intent, charge, intent["amount_capturable"], refund_reason)
+    charge["refunded"] = True
+    intent |= {"status": "canceled", "amount_capturable": 0}
+    intent |= {"canceled_at": change.now_s, "cancellation_reason": reason}
+    intent[PRIVATE]["due_at"] = None
+    change.store.save(charge)
+    change.store.save(intent)
+    return charge
+
+
+def _release(change: Change, intent: Obj, charge: Obj, amount: int, reason: str | None) -> None:
+    charge["amount_refunded"] += amount
+    intent[PRIVATE]["released"] += amount
+    change.store.save(new_refund(change, charge, amount, reason=reason, released=True))
+
+
+def _new_charge(change: Change, intent: Obj, card: Card, email: str | None) -> Obj:
+    extended = intent["payment_method_options"]["card"].get("request_extended_authorization")
+    details: dict[str, Any] = {
+        "amount_authorized": intent["amount"],
+        "authorization_code": new_id("x")[2:8].upper(),
+        "brand": "visa",
+        "checks": {"cvc_check": "pass"},
+        "country": "IE",
+        "exp_month": 12,
+        "exp_year": 2034,
+        "extended_authorization": {"status": "enabled" if extended == "if_available" else "disabled"},
+        "fingerprint": f"sandbox{card.number[-4:]}",
+        "funding": "credit",
+        "incremental_authorization": {"status": "unavailable"},
+        "last4": card.number[-4:],
+        "multicapture": {"status": "unavailable"},
+        "network": "visa",
+        "network_token": {"used": False},
+        "overcapture": {"maximum_amount_capturable": intent["amount"], "status": "unavailable"},
+    }
+    return {
+        "id": new_id("ch"),
+        "object": "charge",
+        "amount": intent["amount"],
+        "amount_captured": 0,
+        "amount_refunded": 0,
+        "billing_details": {"address": {}, "email": email},
+        "calculated_statement_descriptor": "SANDBOX",
+        "captured": False,
+        "created": change.now_s,
+        "currency": intent["currency"],
+        "description": intent["description"],
+        "disputed": False,
+        "fraud_details": {},
+        "livemode": False,
+        "metadata": dict(intent["metadata"]),
+        "outcome": {
+            "network_status": "approved_by_network",
+            "risk_level": "normal",
+            "risk_score": 12,
+            "seller_message": "Payment complete.",
+            "type": "authorized",
+        },
+        "paid": True,
+        "payment_intent": intent["id"],
+        "payment_method": intent.get("payment_method") or new_id("pm"),
+        "payment_method_details": {"type": "card", "card": details},
+        "receipt_email": intent["receipt_email"],
+        "refunded": False,
+        "status": "succeeded",
+    }

@@ -1,0 +1,73 @@
+"""The running stand-in: its store, its deliveries, its faults, and the one way to change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sandbox.faults import Faults
+from sandbox.stripe.clock import Clock
+from sandbox.stripe.config import Config
+from sandbox.stripe.events import Origin, new_event
+from sandbox.stripe.requests import RequestLog
+from sandbox.stripe.shapes import Obj
+from sandbox.stripe.store import Store
+from sandbox.stripe.webhooks import Deliverer, Delivery, Endpoint
+
+
+class Change:
+    """What one request, or the passing of time, does: objects written and events emitted, all or nothing.
+
+    Args:
+        store: where it is written; a transaction is open on it.
+        deliverer: takes the events.
+        origin: what caused it.
+        now_s: when, as Unix time in seconds.
+    """
+
+    def __init__(self, store: Store, deliverer: Deliverer, origin: Origin, now_s: int) -> None:
+        self.store = store
+        self.now_s = now_s
+        self.deliveries: list[Delivery] = []
+        self.event_ids: list[str] = []
+        self._deliverer = deliverer
+        self._origin = origin
+
+    def emit(self, type_: str, obj: Obj, previous: Obj | None = None) -> None:
+        """Tell of an object as it is now. `previous` has the changed fields' values before."""
+        endpoint = self._deliverer.endpoint is not None
+        event = new_event(
+            type_, obj, created=self.now_s, origin=self._origin, previous=previous, pending=int(endpoint)
+        )
+        self.store.save(event)
+        self.event_ids.append(event["id"])
+        if endpoint:
+            self.deliveries.append(self._deliverer.plan(event))
+
+
+class Sandbox:
+    """One running stand-in. Built within the event loop, because deliveries start with it."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.clock = Clock()
+        self.store = Store(config.data)
+        self.faults = Faults()
+        self.requests = RequestLog()
+        self.latency_s = 0.0
+        self.deliverer = Deliverer(self.store, self.faults, self.clock, config.webhook_retry_base_s)
+        if config.webhook_url is not None:
+            self.deliverer.configure(Endpoint(config.webhook_url, config.webhook_secrets))
+
+    @contextmanager
+    def change(self, origin: Origin | None = None) -> Iterator[Change]:
+        """Open a transaction; at its end the events emitted within it are sent out."""
+        with self.store.transaction():
+            change = Change(self.store, self.deliverer, origin or Origin(), int(self.clock.now_s()))
+            yield change
+        self.deliverer.begin(change.deliveries)
+
+    async def close(self) -> None:
+        """Stop deliveries and close the store."""
+        await self.deliverer.close()
+        self.store.close()
