@@ -1,0 +1,340 @@
+"""What arrives in people's mailboxes: each kind of mail, in both currencies, through a real SMTP server."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pytest
+from icalendar import Calendar
+
+from domain.booking import Event, MailKind, Status
+from domain.identifiers import access_token
+from models import Booking, SentMail
+from storage.bookings import apply_change
+from storage.database import Database
+from tests.activities.post import AUTH_SECRET, PUBLIC_BASE_URL, SENDER, Post
+from tests.storage.rows import T0, House, book, change_of, held, open_house
+from tests.workflows.servers import Json
+
+# As the contract words them; the last two are the product's own.
+SUBJECTS = {
+    "authorized": "Payment authorized — awaiting hotel confirmation ({id})",
+    "confirmed": "Booking Confirmed - {id}",
+    "declined": "Booking Update - {id}",
+    "expired": "Booking Expired - {id}",
+    "cancelled": "Booking Cancelled - {id}",
+    "staff_request": "New booking request - {id}",
+    "staff_reminder": "Decision due - {id}",
+    "staff_payment_notice": "Payment notice - {id}",
+    "staff_attention": "Attention needed - {id}",
+}
+# The booking as it stands when the mail is written; amounts of 15000 are captured where it says so.
+STANDS: dict[str, dict[str, Any]] = {
+    "authorized": {"status": Status.PENDING_APPROVAL},
+    "confirmed": {"status": Status.CONFIRMED, "amount_captured_minor": 15000, "paid_at": T0},
+    "declined": {
+        "status": Status.DECLINED,
+        "reason_code": "NO_AVAILABILITY",
+        "reason_note": "Painting <that> floor",
+    },
+    "expired": {"status": Status.EXPIRED, "payment_intent_id": None},
+    "cancelled": {
+        "status": Status.CANCELLED,
+        "amount_captured_minor": 15000,
+        "amount_refunded_minor": 7500,
+        "late_cancel_fee_percent": 50,
+    },
+    "staff_request": {"status": Status.PENDING_APPROVAL},
+    "staff_reminder": {"status": Status.PENDING_APPROVAL},
+    "staff_payment_notice": {"status": Status.CONFIRMED, "amount_captured_minor": 15000},
+    "staff_attention": {"status": Status.PENDING_APPROVAL, "needs_attention": "Stripe: HTTP 402"},
+}
+MONEY = {"EUR": ("€150.00", "€75.00"), "JPY": ("¥15,000", "¥7,500")}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Mails of one kind about one booking, version 3, and what the database has about them."""
+
+    kind: MailKind
+    house: House
+    booking: Booking
+    mails: list[Json]
+    rows: list[SentMail]
+
+    @property
+    def for_staff(self) -> bool:
+        """Whether they go to staff."""
+        return self.kind.startswith("staff_")
+
+    @property
+    def recipients(self) -> set[str]:
+        """Who shall get one."""
+        return recipients(self.house, self.kind)
+
+
+@pytest.fixture(
+    scope="module", params=[(kind, currency) for kind in MailKind for currency in MONEY], ids="-".join
+)
+async def sent(request: pytest.FixtureRequest, post: Post, database: Database) -> Sent:
+    """Every kind of mail, in both currencies: sent once, looked at by several tests."""
+    kind, currency = request.param
+    timezone = {"EUR": "Europe/Dublin", "JPY": "Asia/Tokyo"}[currency]
+    house = await open_house(database, currency=currency, timezone=timezone)
+    booking = await standing(database, house, kind)
+    await post.send(booking, kind, version=3)
+    return Sent(kind, house, booking, await post.arrived(booking), await post.books(booking))
+
+
+async def standing(database: Database, house: House, kind: MailKind, **booking: Any) -> Booking:
+    """A booking about which such a mail is due."""
+    return await held(database, house, **{**STANDS[kind], **booking})
+
+
+def recipients(house: House, kind: MailKind) -> set[str]:
+    if kind.startswith("staff_"):
+        return {f"{role}@{house.hotel.slug}.test" for role in ("approver", "manager")}
+    return {"philippa.quarshie@example.com"}
+
+
+def both_parts(mail: Json) -> list[str]:
+    """The text, and the words of the HTML."""
+    words = re.sub(r"<style.*?</style>|<title>.*?</title>|<[^>]+>", " ", mail["html"], flags=re.DOTALL)
+    return [" ".join(part.split()) for part in (mail["text"], words)]
+
+
+# --- every kind ---
+
+
+def test_who_gets_what(sent: Sent) -> None:
+    """Subject as in the contract, to the guest or to everybody who decides, each by a mail of their own."""
+    assert [mail["to"] for mail in sent.mails if len(mail["to"]) != 1] == []
+    assert sorted(mail["to"][0] for mail in sent.mails) == sorted(sent.recipients)
+    for mail in sent.mails:
+        assert mail["subject"] == SUBJECTS[sent.kind].format(id=sent.booking.booking_id)
+        assert (mail["from"], mail["headers"]["To"]) == (SENDER, mail["to"][0])
+        assert mail["headers"]["From"] == f"{sent.house.hotel.name} <{SENDER}>"
+        assert mail["headers"]["Auto-Submitted"] == "auto-generated"
+        date_sent = parsedate_to_datetime(mail["headers"]["Date"])
+        assert abs(datetime.now(UTC) - date_sent) < timedelta(minutes=10)
+        assert {"Bcc", "Cc"}.isdisjoint(mail["headers"])
+
+
+def test_text_and_html(sent: Sent) -> None:
+    """Both parts name booking, hotel, room, stay, and amounts as the currency writes them."""
+    whole, half = MONEY[sent.booking.currency]
+    for mail in sent.mails:
+        for part in both_parts(mail):
+            assert sent.booking.booking_id in part
+            assert sent.house.hotel.name in part
+            assert "Double room" in part
+            assert "Thursday 24 December 2026" in part
+            assert whole in part
+            assert (half in part) is (sent.kind == "cancelled")
+            assert "{" not in part
+            assert "None" not in part
+
+
+def test_html_stands_by_itself(sent: Sent) -> None:
+    """Styles are inlined by a library, and nothing is loaded from anywhere."""
+    for mail in sent.mails:
+        html = mail["html"]
+        assert len(re.findall(r"<(?:p|a|table|td|th)\b[^>]*\bstyle=", html)) > 5
+        assert (
+            re.findall(r"<(?:link|script|img|iframe|object|form)\b|\bsrc=|url\(", html, re.IGNORECASE) == []
+        )
+
+
+def test_links(sent: Sent) -> None:
+    """A guest's link carries their token; staff's opens a page that asks, and carries nothing."""
+    booking_id = sent.booking.booking_id
+    token = access_token(AUTH_SECRET, booking_id)
+    link = (
+        f"{PUBLIC_BASE_URL}/staff/bookings/{booking_id}/"
+        if sent.for_staff
+        else f"{PUBLIC_BASE_URL}/bookings/{booking_id}/?token={token}"
+    )
+    for mail in sent.mails:
+        assert link in mail["text"].splitlines()
+        assert f'href="{link}"' in mail["html"]
+        assert (token in mail["text"] + mail["html"]) is not sent.for_staff
+
+
+def test_message_ids(sent: Sent) -> None:
+    """One for each booking, kind, version and recipient; the recipient cannot be read from it."""
+    ids = [mail["message_id"] for mail in sent.mails]
+    shape = rf"<{sent.booking.booking_id}\.{sent.kind}\.3\.[0-9a-f]{{12}}@hotels\.test>"
+    assert all(re.fullmatch(shape, id_) for id_ in ids)
+    assert len(set(ids)) == len(sent.recipients)
+
+
+def test_the_books_tell_of_each_mail(sent: Sent) -> None:
+    """What was sent to whom, when it was handed over, and when it was taken."""
+    arrived = {mail["to"][0]: (mail["message_id"], mail["subject"]) for mail in sent.mails}
+    assert {row.recipient: (row.message_id, row.subject) for row in sent.rows} == arrived
+    for row in sent.rows:
+        assert (row.kind, row.version) == (sent.kind, 3)
+        assert row.sent_at is not None
+        assert row.sending_at <= row.sent_at <= datetime.now(UTC)
+
+
+async def test_a_repeat_sends_nothing_again(post: Post, sent: Sent) -> None:
+    """The activity may run twice; nobody gets a second mail."""
+    await post.send(sent.booking, sent.kind, version=3)
+    assert await post.arrived(sent.booking) == sent.mails
+
+
+async def test_another_version_is_another_mail(post: Post, database: Database, house: House) -> None:
+    """A booking may need a person twice."""
+    booking = await standing(database, house, MailKind.STAFF_ATTENTION)
+    for version in (3, 5):
+        await post.send(booking, MailKind.STAFF_ATTENTION, version=version)
+    assert len({mail["message_id"] for mail in await post.arrived(booking)}) == 4
+
+
+# --- the confirmation's calendar file ---
+
+
+async def test_the_stay_as_a_calendar_entry(post: Post, database: Database, house: House) -> None:
+    """An all-day entry from check-in to check-out, under an id that stays the same."""
+    booking = await standing(database, house, MailKind.CONFIRMED)
+    await post.send(booking, MailKind.CONFIRMED, version=4)
+    [mail] = await post.arrived(booking)
+    [attachment] = mail["attachments"]
+    assert (attachment["filename"], attachment["content_type"]) == (
+        f"{booking.booking_id}.ics",
+        "text/calendar",
+    )
+    calendar = Calendar.from_ical(attachment["text"])
+    assert (calendar["VERSION"], calendar["METHOD"]) == ("2.0", "PUBLISH")
+    [entry] = calendar.walk("VEVENT")
+    assert entry["UID"] == f"{booking.booking_id}@hotels.test"
+    assert entry.decoded("DTSTART") == date(2026, 12, 24)
+    assert entry.decoded("DTEND") == date(2026, 12, 26)
+    assert entry["SUMMARY"] == f"Stay at {house.hotel.name}"
+    assert entry["STATUS"] == "CONFIRMED"
+    assert entry.decoded("DTSTAMP") == T0.replace(microsecond=0)
+    assert "Double room" in str(entry["DESCRIPTION"])
+    assert "philippa" not in attachment["text"].lower()
+
+
+def test_only_a_confirmation_has_one(sent: Sent) -> None:
+    """No other mail carries a file."""
+    for mail in sent.mails:
+        assert len(mail["attachments"]) == (1 if sent.kind == "confirmed" else 0)
+
+
+async def test_a_hotel_whose_name_needs_care(post: Post, database: Database, house: House) -> None:
+    """Commas, semicolons, quotes and line breaks mean something to calendars and headers."""
+    name = 'Fish, "Chips"; Sons\\Co\nÜber <b>'
+    async with database.transaction() as db:
+        hotel = await db.get_one(type(house.hotel), house.id)
+        hotel.name = name
+    booking = await standing(database, house, MailKind.CONFIRMED)
+    await post.send(booking, MailKind.CONFIRMED, version=4)
+    [mail] = await post.arrived(booking)
+    [entry] = Calendar.from_ical(mail["attachments"][0]["text"]).walk("VEVENT")
+    assert entry["SUMMARY"] == f"Stay at {name}"
+    assert "Über <b>" in mail["headers"]["From"]
+    assert "\n" not in mail["headers"]["From"]
+    assert "&lt;b&gt;" in mail["html"]
+
+
+# --- what guests write ---
+
+EVIL = {
+    "guest_first_name": "Eve\r\nBcc: everybody@evil.test\r\n\r\n<script>alert(1)</script>",
+    "guest_last_name": "O'Neil\" <x@evil.test>, \x0bthe 2nd",
+    "special_requests": "{{ link }}\n<img src=x>\r\n.\r\nQUIT\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", MailKind)
+async def test_a_guest_writes_no_headers(
+    post: Post, database: Database, house: House, kind: MailKind
+) -> None:
+    """What a guest typed is text, in the body only: no header, no recipient, no markup, no template, no command."""
+    booking = await standing(database, house, kind, **EVIL)
+    await post.send(booking, kind, version=3)
+    mails = await post.arrived(booking)
+    assert {tuple(mail["to"]) for mail in mails} == {(to,) for to in recipients(house, kind)}
+    for mail in mails:
+        assert mail["subject"] == SUBJECTS[kind].format(id=booking.booking_id)
+        assert not any("evil" in value for value in mail["headers"].values())
+        assert "Bcc" not in mail["headers"]
+        assert "<script" not in mail["html"]
+        assert "<img" not in mail["html"]
+        assert "{{ link }}" in mail["text"]
+    messages = await post.mail.ask("GET", "/_sandbox/messages", params={"to": "everybody@evil.test"})
+    assert messages == []
+
+
+async def test_a_note_is_text(post: Post, database: Database, house: House) -> None:
+    """What staff wrote is shown to the guest as they wrote it."""
+    booking = await standing(database, house, MailKind.DECLINED)
+    await post.send(booking, MailKind.DECLINED, version=4)
+    [mail] = await post.arrived(booking)
+    assert "Painting <that> floor" in mail["text"]
+    assert "Painting &lt;that&gt; floor" in mail["html"]
+
+
+async def test_an_address_beyond_ascii(post: Post, database: Database, house: House) -> None:
+    """RFC 6531: such a guest gets mail, too."""
+    address = "philippä@bücher.example"
+    booking = await standing(database, house, MailKind.AUTHORIZED, guest_email=address)
+    await post.send(booking, MailKind.AUTHORIZED, version=3)
+    assert [mail["to"] for mail in await post.arrived(booking)] == [[address]]
+
+
+# --- who is left out ---
+
+
+async def test_an_erased_guest_gets_nothing(post: Post, database: Database, house: House) -> None:
+    """Who asked to be forgotten has no address any more; staff are told as ever."""
+    booking = await held(database, house, guest_erased_at=T0, guest_email="")
+    await post.send(booking, MailKind.DECLINED, MailKind.STAFF_PAYMENT_NOTICE, version=5)
+    kinds = await post.by_recipient(booking, lambda mail: mail["subject"])
+    assert set(kinds) == recipients(house, MailKind.STAFF_REQUEST)
+
+
+async def test_a_hotel_where_nobody_decides(post: Post, database: Database, house: House) -> None:
+    """Nobody to tell is no failure."""
+    async with database.transaction() as db:
+        for staff in house.staff.values():
+            (await db.get_one(type(staff), staff.id)).active = False
+    booking = await held(database, house)
+    await post.send(booking, MailKind.STAFF_REQUEST)
+    assert await post.arrived(booking) == []
+
+
+async def test_several_kinds_at_once(post: Post, database: Database, house: House) -> None:
+    """One change may be told to guest and staff."""
+    booking = await held(database, house)
+    await post.send(booking, MailKind.AUTHORIZED, MailKind.STAFF_REQUEST, version=3)
+    kinds = await post.by_recipient(booking, lambda mail: mail["subject"].partition(" ")[0])
+    assert kinds == dict.fromkeys(recipients(house, MailKind.STAFF_REQUEST), "New") | {
+        "philippa.quarshie@example.com": "Payment"
+    }
+    await post.send(booking, version=3)
+    assert len(await post.arrived(booking)) == 3
+
+
+# --- what happened at that version ---
+
+
+async def test_a_cancellation_says_who_cancelled(post: Post, database: Database, house: House) -> None:
+    """By the timeline's row of the mail's version."""
+    for event, words in (
+        (Event.CANCELLED_BY_STAFF, "Hotel Killarney has cancelled your booking"),
+        (Event.CANCELLED_BY_GUEST, "has been cancelled, as you asked"),
+    ):
+        booking = await book(database, house, status=Status.CONFIRMED, version=4)
+        async with database.transaction() as db:
+            await apply_change(db, change_of(booking, event))
+        await post.send(booking, MailKind.CANCELLED, version=5)
+        [mail] = await post.arrived(booking)
+        assert all(words in part for part in both_parts(mail))

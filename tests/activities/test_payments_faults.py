@@ -1,0 +1,218 @@
+"""Every step on money with everything that Stripe, or the way to it, can do wrong; Stripe's books decide.
+
+In each case the activity either says truly what became of the money, or fails by a name that says whether to
+retry; and however it is repeated, the step is taken once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.payments import Payments
+from tests.activities.counter import Counter, Paid
+from tests.activities.money_steps import STEPS, Step
+from tests.storage.rows import House
+
+each_step = pytest.mark.parametrize("step", STEPS, ids=str)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault, and what comes of it.
+
+    Args:
+        fault: as it is ordered.
+        error: the error's type; None where the step is taken all the same.
+        final: the error is not worth a retry under the same key.
+        heals: a repeat under the same key takes the step; otherwise it takes a new generation.
+        hasty: by a client that soon stops waiting.
+    """
+
+    name: str
+    fault: dict[str, Any]
+    error: str | None = None
+    final: bool = False
+    heals: bool = True
+    hasty: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _refusal(status: int, code: str | None = None, type_: str = "invalid_request_error") -> dict[str, Any]:
+    return {"kind": "error_before", "status": status, "code": code, "type": type_}
+
+
+# Each of these is met by every step.
+CASES = [
+    # Stripe keeps an answered 5xx under its key for a day, and replays it.
+    Case("500 before", {"kind": "error_before", "status": 500}, "stripe_failed", final=True, heals=False),
+    Case("500 after the effect", {"kind": "error_after", "status": 500}),
+    # The client's own repeat heals one lost packet; two are for the activity's next attempt.
+    Case("one connection cut before", {"kind": "drop_before"}),
+    Case("connections cut before", {"kind": "drop_before", "times": 2}, "stripe_unanswered"),
+    Case("connection cut after the effect", {"kind": "drop_after"}),
+    Case("no answer", {"kind": "hang", "times": 2}, "stripe_unanswered", hasty=True),
+    Case("no answer after the effect", {"kind": "hang_after"}, hasty=True),
+    Case("key in use", {**_refusal(409, "idempotency_key_in_use"), "times": 2}, "stripe_busy"),
+    Case("429", _refusal(429, "rate_limit"), "stripe_busy"),
+    Case("402", _refusal(402, "card_declined", "card_error"), "stripe_refused", final=True),
+]
+# These are told apart before it is known which step they met: the capture stands for all.
+FURTHER_CASES = [
+    Case("503", {"kind": "error_before", "status": 503}, "stripe_failed", final=True, heals=False),
+    Case("429 lock", _refusal(429, "lock_timeout"), "stripe_busy"),
+    Case("400", _refusal(400, "amount_too_large"), "stripe_refused", final=True),
+    Case(
+        "400 key of another request", _refusal(400, None, "idempotency_error"), "stripe_refused", final=True
+    ),
+    Case("401", _refusal(401), "stripe_refused", final=True),
+    Case("403", _refusal(403), "stripe_refused", final=True),
+    Case("404", _refusal(404, "resource_missing"), "stripe_refused", final=True),
+]
+MET = [(step, case) for case in CASES for step in STEPS] + [(STEPS[0], case) for case in FURTHER_CASES]
+
+
+async def refused(attempt: Any) -> ApplicationError:
+    with pytest.raises(ApplicationError) as failure:
+        await attempt
+    return failure.value
+
+
+@each_step
+async def test_without_a_fault(counter: Counter, house: House, payments: Payments, step: Step) -> None:
+    """Taken once, by one request whose key names booking, step and generation; a repeat asks for nothing."""
+    paid = await step.prepare(counter, house)
+    before = len(await counter.requests(step.writes_at(paid)))
+    for _ in range(2):
+        found = await step.take(counter, payments, paid)
+        assert found.status is step.done
+        assert await step.effects(counter, paid) == 1
+    [entry] = (await counter.requests(step.writes_at(paid)))[before:]
+    own = paid.session_id if step.name == "expire_session" else paid.intent_id
+    assert (
+        entry["idempotency_key"]
+        == {
+            "capture": f"booking:{paid.booking.booking_id}:capture:1",
+            "release": f"booking:{paid.booking.booking_id}:release:{own}:1",
+            "refund": f"booking:{paid.booking.booking_id}:refund:{own}:0-15000:1",
+            "expire_session": f"booking:{paid.booking.booking_id}:expire:{own}:1",
+        }[step.name]
+    )
+
+
+@pytest.mark.parametrize(("step", "case"), MET, ids=str)
+async def test_with_a_fault(
+    counter: Counter, house: House, payments: Payments, hasty_payments: Payments, step: Step, case: Case
+) -> None:
+    """What the activity says is so, and however it goes on the step is taken once."""
+    paid = await step.prepare(counter, house)
+    asking = hasty_payments if case.hasty else payments
+    fault = await counter.stripe.order(step.writes_at(paid), **case.fault)
+    if case.error is None:
+        assert (await step.take(counter, asking, paid)).status is step.done
+    else:
+        error = await refused(step.take(counter, asking, paid))
+        assert (error.type, error.non_retryable) == (case.error, case.final)
+        assert await step.effects(counter, paid) == 0
+        await _go_on(counter, payments, paid, step, case)
+    assert await counter.stripe.hits(fault) == case.fault.get("times", 1)
+    assert await step.effects(counter, paid) == 1
+    # Whatever generation comes along later, nothing is done a second time.
+    assert (await step.take(counter, payments, paid, generation=7)).status is step.done
+    assert await step.effects(counter, paid) == 1
+
+
+async def _go_on(counter: Counter, payments: Payments, paid: Paid, step: Step, case: Case) -> None:
+    if case.heals:
+        assert (await step.take(counter, payments, paid)).status is step.done
+        return
+    # The stored answer comes again under the old key, and only under the old key.
+    again = await refused(step.take(counter, payments, paid))
+    assert (again.type, again.non_retryable) == (case.error, case.final)
+    assert (await counter.requests(step.writes_at(paid)))[-1]["replayed"]
+    assert await step.effects(counter, paid) == 0
+    assert (await step.take(counter, payments, paid, generation=2)).status is step.done
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "final"),
+    [
+        ({"kind": "error_before", "status": 500, "times": 2}, "stripe_failed", False),
+        ({"kind": "drop_before", "times": 2}, "stripe_unanswered", False),
+        ({"kind": "error_before", "status": 429}, "stripe_busy", False),
+        ({"kind": "error_before", "status": 403}, "stripe_refused", True),
+    ],
+)
+@each_step
+async def test_nothing_is_written_unread(
+    counter: Counter,
+    house: House,
+    payments: Payments,
+    step: Step,
+    fault: dict[str, Any],
+    error: str,
+    final: bool,
+) -> None:
+    """Where Stripe cannot be read, nothing is asked of it either."""
+    paid = await step.prepare(counter, house)
+    before = len(await counter.requests(step.writes_at(paid)))
+    await counter.stripe.order(step.reads_at(paid), **fault)
+    failure = await refused(step.take(counter, payments, paid))
+    assert (failure.type, failure.non_retryable) == (error, final)
+    await counter.stripe.heal()
+    assert len(await counter.requests(step.writes_at(paid))) == before
+    assert await step.effects(counter, paid) == 0
+
+
+@each_step
+async def test_an_outcome_nobody_could_read_is_unknown(
+    counter: Counter, house: House, payments: Payments, step: Step
+) -> None:
+    """The effect took place, its answer is a 500, and reading back fails too: retried, never called failed."""
+    paid = await step.prepare(counter, house)
+    slow = await counter.stripe.order(step.writes_at(paid), "error_after", status=500, delay_s=0.3)
+    taking = asyncio.create_task(step.take(counter, payments, paid))
+    await counter.struck(slow)
+    # The read that precedes the step is over by now: these strike the one that follows it.
+    await counter.stripe.order(step.reads_at(paid), "error_before", status=500, times=2)
+    failure = await refused(taking)
+    assert (failure.type, failure.non_retryable) == ("stripe_failed", False)
+    assert (await step.take(counter, payments, paid)).status is step.done
+    assert await step.effects(counter, paid) == 1
+
+
+@each_step
+async def test_a_lost_key_is_no_loss(counter: Counter, house: House, payments: Payments, step: Step) -> None:
+    """A day later Stripe has forgotten the key; the repeat reads first, and asks for nothing."""
+    paid = await step.prepare(counter, house)
+    await step.take(counter, payments, paid)
+    writes = len(await counter.requests(step.writes_at(paid)))
+    now = (await counter.stripe.ask("GET", "/_sandbox/clock"))["now"]
+    try:
+        await counter.stripe.ask("POST", "/_sandbox/clock", json={"now": now + 2 * 86400})
+        assert (await step.take(counter, payments, paid)).status is step.done
+    finally:
+        await counter.stripe.ask("POST", "/_sandbox/clock", json={"offset_s": 0})
+    assert len(await counter.requests(step.writes_at(paid))) == writes
+    assert await step.effects(counter, paid) == 1
+
+
+@each_step
+async def test_at_once(counter: Counter, house: House, payments: Payments, step: Step) -> None:
+    """An attempt that Temporal had given up, and the next one, under way together: taken once."""
+    paid = await step.prepare(counter, house)
+    answers = await asyncio.gather(
+        *(step.take(counter, payments, paid) for _ in range(4)), return_exceptions=True
+    )
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            assert isinstance(answer, ApplicationError)
+            assert (answer.type, answer.non_retryable) == ("stripe_busy", False)
+    assert await step.effects(counter, paid) == 1
+    assert (await step.take(counter, payments, paid)).status is step.done

@@ -1,0 +1,206 @@
+"""Somebody else was at the money: before a step, and between its reading and its writing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from activities.payments import Payments
+from domain.messages import Payment, PaymentStatus
+from storage.database import Database
+from tests.activities.counter import DISPUTED_CARD, Counter, Paid
+from tests.activities.money_steps import STEPS, Step
+from tests.storage.rows import House, book, open_house
+
+CAPTURE, RELEASE, REFUND, EXPIRE = STEPS
+
+Meddle = Callable[[Counter, Paid], Awaitable[Any]]
+
+
+def by_dashboard(action: str, **body: Any) -> Meddle:
+    return lambda counter, paid: counter.dashboard(
+        action.format(intent=paid.intent_id, session=paid.session_id), **body
+    )
+
+
+CAPTURED = by_dashboard("payment_intents/{intent}/capture")
+CAPTURED_IN_PART = by_dashboard("payment_intents/{intent}/capture", amount=6000)
+CANCELLED = by_dashboard("payment_intents/{intent}/cancel")
+LAPSED = by_dashboard("payment_intents/{intent}/lapse")
+REFUNDED = by_dashboard("payment_intents/{intent}/refund")
+REFUNDED_IN_PART = by_dashboard("payment_intents/{intent}/refund", amount=6000)
+PAGE_LAPSED = by_dashboard("checkout/sessions/{session}/lapse")
+
+
+async def paid_meanwhile(counter: Counter, paid: Paid) -> None:
+    await counter.pay(paid.session_id)
+
+
+# What somebody did, and what the activity then says: status, captured, refunded; and requests made to no avail.
+OVERTAKEN = [
+    pytest.param(CAPTURE, CAPTURED, (PaymentStatus.SUCCEEDED, 15000, 0), id="capture, captured"),
+    pytest.param(
+        CAPTURE, CAPTURED_IN_PART, (PaymentStatus.SUCCEEDED, 6000, 0), id="capture, captured in part"
+    ),
+    pytest.param(CAPTURE, CANCELLED, (PaymentStatus.CANCELED, 0, 0), id="capture, cancelled"),
+    pytest.param(CAPTURE, LAPSED, (PaymentStatus.CANCELED, 0, 0), id="capture, lapsed"),
+    pytest.param(RELEASE, CAPTURED, (PaymentStatus.SUCCEEDED, 15000, 0), id="release, captured"),
+    pytest.param(
+        RELEASE, CAPTURED_IN_PART, (PaymentStatus.SUCCEEDED, 6000, 0), id="release, captured in part"
+    ),
+    pytest.param(RELEASE, CANCELLED, (PaymentStatus.CANCELED, 0, 0), id="release, cancelled"),
+    pytest.param(RELEASE, LAPSED, (PaymentStatus.CANCELED, 0, 0), id="release, lapsed"),
+    pytest.param(REFUND, REFUNDED, (PaymentStatus.SUCCEEDED, 15000, 15000), id="refund, refunded"),
+    pytest.param(EXPIRE, PAGE_LAPSED, (PaymentStatus.NONE, 0, 0), id="expire, lapsed"),
+    pytest.param(EXPIRE, paid_meanwhile, (PaymentStatus.REQUIRES_CAPTURE, 0, 0), id="expire, paid"),
+]
+
+
+def told(payment: Payment) -> tuple[PaymentStatus, int, int]:
+    return payment.status, payment.amount_received_minor, payment.amount_refunded_minor
+
+
+@pytest.mark.parametrize(("step", "meddle", "expected"), OVERTAKEN)
+async def test_done_before(
+    counter: Counter,
+    house: House,
+    payments: Payments,
+    step: Step,
+    meddle: Meddle,
+    expected: tuple[PaymentStatus, int, int],
+) -> None:
+    """It is read, told of, and nothing is asked of Stripe."""
+    paid = await step.prepare(counter, house)
+    await meddle(counter, paid)
+    before = len(await counter.requests(step.writes_at(paid)))
+    found = await step.take(counter, payments, paid)
+    assert told(found) == expected
+    assert not found.session_open
+    assert len(await counter.requests(step.writes_at(paid))) == before
+
+
+@pytest.mark.parametrize(("step", "meddle", "expected"), OVERTAKEN)
+async def test_done_between_reading_and_writing(
+    counter: Counter,
+    house: House,
+    payments: Payments,
+    step: Step,
+    meddle: Meddle,
+    expected: tuple[PaymentStatus, int, int],
+) -> None:
+    """Stripe refuses the step, and what is read then is what counts: no error, nothing done twice."""
+    paid = await step.prepare(counter, house)
+    slow = await counter.stripe.order(step.writes_at(paid), "delay", delay_s=0.3)
+    taking = asyncio.create_task(step.take(counter, payments, paid))
+    await counter.struck(slow)
+    await meddle(counter, paid)
+    found = await taking
+    assert told(found) == expected
+    assert not found.session_open
+    assert (await counter.requests(step.writes_at(paid)))[-1]["status"] == 400
+
+
+async def test_a_hold_found_while_closing_the_page(
+    counter: Counter, house: House, payments: Payments
+) -> None:
+    """The guest was quicker: the answer is the whole hold, so that the booking can go on with it."""
+    paid = await counter.held(house)
+    found = await EXPIRE.take(counter, payments, paid)
+    assert (found.status, found.payment_intent_id, found.matches) == (
+        PaymentStatus.REQUIRES_CAPTURE,
+        paid.intent_id,
+        True,
+    )
+    assert found.capture_before is not None
+
+
+# --- refunds in parts ---
+
+
+async def test_a_refund_completes_what_others_began(
+    counter: Counter, house: House, payments: Payments
+) -> None:
+    """Until so much has gone back in total, by whomever."""
+    paid = await counter.captured(house)
+    await REFUNDED_IN_PART(counter, paid)
+    found = await REFUND.take(counter, payments, paid)
+    assert found.amount_refunded_minor == 15000
+    refunds = (await counter.ledger(payment_intent=paid.intent_id))["refunds"]
+    assert sorted(refund["amount"] for refund in refunds) == [6000, 9000]
+
+
+async def test_a_refund_of_a_part(counter: Counter, house: House, payments: Payments) -> None:
+    """Less the fee; asked again, and for less, nothing more goes back; asked for more, the rest does."""
+    paid = await counter.captured(house)
+    for asked, returned in ((7500, 7500), (7500, 7500), (5000, 7500), (15000, 15000)):
+        found = await REFUND.take(counter, payments, paid, amount_minor=asked)
+        assert found.amount_refunded_minor == returned
+    refunds = (await counter.ledger(payment_intent=paid.intent_id))["refunds"]
+    assert [refund["amount"] for refund in refunds] == [7500, 7500]
+    assert {refund["reason"] for refund in refunds} == {"requested_by_customer"}
+    assert {refund["metadata"]["booking_id"] for refund in refunds} == {paid.booking.booking_id}
+
+
+async def test_part_of_a_refund_came_between(counter: Counter, house: House, payments: Payments) -> None:
+    """Then ours was too much: refused, and the next attempt asks for what is left."""
+    paid = await counter.captured(house)
+    slow = await counter.stripe.order("POST /v1/refunds", "delay", delay_s=0.3)
+    taking = asyncio.create_task(REFUND.take(counter, payments, paid))
+    await counter.struck(slow)
+    await REFUNDED_IN_PART(counter, paid)
+    with pytest.raises(Exception, match="HTTP 400"):
+        await taking
+    assert (await REFUND.take(counter, payments, paid)).amount_refunded_minor == 15000
+
+
+async def test_nothing_was_captured(counter: Counter, house: House, payments: Payments) -> None:
+    """A hold is released, not refunded: nothing is asked of Stripe."""
+    paid = await counter.held(house)
+    found = await REFUND.take(counter, payments, paid)
+    assert (found.status, found.amount_refunded_minor) == (PaymentStatus.REQUIRES_CAPTURE, 0)
+
+
+async def test_a_disputed_charge_cannot_be_refunded(
+    counter: Counter, house: House, payments: Payments
+) -> None:
+    """Stripe says so; final, for a person."""
+    paid = await counter.captured(house, card=DISPUTED_CARD)
+    with pytest.raises(Exception, match="HTTP 400, charge_disputed"):
+        await REFUND.take(counter, payments, paid)
+
+
+# --- money that is not the booking's ---
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"amount": 14999}, {"currency": "USD"}, {"booking_id": "BK-7Q2M9-XKD4T-ZRW3H"}, {"booking_id": ""}],
+)
+async def test_what_is_not_the_bookings_is_released_and_never_captured(
+    database: Database, counter: Counter, house: House, payments: Payments, changes: dict[str, Any]
+) -> None:
+    """M1: wrong amount, currency or booking id."""
+    paid = await counter.foreign(await book(database, house), **changes)
+    found = await CAPTURE.take(counter, payments, paid)
+    assert (found.status, found.matches) == (PaymentStatus.REQUIRES_CAPTURE, False)
+    assert await counter.requests(CAPTURE.writes_at(paid)) == []
+    assert (await counter.intent(paid))["captures"] == 0
+    found = await RELEASE.take(counter, payments, paid)
+    assert (found.status, found.matches) == (PaymentStatus.CANCELED, False)
+
+
+async def test_crowns_are_captured_and_returned_in_crowns(
+    database: Database, counter: Counter, payments: Payments
+) -> None:
+    """ISK is times one hundred at Stripe only."""
+    house = await open_house(database, currency="ISK")
+    paid = await counter.held(house)
+    found = await CAPTURE.take(counter, payments, paid)
+    assert told(found) == (PaymentStatus.SUCCEEDED, 15000, 0)
+    assert (await counter.intent(paid))["amount_received"] == 1_500_000
+    found = await REFUND.take(counter, payments, paid, amount_minor=4000)
+    assert told(found) == (PaymentStatus.SUCCEEDED, 15000, 4000)
+    assert (await counter.intent(paid))["refunded"] == 400_000

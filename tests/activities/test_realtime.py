@@ -1,0 +1,369 @@
+"""What arrives on the channels: exactly the contract's events, whatever Pusher does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pusher
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.bookings import Bookings
+from activities.realtime import Realtime
+from domain.booking import ActorKind, Event, Status
+from domain.decisions import Verdict
+from domain.messages import Change, Publication, Recorded, RefusedCommand, StaffEvent, StrayBooking
+from models import Booking, BookingCommand
+from storage.database import Database
+from tests.storage.rows import House, ask, book, change_of, draft, held, row_of, steps_of
+from tests.workflows.servers import PUSHER, Json, StandIns
+
+AT = datetime(2026, 11, 25, 10, 41, 27, 123456, tzinfo=UTC)
+BATCH = f"POST /apps/{PUSHER.app_id}/batch_events"
+
+
+def client(served: StandIns, **changes: Any) -> pusher.Pusher:
+    """Pusher's own library, pointed at the stand-in."""
+    at = httpx.URL(served.pusher.url)
+    return pusher.Pusher(
+        **{
+            "app_id": PUSHER.app_id,
+            "key": PUSHER.key,
+            "secret": PUSHER.secret,
+            "host": at.host,
+            "port": at.port,
+            "ssl": False,
+            **changes,
+        }
+    )
+
+
+@pytest.fixture
+def realtime(served: StandIns) -> Realtime:
+    return Realtime(client(served))
+
+
+def publication(house: House, **values: Any) -> Publication:
+    booking = draft(house)
+    return Publication(
+        **{
+            "booking_id": booking.booking_id,
+            "hotel_slug": house.hotel.slug,
+            "status": Status.PENDING_APPROVAL,
+            "version": 3,
+            "updated_at": AT,
+            **values,
+        }
+    )
+
+
+async def arrived(served: StandIns, booking_id: str) -> list[Json]:
+    found: list[Json] = await served.pusher.ask(
+        "GET", "/_sandbox/messages", params={"booking_id": booking_id}
+    )
+    return found
+
+
+# --- what is sent ---
+
+
+@pytest.mark.parametrize("staff_event", [None, *StaffEvent])
+@pytest.mark.parametrize("status", Status)
+async def test_events(
+    served: StandIns,
+    env: ActivityEnvironment,
+    realtime: Realtime,
+    house: House,
+    status: Status,
+    staff_event: StaffEvent | None,
+) -> None:
+    """`booking-updated` to the hotel and the booking; to staff their own event, where there is one."""
+    told = publication(house, status=status, staff_event=staff_event)
+    await env.run(realtime.publish, told)
+    data = {
+        "booking_id": told.booking_id,
+        "status": str(status),
+        "updated_at": "2026-11-25T10:41:27.123456Z",
+        "version": 3,
+    }
+    expected = [
+        (f"hotel-{house.hotel.slug}", "booking-updated"),
+        (f"private-booking-{told.booking_id}", "booking-updated"),
+    ]
+    if staff_event is not None:
+        expected.append((f"private-staff-{house.hotel.slug}", str(staff_event)))
+    messages = await arrived(served, told.booking_id)
+    assert [(message["channel"], message["name"]) for message in messages] == expected
+    # Nothing else: the hotel's channel is public.
+    assert all(message["data"] == data for message in messages)
+
+
+async def test_a_repeat_says_the_same(
+    served: StandIns, env: ActivityEnvironment, realtime: Realtime, house: House
+) -> None:
+    """Clients drop what is not newer than what they know: the version tells."""
+    told = publication(house)
+    for _ in range(2):
+        await env.run(realtime.publish, told)
+    first, second, *again = await arrived(served, told.booking_id)
+    assert [message["data"] for message in again] == [first["data"], second["data"]]
+
+
+# --- what goes wrong ---
+
+
+@pytest.mark.parametrize("wrong", [{"secret": "guess"}, {"key": "another-key"}])
+async def test_refused_credentials_are_final(
+    served: StandIns, env: ActivityEnvironment, house: House, wrong: dict[str, str]
+) -> None:
+    """No retry mends a wrong key; the error does not say it."""
+    told = publication(house)
+    with pytest.raises(ApplicationError, match="PusherBadAuth") as failure:
+        await env.run(Realtime(client(served, **wrong)).publish, told)
+    assert (failure.value.type, failure.value.non_retryable) == ("pusher_refused", True)
+    assert await arrived(served, told.booking_id) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "final"), [(400, True), (401, True), (403, True), (413, False), (500, False), (503, False)]
+)
+async def test_answers(
+    served: StandIns, env: ActivityEnvironment, realtime: Realtime, house: House, status: int, final: bool
+) -> None:
+    """What says that the request is wrong is final; an outage is worth a retry, and the retry arrives."""
+    told = publication(house)
+    await served.pusher.order(BATCH, "error_before", status=status)
+    with pytest.raises(Exception, match=r".") as failure:
+        await env.run(realtime.publish, told)
+    error = failure.value
+    assert (isinstance(error, ApplicationError) and error.non_retryable) is final
+    await env.run(realtime.publish, told)
+    assert len(await arrived(served, told.booking_id)) == 2
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "hang"])
+async def test_outages(served: StandIns, env: ActivityEnvironment, house: House, kind: str) -> None:
+    """A cut or silent connection is worth a retry."""
+    told = publication(house)
+    realtime = Realtime(client(served, timeout=3))
+    await served.pusher.order(BATCH, kind)
+    with pytest.raises(OSError):  # noqa: PT011  (the requests library's errors are of this kind)
+        await env.run(realtime.publish, told)
+    await env.run(realtime.publish, told)
+    assert len(await arrived(served, told.booking_id)) == (4 if kind == "drop_after" else 2)
+
+
+async def test_nobody_listens(served: StandIns, env: ActivityEnvironment, house: House) -> None:
+    """Pusher is away altogether."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    with pytest.raises(OSError):  # noqa: PT011  (see above)
+        await env.run(Realtime(client(served, port=port)).publish, publication(house))
+
+
+async def test_a_slow_pusher_holds_up_nothing_else(
+    served: StandIns, env: ActivityEnvironment, house: House
+) -> None:
+    """The library blocks, in a thread of its own: the worker's loop goes on meanwhile."""
+    told = publication(house)
+    await served.pusher.order(BATCH, "delay", delay_s=0.5)
+    publishing = asyncio.create_task(env.run(Realtime(client(served)).publish, told))
+    longest = 0.0
+    while not publishing.done():
+        before = time.monotonic()
+        await asyncio.sleep(0.01)
+        longest = max(longest, time.monotonic() - before)
+    await publishing
+    assert longest < 0.5
+
+
+# --- the first attempt, made with the change ---
+
+
+async def record(
+    env: ActivityEnvironment, database: Database, realtime: Realtime, change: Change
+) -> Recorded:
+    recorded: Recorded = await env.run(Bookings(database, realtime).record, change)
+    return recorded
+
+
+def submission(house: House, booking: Booking, **change: Any) -> Change:
+    return change_of(booking, Event.SUBMITTED, hotel_slug=house.hotel.slug, actor=ActorKind.GUEST, **change)
+
+
+async def test_a_change_is_published_as_it_is_written(
+    served: StandIns, env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+) -> None:
+    """Status, version and time are those of the row."""
+    booking = await book(database, house)
+    change = submission(house, booking)
+    assert await record(env, database, realtime, change) == Recorded(
+        2, Status.PENDING_PAYMENT, published=True
+    )
+    messages = await arrived(served, booking.booking_id)
+    row = await row_of(database, booking.booking_id)
+    assert {message["channel"] for message in messages} == {
+        f"hotel-{house.hotel.slug}",
+        f"private-booking-{booking.booking_id}",
+    }
+    for message in messages:
+        assert message["data"]["status"] == row.status
+        assert message["data"]["version"] == row.version
+        assert datetime.fromisoformat(message["data"]["updated_at"]) == row.updated_at
+
+
+async def test_a_repeat_publishes_what_was_written(
+    served: StandIns, env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+) -> None:
+    """Though the row has moved on since: the version published is the change's own."""
+    booking = await book(database, house)
+    change = submission(house, booking)
+    await record(env, database, realtime, change)
+    await record(
+        env,
+        database,
+        realtime,
+        change_of(await row_of(database, booking.booking_id), Event.PAYMENT_WINDOW_CLOSED, hotel_slug="x"),
+    )
+    await record(env, database, realtime, change)
+    versions = [message["data"]["version"] for message in await arrived(served, booking.booking_id)]
+    assert versions == [2, 2, 3, 3, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "error_before", "status": 401},
+        {"kind": "error_before", "status": 500},
+        {"kind": "drop_before"},
+    ],
+)
+async def test_what_cannot_be_published_is_written_all_the_same(
+    served: StandIns,
+    env: ActivityEnvironment,
+    database: Database,
+    realtime: Realtime,
+    house: House,
+    fault: dict[str, Any],
+) -> None:
+    """A realtime failure never undoes a change; the answer says that it must be tried again."""
+    booking = await book(database, house)
+    await served.pusher.order(BATCH, **fault)
+    recorded = await record(env, database, realtime, submission(house, booking))
+    assert recorded == Recorded(2, Status.PENDING_PAYMENT, published=False)
+    assert (await row_of(database, booking.booking_id)).status == "PENDING_PAYMENT"
+    assert await arrived(served, booking.booking_id) == []
+
+
+async def test_a_silent_pusher_delays_a_change_by_a_second(
+    served: StandIns, env: ActivityEnvironment, database: Database, house: House
+) -> None:
+    """Somebody waits for this: no more than one quick attempt."""
+    booking = await book(database, house)
+    await served.pusher.order(BATCH, "hang")
+    patience_s = 5
+    realtime = Realtime(client(served, timeout=patience_s))
+    began = time.monotonic()
+    recorded = await record(env, database, realtime, submission(house, booking))
+    assert recorded == Recorded(2, Status.PENDING_PAYMENT, published=False)
+    assert time.monotonic() - began < patience_s, "the client's own patience was waited for"
+
+
+async def test_nothing_is_published_that_was_not_written(
+    served: StandIns, env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+) -> None:
+    """Neither for a row that is gone, nor for one that has moved; each by its own name."""
+    booking = await book(database, house)
+    stale = submission(house, booking, expected_version=7)
+    with pytest.raises(ApplicationError, match="the row is at 1") as moved:
+        await record(env, database, realtime, stale)
+    assert (moved.value.type, moved.value.non_retryable) == ("stale_version", False)
+    with pytest.raises(ApplicationError, match="row is gone") as gone:
+        await record(env, database, realtime, Change(booking_id="BK-NOBODY", hotel_slug=house.hotel.slug))
+    assert (gone.value.type, gone.value.non_retryable) == ("booking_gone", True)
+    assert await arrived(served, booking.booking_id) == []
+    assert await arrived(served, "BK-NOBODY") == []
+
+
+async def test_a_row_that_cannot_be_is_not_quoted(
+    env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+) -> None:
+    """M9: PostgreSQL tells the whole failing row, the guest's address with it; the error does not."""
+    booking = await held(database, house)
+    change = change_of(booking, Event.APPROVED, amount_captured_minor=15001)
+    with pytest.raises(ApplicationError, match="IntegrityError") as failure:
+        await record(env, database, realtime, change)
+    error: BaseException | None = failure.value
+    while error is not None:
+        assert "philippa" not in str(error).lower()
+        error = error.__cause__
+    assert failure.value.type == "database"
+    assert len(await steps_of(database, booking.booking_id)) == 1
+
+
+# --- the database's other activities ---
+
+
+async def test_what_a_stray_payment_is_compared_with(
+    env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+) -> None:
+    """The row's money, as far as its workflow has ended."""
+    booking = await held(
+        database,
+        house,
+        status=Status.CANCELLED,
+        version=6,
+        amount_captured_minor=15000,
+        amount_refunded_minor=7500,
+    )
+    bookings = Bookings(database, realtime)
+    found = await env.run(bookings.read_for_stray, booking.booking_id)
+    assert found == StrayBooking(
+        status=Status.CANCELLED,
+        version=6,
+        payment_intent_id=booking.payment_intent_id,
+        amount_minor=15000,
+        amount_refunded_minor=7500,
+        currency="EUR",
+    )
+    with pytest.raises(ApplicationError, match="row is gone") as gone:
+        await env.run(bookings.read_for_stray, "BK-NOBODY")
+    assert (gone.value.type, gone.value.non_retryable) == ("booking_gone", True)
+
+
+async def test_a_refused_command_is_closed(
+    env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+) -> None:
+    """With its verdict; one that was settled stays so."""
+    booking = await held(database, house)
+    command = await ask(database, booking.booking_id, "approve")
+    bookings = Bookings(database, realtime)
+    for verdict in (Verdict.ALREADY_DECIDED, Verdict.TOO_LATE):
+        await env.run(bookings.close_command, RefusedCommand(command.command_id, verdict))
+    async with database.transaction() as db:
+        kept = await db.get_one(BookingCommand, command.command_id)
+    assert kept.verdict == "already_decided"
+    assert kept.closed_at is not None
+    await env.run(bookings.close_command, RefusedCommand("cmd_never_kept"))
+
+
+async def test_stale_drafts(
+    env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+) -> None:
+    """Older than a day and a little: one submitted in its last minute is left to its workflow."""
+    now = datetime.now(UTC)
+    ages_s = [24 * 3600 + 601, 24 * 3600 + 540, 60]
+    made = [
+        await book(database, house, created_at=datetime.fromtimestamp(now.timestamp() - age, UTC))
+        for age in ages_s
+    ]
+    assert await env.run(Bookings(database, realtime).delete_stale_drafts) >= 1
+    async with database.transaction() as db:
+        left = [await db.get(Booking, booking.id) is not None for booking in made]
+    assert left == [False, True, True]

@@ -1,0 +1,66 @@
+"""One stack per pytest process; every test has a hotel of its own."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import stripe
+from sqlalchemy import make_url
+
+from tests.api.hotels import Hotel, open_hotel
+from tests.api.stack import Shaky, Stack, another_api, running, shaky_api
+from tests.conftest import NewDatabase
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Stripe's SDK hands httpx its bodies in a way that httpx no longer likes.
+    config.addinivalue_line("filterwarnings", "ignore:Use 'content=:DeprecationWarning")
+
+
+@pytest.fixture(scope="session")
+async def postgres(new_database: NewDatabase, migrated_template: str) -> tuple[str, Path]:
+    """The address of a database with the product's schema, and its server's socket."""
+    url = await new_database(template=migrated_template)
+    return url, Path(str(make_url(url).query["host"])) / ".s.PGSQL.5432"
+
+
+@pytest.fixture(scope="session")
+async def stack(postgres: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Everything, running."""
+    async with running(*postgres, tmp_path_factory.mktemp("stripe")) as stack:
+        yield stack
+    # Workers keep their connections to Stripe to the end of the process, which here outlives them.
+    kind = stripe.HTTPXClient  # looked up once: the library imports it anew each time
+    for client in gc.get_objects():
+        if isinstance(client, kind):
+            await client.close_async()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture(scope="session")
+async def twin(stack: Stack) -> AsyncIterator[str]:
+    """A second API on the same servers; its address."""
+    async with another_api(stack) as url:
+        yield url
+
+
+@pytest.fixture
+async def shaky(stack: Stack) -> AsyncIterator[Shaky]:
+    """An API whose dependencies can be taken away."""
+    async with shaky_api(stack) as shaky:
+        yield shaky
+
+
+@pytest.fixture
+async def hotel(stack: Stack) -> Hotel:
+    """A hotel of the test's own, in euros."""
+    return await open_hotel(stack)
+
+
+@pytest.fixture(autouse=True)
+async def no_faults_left(stack: Stack) -> AsyncIterator[None]:
+    """A fault that a test ordered and that did not strike must not strike in the next one."""
+    yield
+    await stack.stand_ins.heal()

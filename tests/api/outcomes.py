@@ -1,0 +1,23 @@
+"""What came of a decision: the answer to whoever asked, and the money at Stripe."""
+
+from __future__ import annotations
+
+import httpx
+
+from sandbox.people import Guest
+from tests.api.hotels import Hotel
+from tests.workflows.servers import Json
+
+
+async def money(hotel: Hotel, guest: Guest) -> tuple[str, int, int, int]:
+    """A booking's PaymentIntent: its status, what was received, what was refunded, and how many captures."""
+    payment = await hotel.stack.world.payment(guest.booking_id)
+    return payment["status"], payment["amount_received"], payment["refunded"], payment["captures"]
+
+
+def settled(response: httpx.Response) -> Json:
+    """The booking in an answer that says: done."""
+    assert response.status_code == 200, response.text
+    body: Json = response.json()
+    assert body.pop("settled") is True
+    return body

@@ -1,0 +1,310 @@
+"""Health, figures, documentation, the log, and what every answer has in common."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from domain.roles import Role
+from tests.api.events import post_event, unknown_event
+from tests.api.hotels import PASSWORD, PERSON, Hotel
+from tests.api.problems import assert_problem
+from tests.api.stack import Stack, another_api
+from tests.conftest import NewDatabase
+from tests.workflows.servers import Json
+
+_METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+# --- health and figures -----------------------------------------------------------------------------------
+
+
+async def test_health(stack: Stack) -> None:
+    """The process lives, and what it depends on is there."""
+    alive = await stack.http.get(f"{stack.api}/healthz")
+    assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+    ready = await stack.http.get(f"{stack.api}/readyz")
+    assert ready.status_code == 200
+    assert ready.json() == {"status": "ok", "database": "ok", "temporal": "ok", "worker": "ok"}
+
+
+async def figures(stack: Stack, api: str) -> dict[str, float]:
+    """What Prometheus would read, by series."""
+    response = await stack.http.get(f"{api}/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain")
+    lines = (line for line in response.text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+async def test_figures(hotel: Hotel) -> None:
+    """Requests are counted by route, never by address; whatever a caller makes up is no label."""
+    stack = hotel.stack
+    async with another_api(stack) as api:
+        guest = await hotel.draft()
+        url = f"{api}/api/public/hotel/{hotel.slug}/room-bookings/{guest.booking_id}/"
+        await stack.http.get(url)
+        await stack.http.get(url, headers={"Authorization": f"Bearer {guest.token}"})
+        await stack.http.get(f"{api}/made-up/{guest.token}")
+        await stack.http.request("BREW", f"{api}/healthz")
+        await post_event(stack.http, api, unknown_event())
+        found = await figures(stack, api)
+        text = (await stack.http.get(f"{api}/metrics")).text
+    route = "/api/public/hotel/{slug}/room-bookings/{booking_id}/"
+    assert found[f'http_requests_total{{method="GET",route="{route}",status="200"}}'] == 1
+    assert found[f'http_requests_total{{method="GET",route="{route}",status="401"}}'] == 1
+    assert found['http_requests_total{method="GET",route="unmatched",status="404"}'] == 1
+    assert found[f'http_request_duration_seconds_count{{method="GET",route="{route}"}}'] == 2
+    assert "stripe_inbox_backlog" in found
+    assert "BREW" not in text
+    for private in (guest.booking_id, guest.token, hotel.slug):
+        assert private not in text
+
+
+# --- the log ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Everything that is logged, from INFO on, by anybody but the stand-ins' own client."""
+    caplog.set_level(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    yield caplog
+    logging.getLogger("httpx").setLevel(logging.NOTSET)
+
+
+async def test_one_line_per_request(hotel: Hotel, log: pytest.LogCaptureFixture) -> None:
+    """Method, route, status, time and the request's id, as JSON."""
+    log.clear()
+    response = await hotel.stack.http.get(f"{hotel.url}/", headers={"X-Request-ID": "of-the-caller.1"})
+    assert response.headers["x-request-id"] == "of-the-caller.1"
+    [line] = [json.loads(record.message) for record in log.records if record.name == "api.access"]
+    assert line.pop("ms") >= 0
+    assert line == {
+        "method": "GET",
+        "route": "/api/public/hotel/{slug}/",
+        "status": 200,
+        "request_id": "of-the-caller.1",
+    }
+
+
+async def test_nothing_private_is_logged(hotel: Hotel, log: pytest.LogCaptureFixture) -> None:
+    """No name, address, note, token, password, id or query string, by API and worker, through a whole stay."""
+    stack, note = hotel.stack, "The roof has gone"
+    guest = await hotel.held(special_requests="Facing the sea")
+    staff = await hotel.staff(Role.MANAGER)
+    session_id = guest.session_id
+    await guest.verify()
+    await staff.ask("GET", "", params={"q": PERSON["last_name"]})
+    await stack.http.get(f"{hotel.bookings_url}{guest.booking_id}/?token={guest.token}")
+    await stack.http.get(f"{stack.api}/{guest.token}/{PERSON['email']}")
+    await stack.http.post(hotel.bookings_url, json=hotel.wish(guest={**PERSON, "email": "Not-An-Address"}))
+    form = {"username": PERSON["email"], "password": "Wrong-Guess"}
+    await stack.http.post(f"{stack.api}/api/staff/auth/token/", data=form)
+    await staff.decline(guest.booking_id, "OTHER", note)
+    await guest.until("DECLINED")
+    text = "\n".join(f"{record.getMessage()} {record.exc_text or ''}" for record in log.records)
+    assert '"status": 200' in text
+    private = [*PERSON.values(), "Facing the sea", note, guest.token, guest.booking_id, staff.token]
+    private += [staff.email, PASSWORD, "Wrong-Guess", "Not-An-Address", hotel.slug, str(session_id)]
+    by_us = [record.getMessage() for record in log.records if record.name.startswith("api")]
+    assert [word for word in private if any(word in line for line in by_us)] == []
+    # Temporal's own lines name workflows by their ids; what is about people is in nobody's.
+    about_people = [word for word in private if word not in {guest.booking_id, hotel.slug, str(session_id)}]
+    assert [word for word in about_people if word in text] == []
+
+
+# --- errors and headers -----------------------------------------------------------------------------------
+
+
+async def test_nothing_there(stack: Stack) -> None:
+    """404 and 405 are problems like all others; `Allow` says what would do."""
+    for path in ("/", "/api", "/api/public/hotel", "/api/public/hotel/x/y/", "/healthz/", "/%00", "/é"):
+        response = await stack.http.get(stack.api + path)
+        if response.status_code != 200:
+            assert_problem(response, 404, "not_found")
+    for method, path, allowed in (
+        ("POST", "/healthz", "GET"),
+        ("DELETE", "/api/public/hotel/x/", "GET"),
+        ("GET", "/api/staff/auth/token/", "POST"),
+        ("GET", "/api/public/hotel/room-bookings/stripe-webhook/", "POST"),
+    ):
+        response = await stack.http.request(method, stack.api + path)
+        assert_problem(response, 405, "method_not_allowed")
+        assert response.headers["allow"] == allowed
+
+
+async def test_paths_end_in_a_slash(hotel: Hotel) -> None:
+    """Without it there is nothing, and no redirect that would drop a body or a token."""
+    guest = await hotel.draft()
+    headers = {"Authorization": f"Bearer {guest.token}"}
+    response = await hotel.stack.http.get(hotel.bookings_url + guest.booking_id, headers=headers)
+    assert_problem(response, 404, "not_found")
+
+
+async def test_headers_of_every_answer(hotel: Hotel) -> None:
+    """An id of its own, nothing for caches, nothing for other sites; the server does not tell its name."""
+    http, guest = hotel.stack.http, await hotel.draft()
+    headers = {"Authorization": f"Bearer {guest.token}"}
+    answers = await asyncio.gather(
+        http.get(f"{hotel.bookings_url}{guest.booking_id}/", headers=headers),
+        http.get(f"{hotel.bookings_url}{guest.booking_id}/"),
+        http.get(f"{hotel.stack.api}/nothing"),
+        http.post(hotel.bookings_url, content=b"x" * ((1 << 20) + 1)),
+    )
+    assert [answer.status_code for answer in answers] == [200, 401, 404, 413]
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 4
+    for answer in answers:
+        assert re.fullmatch(r"req_[0-9a-f]{16}", answer.headers["x-request-id"])
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "server" not in answer.headers
+
+
+async def test_request_ids_that_are_none(stack: Stack) -> None:
+    """What could forge a line of the log or a header is replaced."""
+    for bad in ("", "a b", "x" * 65, '{"a":1}', "é"):
+        headers = [(b"X-Request-ID", bad.encode())]
+        answer = await stack.http.get(f"{stack.api}/healthz", headers=headers)
+        assert answer.headers["x-request-id"].startswith("req_")
+
+
+async def test_a_defect(stack: Stack, new_database: NewDatabase, log: pytest.LogCaptureFixture) -> None:
+    """500 with an id to report; the log says where, and not with which data."""
+    async with another_api(stack, database_url=await new_database()) as without_tables:
+        url = f"{without_tables}/api/public/hotel/the-secret-inn/"
+        problem = assert_problem(await stack.http.get(url), 500, "internal_error")
+        request_id = problem["request_id"]
+        assert request_id in problem["detail"]
+        assert "ProgrammingError" not in json.dumps(problem)
+    [line] = [record.getMessage() for record in log.records if record.levelno == logging.ERROR]
+    assert request_id in line
+    assert "ProgrammingError" in line
+    assert "storage/catalogue.py" in line
+    assert "the-secret-inn" not in line
+
+
+# --- documentation ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def document(stack: Stack) -> Json:
+    """The OpenAPI document."""
+    found: Json = (await stack.http.get(f"{stack.api}/openapi.json")).json()
+    return found
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    """Every operation with its method and path."""
+    for path, item in document["paths"].items():
+        for method in _METHODS & item.keys():
+            yield method, path, item[method]
+
+
+def references(value: Any) -> Iterator[str]:
+    """Everything a document refers to."""
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for part in value.values():
+            yield from references(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from references(part)
+
+
+async def test_docs_are_served(stack: Stack) -> None:
+    """People read them at /docs."""
+    response = await stack.http.get(f"{stack.api}/docs")
+    assert response.status_code == 200
+    assert "openapi.json" in response.text
+
+
+def test_the_document_is_sound(document: Json) -> None:
+    """Every reference leads somewhere, every schema is one, every operation has a name of its own."""
+    assert document["openapi"].startswith("3.1")
+    schemas = document["components"]["schemas"]
+    for name, schema in schemas.items():
+        Draft202012Validator.check_schema(schema)
+        assert schema, name
+    for reference in set(references(document)):
+        assert reference.startswith("#/components/schemas/"), reference
+        assert reference.rpartition("/")[2] in schemas, reference
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+    for method, path, operation in operations(document):
+        declared = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"}
+        assert declared == set(re.findall(r"{(\w+)}", path)), (method, path)
+
+
+def test_the_document_tells_of_errors(document: Json) -> None:
+    """Each is a problem, and nothing promises another shape of error."""
+    for method, path, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                assert set(response["content"]) == {"application/problem+json"}, (method, path, status)
+    text = json.dumps(document)
+    assert "HTTPValidationError" not in text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("get", "/api/public/hotel/{slug}/", "200 404 503"),
+        ("post", "/api/public/hotel/{slug}/room-bookings/", "201 404 409 413 422 503"),
+        ("post", "/api/public/hotel/{slug}/room-bookings/{booking_id}/submit/", "200 401 404 422 503"),
+        ("get", "/api/public/hotel/{slug}/room-bookings/{booking_id}/", "200 401 404 503"),
+        ("post", "/api/public/hotel/{slug}/room-bookings/{booking_id}/cancel/", "200 202 401 404 409 503"),
+        (
+            "post",
+            "/api/public/hotel/{slug}/room-bookings/{booking_id}/payment/session/",
+            "200 401 404 409 413 422 429 503",
+        ),
+        ("get", "/api/public/hotel/{slug}/room-bookings/{booking_id}/payment/verify/", "200 404 422 503"),
+        ("post", "/api/public/hotel/room-bookings/stripe-webhook/", "200 400 413 503"),
+        ("post", "/api/staff/auth/token/", "200 401 413 422 429 503"),
+        ("get", "/api/staff/hotel/{slug}/room-bookings/", "200 401 404 422 503"),
+        ("get", "/api/staff/hotel/{slug}/room-bookings/{booking_id}/", "200 401 404 503"),
+        (
+            "post",
+            "/api/staff/hotel/{slug}/room-bookings/{booking_id}/approve/",
+            "200 202 401 403 404 409 503",
+        ),
+        (
+            "post",
+            "/api/staff/hotel/{slug}/room-bookings/{booking_id}/decline/",
+            "200 202 401 403 404 409 413 422 503",
+        ),
+        ("post", "/api/staff/hotel/{slug}/room-bookings/{booking_id}/cancel/", "200 202 401 403 404 409 503"),
+        ("post", "/api/realtime/auth/", "200 403 413 422 503"),
+        ("get", "/readyz", "200 503"),
+    ],
+)
+def test_what_an_operation_may_answer(document: Json, method: str, path: str, statuses: str) -> None:
+    """All of it, and no more."""
+    assert sorted(document["paths"][path][method]["responses"]) == statuses.split()
+
+
+async def test_answers_are_as_documented(hotel: Hotel, document: Json) -> None:
+    """Bookings, pages and problems fit their schemas."""
+    guest, staff = await hotel.held(), await hotel.staff()
+    shapes = {"components": document["components"]}
+    for name, answer in (
+        ("BookingView", await guest.look()),
+        ("BookingPage", (await staff.ask("GET", "")).json()),
+        ("DecidedBooking", (await staff.approve(guest.booking_id)).json()),
+        ("Problem", (await staff.decline(guest.booking_id)).json()),
+        ("Problem", (await hotel.ask_for({})).json()),
+        ("HotelView", (await hotel.stack.http.get(f"{hotel.url}/")).json()),
+        ("CreatedBooking", (await hotel.ask_for(hotel.wish())).json()),
+    ):
+        schema = shapes | {"$ref": f"#/components/schemas/{name}"}
+        Draft202012Validator(schema).validate(answer)

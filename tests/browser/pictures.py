@@ -1,0 +1,259 @@
+"""`python -m tests.browser.pictures`: every page, wide and narrow, as the README and docs/ show them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Final
+
+import asyncpg
+import httpx
+import typer
+from PIL import Image
+from playwright.async_api import ViewportSize, async_playwright, expect
+
+from sandbox.people import Addresses, Guest, Staff, Stay, World, wait_until
+from sandbox.stack.stack import Stack
+from tests.browser import chromium
+from tests.browser.booking import REQUESTS, booked, come_by_link, fill_in, hold
+from tests.browser.window import PHONE, ROOT, Window
+from tests.browser.windows import Windows
+from tests.whole import HOTEL, PASSWORD
+
+_OTHERS: Final = "kyoto-inn"
+_WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
+_TALLEST: Final = 1300
+"""Pixels; what is further down adds nothing to a picture."""
+_COLOURS: Final = 256
+_SUITES: Final = 3
+_MAILS: Final = 3
+_PEOPLE: Final = (
+    # Who, days until they come, nights, minutes until the answer is due, room.
+    ("Mateo", "García", 45, 5, -6, "double"),
+    ("Kenji", "Tanaka", 60, 2, 83, "suite"),
+    ("Philippa", "Quarshie", 12, 1, 1139, "double"),
+    ("Lena", "Schmidt", 90, 2, 1379, "double"),
+)
+_PAST: Final = """
+    WITH day AS (SELECT n, n / 6 + 1 AS ago, n * 7 % 10 AS luck FROM generate_series(0, 170) AS n
+                 WHERE n * 13 % 17 > n / 6 % 7)
+    INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
+        guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor,
+        amount_refunded_minor, currency, free_cancel_days, late_cancel_fee_percent, status, reason_code,
+        payment_authorized_at, decision_made_at, decision_made_by, version, created_at, updated_at)
+    SELECT 'BK-PAST-' || n, h.id, r.id, current_date + 30, current_date + 32, 2, 0, 'Past', 'Guest', 'past@example.com',
+        30000, CASE WHEN luck < 7 THEN 30000 ELSE 0 END, 0, 'EUR', 2, 30,
+        CASE WHEN luck < 7 THEN 'CONFIRMED' ELSE 'DECLINED' END,
+        CASE luck WHEN 9 THEN 'APPROVAL_TIMEOUT' WHEN 8 THEN 'OTHER' WHEN 7 THEN 'NO_AVAILABILITY' END,
+        now() - ago * interval '1 day' - (20 + n * 37 % 240) * interval '1 minute', now() - ago * interval '1 day',
+        CASE WHEN luck < 9 THEN 'approver@' || $1 || '.test' ELSE 'system' END, 4,
+        now() - ago * interval '1 day', now() - ago * interval '1 day'
+    FROM day JOIN hotel h ON h.slug = $1 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'
+"""
+
+_PAST_STEPS: Final = """
+    INSERT INTO booking_timeline (booking_id, version, at, from_status, to_status, event, actor)
+    SELECT booking_id, 4, decision_made_at, 'PENDING_APPROVAL', status,
+        CASE WHEN status = 'CONFIRMED' THEN 'approved' WHEN reason_code = 'APPROVAL_TIMEOUT' THEN 'approval_timed_out'
+             ELSE 'declined' END, decision_made_by
+    FROM booking WHERE booking_id LIKE 'BK-PAST-%'
+"""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def pictures(
+    out: Annotated[Path, typer.Option(help="Where they go.")] = ROOT / "docs" / "screenshots",
+) -> None:
+    """Start a stack of its own, stage a few bookings, and photograph every page at two widths."""
+    program = chromium.find()
+    if program is None:
+        raise typer.BadParameter(chromium.NONE)
+    with TemporaryDirectory() as folder, Stack(Path(folder), ui=True) as stack:
+        stack.manage("demo-data", DEMO_PASSWORD=PASSWORD)
+        stack.manage("hotel", "set", HOTEL, "--late-cancel-fee-percent", "30")
+        stack.manage("hotel", "set", _OTHERS, "--payment-window-s", "3")
+        asyncio.run(_take_all(program, stack, out))
+
+
+async def _take_all(program: Path, stack: Stack, out: Path) -> None:
+    url = stack.url
+    async with (
+        async_playwright() as playwright,
+        httpx.AsyncClient(timeout=30, trust_env=False) as http,
+    ):
+        browser = await playwright.chromium.launch(executable_path=program, args=chromium.ARGUMENTS)
+        world = World(http, Addresses(url["api"], url["stripe"], url["pusher"], url["inbox"]))
+        studio = Studio(stack, world, Windows(browser, stack), out)
+        await studio.guests()
+        await studio.staff()
+        await browser.close()
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Where pages are staged and photographed."""
+
+    stack: Stack
+    world: World
+    windows: Windows
+    out: Path
+
+    async def take(self, window: Window, name: str) -> None:
+        """Photograph the page that is open."""
+        for size in (_WIDE, PHONE):
+            await window.page.set_viewport_size(size)
+            png = await window.page.screenshot(full_page=True)
+            whole = Image.open(io.BytesIO(png)).convert("RGB")
+            picture = whole.crop((0, 0, whole.width, min(whole.height, _TALLEST)))
+            few = picture.quantize(_COLOURS, kmeans=1, dither=Image.Dither.NONE)
+            few.save(self.out / f"{name}-{size['width']}.png", optimize=True)
+        await window.page.set_viewport_size(_WIDE)
+
+    async def sql(self, statement: str, *values: Any) -> None:
+        """Write what only time, or a defect, could have written."""
+        connection = await asyncpg.connect(self.stack.database_url)
+        await connection.execute(statement, *values)
+        await connection.close()
+
+    async def guests(self) -> None:
+        """From the front page to every end."""
+        guest, world = await self.windows.open(), self.world
+        approver = await Staff.log_in(world, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
+        for name, path in (
+            ("guest-front", "/"),
+            ("docs", "/docs"),
+            ("guest-not-found", "/hotels/nowhere/"),
+            ("guest-locked", "/bookings/BK-00000-00000-00000/"),
+        ):
+            await guest.go(path)
+            await guest.page.wait_for_load_state("networkidle")
+            await self.take(guest, name)
+        await guest.go(f"/hotels/{HOTEL}/")
+        await guest.press("Send request")
+        await guest.reads("Please look at these again")
+        await self.take(guest, "guest-errors")
+        await fill_in(guest, HOTEL)
+        await expect(guest.page.locator("#price")).to_contain_text("€450.00")
+        await self.take(guest, "guest-hotel")
+        unpaid = await booked(world, _OTHERS)
+        await come_by_link(guest, await booked(world, HOTEL))
+        await self.take(guest, "guest-to-pay")
+        await approver.decline(
+            await hold(guest, world, HOTEL),
+            "NO_AVAILABILITY",
+            "We are painting that week, sorry.\nCome in May?",
+        )
+        await guest.headline("We are sorry: your stay could not be confirmed")
+        await self.take(guest, "guest-declined")
+        booking_id = await hold(guest, world, HOTEL, days_ahead=1)
+        await self.take(guest, "guest-waiting")
+        await approver.approve(booking_id)
+        await guest.headline("Your stay is confirmed")
+        await self.take(guest, "guest-confirmed")
+        await guest.press("Cancel this booking", "link")
+        await guest.headline("Cancel your booking?")
+        await self.take(guest, "guest-cancel")
+        await guest.press("Yes, cancel")
+        await guest.headline("You have cancelled this booking")
+        await self.take(guest, "guest-cancelled")
+        await unpaid.until("EXPIRED")
+        await come_by_link(guest, unpaid)
+        await self.take(guest, "guest-expired")
+        await self.sql("UPDATE booking SET currency = 'ZZZ' WHERE booking_id = $1", unpaid.booking_id)
+        await guest.page.reload()
+        await self.take(guest, "guest-broken")
+        self.stack.pause("postgres")
+        await guest.page.reload()
+        await guest.reads("Trying again")
+        await self.take(guest, "guest-away")
+        self.stack.resume("postgres")
+
+    async def staff(self) -> None:
+        """The console, with a queue, a booking that got stuck, and a month of figures."""
+        approver = await Staff.log_in(self.world, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
+        outside = await self.windows.open()
+        await outside.go("/staff/log-in/")
+        await self.take(outside, "staff-log-in")
+        await self.sql(_PAST, HOTEL)
+        await self.sql(_PAST_STEPS)
+        waiting, stuck = await self._queue(approver)
+        manager = await self.windows.staff("manager")
+        for name, path in (
+            ("staff-queue", ""),
+            ("staff-booking", f"bookings/{waiting}/"),
+            ("staff-approve", f"bookings/{waiting}/approve/"),
+            ("staff-attention", "attention/"),
+            ("staff-stuck", f"bookings/{stuck}/"),
+            ("staff-figures", "figures/"),
+            ("staff-policy", "policy/"),
+            ("staff-people", "people/"),
+        ):
+            await manager.go(f"/staff/{path}")
+            await self.take(manager, name)
+        await manager.press(f"approver@{HOTEL}.test", "link")
+        await manager.headline(f"approver@{HOTEL}.test")
+        await self.take(manager, "staff-person")
+        await self._decisions(manager, waiting)
+
+    async def _decisions(self, manager: Window, waiting: str) -> None:
+        await manager.go(f"/staff/bookings/{waiting}/decline/")
+        await manager.page.get_by_label("Reason").select_option("RATE_ERROR")
+        note = "The price online was last year's. We would love to have you at 175 a night."
+        await manager.page.get_by_label("Note to the guest").fill(note)
+        await expect(manager.page.locator("#letter")).to_contain_text(note[:30])
+        await self.take(manager, "staff-decline")
+        await manager.go(f"/staff/bookings/{waiting}/approve/")
+        await manager.press("Approve and capture €450.00")
+        await manager.reads("Approved: €450.00 was captured")
+        await self.take(manager, "staff-booking-confirmed")
+        await manager.go(f"/staff/bookings/{waiting}/cancel/")
+        await self.take(manager, "staff-cancel")
+        await manager.go("/staff/?view=confirmed")
+        await self.take(manager, "staff-confirmed")
+
+    async def _queue(self, approver: Staff) -> tuple[str, str]:
+        """Let requests wait; returns the one that is decided later, and one whose capture Stripe refuses."""
+        for _ in range(_SUITES):
+            await approver.approve(await self._held("Ada", "Byrne", 60, 2, 600, "suite"))
+        for person in _PEOPLE:
+            await self._held(*person)
+        stuck = await self._held("Tomás", "Walsh", 33, 2, 1439)
+        match = "POST /v1/payment_intents/*/capture"
+        await self.world.fault(self.world.at.stripe, match=match, kind="error_before", status=400, times=50)
+        await approver.approve(stuck)
+        await wait_until(
+            lambda: approver.look(stuck), lambda found: found["needs_attention"], what="a stuck one"
+        )
+        await self.world.http.delete(f"{self.world.at.stripe}/_sandbox/faults")
+        waiting = await self._held("Aoife", "Brennan", 24, 3, 311)
+
+        async def mails() -> int:
+            return len(await self.world.mails(waiting))
+
+        await wait_until(mails, lambda count: count >= _MAILS, what="the mails")
+        return waiting, stuck
+
+    async def _held(
+        self, first: str, last: str, days: int, nights: int, due: int, room: str = "double"
+    ) -> str:
+        person = {"first_name": first, "last_name": last, "phone": "+353 1 496 0199"}
+        person["email"] = f"{first}.{last}@example.com".lower().encode("ascii", "ignore").decode()
+        stay = Stay(HOTEL, room, days_ahead=days, nights=nights, special_requests=REQUESTS)
+        guest = await Guest.book(self.world, stay, person)
+        await guest.pay()
+        await guest.until("PENDING_APPROVAL")
+        await self.sql(
+            "UPDATE booking SET decision_deadline = now() + $2 * interval '1 minute' WHERE booking_id = $1",
+            guest.booking_id,
+            due,
+        )
+        return guest.booking_id
+
+
+if __name__ == "__main__":
+    app()

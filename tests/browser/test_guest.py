@@ -1,0 +1,256 @@
+"""A guest's whole way in a browser: ask, pay, wait, be told, cancel."""
+
+from __future__ import annotations
+
+from playwright.async_api import Browser, Route, expect
+
+from sandbox.people import Staff, World, wait_until
+from sandbox.stack.stack import Stack
+from tests.browser.booking import booked, come_by_link, fill_in, hold
+from tests.browser.window import PATIENCE_MS, Window
+from tests.browser.windows import Windows
+from tests.whole import HOTEL
+
+
+async def mark(window: Window) -> None:
+    """Leave a mark that a reload would wipe out."""
+    await window.page.evaluate("window.mark = 'here'")
+
+
+async def is_marked(window: Window) -> bool:
+    return bool(await window.page.evaluate("window.mark === 'here'"))
+
+
+async def test_from_asking_to_the_refund(guest: Window, world: World, approver: Staff) -> None:
+    """The price appears while choosing; the truth is there at once after paying; approval arrives by itself."""
+    page = guest.page
+    await fill_in(guest, HOTEL, days_ahead=1, nights=2)
+    await expect(page.locator("#price")).to_contain_text("Double room, 2 nights at €150.00")
+    await expect(page.locator("#price")).to_contain_text("€300.00")
+    await guest.press("Send request")
+    await guest.headline("One step left: your card")
+    await guest.press("Give your card")
+    await guest.pay()
+    await guest.headline("Hotel Killarney has your request")
+    assert "?" not in page.url, "no token and no session id is left in the address"
+    await guest.listens()
+    await mark(guest)
+    booking_id = page.url.rstrip("/").rpartition("/")[2]
+    assert (await approver.approve(booking_id)).status_code == 200
+    await guest.headline("Your stay is confirmed")
+    assert await is_marked(guest), "it changed without a reload"
+    assert await page.title() == "Confirmed - Hotel Killarney"
+    await expect(page.locator("#announcer")).to_have_text("Your booking: Confirmed")
+    await guest.press("Cancel this booking", "link")
+    await guest.reads("Cancelling costs €90.00: the hotel keeps it, and €210.00 goes back to your card.")
+    await guest.press("Yes, cancel")
+    await guest.headline("You have cancelled this booking")
+    await guest.reads("€210.00 of the €300.00 you paid is on its way back to your card")
+    payment = await world.payment(booking_id)
+    assert (payment["amount_received"], payment["refunded"]) == (30000, 21000)
+
+
+async def test_a_decline_arrives_by_itself_with_the_hotels_words(
+    guest: Window, world: World, approver: Staff
+) -> None:
+    """Reason and note; what staff type is shown as text."""
+    booking_id = await hold(guest, world, HOTEL)
+    await guest.listens()
+    await mark(guest)
+    note = "Our <img src=x> boiler is out.\nPerhaps in May?"
+    assert (await approver.decline(booking_id, "NO_AVAILABILITY", note)).status_code == 200
+    await guest.headline("We are sorry: your stay could not be confirmed")
+    await guest.reads("The hotel has no such room left for your dates.")
+    await expect(guest.page.locator("blockquote")).to_have_text(note)
+    await guest.reads("The hold of €450.00 has been released")
+    assert await is_marked(guest)
+
+
+async def test_a_page_that_missed_the_news_catches_up(
+    windows: Windows, world: World, approver: Staff
+) -> None:
+    """Realtime is shut off for this browser: looking at the page again is enough, and so is waiting."""
+    guest = await windows.of_its_own()
+    await guest.page.route_web_socket("**/*", lambda socket: socket.close())
+    booking_id = await hold(guest, world, HOTEL)
+    assert (await approver.approve(booking_id)).status_code == 200
+    await guest.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await guest.headline("Your stay is confirmed")
+
+
+async def test_where_pusher_is_reached_over_tls_pages_listen_encrypted(
+    browser: Browser, stack: Stack, world: World
+) -> None:
+    """The stack's own Pusher speaks plainly; a page that is told otherwise goes encrypted, and only so."""
+    booking = await booked(world, HOTEL)
+    page = await browser.new_page()
+
+    async def tell_otherwise(route: Route) -> None:
+        answer = await route.fetch()
+        html = (await answer.text()).replace('data-pusher-tls="no"', 'data-pusher-tls="yes"')
+        policy = answer.headers["content-security-policy"].replace("ws://", "wss://")
+        await route.fulfill(
+            response=answer, body=html, headers={**answer.headers, "content-security-policy": policy}
+        )
+
+    await page.goto(f"{stack.url['api']}/bookings/{booking.booking_id}/?token={booking.token}")
+    await page.route("**/bookings/*/", tell_otherwise)
+    async with page.expect_websocket(timeout=PATIENCE_MS) as opening:
+        await page.reload()
+    assert (await opening.value).url.startswith("wss://127.0.0.1:")
+    await page.close()
+
+
+async def test_without_script_everything_can_be_done(windows: Windows, approver: Staff) -> None:
+    """Forms, links and reloads do."""
+    guest = await windows.of_its_own(java_script_enabled=False)
+    await fill_in(guest, HOTEL)
+    await guest.press("Show the price")
+    await guest.reads("€450.00")
+    await guest.press("Send request")
+    await guest.headline("One step left: your card")
+    await guest.press("Give your card")
+    await guest.pay()
+    await guest.headline("Hotel Killarney has your request")
+    booking_id = guest.page.url.rstrip("/").rpartition("/")[2]
+    assert (await approver.approve(booking_id)).status_code == 200
+    await guest.page.reload()
+    await guest.headline("Your stay is confirmed")
+    await guest.press("Cancel this booking", "link")
+    await guest.press("Yes, cancel")
+    await guest.headline("You have cancelled this booking")
+
+
+async def test_double_clicks_and_the_back_button_book_once(guest: Window, approver: Staff) -> None:
+    """However often the form is sent, there is one booking."""
+    await fill_in(guest, HOTEL, days_ahead=77)
+    await guest.page.get_by_role("button", name="Send request").dblclick()
+    await guest.page.wait_for_url("**/bookings/*/")
+    first = guest.page.url
+    await guest.page.go_back()
+    await guest.press("Send request")
+    await guest.reads("You have sent this very request already.")
+    await guest.press("See the booking you have made", "link")
+    await guest.page.wait_for_url(first)
+    stay = (await approver.look(first.rstrip("/").rpartition("/")[2]))["check_in"]
+    listed = (await approver.ask("GET", "", params={"limit": 100})).json()["items"]
+    assert len([booking for booking in listed if booking["check_in"] == stay]) == 1
+
+
+async def test_the_keyboard_alone_gets_to_the_payment_page(guest: Window) -> None:
+    """Skip link, fields in their order, Enter sends; what is wrong gets the focus."""
+    page = guest.page
+    await guest.go(f"/hotels/{HOTEL}/")
+    await page.keyboard.press("Tab")
+    await expect(page.locator(":focus")).to_have_text("Skip to the content")
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.locator(":focus")).to_have_attribute("name", "room_type")
+    await page.get_by_label("First name").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(":focus")).to_contain_text("Please look at these again")
+    await page.keyboard.press("Tab")
+    await expect(page.locator(":focus")).to_have_text("Room: Please choose a room.")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(":focus")).to_have_attribute("value", "double")
+    await page.keyboard.press("Space")
+    await expect(page.locator(":focus")).to_be_checked()
+
+
+async def test_a_page_waits_for_the_service_to_come_back(guest: Window, world: World, stack: Stack) -> None:
+    """503 says so, and the page goes on by itself once the database answers."""
+    await come_by_link(guest, await booked(world, HOTEL))
+    stack.pause("postgres")
+    try:
+        await guest.page.reload()
+        await guest.headline("We will be right back")
+        await guest.reads("Trying again")
+        await guest.is_accessible()
+    finally:
+        stack.resume("postgres")
+    await guest.headline("One step left: your card")
+
+
+async def test_another_window_of_the_same_booking_follows(
+    windows: Windows, guest: Window, world: World
+) -> None:
+    """Cancelled on the phone, the page at home says so."""
+    booking_id = await hold(guest, world, HOTEL)
+    await guest.listens()
+    phone = await windows.open()
+    await phone.context.add_cookies(
+        [
+            {**cookie, "sameSite": "Lax"}  # type: ignore[typeddict-item]
+            for cookie in await guest.context.cookies(guest.page.url)
+        ]
+    )
+    await phone.go(f"/bookings/{booking_id}/cancel/")
+    await phone.press("Yes, cancel")
+    await guest.headline("You have cancelled this booking")
+
+
+async def test_the_link_in_the_mail_opens_the_page_anywhere(
+    guest: Window, windows: Windows, world: World
+) -> None:
+    """Another browser, nobody logged in: the mail's link is enough, and leaves no token in the address."""
+    booking_id = await hold(guest, world, HOTEL)
+
+    async def mailed() -> list[str]:
+        return [mail["text"] for mail in await world.mails(booking_id) if "Dear Aoife" in mail["text"]]
+
+    [text] = await wait_until(mailed, len, what="the mail to the guest")
+    link = next(word for word in text.split() if "token=" in word)
+    elsewhere = await windows.open()
+    await elsewhere.page.goto(link)
+    await elsewhere.headline("Hotel Killarney has your request")
+    assert elsewhere.page.url == guest.page.url
+
+
+async def test_a_decline_and_a_cancellation_are_accessible(
+    guest: Window, world: World, approver: Staff
+) -> None:
+    """No serious finding of axe-core, wide and narrow."""
+    await approver.decline(await hold(guest, world, HOTEL), "OTHER", "Sorry.\nIn May, perhaps?")
+    await guest.headline("We are sorry: your stay could not be confirmed")
+    await guest.is_accessible()
+    await hold(guest, world, HOTEL)
+    await guest.press("Cancel this request", "link")
+    await guest.headline("Cancel your booking?")
+    await guest.is_accessible()
+    await guest.press("Yes, cancel")
+    await guest.headline("You have cancelled this booking")
+    await guest.is_accessible()
+
+
+async def test_every_page_on_the_way_is_accessible(guest: Window, approver: Staff) -> None:
+    """Also the form with everything wrong, and the pages for links that lead nowhere."""
+    await guest.go("/")
+    await guest.is_accessible()
+    await guest.go(f"/hotels/{HOTEL}/")
+    await guest.is_accessible()
+    await guest.press("Send request")
+    await guest.reads("Please look at these again")
+    await guest.is_accessible()
+    await fill_in(guest, HOTEL)
+    await guest.reads("€450.00")
+    await guest.is_accessible()
+    await guest.press("Send request")
+    await guest.headline("One step left: your card")
+    await guest.is_accessible()
+    await guest.press("Give your card")
+    await guest.pay()
+    await guest.headline("Hotel Killarney has your request")
+    await guest.is_accessible()
+    await approver.approve(guest.page.url.rstrip("/").rpartition("/")[2])
+    await guest.headline("Your stay is confirmed")
+    await guest.is_accessible()
+    for path in ("/hotels/nowhere/", "/bookings/BK-00000-00000-00000/"):
+        await guest.go(path)
+        await guest.is_accessible()
+
+
+async def test_the_documentation_loads_nothing_from_elsewhere(guest: Window) -> None:
+    """Its viewer works under the policy, and is accessible."""
+    await guest.go("/docs")
+    await guest.reads("/api/public/hotel/{slug}/room-bookings/")
+    await guest.is_accessible()

@@ -1,0 +1,86 @@
+"""Judging decisions: every decision, actor, status, reason and time of day, against the contract's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.booking import STAFF_REASON_CODES, ActorKind, Decision, ReasonCode, Status
+from domain.decisions import Verdict, is_carried_out, judge
+
+STATUSES = "DRAFT PENDING_PAYMENT PENDING_APPROVAL CONFIRMED DECLINED EXPIRED CANCELLED".split()
+
+# One column per status, in the order above. `-`: may be carried out now.
+#
+#   "Before authorization 409 not_authorized; decided otherwise, timed out, cancelled or hold gone 409
+#   already_decided; cancel in a status that has no such row 409 not_cancellable, from check-in on 409 too_late."
+WORDS = """
+approve          not_authorized  not_authorized  -               settled         already_decided already_decided already_decided
+decline          not_authorized  not_authorized  -               already_decided BY_WHOM         already_decided already_decided
+cancel:guest     not_cancellable -               -               IN_TIME         not_cancellable not_cancellable settled
+cancel:others    not_cancellable not_cancellable not_cancellable IN_TIME         not_cancellable not_cancellable settled
+"""  # noqa: E501  (a table is easier to check than a nest of conditions)
+
+TABLE = {line.split()[0]: line.split()[1:] for line in WORDS.strip().splitlines()}
+
+
+def expected(decision: str, actor: str, status: str, reason_code: str | None, checked_in: bool) -> str | None:
+    row = decision if decision != "cancel" else f"cancel:{'guest' if actor == 'guest' else 'others'}"
+    word = TABLE[row][STATUSES.index(status)]
+    if word == "IN_TIME":
+        return "too_late" if checked_in else None
+    if word == "BY_WHOM":
+        by_staff = reason_code in {
+            "NO_AVAILABILITY",
+            "RATE_ERROR",
+            "GUEST_REQUIREMENTS",
+            "SUSPECTED_FRAUD",
+            "OTHER",
+        }
+        return "settled" if by_staff else "already_decided"
+    return None if word == "-" else word
+
+
+@pytest.mark.parametrize("checked_in", [False, True], ids=["before check-in", "from check-in on"])
+@pytest.mark.parametrize("actor", ActorKind)
+@pytest.mark.parametrize("decision", Decision)
+def test_every_decision_is_judged_as_the_contract_says(
+    decision: Decision, actor: ActorKind, checked_in: bool
+) -> None:
+    """Whatever the booking's status, and whatever its reason code."""
+    for status in Status:
+        for reason_code in [None, *ReasonCode]:
+            verdict = judge(decision, actor, status, reason_code, checked_in=checked_in)
+            wanted = expected(str(decision), str(actor), str(status), reason_code, checked_in)
+            assert verdict == wanted, (status, reason_code)
+
+
+@pytest.mark.parametrize("decision", Decision)
+def test_reason_codes_may_be_plain_strings(decision: Decision) -> None:
+    """The API reads them from the row, where they are text."""
+    for reason_code in [*map(str, ReasonCode), "", "something else"]:
+        for status in Status:
+            done = is_carried_out(decision, status, reason_code)
+            assert done is (
+                judge(decision, ActorKind.STAFF, status, reason_code, checked_in=False) is Verdict.SETTLED
+            )
+
+
+def test_nobody_declined_what_timed_out() -> None:
+    """A decline of a booking that the system declined is not settled: somebody has to hear that it was late."""
+    by_system = set(ReasonCode) - STAFF_REASON_CODES
+    assert not any(is_carried_out(Decision.DECLINE, Status.DECLINED, code) for code in by_system)
+    assert all(is_carried_out(Decision.DECLINE, Status.DECLINED, code) for code in STAFF_REASON_CODES)
+    assert not is_carried_out(Decision.DECLINE, Status.DECLINED, None)
+
+
+def test_verdicts_double_as_error_codes() -> None:
+    """They are part of the API: none may be renamed."""
+    assert [str(verdict) for verdict in Verdict] == [
+        "settled",
+        "not_authorized",
+        "already_decided",
+        "decision_in_progress",
+        "not_cancellable",
+        "too_late",
+        "needs_attention",
+    ]

@@ -1,0 +1,378 @@
+"""The rules of reconciliation, over every combination of what the three sides can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+
+from domain.booking import ENDED, UNDER_DECISION, Decision, Status
+from domain.erasure import reason_to_keep
+from domain.findings import AskedDecision, Booked, Finding, Kind, Remedy, Seen, SeenPayment, WorkflowState
+from domain.messages import PaymentStatus
+from domain.reconciliation import GRACE, compare, persisting
+from domain.stripe_events import is_news
+
+NOW = datetime(2027, 5, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+TOTAL = 15000
+OWN, OTHER, PAGE = "pi_own", "pi_other", "cs_page"
+
+HELD = SeenPayment(OWN, "BK-1", PaymentStatus.REQUIRES_CAPTURE, TOTAL, "EUR")
+TAKEN = replace(HELD, status=PaymentStatus.SUCCEEDED, received_minor=TOTAL)
+RELEASED = replace(HELD, status=PaymentStatus.CANCELED)
+RETURNED = replace(TAKEN, refunded_minor=TOTAL)
+UNPAID = replace(HELD, status=PaymentStatus.PENDING)
+
+BASE = Booked(
+    booking_id="BK-1",
+    hotel_slug="grand",
+    status=Status.PENDING_PAYMENT,
+    version=3,
+    amount_minor=TOTAL,
+    currency="EUR",
+    created_at=NOW - timedelta(minutes=5),
+    check_in_at=NOW + timedelta(days=20),
+    closes_at=NOW + HOUR,
+)
+RUNNING = Seen(workflow=WorkflowState.RUNNING)
+OVER = Seen(workflow=WorkflowState.COMPLETED)
+
+
+def booked(status: Status, **fields: object) -> Booked:
+    """A booking in this status, with the money that belongs to it."""
+    own = status in {Status.PENDING_APPROVAL, Status.CONFIRMED, Status.DECLINED, Status.CANCELLED}
+    captured = TOTAL if status is Status.CONFIRMED else 0
+    base = replace(
+        BASE, status=status, payment_intent_id=OWN if own else None, captured_minor=captured,
+        decision_deadline=NOW + HOUR if own else None,
+    )  # fmt: skip
+    return replace(base, **fields)  # type: ignore[arg-type]
+
+
+def seen(base: Seen, *payments: SeenPayment, **fields: object) -> Seen:
+    """What Temporal and Stripe say."""
+    return replace(base, payments=payments, **fields)  # type: ignore[arg-type]
+
+
+CLEAN = {
+    "a draft": (booked(Status.DRAFT, closes_at=None), Seen()),
+    "a draft being submitted": (booked(Status.DRAFT, closes_at=None), RUNNING),
+    "waits for payment": (booked(Status.PENDING_PAYMENT), seen(RUNNING, open_pages=(PAGE,))),
+    "a card was refused": (booked(Status.PENDING_PAYMENT), seen(RUNNING, replace(UNPAID))),
+    "waits for a decision": (booked(Status.PENDING_APPROVAL), seen(RUNNING, HELD)),
+    "stuck, and says so": (
+        booked(Status.PENDING_APPROVAL, decision_deadline=NOW - HOUR, needs_attention=True),
+        seen(RUNNING, HELD),
+    ),
+    "confirmed": (booked(Status.CONFIRMED), seen(RUNNING, TAKEN)),
+    "partly refunded, and counted": (
+        booked(Status.CONFIRMED, refunded_minor=100),
+        seen(RUNNING, replace(TAKEN, refunded_minor=100)),
+    ),
+    "disputed, and on record": (
+        booked(Status.CONFIRMED, dispute_recorded=True),
+        seen(RUNNING, replace(TAKEN, disputed=True)),
+    ),
+    "checked in": (booked(Status.CONFIRMED, check_in_at=NOW - HOUR), seen(OVER, TAKEN)),
+    "checked in long ago": (booked(Status.CONFIRMED, check_in_at=NOW - HOUR), seen(Seen(), TAKEN)),
+    "check-in is now": (booked(Status.CONFIRMED, check_in_at=NOW), seen(OVER, TAKEN)),
+    "declined": (booked(Status.DECLINED), seen(OVER, RELEASED)),
+    "declined, mails on their way": (booked(Status.DECLINED), seen(RUNNING, RELEASED)),
+    "declined, captured in part and refunded": (
+        booked(Status.DECLINED, captured_minor=5000, refunded_minor=5000),
+        seen(OVER, replace(TAKEN, received_minor=5000, refunded_minor=5000)),
+    ),
+    "expired": (booked(Status.EXPIRED), OVER),
+    "cancelled while held": (booked(Status.CANCELLED), seen(OVER, RELEASED)),
+    "cancelled, free of charge": (
+        booked(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=TOTAL),
+        seen(OVER, RETURNED),
+    ),
+    "cancelled, less the fee": (
+        booked(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=10500, fee_minor=4500),
+        seen(OVER, replace(TAKEN, refunded_minor=10500)),
+    ),
+    "a late hold, being released": (
+        booked(Status.DECLINED),
+        seen(OVER, RELEASED, replace(HELD, payment_intent_id=OTHER), strays=("stray-1",)),
+    ),
+    "stray money waits for an operator": (
+        booked(Status.DECLINED, needs_attention=True),
+        seen(OVER, RELEASED, strays=("stray-1",)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CLEAN)
+def test_what_agrees_is_no_finding(case: str) -> None:
+    assert compare(*CLEAN[case], NOW) == []
+
+
+SECOND = replace(HELD, payment_intent_id=OTHER)
+SECOND_TAKEN = replace(TAKEN, payment_intent_id=OTHER)
+ASKED = (AskedDecision("cmd_1", Decision.APPROVE, NOW - HOUR),)
+LOST = Seen(workflow=WorkflowState.LOST)
+
+CASES: dict[str, tuple[Booked, Seen, list[tuple[Kind, Remedy, str]]]] = {
+    "lost while waiting for payment": (
+        booked(Status.PENDING_PAYMENT), LOST, [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
+    ),
+    "completed while waiting for payment": (
+        booked(Status.PENDING_PAYMENT), OVER, [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
+    ),
+    "no workflow at all, and the hold is gone as well": (
+        booked(Status.PENDING_APPROVAL), seen(Seen(), RELEASED), [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
+    ),
+    "a stay without a workflow, with a refund": (
+        booked(Status.CONFIRMED),
+        seen(LOST, replace(TAKEN, refunded_minor=100)),
+        [(Kind.WORKFLOW_MISSING, Remedy.RESUME, ""), (Kind.REFUND_UNCOUNTED, Remedy.TELL, OWN)],
+    ),
+    "a submission that was lost": (
+        booked(Status.DRAFT, closes_at=None), LOST, [(Kind.SUBMISSION_LOST, Remedy.SUBMIT, "")],
+    ),
+    "a draft whose workflow is done": (
+        booked(Status.DRAFT, closes_at=None), OVER, [(Kind.STATUS_DIFFERS, Remedy.REPORT, "")],
+    ),
+    "a submission nobody works on": (
+        booked(Status.DRAFT, closes_at=None, created_at=NOW - GRACE - HOUR),
+        RUNNING,
+        [(Kind.OVERDUE, Remedy.REPORT, "")],
+    ),
+    "paid, says only Stripe": (
+        booked(Status.PENDING_PAYMENT), seen(RUNNING, HELD), [(Kind.HOLD_UNSEEN, Remedy.TELL, OWN)],
+    ),
+    "captured before we knew of the hold": (
+        booked(Status.PENDING_PAYMENT), seen(RUNNING, TAKEN), [(Kind.HOLD_UNSEEN, Remedy.TELL, OWN)],
+    ),
+    "the hold is gone": (
+        booked(Status.PENDING_APPROVAL), seen(RUNNING, RELEASED), [(Kind.HOLD_GONE, Remedy.TELL, OWN)],
+    ),
+    "captured outside": (
+        booked(Status.PENDING_APPROVAL), seen(RUNNING, TAKEN), [(Kind.CAPTURE_UNSEEN, Remedy.TELL, OWN)],
+    ),
+    "the hold is of another amount": (
+        booked(Status.PENDING_APPROVAL),
+        seen(RUNNING, replace(HELD, amount_minor=1)),
+        [(Kind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
+    ),
+    "the hold is in another currency": (
+        booked(Status.PENDING_APPROVAL),
+        seen(RUNNING, replace(HELD, currency="USD")),
+        [(Kind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
+    ),
+    "a second hold while waiting for a decision": (
+        booked(Status.PENDING_APPROVAL), seen(RUNNING, HELD, SECOND), [(Kind.SECOND_PAYMENT, Remedy.TELL, OTHER)],
+    ),
+    "a second hold on a confirmed booking": (
+        booked(Status.CONFIRMED), seen(RUNNING, TAKEN, SECOND), [(Kind.SECOND_PAYMENT, Remedy.TELL, OTHER)],
+    ),
+    "money for a draft": (
+        booked(Status.DRAFT, closes_at=None), seen(Seen(), SECOND), [(Kind.SECOND_PAYMENT, Remedy.REPORT, OTHER)],
+    ),
+    "confirmed and only held": (
+        booked(Status.CONFIRMED), seen(RUNNING, HELD), [(Kind.CONFIRMED_UNPAID, Remedy.REPORT, OWN)],
+    ),
+    "confirmed and released": (
+        booked(Status.CONFIRMED), seen(RUNNING, RELEASED), [(Kind.CONFIRMED_UNPAID, Remedy.REPORT, OWN)],
+    ),
+    "captured in part": (
+        booked(Status.CONFIRMED),
+        seen(RUNNING, replace(TAKEN, received_minor=1)),
+        [(Kind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
+    ),
+    "a refund and a dispute nobody counted": (
+        booked(Status.CONFIRMED),
+        seen(RUNNING, replace(TAKEN, refunded_minor=1, disputed=True)),
+        [(Kind.REFUND_UNCOUNTED, Remedy.TELL, OWN), (Kind.DISPUTE_UNCOUNTED, Remedy.TELL, OWN)],
+    ),
+    "a refund that came back": (
+        booked(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=TOTAL),
+        seen(OVER, TAKEN),
+        [(Kind.REFUND_SHORT, Remedy.REPORT, OWN), (Kind.REFUND_UNCOUNTED, Remedy.TELL, OWN)],
+    ),
+    "more kept than the fee": (
+        booked(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=10000, fee_minor=4500),
+        seen(OVER, replace(TAKEN, refunded_minor=10000)),
+        [(Kind.REFUND_SHORT, Remedy.REPORT, OWN)],
+    ),
+    "a cancelled booking's card is held": (
+        booked(Status.CANCELLED), seen(OVER, HELD), [(Kind.HOLD_AFTER_END, Remedy.REPORT, OWN)],
+    ),
+    "a declined booking's card is held": (
+        booked(Status.DECLINED), seen(OVER, HELD), [(Kind.HOLD_AFTER_END, Remedy.TELL, OWN)],
+    ),
+    "a late hold": (booked(Status.EXPIRED), seen(OVER, SECOND), [(Kind.HOLD_AFTER_END, Remedy.TELL, OTHER)]),
+    "late money": (booked(Status.EXPIRED), seen(OVER, SECOND_TAKEN), [(Kind.MONEY_AFTER_END, Remedy.TELL, OTHER)]),
+    "a late hold that cannot be released": (
+        booked(Status.EXPIRED, needs_attention=True),
+        seen(OVER, SECOND, strays=("stray-1",)),
+        [(Kind.HOLD_AFTER_END, Remedy.REPORT, OTHER)],
+    ),
+    "a page left open": (
+        booked(Status.EXPIRED), seen(OVER, open_pages=(PAGE,)), [(Kind.PAGE_OPEN, Remedy.CLOSE_PAGE, PAGE)],
+    ),
+    "a second page beside a hold": (
+        booked(Status.PENDING_APPROVAL),
+        seen(RUNNING, HELD, open_pages=(PAGE,)),
+        [(Kind.PAGE_OPEN, Remedy.CLOSE_PAGE, PAGE)],
+    ),
+    "a decision nobody answers": (
+        booked(Status.EXPIRED, open_decisions=ASKED), OVER,
+        [(Kind.DECISION_LEFT_OPEN, Remedy.CLOSE_DECISION, "cmd_1")],
+    ),
+    "a call for help nobody hears": (
+        booked(Status.EXPIRED, needs_attention=True), OVER, [(Kind.ATTENTION_UNHEARD, Remedy.RESUME, "")],
+    ),
+    "a payment Stripe does not know": (
+        booked(Status.PENDING_APPROVAL),
+        seen(RUNNING, own_is_unknown=True),
+        [(Kind.PAYMENT_UNKNOWN, Remedy.REPORT, OWN)],
+    ),
+    "a confirmed booking without a payment": (
+        booked(Status.CONFIRMED, payment_intent_id=None), RUNNING, [(Kind.PAYMENT_UNKNOWN, Remedy.REPORT, "")],
+    ),
+    "another status in the workflow": (
+        booked(Status.PENDING_PAYMENT),
+        seen(RUNNING, workflow_status="PENDING_APPROVAL"),
+        [(Kind.STATUS_DIFFERS, Remedy.REPORT, "")],
+    ),
+    "past its payment window": (
+        booked(Status.PENDING_PAYMENT, closes_at=NOW - GRACE - HOUR), RUNNING, [(Kind.OVERDUE, Remedy.REPORT, "")],
+    ),
+    "past its decision deadline": (
+        booked(Status.PENDING_APPROVAL, decision_deadline=NOW - GRACE - HOUR),
+        seen(RUNNING, HELD),
+        [(Kind.OVERDUE, Remedy.REPORT, "")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_disagrees_is_found(case: str) -> None:
+    row, said, expected = CASES[case]
+    found = compare(row, said, NOW)
+    assert [(finding.kind, finding.remedy, finding.subject) for finding in found] == expected
+    assert all(finding.detail and finding.status == row.status for finding in found)
+
+
+def test_a_deadline_just_over_is_no_finding_yet() -> None:
+    row = booked(Status.PENDING_APPROVAL, decision_deadline=NOW - GRACE)
+    assert compare(row, seen(RUNNING, HELD), NOW) == []
+
+
+# --- over every combination ---
+
+_OWNS = (None, UNPAID, HELD, TAKEN, replace(TAKEN, received_minor=1), RETURNED, RELEASED)
+_OTHERS = (None, UNPAID, HELD, TAKEN, RETURNED, RELEASED)
+
+
+def _combinations() -> Iterator[tuple[Booked, Seen]]:
+    for status, state, own, other, flagged, strays, page, has_come, named, asked in product(
+        Status, WorkflowState, _OWNS, _OTHERS, (False, True), ((), ("stray-1",)), ((), (PAGE,)), (False, True),
+        (False, True), ((), ASKED),
+    ):  # fmt: skip
+        payments = [own] if own else []
+        payments += [replace(other, payment_intent_id=OTHER)] if other else []
+        row = booked(
+            status,
+            payment_intent_id=OWN if named else None,
+            needs_attention=flagged,
+            check_in_at=NOW - HOUR if has_come else NOW + HOUR,
+            open_decisions=asked,
+        )
+        unknown = named and own is None
+        yield row, seen(Seen(state), *payments, strays=strays, open_pages=page, own_is_unknown=unknown)
+
+
+def _is_entitled(row: Booked, payment: SeenPayment) -> bool:
+    """M2 and M3 in other words: whether this booking may hold this card, or keep this money."""
+    if payment.payment_intent_id != row.payment_intent_id:
+        return False
+    if payment.is_held:
+        return row.status is Status.PENDING_APPROVAL
+    return row.status is Status.CONFIRMED or payment.kept_minor == 0
+
+
+def test_every_combination_keeps_the_promises() -> None:
+    count = 0
+    for row, said in _combinations():
+        found = compare(row, said, NOW)
+        count += 1
+        _check(row, said, found)
+    assert count == 7 * 4 * 7 * 6 * 2**6
+
+
+def _check(row: Booked, said: Seen, found: list[Finding]) -> None:
+    case = (row, said, found)
+    kinds = {finding.kind for finding in found}
+    running = said.workflow is WorkflowState.RUNNING
+    assert len({finding.key for finding in found}) == len(found), case
+    # M5: whoever needs a workflow and has none gets one; nobody who has one gets another.
+    needs_one = row.status in UNDER_DECISION or (row.status is Status.CONFIRMED and row.check_in_at > NOW)
+    resumed = any(finding.remedy is Remedy.RESUME for finding in found)
+    assert not (resumed and running), case
+    assert (Kind.WORKFLOW_MISSING in kinds) == (needs_one and not running), case
+    # M3: money at stake that is not the booking's to keep is found, unless somebody is at it.
+    for payment in said.payments:
+        if (
+            payment.is_at_stake
+            and not _is_entitled(row, payment)
+            and not said.strays
+            and needs_told(row, said)
+        ):
+            about = [finding for finding in found if finding.subject == payment.payment_intent_id]
+            assert about, case
+    # M2: a confirmed booking that was not paid in full is found.
+    own = next(
+        (payment for payment in said.payments if payment.payment_intent_id == row.payment_intent_id), None
+    )
+    if row.status is Status.CONFIRMED and (own is None or own.received_minor != TOTAL):
+        assert kinds & {Kind.CONFIRMED_UNPAID, Kind.AMOUNT_DIFFERS, Kind.PAYMENT_UNKNOWN}, case
+    for finding in found:
+        _check_remedy(row, said, finding, case)
+
+
+def needs_told(row: Booked, said: Seen) -> bool:
+    """A booking that is given its workflow back reads its own payment then: nothing has to be told."""
+    return row.status is not Status.PENDING_APPROVAL or said.workflow is WorkflowState.RUNNING
+
+
+def _check_remedy(row: Booked, said: Seen, finding: Finding, case: object) -> None:
+    match finding.remedy:
+        case Remedy.TELL:
+            # A workflow drops what cannot be news to it: then telling would heal nothing.
+            own = finding.subject == row.payment_intent_id
+            assert is_news(finding.hint, row.status, about_own_payment=own), case
+            assert row.status is not Status.DRAFT, case
+            assert not said.strays, case
+        case Remedy.CLOSE_PAGE:
+            assert row.status not in {Status.DRAFT, Status.PENDING_PAYMENT}, case
+        case Remedy.CLOSE_DECISION:
+            over = row.status in ENDED or (row.status is Status.CONFIRMED and row.check_in_at < NOW)
+            assert over, case
+            assert said.workflow is not WorkflowState.RUNNING, case
+        case Remedy.SUBMIT:
+            assert (row.status, said.workflow) == (Status.DRAFT, WorkflowState.LOST), case
+        case Remedy.RESUME | Remedy.HAND_ON | Remedy.REPORT:
+            pass
+
+
+def test_only_what_is_so_twice_persists() -> None:
+    once = Finding(Kind.HOLD_UNSEEN, "BK-1", Remedy.TELL, OWN, "held")
+    again = replace(once, detail="captured")
+    other = replace(once, booking_id="BK-2")
+    assert persisting([once], [again, other]) == [again]
+    assert persisting([once], []) == []
+    assert persisting([], [once]) == []
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("checked_in", [False, True])
+def test_a_guest_may_be_erased_once_the_booking_is_over(status: Status, *, checked_in: bool) -> None:
+    over = status in ENDED or (status is Status.CONFIRMED and checked_in)
+    assert (reason_to_keep(status, checked_in=checked_in) is None) == over

@@ -1,0 +1,82 @@
+"""The whole stack, and everybody logged in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from sandbox.evidence import Evidence, delivered_events, read_database, read_sandbox
+from sandbox.histories import Temporal
+from sandbox.invariants import check, violations
+from sandbox.people import Addresses, Staff, World, wait_until
+from sandbox.stack import Stack
+from tests.e2e.told import Team
+from tests.whole import HOTEL, PASSWORD
+
+
+@pytest.fixture(scope="session")
+def stack(whole_stack: Stack) -> Stack:
+    """Everything, running."""
+    return whole_stack
+
+
+@pytest.fixture(scope="session")
+async def world(stack: Stack) -> AsyncIterator[World]:
+    """The stack over HTTP. When its last test has passed, every promise is checked over all bookings."""
+    at = Addresses(
+        api=stack.url["api"],
+        stripe=stack.url["stripe"],
+        pusher=stack.url["pusher"],
+        inbox=stack.url["inbox"],
+    )
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        world = World(http, at)
+        yield world
+
+        async def broken() -> list[str]:
+            return violations(check(await _evidence(stack, world)))
+
+        await wait_until(broken, lambda found: not found, timeout_s=20, what="every promise to hold")
+        assert violations(check(await _evidence(stack, world, histories=True))) == []
+
+
+async def _evidence(stack: Stack, world: World, *, histories: bool = False) -> Evidence:
+    rows, inbox = await read_database(stack.database_url)
+    temporal = Temporal(stack.temporal_address)
+    workflows = await temporal.statuses()
+    return Evidence(
+        bookings=rows,
+        inbox=inbox,
+        ledger=await read_sandbox(world.http, world.at.stripe, "ledger"),
+        messages=await read_sandbox(world.http, world.at.pusher, "messages"),
+        mails=await read_sandbox(world.http, world.at.inbox, "messages"),
+        workflows=workflows,
+        histories=await temporal.histories(workflows) if histories else None,
+        delivered=await delivered_events(world.http, world.at.stripe),
+    )
+
+
+@pytest.fixture(autouse=True)
+async def no_faults_left(world: World) -> AsyncIterator[None]:
+    """A fault that a test ordered and that did not strike must not strike in the next one."""
+    yield
+    for stand_in in (world.at.stripe, world.at.pusher, world.at.inbox):
+        await world.http.delete(f"{stand_in}/_sandbox/faults")
+
+
+@pytest.fixture(scope="session")
+async def team(world: World) -> Team:
+    """The people of the hotel most tests are about."""
+    viewer, approver, manager = [
+        await Staff.log_in(world, HOTEL, f"{role}@{HOTEL}.test", PASSWORD)
+        for role in ("viewer", "approver", "manager")
+    ]
+    return Team(viewer, approver, manager)
+
+
+@pytest.fixture(scope="session")
+def pusher_key(stack: Stack) -> str:
+    """The public key browsers connect to Pusher with."""
+    return str(stack.environment["PUSHER_KEY"])

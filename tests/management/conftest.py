@@ -1,0 +1,126 @@
+"""Servers once per process; for each test (or module) a database, a Stripe and a worker of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import stripe
+from temporalio.testing import WorkflowEnvironment
+from typer.testing import CliRunner
+
+from manage import build_app
+from storage.database import Database
+from tests.conftest import NewDatabase
+from tests.management.office import Office
+from tests.workflows.servers import PUSHER, STRIPE_KEY, StandIns, stand_ins
+
+TEMPORAL = Path(sys.executable).with_name("temporal")
+TEMPLATE = "bookings_template"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Stripe's SDK hands httpx its bodies in a way that httpx no longer likes.
+    config.addinivalue_line("filterwarnings", "ignore:Use 'content=:DeprecationWarning")
+    # Stripe's client keeps its connections to the end of the process; here workers and commands come and go.
+    config.addinivalue_line("filterwarnings", "ignore:unclosed:ResourceWarning")
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[WorkflowEnvironment]:
+    """A Temporal server that knows nothing of the product yet."""
+    async with await WorkflowEnvironment.start_local(dev_server_existing_path=str(TEMPORAL)) as env:
+        yield env
+    # Workers keep their connections to Stripe to the end of the process, which here outlives them.
+    for client in gc.get_objects():
+        if isinstance(client, stripe.HTTPXClient):
+            await client.close_async()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture(scope="session")
+def base(temporal: WorkflowEnvironment) -> dict[str, str]:
+    """The part of the configuration that all tests share."""
+    return {
+        "TEMPORAL_ADDRESS": temporal.client.service_client.config.target_host,
+        "STRIPE_SECRET_KEY": STRIPE_KEY,
+        "STRIPE_WEBHOOK_SECRET": "whsec_of_the_management_tests",
+        "PUSHER_APP_ID": PUSHER.app_id,
+        "PUSHER_KEY": PUSHER.key,
+        "PUSHER_SECRET": PUSHER.secret,
+        "PUSHER_HOST": "127.0.0.1",
+        "PUSHER_SSL": "false",
+        "SMTP_HOST": "127.0.0.1",
+        "EMAIL_FROM": "bookings@hotels.test",
+        "PUBLIC_BASE_URL": "http://127.0.0.1:8000",
+        "AUTH_SECRET": "an-auth-secret-for-management-tests-only",
+    }
+
+
+@pytest.fixture(scope="session")
+async def migrated(new_database: NewDatabase, base: Mapping[str, str]) -> str:
+    """The name of a database as `migrate` leaves it, to be copied; Temporal knows what it has to know as well."""
+    # The schedules go to a queue of their own: no test's worker shall sweep for another test.
+    variables = {**base, "DATABASE_URL": await new_database(name=TEMPLATE), "TEMPORAL_TASK_QUEUE": "nobody"}
+    result = await asyncio.to_thread(lambda: CliRunner().invoke(build_app(), ["migrate"], env=variables))
+    assert result.exit_code == 0, result.output
+    return TEMPLATE
+
+
+@asynccontextmanager
+async def open_office(
+    database_url: str, base: Mapping[str, str], temporal: WorkflowEnvironment, folder: Path
+) -> AsyncIterator[Office]:
+    """An office with a worker, until the block ends."""
+    async with AsyncExitStack() as stack:
+        running: StandIns = await stack.enter_async_context(stand_ins(folder))
+        environment = {
+            **base,
+            "DATABASE_URL": database_url,
+            "TEMPORAL_TASK_QUEUE": f"bookings-{secrets.token_hex(4)}",
+            "STRIPE_API_BASE": running.stripe.url,
+            "PUSHER_PORT": str(httpx.URL(running.pusher.url).port),
+            "SMTP_PORT": str(running.smtp_port),
+        }
+        database = Database(environment["DATABASE_URL"])
+        stack.push_async_callback(database.close)
+        office = Office(environment, running, temporal.client, database)
+        office.start_worker()
+        stack.push_async_callback(office.close)
+        yield office
+
+
+@pytest.fixture
+async def office(
+    new_database: NewDatabase,
+    migrated: str,
+    base: Mapping[str, str],
+    temporal: WorkflowEnvironment,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Office]:
+    """An office of the test's own."""
+    folder = tmp_path_factory.mktemp("stripe")
+    url = await new_database(template=migrated)
+    async with open_office(url, base, temporal, folder) as office:
+        yield office
+
+
+@pytest.fixture(scope="module")
+async def shared_office(
+    new_database: NewDatabase,
+    migrated: str,
+    base: Mapping[str, str],
+    temporal: WorkflowEnvironment,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Office]:
+    """An office that the tests of one module share."""
+    folder = tmp_path_factory.mktemp("stripe")
+    url = await new_database(template=migrated)
+    async with open_office(url, base, temporal, folder) as office:
+        yield office

@@ -1,0 +1,179 @@
+"""`guest erase`: the guest goes from everywhere, and the books stay whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from api.views import Found, show
+from domain.booking import Decision, MailKind, Status
+from domain.messages import Mailing
+from models import Booking, IdempotentRequest, ReturnAddresses, RoomType
+from storage.bookings import keep_return_addresses
+from tests.management.office import Office, Stay, eventually
+from tests.workflows.servers import Json
+
+_GUESTS = (
+    "guest_first_name",
+    "guest_last_name",
+    "guest_email",
+    "guest_phone",
+    "special_requests",
+    "reason_note",
+)
+
+
+async def _everything(office: Office) -> str:
+    """All rows of all tables, as text."""
+    async with office.database.transaction() as db:
+        tables = await db.scalars(
+            text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+        )
+        rows = [
+            row[0]
+            for table in tables.all()
+            for row in await db.execute(text(f'SELECT row_to_json(t)::text FROM "{table}" t'))  # noqa: S608
+        ]
+    return "\n".join(rows)
+
+
+async def _mails(office: Office, stay: Stay) -> list[Json]:
+    found: list[Json] = await office.stand_ins.mail.ask(
+        "GET", "/_sandbox/messages", params={"booking_id": stay.booking_id}
+    )
+    return found
+
+
+async def _told(office: Office, stay: Stay, mails: int) -> None:
+    async def enough() -> bool:
+        to_guest = [mail for mail in await _mails(office, stay) if stay.guest_email in mail["to"]]
+        return len(to_guest) >= mails
+
+    await eventually("the guest's mails", enough)
+
+
+async def _over(office: Office) -> Stay:
+    """A booking that was declined with a note, and whatever else may name its guest."""
+    stay = await office.held()
+    command_id = await stay.send(Decision.DECLINE, reason_note=f"Dear {stay.private[0]}, we are full.")
+    await stay.outcome(command_id)
+    await stay.handle.result()
+    await _told(office, stay, 2)
+    assert stay.hotel.id is not None
+    answer = {
+        "booking_id": stay.booking_id,
+        "guest": {"first_name": stay.private[0], "last_name": stay.private[1], "email": stay.guest_email},
+        "special_requests": stay.private[4],
+        "access_token": "token",
+    }
+    async with office.database.transaction() as db:
+        db.add(
+            IdempotentRequest(
+                hotel_id=stay.hotel.id, key="k", body_hash="h", booking_id=stay.booking_id, response=answer
+            )
+        )
+        addresses = ReturnAddresses(
+            booking_id=stay.booking_id, success_url=f"https://shop.test/?guest={stay.guest_email}"
+        )
+        await keep_return_addresses(db, addresses)
+    return stay
+
+
+def _books(row: Booking) -> dict[str, Any]:
+    left_out = {*_GUESTS, "guest_erased_at"}
+    return {name: value for name, value in row.model_dump().items() if name not in left_out}
+
+
+async def test_erase_removes_the_guest_and_keeps_the_books(office: Office) -> None:
+    stay = await _over(office)
+    before, timeline = await stay.row(), await stay.timeline()
+    everything = await _everything(office)
+    assert [word for word in stay.private if word not in everything] == []
+
+    said = await office.done("guest", "erase", stay.booking_id)
+
+    assert "removed for good" in said
+    everything = await _everything(office)
+    assert [word for word in stay.private if word in everything] == []
+    after = await stay.row()
+    assert after.guest_erased_at is not None
+    assert _books(after) == _books(before)
+    assert [step.model_dump() for step in await stay.timeline()] == [step.model_dump() for step in timeline]
+    for kept in (
+        before.payment_intent_id,
+        "authorized",
+        "declined",
+        stay.person.email,
+        '"access_token": "token"',
+    ):
+        assert str(kept) in everything
+
+
+async def test_a_second_time_says_when_it_was_done(shared_office: Office) -> None:
+    stay = await shared_office.declined()
+    await shared_office.done("guest", "erase", stay.booking_id)
+    erased_at = (await stay.row()).guest_erased_at
+    said = await shared_office.done("guest", "erase", stay.booking_id)
+    assert f"was removed on {erased_at:%Y-%m-%d %H:%M} UTC already" in said
+    assert (await stay.row()).guest_erased_at == erased_at
+
+
+async def test_an_erased_guest_gets_no_more_mails(shared_office: Office) -> None:
+    stay = await shared_office.declined()
+    await _told(shared_office, stay, 2)
+    await shared_office.done("guest", "erase", stay.booking_id)
+    before = await _mails(shared_office, stay)
+    mailing = Mailing(stay.booking_id, (MailKind.DECLINED, MailKind.STAFF_PAYMENT_NOTICE), 4)
+    await shared_office.emails().send(mailing)
+    new = [mail for mail in await _mails(shared_office, stay) if mail not in before]
+    # Staff are told as before, and not about whom.
+    assert [mail["to"] for mail in new] == [[stay.person.email]]
+    assert not [word for mail in new for word in stay.private if word in str(mail)]
+
+
+async def test_an_erased_booking_is_shown_as_before(shared_office: Office) -> None:
+    stay = await shared_office.declined()
+    await shared_office.done("guest", "erase", stay.booking_id)
+    async with shared_office.database.transaction() as db:
+        row = await stay.row()
+        room = await db.get_one(RoomType, row.room_type_id)
+        shown = (await show(db, Found(row, stay.hotel, room))).model_dump(mode="json")
+    assert shown["guest"] == {"first_name": "Erased", "last_name": "guest", "email": "", "phone": None}
+    assert (shown["status"], shown["amount"], shown["special_requests"]) == ("DECLINED", "150.00", None)
+    said = await shared_office.done("booking", "show", stay.booking_id)
+    assert "erased on" in said
+    assert "@example.com" not in said
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        ("draft", "a draft, which deletes itself"),
+        ("submitted", "waits for a payment or a decision"),
+        ("held", "waits for a payment or a decision"),
+        ("confirmed", "has not checked in yet"),
+    ],
+)
+async def test_a_booking_that_is_not_over_keeps_its_guest(
+    shared_office: Office, make: str, reason: str
+) -> None:
+    stay: Stay = await getattr(shared_office, make)()
+    result = await shared_office.run("guest", "erase", stay.booking_id)
+    assert result.exit_code == 1
+    assert reason in result.stderr
+    row = await stay.row()
+    assert (row.guest_email, row.guest_erased_at) == (stay.guest_email, None)
+
+
+async def test_a_stay_that_has_begun_is_over(shared_office: Office) -> None:
+    stay = await shared_office.draft(check_in_days=-1)
+    await stay.set(status=Status.CONFIRMED)
+    await shared_office.done("guest", "erase", stay.booking_id)
+    assert (await stay.row()).guest_email == ""
+
+
+async def test_no_such_booking(shared_office: Office) -> None:
+    result = await shared_office.run("guest", "erase", "BK-00000-00000-00000")
+    assert (result.exit_code, result.stderr) == (1, "There is no booking BK-00000-00000-00000.\n")

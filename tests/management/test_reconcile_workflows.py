@@ -1,0 +1,169 @@
+"""Bookings that lost their workflow: reconciliation, here run by its own workflow, gives them one back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlmodel import col
+from temporalio.client import WorkflowExecutionStatus
+from typer.testing import Result
+
+from activities.delivery import hand_on
+from domain.booking import Decision, Status
+from domain.decisions import Verdict
+from domain.findings import Kind, Outcome, Remedy
+from domain.reconciliation_run import Tally
+from models import ReconciliationFinding, ReconciliationRun, StripeWebhookEvent, utc_now
+from storage.inbox import keep_event
+from storage.reconciliation_runs import findings_of
+from tests.management.office import Office, Stay, eventually
+from workflows.reconcile import ReconcileWorkflow
+
+_EVENT_ID = "evt_of_a_lost_booking"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Bookings whose workflows were terminated; then a dry run, then a real one.
+
+    Args:
+        approved: with an approval that was signalled and not carried out.
+        command_id: that approval.
+        paying: its guest has paid, and the event has come.
+        told: what became of the event before reconciliation.
+        again: treated in the last three runs.
+        dry: what the dry run said.
+        after_dry: the workflow of `confirmed` after it.
+    """
+
+    approved: Stay
+    command_id: str
+    confirmed: Stay
+    paying: Stay
+    told: str | None
+    again: Stay
+    dry: Result
+    after_dry: WorkflowExecutionStatus | None
+    tally: Tally
+
+
+async def _lost_with_an_event(office: Office) -> tuple[Stay, str | None]:
+    stay = await office.submitted()
+    await stay.open_page()
+    await stay.lose_workflow()
+    await stay.pay()
+    [payment] = await stay.payments()
+    event = StripeWebhookEvent(
+        event_id=_EVENT_ID,
+        event_type="payment_intent.amount_capturable_updated",
+        booking_id=stay.booking_id,
+        payment_intent_id=payment["id"],
+        received_at=utc_now() - timedelta(minutes=5),
+    )
+    async with office.database.transaction() as db:
+        await keep_event(db, event)
+    return stay, await hand_on(office.database, office.client, office.settings.temporal_task_queue, event)
+
+
+async def _lost_again(office: Office) -> Stay:
+    stay = await office.held()
+    await stay.lose_workflow()
+    async with office.database.transaction() as db:
+        for number in range(3):
+            run_id = f"run-{number}"
+            db.add(
+                ReconciliationRun(
+                    run_id=run_id, started_by="schedule", started_at=utc_now(), since=utc_now(), complete=True
+                )
+            )
+            await db.flush()
+            db.add(
+                ReconciliationFinding(
+                    run_id=run_id,
+                    kind=Kind.WORKFLOW_MISSING,
+                    booking_id=stay.booking_id,
+                    remedy=Remedy.RESUME,
+                    outcome=Outcome.HEALED,
+                )
+            )
+    return stay
+
+
+@pytest.fixture(scope="module")
+async def lost(shared_office: Office) -> Lost:
+    office = shared_office
+    approved, confirmed = await office.held(), await office.confirmed()
+    paying, told = await _lost_with_an_event(office)
+    again = await _lost_again(office)
+    await office.stop_worker()
+    command_id = await approved.send(Decision.APPROVE)
+    await approved.lose_workflow()
+    await confirmed.lose_workflow()
+    office.start_worker()
+    dry = await office.run("reconcile", "--dry-run")
+    after_dry = (await confirmed.handle.describe()).status
+    tally = await office.client.execute_workflow(
+        ReconcileWorkflow.run, id="reconcile-test", task_queue=office.settings.temporal_task_queue
+    )
+    return Lost(approved, command_id, confirmed, paying, told, again, dry, after_dry, tally)
+
+
+async def test_a_dry_run_says_what_would_be_done_and_touches_nothing(lost: Lost) -> None:
+    assert lost.dry.exit_code == 1
+    assert "would be healed" in lost.dry.stdout
+    assert lost.confirmed.booking_id in lost.dry.stdout
+    assert lost.after_dry is WorkflowExecutionStatus.TERMINATED
+
+
+async def test_the_workflows_run_is_on_record(shared_office: Office, lost: Lost) -> None:
+    assert lost.tally.complete
+    assert lost.tally.bookings == 4
+    async with shared_office.database.transaction() as db:
+        query = select(ReconciliationRun).where(col(ReconciliationRun.finished_at).is_not(None))
+        run = (await db.scalars(query.order_by(col(ReconciliationRun.started_at).desc()).limit(1))).one()
+        found = await findings_of(db, run.run_id)
+    assert run.started_by == "schedule"
+    assert {row.kind for row in found} == {
+        Kind.WORKFLOW_MISSING,
+        Kind.HOLD_UNSEEN,
+        Kind.EVENT_UNPROCESSED,
+    }
+
+
+async def test_the_new_workflow_hears_what_the_lost_one_was_asked(lost: Lost) -> None:
+    stay = lost.approved
+    assert (await stay.outcome(lost.command_id)).verdict is Verdict.SETTLED
+    row = await stay.row()
+    assert (row.status, row.decision_made_by) == ("CONFIRMED", stay.person.email)
+    assert [payment["status"] for payment in await stay.payments()] == ["succeeded"]
+
+
+async def test_a_confirmed_booking_can_be_refunded_again(lost: Lost) -> None:
+    stay = lost.confirmed
+    await stay.decide(Decision.CANCEL)
+    assert await stay.status() is Status.CANCELLED
+    assert [payment["refunded"] for payment in await stay.payments()] == [15000]
+
+
+async def test_an_event_of_a_lost_booking_waits_for_its_workflow(shared_office: Office, lost: Lost) -> None:
+    """Its hold is the booking's own: nobody else may give that back."""
+    assert lost.told == "its workflow is missing"
+
+    async def counts() -> bool:
+        return await lost.paying.status() is Status.PENDING_APPROVAL
+
+    await eventually("the hold to count", counts)
+    assert [payment["status"] for payment in await lost.paying.payments()] == ["requires_capture"]
+    async with shared_office.database.transaction() as db:
+        assert (await db.get_one(StripeWebhookEvent, _EVENT_ID)).processed_at is not None
+
+
+async def test_what_is_treated_again_and_again_is_left_to_people(shared_office: Office, lost: Lost) -> None:
+    assert lost.tally.left == 1
+    said = await shared_office.done("booking", "show", lost.again.booking_id)
+    assert "treated in 3 runs before" in said
+    # It has its workflow back all the same.
+    assert (await lost.again.handle.describe()).status is WorkflowExecutionStatus.RUNNING

@@ -1,0 +1,96 @@
+"""What every command does when something it needs is missing: one line, and an exit status scripts can tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.management.office import Office
+
+NOWHERE = "127.0.0.1:9"
+COMMANDS = (
+    (),
+    ("migrate",),
+    ("hotel",),
+    ("hotel", "add"),
+    ("hotel", "set"),
+    ("room-type",),
+    ("room-type", "add"),
+    ("staff",),
+    ("staff", "add"),
+    ("demo-data",),
+    ("booking",),
+    ("booking", "show"),
+    ("booking", "retry"),
+    ("booking", "resolve"),
+    ("reconcile",),
+    ("guest",),
+    ("guest", "erase"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+async def test_help_needs_no_configuration(command: tuple[str, ...], shared_office: Office) -> None:
+    nothing = dict.fromkeys(shared_office.environment)
+    result = await shared_office.run(*command, "--help", **nothing)
+    assert result.exit_code == 0
+    assert "Usage: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [("booking", "retry"), ("booking", "resolve"), ("reconcile",), ("guest", "erase")]
+)
+async def test_help_tells_exit_statuses(command: tuple[str, ...], shared_office: Office) -> None:
+    assert "Exit status: 0" in await shared_office.done(*command, "--help")
+
+
+def test_missing_configuration_is_one_line(shared_office: Office) -> None:
+    environment = {**shared_office.environment, "SMTP_PORT": "none"}
+    del environment["DATABASE_URL"]
+    ended = shared_office.process("reconcile", **environment)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("configuration: DATABASE_URL is missing; SMTP_PORT ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_the_program_itself_passes_its_exit_status_on(shared_office: Office) -> None:
+    ended = shared_office.process("booking", "show", "BK-00000-00000-00000", **shared_office.environment)
+    assert (ended.returncode, ended.stderr) == (1, "There is no booking BK-00000-00000-00000.\n")
+    assert shared_office.process("reconcile", "--nonsense", **shared_office.environment).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "variable", "value", "line"),
+    [
+        (("hotel", "set", "a", "--name", "A"), "DATABASE_URL", f"postgresql://a@{NOWHERE}/a", "PostgreSQL "),
+        (
+            ("booking", "show", "BK-00000-00000-00000"),
+            "DATABASE_URL",
+            f"postgresql://a@{NOWHERE}/a",
+            "PostgreSQL ",
+        ),
+        (
+            ("guest", "erase", "BK-00000-00000-00000"),
+            "DATABASE_URL",
+            f"postgresql://a@{NOWHERE}/a",
+            "PostgreSQL ",
+        ),
+        (("reconcile", "--json"), "DATABASE_URL", f"postgresql://a@{NOWHERE}/a", "PostgreSQL "),
+        (("reconcile", "--json"), "TEMPORAL_ADDRESS", NOWHERE, f"Temporal at {NOWHERE} "),
+        (("reconcile",), "STRIPE_API_BASE", f"http://{NOWHERE}", f"Stripe at http://{NOWHERE} "),
+    ],
+)
+async def test_a_service_that_is_away_is_one_line(
+    shared_office: Office, command: tuple[str, ...], variable: str, value: str, line: str
+) -> None:
+    result = await shared_office.run(*command, **{variable: value})
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith(line)
+    assert "does not answer as it should" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+async def test_a_wrong_key_is_one_line_too(shared_office: Office) -> None:
+    result = await shared_office.run("reconcile", STRIPE_SECRET_KEY="sk_test_of_somebody_else")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "HTTP 401" in result.stderr
+    assert "somebody_else" not in result.stderr

@@ -1,0 +1,215 @@
+"""Setting a product up: `migrate`, `hotel`, `room-type`, `staff`, `demo-data`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from argon2 import PasswordHasher
+from sqlalchemy import Connection, inspect, select
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import SQLModel, col
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+
+import models  # noqa: F401  fills the metadata
+from models import Hotel, RoomType, Staff
+from storage.database import Database, async_url
+from tests.management.office import Office
+
+HOTEL = ("--name", "The Grand", "--currency", "eur", "--timezone", "Europe/Dublin")
+ROOM = ("--name", "Double", "--price-per-night", "120.50", "--max-guests", "2", "--rooms", "4")
+
+
+@pytest.fixture
+async def grand(shared_office: Office) -> str:
+    """The slug of a hotel that was added."""
+    slug = f"grand-{secrets.token_hex(4)}"
+    assert await shared_office.done("hotel", "add", slug, *HOTEL) == f"Hotel {slug} added.\n"
+    return slug
+
+
+async def _hotel(database: Database, slug: str) -> Hotel:
+    async with database.transaction() as db:
+        return (await db.scalars(select(Hotel).where(col(Hotel.slug) == slug))).one()
+
+
+async def _of_hotel(database: Database, table: Any, slug: str) -> list[Any]:
+    hotel = await _hotel(database, slug)
+    async with database.transaction() as db:
+        return list(await db.scalars(select(table).where(table.hotel_id == hotel.id).order_by(table.id)))
+
+
+async def _refusal(office: Office, status: int, *arguments: str) -> str:
+    result = await office.run(*arguments)
+    assert (result.exit_code, result.stdout) == (status, "")
+    return result.stderr
+
+
+# --- migrate ---
+
+
+async def test_migrate_makes_the_schema_the_models_describe(shared_office: Office) -> None:
+    engine = create_async_engine(async_url(shared_office.environment["DATABASE_URL"]))
+
+    def differences(connection: Connection) -> tuple[list[Any], list[str]]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return compare_metadata(context, SQLModel.metadata), inspect(connection).get_table_names()
+
+    async with engine.connect() as connection:
+        found, tables = await connection.run_sync(differences)
+    await engine.dispose()
+    assert found == []
+    assert {"booking", "reconciliation_run", "reconciliation_finding"} < set(tables)
+
+
+async def test_migrate_twice_changes_nothing(shared_office: Office) -> None:
+    before = await shared_office.done("migrate", TEMPORAL_TASK_QUEUE="nobody")
+    assert await shared_office.done("migrate", TEMPORAL_TASK_QUEUE="nobody") == before
+    assert before.splitlines() == [
+        "PostgreSQL: the schema is up to date.",
+        "Temporal: the search attributes are registered.",
+        "Temporal: the schedules are there.",
+    ]
+
+
+async def test_migrate_tells_temporal_what_it_has_to_know(shared_office: Office) -> None:
+    client = shared_office.client
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    assert {"BookingStatus", "HotelSlug", "NeedsAttention"} <= set(known.custom_attributes)
+    for schedule, minutes in (("sweep", 1), ("reconcile", 15)):
+        description = await client.get_schedule_handle(schedule).describe()
+        [interval] = description.schedule.spec.intervals
+        assert interval.every.total_seconds() == minutes * 60
+
+
+# --- hotels ---
+
+
+async def test_a_hotel_gets_the_products_terms(shared_office: Office, grand: str) -> None:
+    hotel = await _hotel(shared_office.database, grand)
+    assert (hotel.name, hotel.currency, hotel.timezone) == ("The Grand", "EUR", "Europe/Dublin")
+    assert (hotel.approval_sla_s, hotel.payment_window_s, hotel.cutoff_days_before) == (86400, 86400, None)
+    assert (hotel.free_cancel_days, hotel.late_cancel_fee_percent) == (2, 100)
+
+
+async def test_adding_a_hotel_again_changes_nothing(shared_office: Office, grand: str) -> None:
+    said = await shared_office.done("hotel", "add", grand, *HOTEL, "--approval-sla-s", "60")
+    assert "is there already; nothing changed" in said
+    assert (await _hotel(shared_office.database, grand)).approval_sla_s == 86400
+
+
+async def test_a_hotels_terms_are_set(shared_office: Office, grand: str) -> None:
+    terms: Mapping[str, tuple[str, Any]] = {
+        "name": ("The Grander", "The Grander"),
+        "currency": ("JPY", "JPY"),
+        "timezone": ("Asia/Tokyo", "Asia/Tokyo"),
+        "approval_sla_s": ("3600", 3600),
+        "payment_window_s": ("1800", 1800),
+        "cutoff_days_before": ("1", 1),
+        "cutoff_hour": ("18", 18),
+        "free_cancel_days": ("7", 7),
+        "late_cancel_fee_percent": ("50", 50),
+    }
+    options = [part for name, (text, _) in terms.items() for part in (f"--{name.replace('_', '-')}", text)]
+    said = await shared_office.done("hotel", "set", grand, *options)
+    assert "approval_sla_s 86400 → 3600" in said
+    hotel = await _hotel(shared_office.database, grand)
+    assert {name: getattr(hotel, name) for name in terms} == {
+        name: value for name, (_, value) in terms.items()
+    }
+    assert "is so already" in await shared_office.done("hotel", "set", grand, *options)
+    assert "cutoff_days_before 1 → None" in await shared_office.done("hotel", "set", grand, "--no-cutoff")
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (("--currency", "KWD"), 2, "three decimals"),
+        (("--currency", "XXX"), 2, "ISO 4217"),
+        (("--timezone", "Mars/Base"), 2, "IANA"),
+        (("--late-cancel-fee-percent", "101"), 2, "equal to 100"),
+        (("--name", " "), 2, "1 to 200"),
+        ((), 2, "nothing to set"),
+        (("--no-cutoff", "--cutoff-days-before", "1"), 2, "not both"),
+    ],
+)
+async def test_what_cannot_be_is_refused(
+    shared_office: Office, grand: str, options: tuple[str, ...], status: int, words: str
+) -> None:
+    assert words in await _refusal(shared_office, status, "hotel", "set", grand, *options)
+
+
+async def test_a_currency_with_prices_in_it_stays(shared_office: Office, grand: str) -> None:
+    await shared_office.done("room-type", "add", "--hotel", grand, "--code", "double", *ROOM)
+    said = await _refusal(shared_office, 1, "hotel", "set", grand, "--currency", "JPY")
+    assert "its currency cannot change" in said
+
+
+async def test_no_such_hotel(shared_office: Office) -> None:
+    said = await _refusal(shared_office, 1, "hotel", "set", "nowhere", "--name", "Nowhere")
+    assert said == "There is no hotel nowhere. `hotel add nowhere` adds it.\n"
+
+
+# --- rooms and staff ---
+
+
+async def test_a_room_type_is_added_once(shared_office: Office, grand: str) -> None:
+    arguments = ("room-type", "add", "--hotel", grand, "--code", "double", *ROOM)
+    assert "added" in await shared_office.done(*arguments)
+    assert "nothing changed" in await shared_office.done(*arguments)
+    [room] = await _of_hotel(shared_office.database, RoomType, grand)
+    assert (room.code, room.price_per_night_minor, room.max_guests, room.rooms) == ("double", 12050, 2, 4)
+
+
+async def test_a_price_has_its_currencys_decimals(shared_office: Office, grand: str) -> None:
+    arguments = ["room-type", "add", "--hotel", grand, "--code", "double", *ROOM]
+    arguments[arguments.index("120.50")] = "120.505"
+    assert "decimals" in await _refusal(shared_office, 2, *arguments)
+
+
+async def test_staff_are_added_once_and_belong_to_one_hotel(shared_office: Office, grand: str) -> None:
+    email = f"Anna@{grand}.test"
+    arguments = ("staff", "add", "--hotel", grand, "--email", email, "--role", "approver")
+    assert "added" in await shared_office.done(*arguments, "--password", "correct-horse")
+    assert "nothing changed" in await shared_office.done(*arguments, "--password", "another-horse")
+    [person] = await _of_hotel(shared_office.database, Staff, grand)
+    assert (person.email, person.role) == (email.lower(), "approver")
+    assert PasswordHasher().verify(person.password_hash, "correct-horse")
+
+    await shared_office.done("hotel", "add", f"{grand}-two", *HOTEL)
+    other = ("staff", "add", "--hotel", f"{grand}-two", "--email", email, "--role", "viewer")
+    said = await _refusal(shared_office, 1, *other, "--password", "correct-horse")
+    assert "belongs to one hotel" in said
+
+
+async def test_a_short_password_is_refused_and_not_repeated(shared_office: Office, grand: str) -> None:
+    arguments = ("staff", "add", "--hotel", grand, "--email", f"bo@{grand}.test", "--role", "viewer")
+    said = await _refusal(shared_office, 2, *arguments, "--password", "hunter2")
+    assert "8 to 200 characters" in said
+    assert "hunter2" not in said
+
+
+# --- demo data ---
+
+
+async def test_demo_data_twice(office: Office) -> None:
+    first = await office.done("demo-data", DEMO_PASSWORD=None)
+    assert "Password of viewer@hotel-killarney.test" in first
+    second = await office.done("demo-data", DEMO_PASSWORD="only-for-this-test")
+    assert second.startswith("The demo's hotels, rooms and staff are there already.")
+    assert "only-for-this-test" not in second
+    for slug, currency in (("hotel-killarney", "EUR"), ("kyoto-inn", "JPY")):
+        assert (await _hotel(office.database, slug)).currency == currency
+        rooms = await _of_hotel(office.database, RoomType, slug)
+        assert [room.code for room in rooms] == ["double", "suite"]
+        people = await _of_hotel(office.database, Staff, slug)
+        assert {person.email: person.role for person in people} == {
+            f"{role}@{slug}.test": role for role in ("viewer", "approver", "manager")
+        }
+        assert all(PasswordHasher().verify(person.password_hash, "only-for-this-test") for person in people)

@@ -1,0 +1,100 @@
+"""What goes wrong is told to people by a page, and to programs by JSON."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from api.auth import staff_token
+from models import utc_now
+from tests.api.hotels import Hotel
+from tests.api.problems import assert_problem
+from tests.api.rows import edit
+from tests.api.stack import AUTH_SECRET, Shaky
+from tests.pages.guests import at, opened
+from tests.pages.visitor import Seen, Visitor, Visitors
+
+ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.8"
+"""What browsers ask for."""
+
+
+def assert_page(seen: Seen, status: int) -> None:
+    """Check that it came as a page, under the pages' own policy."""
+    headers = seen.response.headers
+    assert seen.status == status, seen.html
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "</html>" in seen.html
+
+
+async def test_a_defect_is_told_by_a_page_that_says_how_to_report_it(
+    visitors: Visitors, viewer: Visitor, hotel: Hotel
+) -> None:
+    """A row no code of ours could have written: guest, staff and API each get the 500 they can read."""
+    guest = await hotel.submitted()
+    visitor = await opened(visitors, guest)
+    await edit(hotel, guest, currency="ZZZ")
+    for somebody, path in ((visitor, at(guest)), (viewer, f"/staff/bookings/{guest.booking_id}/")):
+        seen = await somebody.open(path)
+        assert_page(seen, 500)
+        assert "Something went wrong" in seen.words
+        assert seen.response.headers["x-request-id"] in seen.words
+        assert "ZZZ" not in seen.html
+    answer = await guest.ask("GET", "")
+    assert assert_problem(answer, 500, "internal_error")["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_while_the_database_is_away_pages_say_so_and_look_again(hotel: Hotel, shaky: Shaky) -> None:
+    """Guests and staff alike: no word of databases, and the page goes on by itself."""
+    await shaky.postgres.shut()
+    visitor = Visitor(shaky.url)
+    visitor.http.cookies.set("__Secure-staff", staff_token(AUTH_SECRET, 1, utc_now()))
+    # Each waits until its connection is given up: all at once, they take no longer than one.
+    paths = ("/", f"/hotels/{hotel.slug}/", "/staff/")
+    seen = [Seen(each) for each in await asyncio.gather(*(visitor.http.get(path) for path in paths))]
+    await visitor.http.aclose()
+    for path, page in zip(paths, seen, strict=True):
+        assert_page(page, 503)
+        assert "We will be right back" in page.words
+        assert "database" not in page.words
+        assert f'data-retry="{path}"' in page.html
+        assert int(page.response.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing/", "/staff/nothing/", "/bookings/", "//evil.example", "/static/x.css"]
+)
+async def test_where_nothing_is_people_read_a_page_and_programs_a_problem(
+    visitors: Visitors, path: str
+) -> None:
+    visitor = visitors.stranger()
+    url = str(visitor.http.base_url).rstrip("/") + path
+    seen = await visitor.open(url, accept=ACCEPT)
+    assert_page(seen, 404)
+    assert "There is no such page" in seen.words
+    assert "/" in seen.links
+    assert_problem(await visitor.http.get(url), 404, "not_found")
+
+
+async def test_below_api_nothing_is_a_page(visitors: Visitors) -> None:
+    response = await visitors.stranger().http.get("/api/nothing/", headers={"Accept": ACCEPT})
+    assert_problem(response, 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("/bookings/BK-1/pay/", "/bookings/BK-1/"),
+        ("/staff/log-out/", "/staff/"),
+        ("/staff/bookings/BK-1/help/", "/staff/bookings/BK-1/"),
+        ("/staff/bookings/BK-1/decline/preview/", "/staff/bookings/BK-1/decline/"),
+        ("/staff", "/staff/"),
+    ],
+)
+async def test_an_address_of_a_form_opened_as_a_page_leads_to_what_it_is_about(
+    visitors: Visitors, path: str, leads_to: str
+) -> None:
+    """Loaded again, or come back to after a log-in."""
+    seen = await visitors.stranger().open(path)
+    assert (seen.status, seen.location) == (303, leads_to)

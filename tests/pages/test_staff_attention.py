@@ -1,0 +1,96 @@
+"""Bookings that need a person, and the buttons that help them."""
+
+from __future__ import annotations
+
+from sandbox.people import Guest, wait_until
+from tests.api.hotels import Hotel
+from tests.api.rows import commands_of, edit
+from tests.api.stack import Stack
+from tests.pages.visitor import Visitor
+
+REFUSAL = {"kind": "error_before", "status": 400, "times": 50}
+
+
+async def stuck(hotel: Hotel, stack: Stack, approver: Visitor) -> Guest:
+    """A booking whose capture Stripe refuses."""
+    guest = await hotel.held()
+    await stack.world.fault(stack.world.at.stripe, match="POST /v1/payment_intents/*/capture", **REFUSAL)
+    await approver.submit(f"/staff/bookings/{guest.booking_id}/approve/")
+
+    async def flagged() -> bool:
+        return bool((await guest.look())["needs_attention"])
+
+    await wait_until(flagged, bool, what="the booking to need a person")
+    return guest
+
+
+async def test_a_stuck_booking_is_listed_and_resumed(
+    manager: Visitor, approver: Visitor, hotel: Hotel, stack: Stack
+) -> None:
+    assert "Nothing needs a person." in (await manager.open("/staff/attention/")).words
+    guest = await stuck(hotel, stack, approver)
+    told = await approver.open(f"/staff/bookings/{guest.booking_id}/?asked=approve")
+    assert "Your approval could not be carried out. It needs a person; see below." in told.words
+    assert "A manager can resume it." in told.words
+    queue = (await manager.open("/staff/")).words
+    assert "Needs a person" in queue
+    assert "Capturing…" not in queue, "nothing is under way that waits for somebody"
+    seen = await manager.open("/staff/attention/")
+    assert seen.title.startswith("(1) Attention")
+    for words in ("Philippa Quarshie", "Stripe: HTTP 400", "What to do:", "Try again", "Settled by hand"):
+        assert words in seen.words, words
+    path = f"/staff/bookings/{guest.booking_id}/help/"
+    told = await manager.follow((await manager.send(path, kind="retry")).location)
+    assert "It still needs a person; see below." in told.words
+    await stack.stand_ins.heal()
+    await manager.open("/staff/attention/")
+    told = await manager.follow((await manager.send(path, kind="retry")).location)
+    assert "Done: it needs nobody any more." in told.words
+    assert (await guest.look())["status"] == "CONFIRMED"
+    assert (await stack.world.payment(guest.booking_id))["captures"] == 1
+    assert "Nothing needs a person." in (await manager.open("/staff/attention/")).words
+    kinds = [(row.kind, row.actor) for row in await commands_of(stack, guest.booking_id)]
+    assert kinds.count(("retry", f"manager@{hotel.slug}.test")) == 2
+
+
+async def test_settled_by_hand_follows_stripe(
+    manager: Visitor, approver: Visitor, hotel: Hotel, stack: Stack
+) -> None:
+    guest = await stuck(hotel, stack, approver)
+    intent = (await guest.look())["payment_intent_id"]
+    # Whatever Stripe has to tell of it is lost: only the button can find out.
+    await stack.world.fault(stack.world.at.stripe, match="WEBHOOK *", kind="drop", times=50)
+    await stack.world.dashboard(f"payment_intents/{intent}/cancel")
+    await manager.open("/staff/attention/")
+    path = f"/staff/bookings/{guest.booking_id}/help/"
+    told = await manager.follow((await manager.send(path, kind="resolve")).location)
+    assert "Done: it needs nobody any more." in told.words
+    booking = await guest.look()
+    assert (booking["status"], booking["reason_code"]) == ("DECLINED", "AUTHORIZATION_EXPIRED")
+
+
+async def test_helping_where_nothing_is_stuck_says_so(manager: Visitor, hotel: Hotel) -> None:
+    guest = await hotel.held()
+    path = f"/staff/bookings/{guest.booking_id}/help/"
+    await manager.open("/staff/attention/")
+    await manager.open("/staff/")
+    told = await manager.follow((await manager.send(path, kind="retry")).location)
+    assert "Nothing was stuck." in told.words
+    assert (await manager.send(path, kind="explode")).status == 422
+    assert (await guest.look())["status"] == "PENDING_APPROVAL"
+
+
+async def test_a_flag_without_a_workflow_is_told_honestly(
+    manager: Visitor, hotel: Hotel, stack: Stack
+) -> None:
+    guest = await hotel.held()
+    assert (await guest.cancel()).status_code == 200
+    # It sees its last messages off before it completes.
+    await stack.temporal.get_workflow_handle(f"booking-{guest.booking_id}").result()
+    await edit(hotel, guest, needs_attention="The e-mail 'cancelled' could not be sent: SMTP 550")
+    seen = await manager.open("/staff/attention/")
+    assert "Mend the address or the mail server; “Try again” sends it again." in seen.words
+    told = await manager.follow(
+        (await manager.send(f"/staff/bookings/{guest.booking_id}/help/", kind="retry")).location
+    )
+    assert "Nothing was sent: the booking has no running workflow." in told.words

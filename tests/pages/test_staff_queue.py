@@ -1,0 +1,110 @@
+"""The lists: what is in them, in which order, how full the hotel is, search and pages in the address."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from domain.booking import Status
+from models import utc_now
+from tests.api.hotels import PERSON, Hotel, open_hotel
+from tests.api.rows import edit
+from tests.api.stack import Stack
+from tests.pages.visitor import Seen, Visitor, Visitors
+
+
+def listed(seen: Seen) -> list[str]:
+    """The bookings of a list, in its order."""
+    parts = [link.split("/") for link in seen.links if link.startswith("/staff/bookings/")]
+    return [part[3] for part in parts]
+
+
+async def test_requests_come_by_their_deadline_with_the_time_left_in_words(
+    viewer: Visitor, hotel: Hotel
+) -> None:
+    late, soon, overdue = [await hotel.held() for _ in range(3)]
+    now = utc_now()
+    await edit(hotel, late, decision_deadline=now + timedelta(days=2, hours=3, minutes=5))
+    await edit(hotel, soon, decision_deadline=now + timedelta(hours=2, minutes=10, seconds=50))
+    await edit(hotel, overdue, decision_deadline=now - timedelta(minutes=12, seconds=5))
+    seen = await viewer.open("/staff/")
+    assert listed(seen) == [overdue.booking_id, soon.booking_id, late.booking_id]
+    for words in (
+        "Overdue by 12 min",
+        "Answer within 2 h 10 min",
+        "Answer within 2 days 3 h",
+        "Philippa Quarshie",
+        "2 nights, 2 adults",
+        "A double",
+        "€150.00",
+        "0 of 3 rooms taken",
+    ):
+        assert words in seen.words
+    assert seen.title.startswith("(3) To decide")
+
+
+async def test_amounts_are_written_as_their_currency_is(visitors: Visitors, stack: Stack) -> None:
+    hotel = await open_hotel(stack, currency="JPY", price_minor=18000, timezone="Asia/Tokyo")
+    await hotel.held()
+    seen = await (await visitors.staff(hotel, "viewer")).open("/staff/")
+    assert "¥36,000" in seen.words
+    assert "36,000.00" not in seen.words
+
+
+async def test_a_full_hotel_warns_and_counts_the_fullest_night(approver: Visitor, hotel: Hotel) -> None:
+    # One after the other they take one room; the third lies over both.
+    await hotel.confirmed(days_ahead=40, nights=1)
+    await hotel.confirmed(days_ahead=41, nights=1)
+    guest = await hotel.held(days_ahead=40, nights=2)
+    assert "1 of 3 rooms taken" in (await approver.open("/staff/")).words
+    for _ in range(2):
+        await hotel.confirmed(days_ahead=41, nights=1)
+    assert "Full: 3 of 3 taken" in (await approver.open("/staff/")).words
+    seen = await approver.open(f"/staff/bookings/{guest.booking_id}/approve/")
+    assert "You can approve all the same, but the hotel would be overbooked." in seen.words
+
+
+async def test_lists_by_status_and_search_live_in_the_address(viewer: Visitor, hotel: Hotel) -> None:
+    waiting = await hotel.held(guest=PERSON | {"first_name": "Noor", "email": "noor@example.com"})
+    confirmed = await hotel.confirmed()
+    unpaid = await hotel.submitted()
+    for path, expected in (
+        ("/staff/?view=confirmed", [confirmed]),
+        ("/staff/?view=unpaid", [unpaid]),
+        ("/staff/?view=all", [unpaid, confirmed, waiting]),
+        ("/staff/?view=all&q=noor+q", [waiting]),
+        ("/staff/?q=NOOR%40", [waiting]),
+        (f"/staff/?view=all&q={unpaid.booking_id[3:9].lower()}", [unpaid]),
+        ("/staff/?view=all&q=100%25", []),
+        ("/staff/?view=no-such-list", [waiting]),
+    ):
+        assert listed(await viewer.open(path)) == [guest.booking_id for guest in expected], path
+
+
+async def test_a_long_list_has_pages_without_gaps(viewer: Visitor, hotel: Hotel) -> None:
+    guests = [await hotel.draft() for _ in range(27)]
+    for guest in guests:
+        # Only how many there are and when they came counts here: nobody has to own them.
+        await edit(hotel, guest, status=Status.PENDING_PAYMENT)
+    first = await viewer.open("/staff/?view=unpaid")
+    [following] = [link for link in first.links if "cursor=" in link]
+    second = await viewer.open(following)
+    assert listed(first) + listed(second) == [guest.booking_id for guest in reversed(guests)]
+    assert not [link for link in second.links if "cursor=" in link]
+    assert listed(await viewer.open("/staff/?view=unpaid&cursor=nonsense")) == listed(first)
+
+
+async def test_another_hotels_bookings_are_not_there(
+    viewer: Visitor, visitors: Visitors, hotel: Hotel, stack: Stack
+) -> None:
+    guest = await hotel.held()
+    other = await visitors.staff(await open_hotel(stack), "manager")
+    assert listed(await other.open("/staff/?view=all")) == []
+    path = f"/staff/bookings/{guest.booking_id}/"
+    assert (await viewer.open(path)).status == 200
+    for address in (path, f"{path}approve/", f"{path}decline/", f"{path}cancel/"):
+        assert (await other.open(address)).status == 404, address
+    await other.open("/staff/policy/")
+    for address in ("approve/", "decline/", "decline/preview/", "cancel/", "help/"):
+        seen = await other.send(f"{path}{address}", kind="retry", reason_code="OTHER", refund="1")
+        assert seen.status == 404, address
+    assert (await guest.look())["status"] == "PENDING_APPROVAL"

@@ -1,0 +1,190 @@
+"""The checker of the product's promises: it passes what is right, and finds each kind of wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from sandbox.evidence import Answer, Booked, Evidence, Policy, Step
+from sandbox.invariants import check, violations
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+ID, HOTEL, INTENT = "BK-AAAAA-BBBBB-CCCCC", "hotel-killarney", "pi_1"
+LIFE = (
+    (None, "DRAFT", "created"),
+    ("DRAFT", "PENDING_PAYMENT", "submitted"),
+    ("PENDING_PAYMENT", "PENDING_APPROVAL", "authorized"),
+    ("PENDING_APPROVAL", "CONFIRMED", "approved"),
+    ("CONFIRMED", "CANCELLED", "cancelled_by_guest"),
+)
+SUBJECTS = (
+    f"Payment authorized — awaiting hotel confirmation ({ID})",
+    f"Booking Confirmed - {ID}",
+    f"Booking Cancelled - {ID}",
+)
+
+
+def booked(steps: int, **changes: Any) -> Booked:
+    """A booking of 100.00 EUR after the first so many steps of its life."""
+    timeline = tuple(
+        Step(version, NOW, before, to, event, "guest")
+        for version, (before, to, event) in enumerate(LIFE[:steps], start=1)
+    )
+    booking = Booked(
+        booking_id=ID,
+        hotel=HOTEL,
+        status=timeline[-1].to,
+        version=steps,
+        currency="EUR",
+        amount_minor=10000,
+        captured_minor=10000 if steps >= 4 else 0,
+        refunded_minor=7000 if steps == 5 else 0,
+        payment_intent_id=INTENT,
+        needs_attention=False,
+        pending_decision=None,
+        decision_deadline=None,
+        check_in=date(2026, 5, 5),
+        guest_email="ada@example.com",
+        private=("Ada", "Lovelace", "ada@example.com"),
+        timeline=timeline,
+        policy=Policy(free_cancel_days=2, late_cancel_fee_percent=30, timezone="Europe/Dublin"),
+    )
+    return replace(booking, **changes)
+
+
+def intent(**changes: Any) -> dict[str, Any]:
+    """A captured PaymentIntent of the ledger."""
+    captured = {"id": INTENT, "booking_id": ID, "status": "succeeded", "currency": "eur", "captures": 1}
+    return {**captured, "amount_received": 10000, "refunded": 0, **changes}
+
+
+def message(version: int, status: str, channel: str) -> dict[str, Any]:
+    """A realtime message."""
+    data = {"booking_id": ID, "status": status, "updated_at": "2026-05-04T12:00:00Z", "version": version}
+    return {"channel": channel, "name": "booking-updated", "data": data}
+
+
+def evidence(steps: int = 4, **changes: Any) -> Evidence:
+    """Everything about a booking with which nothing is wrong."""
+    booking = booked(steps)
+    return replace(
+        Evidence(
+            bookings=[booking],
+            ledger={"payment_intents": [intent(refunded=booking.refunded_minor)]},
+            messages=[
+                message(step.version, step.to, channel)
+                for step in booking.timeline[1:]
+                for channel in (f"hotel-{HOTEL}", f"private-booking-{ID}")
+            ],
+            mails=[
+                {"to": ["ada@example.com"], "subject": subject, "message_id": f"<{number}@hotel.test>"}
+                for number, subject in enumerate(SUBJECTS[: steps - 2])
+            ],
+            answers=[Answer(ID, "approve", settled=True)],
+            workflows={f"booking-{ID}": "RUNNING" if steps == 4 else "COMPLETED"},
+            histories={f"booking-{ID}": f"input {ID} 10000 EUR"},
+            inbox=[{"event_id": "evt_1", "event_type": "charge.captured", "processed_at": NOW}],
+            delivered=["evt_1"],
+            logs={"worker": "worker ready"},
+            secrets=["whsec_secret"],
+        ),
+        **changes,
+    )
+
+
+def broken(found: Evidence) -> set[str]:
+    """The codes of the promises that are broken."""
+    return {text.partition(":")[0] for text in violations(check(found, now=NOW))}
+
+
+@pytest.mark.parametrize("steps", [4, 5])
+def test_what_is_right_passes(steps: int) -> None:
+    """A confirmed booking, and one cancelled late with the policy's fee kept: everything holds."""
+    verdicts = check(evidence(steps), now=NOW)
+    assert violations(verdicts) == []
+    assert [verdict.code for verdict in verdicts] == [f"M{number}" for number in range(1, 10)]
+    assert all(verdict.checked for verdict in verdicts if steps == 4 or verdict.code != "M2")
+
+
+def test_what_was_not_collected_is_not_judged() -> None:
+    """Without workflows and inbox, M5 and M7 say that they were not looked at."""
+    verdicts = {v.code: v.checked for v in check(evidence(workflows=None, inbox=None), now=NOW)}
+    assert (verdicts["M5"], verdicts["M7"]) == (None, None)
+
+
+WRONG: dict[str, tuple[str, dict[str, Any]]] = {
+    "captured twice": ("M1", {"ledger": {"payment_intents": [intent(captures=2)]}}),
+    "captured too little": ("M1", {"ledger": {"payment_intents": [intent(amount_received=9999)]}}),
+    "captured for nobody": (
+        "M1",
+        {"ledger": {"payment_intents": [intent(), intent(id="x", booking_id="y")]}},
+    ),
+    "captured while waiting": ("M1", {"bookings": [booked(3)]}),
+    "confirmed, not captured": ("M2", {"ledger": {"payment_intents": [intent(status="requires_capture")]}}),
+    "refund unknown to us": ("M2", {"ledger": {"payment_intents": [intent(refunded=1)]}}),
+    "second hold left": (
+        "M3",
+        {"ledger": {"payment_intents": [intent(), intent(id="pi_2", status="requires_capture", captures=0)]}},
+    ),
+    "answer undone": ("M4", {"answers": [Answer(ID, "decline", settled=True)]}),
+    "no workflow": ("M5", {"workflows": {}}),
+    "workflow failed": ("M5", {"workflows": {f"booking-{ID}": "FAILED"}}),
+    "version skipped": ("M6", {"bookings": [booked(4, version=5)]}),
+    "row astray": ("M6", {"bookings": [booked(4, status="DECLINED")]}),
+    "not published": ("M6", {"messages": evidence().messages[:-1]}),
+    "event lost": ("M7", {"delivered": ["evt_1", "evt_2"]}),
+    "event left lying": (
+        "M7",
+        {"inbox": [{"event_id": "evt_1", "event_type": "x", "processed_at": None}]},
+    ),
+    "mail missing": ("M8", {"mails": evidence().mails[:1]}),
+    "one Message-ID for two": (
+        "M8",
+        {"mails": [{**mail, "message_id": "<same@hotel.test>"} for mail in evidence().mails]},
+    ),
+    "same mail, two Message-IDs": (
+        "M8",
+        {"mails": [*evidence().mails, {**evidence().mails[0], "message_id": "<other@hotel.test>"}]},
+    ),
+    "name in a history": ("M9", {"histories": {f"booking-{ID}": f"{ID} for Lovelace"}}),
+    "address in a log": ("M9", {"logs": {"worker": "mail to ada@example.com"}}),
+    "secret in a log": ("M9", {"logs": {"api": "signed with whsec_secret"}}),
+    "too much published": (
+        "M9",
+        {"messages": [*evidence().messages, {"channel": "x", "name": "y", "data": {"email": "a"}}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_found(wrong: str) -> None:
+    """Each kind of wrong breaks its own promise."""
+    code, changes = WRONG[wrong]
+    assert code in broken(evidence(**changes))
+
+
+def test_money_kept_after_an_end() -> None:
+    """A cancelled booking may keep the policy's fee and no more; a declined one keeps nothing."""
+    too_little_back = evidence(5, ledger={"payment_intents": [intent(refunded=6999)]})
+    assert "M3" in broken(too_little_back)
+    still_held = evidence(3, ledger={"payment_intents": [intent(status="requires_capture", captures=0)]})
+    declined = booked(3, status="DECLINED")
+    assert "M3" in broken(replace(still_held, bookings=[declined]))
+
+
+def test_deadline_passed_without_a_call_for_help() -> None:
+    """A booking long past its decision deadline hangs, unless it has asked for a person."""
+    hold = {"payment_intents": [intent(status="requires_capture", captures=0, amount_received=0)]}
+    overdue = booked(3, decision_deadline=datetime(2026, 5, 4, 11, tzinfo=UTC))
+    waiting = evidence(3, bookings=[overdue], ledger=hold, answers=[], workflows={f"booking-{ID}": "RUNNING"})
+    assert broken(waiting) == {"M5"}
+    assert broken(replace(waiting, bookings=[replace(overdue, needs_attention=True)])) == set()
+
+
+def test_a_leak_is_reported_without_repeating_it() -> None:
+    """The report says where, never what."""
+    leaking = evidence(logs={"worker": "mail to ada@example.com"})
+    assert not any("ada@example.com" in text for text in violations(check(leaking, now=NOW)))

@@ -1,0 +1,266 @@
+"""Writing a change: by compare-and-set, once, with its timeline, in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from domain.booking import ActorKind, Event, ReasonCode, Status
+from domain.errors import IllegalTransitionError
+from domain.messages import Change, Recorded
+from domain.roles import Role
+from models import Booking
+from storage.bookings import BookingNotFoundError, StaleVersionError, apply_change
+from storage.database import Database
+from tests.storage.rows import T0, House, ask, book, change_of, held, row_of, steps_of
+
+
+async def apply(database: Database, change: Change) -> Recorded:
+    async with database.transaction() as db:
+        return await apply_change(db, change)
+
+
+async def submitted(database: Database, house: House) -> Booking:
+    booking = await book(database, house)
+    await apply(database, change_of(booking, Event.SUBMITTED, actor=ActorKind.GUEST))
+    return await row_of(database, booking.booking_id)
+
+
+async def test_a_booking_is_written_from_end_to_end(database: Database, house: House) -> None:
+    """Each step raises the version by one and adds one row to the timeline; facts go to their columns."""
+    booking = await submitted(database, house)
+    assert (booking.status, booking.version) == ("PENDING_PAYMENT", 2)
+    deadline = T0 + timedelta(days=1)
+    authorized = change_of(
+        booking,
+        Event.AUTHORIZED,
+        actor=ActorKind.STRIPE,
+        payment_intent_id=f"pi_{booking.booking_id}",
+        authorized_at=T0 + timedelta(seconds=90),
+        decision_deadline=deadline,
+    )
+    assert await apply(database, authorized) == Recorded(3, Status.PENDING_APPROVAL)
+    booking = await row_of(database, booking.booking_id)
+    assert booking.payment_provider == "stripe"
+    assert booking.payment_intent_id == booking.payment_reference == f"pi_{booking.booking_id}"
+    assert booking.payment_authorized_at == T0 + timedelta(seconds=90)
+    assert booking.decision_deadline == deadline
+    assert (booking.paid_at, booking.decision_made_at, booking.amount_captured_minor) == (None, None, 0)
+
+    approved = change_of(
+        booking,
+        Event.APPROVED,
+        actor=ActorKind.STAFF,
+        staff_id=house.approver_id,
+        amount_captured_minor=15000,
+    )
+    assert await apply(database, approved) == Recorded(4, Status.CONFIRMED)
+    booking = await row_of(database, booking.booking_id)
+    approver = house.staff[Role.APPROVER].email
+    assert (booking.paid_at, booking.decision_made_at, booking.decision_made_by) == (
+        approved.at,
+        approved.at,
+        approver,
+    )
+    assert (booking.amount_captured_minor, booking.amount_refunded_minor) == (15000, 0)
+    assert (booking.updated_at, booking.reason_code) == (approved.at, None)
+    assert [
+        (step.version, step.from_status, step.to_status, step.event, step.actor)
+        for step in await steps_of(database, booking.booking_id)
+    ] == [
+        (1, None, "DRAFT", "created", "guest"),
+        (2, "DRAFT", "PENDING_PAYMENT", "submitted", "guest"),
+        (3, "PENDING_PAYMENT", "PENDING_APPROVAL", "authorized", "stripe"),
+        (4, "PENDING_APPROVAL", "CONFIRMED", "approved", approver),
+    ]
+
+
+async def test_the_clock_is_the_workflows(database: Database, house: House) -> None:
+    """A repeat writes the same time: none is taken from the computer."""
+    booking = await submitted(database, house)
+    assert booking.updated_at == T0 + timedelta(minutes=1)
+    assert [step.at for step in await steps_of(database, booking.booking_id)] == [
+        T0,
+        T0 + timedelta(minutes=1),
+    ]
+
+
+async def test_a_repeat_changes_nothing(database: Database, house: House) -> None:
+    """Also when the booking has moved on since: the answer is what the first one was."""
+    booking = await book(database, house)
+    first = change_of(booking, Event.SUBMITTED)
+    answer = await apply(database, first)
+    assert await apply(database, first) == answer == Recorded(2, Status.PENDING_PAYMENT)
+    booking = await row_of(database, booking.booking_id)
+    await apply(database, change_of(booking, Event.PAYMENT_WINDOW_CLOSED))
+    assert await apply(database, first) == answer
+    assert [step.version for step in await steps_of(database, booking.booking_id)] == [1, 2, 3]
+    assert (await row_of(database, booking.booking_id)).status == "EXPIRED"
+
+
+async def test_a_stale_version_is_refused(database: Database, house: House) -> None:
+    """Whether the writer is behind, ahead, or has another thing, or another moment, in mind."""
+    booking = await submitted(database, house)
+    wrong = [
+        replace(change_of(booking, Event.PAYMENT_WINDOW_CLOSED), expected_version=1),
+        replace(change_of(booking, Event.PAYMENT_WINDOW_CLOSED), expected_version=0),
+        replace(change_of(booking, Event.PAYMENT_WINDOW_CLOSED), expected_version=3),
+        replace(change_of(booking, Event.SUBMITTED), expected_version=1, at=T0 + timedelta(hours=1)),
+    ]
+    for change in wrong:
+        with pytest.raises(StaleVersionError, match=f"{booking.booking_id}: .* the row is at 2"):
+            await apply(database, change)
+    assert (await row_of(database, booking.booking_id)).version == 2
+    assert len(await steps_of(database, booking.booking_id)) == 2
+
+
+async def test_an_illegal_step_is_refused(database: Database, house: House) -> None:
+    """And leaves the row as it was."""
+    booking = await submitted(database, house)
+    with pytest.raises(IllegalTransitionError):
+        await apply(database, change_of(booking, Event.APPROVED, amount_captured_minor=15000))
+    after = await row_of(database, booking.booking_id)
+    assert (after.version, after.status, after.amount_captured_minor) == (2, "PENDING_PAYMENT", 0)
+
+
+async def test_a_booking_that_is_gone_is_not_found(database: Database) -> None:
+    """It says so by name."""
+    with pytest.raises(BookingNotFoundError, match="BK-NOBODY"):
+        await apply(database, Change(booking_id="BK-NOBODY", expected_version=1))
+
+
+@pytest.mark.parametrize("writers", [2, 8])
+async def test_writers_at_once(database: Database, house: House, writers: int) -> None:
+    """Different changes of one version: one is written, everybody else hears that the row has moved."""
+    booking = await held(database, house)
+    events = [Event.APPROVED, Event.DECLINED, Event.APPROVAL_TIMED_OUT, Event.CANCELLED_BY_GUEST] * 2
+    changes = [
+        change_of(booking, event, at=T0 + timedelta(minutes=number))
+        for number, event in enumerate(events[:writers], 1)
+    ]
+    answers = await asyncio.gather(*(apply(database, change) for change in changes), return_exceptions=True)
+    assert Counter(type(answer) for answer in answers) == {Recorded: 1, StaleVersionError: writers - 1}
+    winner = changes[next(i for i, answer in enumerate(answers) if isinstance(answer, Recorded))]
+    after = await row_of(database, booking.booking_id)
+    assert (after.version, after.updated_at) == (4, winner.at)
+    [step] = [step for step in await steps_of(database, booking.booking_id) if step.version == 4]
+    assert (step.event, step.at, step.to_status) == (winner.event, winner.at, after.status)
+
+
+async def test_one_change_eight_times_at_once(database: Database, house: House) -> None:
+    """A repeat that overtakes its original: written once, and all hear the same."""
+    booking = await held(database, house)
+    change = change_of(booking, Event.APPROVED, amount_captured_minor=15000)
+    answers = await asyncio.gather(*(apply(database, change) for _ in range(8)))
+    assert set(answers) == {Recorded(4, Status.CONFIRMED)}
+    assert (await row_of(database, booking.booking_id)).version == 4
+    assert [step.version for step in await steps_of(database, booking.booking_id)] == [3, 4]
+
+
+async def test_row_and_timeline_are_one(database: Database, house: House) -> None:
+    """What breaks after the change takes all of it back."""
+    booking = await held(database, house)
+    command = await ask(database, booking.booking_id, "decline", reason_note="Full")
+
+    class Crash(Exception):
+        pass
+
+    async def crash() -> None:
+        async with database.transaction() as db:
+            await apply_change(db, change_of(booking, Event.DECLINED, command_id=command.command_id))
+            await db.flush()
+            raise Crash
+
+    with pytest.raises(Crash):
+        await crash()
+    after = await row_of(database, booking.booking_id)
+    assert (after.version, after.status, after.reason_note) == (3, "PENDING_APPROVAL", None)
+    assert [step.version for step in await steps_of(database, booking.booking_id)] == [3]
+    async with database.transaction() as db:
+        kept = await db.get_one(type(command), command.command_id)
+    assert (kept.closed_at, kept.verdict) == (None, None)
+
+
+async def test_a_decline_takes_its_note_along(database: Database, house: House) -> None:
+    """By the command's id; the command is closed in the same transaction."""
+    booking = await held(database, house)
+    command = await ask(
+        database, booking.booking_id, "decline", reason_code="RATE_ERROR", reason_note="Wrong price"
+    )
+    change = change_of(
+        booking,
+        Event.DECLINED,
+        actor=ActorKind.STAFF,
+        staff_id=house.approver_id,
+        command_id=command.command_id,
+        reason_code=ReasonCode.RATE_ERROR,
+    )
+    await apply(database, change)
+    after = await row_of(database, booking.booking_id)
+    assert (after.reason_code, after.reason_note) == ("RATE_ERROR", "Wrong price")
+    async with database.transaction() as db:
+        kept = await db.get_one(type(command), command.command_id)
+    assert (kept.closed_at, kept.verdict) == (change.at, "settled")
+
+
+async def test_an_approval_leaves_the_note_alone(database: Database, house: House) -> None:
+    """A note is for declines: on any other command it stays with the command."""
+    booking = await held(database, house)
+    command = await ask(database, booking.booking_id, "approve", reason_note="not for the guest")
+    await apply(database, change_of(booking, Event.APPROVED, command_id=command.command_id))
+    assert (await row_of(database, booking.booking_id)).reason_note is None
+
+
+async def test_a_command_nobody_kept_is_no_obstacle(database: Database, house: House) -> None:
+    """Money counts more than its paperwork."""
+    booking = await held(database, house)
+    change = change_of(booking, Event.DECLINED, command_id="cmd_never_kept", reason_code=ReasonCode.OTHER)
+    assert await apply(database, change) == Recorded(4, Status.DECLINED)
+
+
+@pytest.mark.parametrize(
+    ("event", "reason_code"),
+    [
+        (Event.APPROVAL_TIMED_OUT, "APPROVAL_TIMEOUT"),
+        (Event.AUTHORIZATION_LOST, "AUTHORIZATION_EXPIRED"),
+        (Event.CAPTURE_MISMATCHED, "PAYMENT_MISMATCH"),
+    ],
+)
+async def test_the_systems_reason_comes_from_the_table(
+    database: Database, house: House, event: Event, reason_code: str
+) -> None:
+    """Whatever reason the change brings."""
+    booking = await held(database, house)
+    await apply(database, change_of(booking, event, reason_code=ReasonCode.OTHER))
+    after = await row_of(database, booking.booking_id)
+    assert (after.status, after.reason_code, after.decision_made_by) == ("DECLINED", reason_code, "system")
+
+
+async def test_attention_comes_and_goes(database: Database, house: House) -> None:
+    """Asked for, it stays until it is cleared, or until the booking's status changes."""
+    booking = await held(database, house)
+    await apply(database, change_of(booking, Event.ATTENTION_NEEDED, attention="Stripe: HTTP 402"))
+    booking = await row_of(database, booking.booking_id)
+    assert (booking.needs_attention, booking.status) == ("Stripe: HTTP 402", "PENDING_APPROVAL")
+    await apply(database, change_of(booking, Event.REFUND_RECORDED))
+    booking = await row_of(database, booking.booking_id)
+    assert booking.needs_attention == "Stripe: HTTP 402"
+    await apply(database, change_of(booking, Event.ATTENTION_CLEARED))
+    booking = await row_of(database, booking.booking_id)
+    assert booking.needs_attention is None
+    await apply(database, change_of(booking, Event.ATTENTION_NEEDED, attention="again"))
+    booking = await row_of(database, booking.booking_id)
+    await apply(database, change_of(booking, Event.APPROVED))
+    assert (await row_of(database, booking.booking_id)).needs_attention is None
+
+
+async def test_somebody_who_has_left_is_named_by_kind(database: Database, house: House) -> None:
+    """A member of staff whose row is gone stays `staff` in the timeline."""
+    booking = await held(database, house)
+    await apply(database, change_of(booking, Event.DECLINED, actor=ActorKind.STAFF, staff_id=2**31 - 1))
+    [_, step] = await steps_of(database, booking.booking_id)
+    assert step.actor == "staff"

@@ -1,0 +1,105 @@
+"""What is over is deleted, and nothing else. Far in the past, so that other tests' rows are left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlmodel import col
+
+from domain.booking import Event, Status
+from models import Booking, IdempotentRequest, RateLimit
+from storage.bookings import apply_change, booking_by_id
+from storage.database import Database
+from storage.housekeeping import delete_stale
+from tests.storage.rows import House, book, change_of
+
+LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
+OLD, YOUNG = LONG_AGO - timedelta(seconds=1), LONG_AGO
+
+
+async def clean(database: Database) -> int:
+    async with database.transaction() as db:
+        return await delete_stale(db, LONG_AGO)
+
+
+async def kept(database: Database, *bookings: Booking) -> list[bool]:
+    async with database.transaction() as db:
+        return [await booking_by_id(db, booking.booking_id) is not None for booking in bookings]
+
+
+async def test_drafts_nobody_submitted_are_deleted(database: Database, house: House) -> None:
+    """With their timeline; a draft of the very moment is still young."""
+    old, young = (
+        await book(database, house, created_at=OLD),
+        await book(database, house, created_at=YOUNG),
+    )
+    assert await clean(database) == 1
+    assert await kept(database, old, young) == [False, True]
+    query = text("SELECT count(*) FROM booking_timeline WHERE booking_id = :id")
+    async with database.transaction() as db:
+        assert await db.scalar(query, {"id": old.booking_id}) == 0
+        assert await db.scalar(query, {"id": young.booking_id}) == 1
+    assert await clean(database) == 0
+
+
+async def test_what_was_submitted_stays(database: Database, house: House) -> None:
+    """However old, however it ended."""
+    made = [
+        await book(database, house, created_at=OLD, status=status)
+        for status in Status
+        if status is not Status.DRAFT
+    ]
+    assert await clean(database) == 0
+    assert all(await kept(database, *made))
+
+
+async def test_a_draft_that_is_being_submitted_is_passed_over(database: Database, house: House) -> None:
+    """Its row is locked: nobody waits for it, and it is not deleted under its workflow."""
+    booking = await book(database, house, created_at=OLD)
+    async with database.transaction() as db:
+        await apply_change(db, change_of(booking, Event.SUBMITTED))
+        async with asyncio.timeout(5):
+            assert await clean(database) == 0
+    assert await kept(database, booking) == [True]
+    assert await clean(database) == 0
+
+
+async def test_a_keys_draft_goes_with_it(database: Database, house: House) -> None:
+    """An old draft takes its key along though the key be younger; an old key of a kept booking goes alone."""
+
+    def key(name: str, booking: Booking, created_at: datetime) -> IdempotentRequest:
+        values: dict[str, Any] = {"hotel_id": house.id, "body_hash": "a" * 64, "created_at": created_at}
+        return IdempotentRequest(key=name, booking_id=booking.booking_id, **values)
+
+    old = await book(database, house, created_at=OLD)
+    submitted = await book(database, house, created_at=OLD, status=Status.CONFIRMED)
+    async with database.transaction() as db:
+        db.add_all([key("of draft", old, YOUNG), key("old", submitted, OLD), key("young", submitted, YOUNG)])
+    assert await clean(database) == 1
+    query = select(col(IdempotentRequest.key)).where(col(IdempotentRequest.hotel_id) == house.id)
+    async with database.transaction() as db:
+        assert (await db.scalars(query)).all() == ["young"]
+    assert await kept(database, old, submitted) == [False, True]
+
+
+async def test_rate_counts_are_kept_an_hour_longer(database: Database, house: House) -> None:
+    """Long enough for anybody who still counts in that minute."""
+    subject = f"session:{house.hotel.slug}"
+    limit = LONG_AGO + timedelta(hours=1)
+    async with database.transaction() as db:
+        db.add(RateLimit(subject=subject, minute=limit - timedelta(minutes=1), attempts=1))
+        db.add(RateLimit(subject=subject, minute=limit, attempts=1))
+    await clean(database)
+    query = select(col(RateLimit.minute)).where(col(RateLimit.subject) == subject)
+    async with database.transaction() as db:
+        assert (await db.scalars(query)).all() == [limit]
+
+
+async def test_two_sweeps_at_once(database: Database, house: House) -> None:
+    """Two workers' sweeps delete each draft once between them."""
+    for _ in range(6):
+        await book(database, house, created_at=OLD)
+    assert sum(await asyncio.gather(*(clean(database) for _ in range(3)))) == 6

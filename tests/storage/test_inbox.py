@@ -1,0 +1,185 @@
+"""The inbox of Stripe's events: each is kept once, and open until it is processed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import timedelta
+from typing import Any
+
+from models import Booking, PaymentSession, StripeWebhookEvent
+from storage.bookings import record_session
+from storage.database import Database
+from storage.inbox import (
+    booking_behind,
+    inbox_backlog,
+    keep_event,
+    mark_processed,
+    missing_events,
+    unprocessed_events,
+)
+from tests.storage.rows import T0, House, book, held
+
+_numbers = itertools.count(1)
+
+
+def event(**values: Any) -> StripeWebhookEvent:
+    return StripeWebhookEvent(
+        **{
+            "event_id": f"evt_inbox_{next(_numbers)}",
+            "event_type": "checkout.session.completed",
+            "received_at": T0,
+            **values,
+        }
+    )
+
+
+async def keep(database: Database, kept: StripeWebhookEvent) -> bool:
+    async with database.transaction() as db:
+        return await keep_event(db, kept)
+
+
+async def stored(database: Database, event_id: str) -> StripeWebhookEvent:
+    async with database.transaction() as db:
+        return await db.get_one(StripeWebhookEvent, event_id)
+
+
+async def test_a_duplicate_is_news_until_the_first_is_processed(database: Database) -> None:
+    """The first delivery may have died on the way: then the second one does its work."""
+    first = event()
+    assert await keep(database, first)
+    assert await keep(database, first)
+    async with database.transaction() as db:
+        await mark_processed(db, first.event_id)
+    assert not await keep(database, first)
+    kept = await stored(database, first.event_id)
+    assert kept.processed_at is not None
+    assert kept.note is None
+
+
+async def test_a_duplicate_overwrites_nothing(database: Database) -> None:
+    """What came first stays as it came."""
+    first = event(booking_id="BK-1")
+    await keep(database, first)
+    await keep(
+        database, event(event_id=first.event_id, booking_id="BK-2", received_at=T0 + timedelta(days=1))
+    )
+    kept = await stored(database, first.event_id)
+    assert (kept.booking_id, kept.received_at) == ("BK-1", T0)
+
+
+async def test_duplicates_at_once(database: Database) -> None:
+    """Ten deliveries of one event: all are answered, one row is kept."""
+    kept = event()
+    answers = await asyncio.gather(*(keep(database, event(event_id=kept.event_id)) for _ in range(10)))
+    assert answers == [True] * 10
+    async with database.transaction() as db:
+        assert await missing_events(db, [kept.event_id]) == set()
+
+
+async def test_the_reason_why_not_is_kept(database: Database) -> None:
+    """M7: processed, or kept with the reason why not."""
+    kept = event()
+    await keep(database, kept)
+    async with database.transaction() as db:
+        await mark_processed(db, kept.event_id, "no booking of ours")
+    assert (await stored(database, kept.event_id)).note == "no booking of ours"
+
+
+async def test_missing_events(database: Database) -> None:
+    """Those that never came in; processed or not makes no difference."""
+    came, done = event(), event()
+    await keep(database, came)
+    await keep(database, done)
+    async with database.transaction() as db:
+        await mark_processed(db, done.event_id)
+        asked = [came.event_id, done.event_id, "evt_lost_1", "evt_lost_2"]
+        assert await missing_events(db, asked) == {"evt_lost_1", "evt_lost_2"}
+        assert await missing_events(db, []) == set()
+
+
+async def test_what_is_left_behind_comes_oldest_first(database: Database) -> None:
+    """Only what was received before the moment given, and at most so many."""
+    long_ago = T0 - timedelta(days=3650)
+    ages = [3, 1, 2, 4]
+    kept = [event(received_at=long_ago + timedelta(minutes=age)) for age in ages]
+    done = event(received_at=long_ago)
+    for one in [*kept, done]:
+        await keep(database, one)
+    async with database.transaction() as db:
+        await mark_processed(db, done.event_id)
+        found = await unprocessed_events(db, long_ago + timedelta(minutes=4), 10)
+        assert [one.event_id for one in found] == [kept[i].event_id for i in (1, 2, 0)]
+        assert [one.event_id for one in await unprocessed_events(db, T0, 1)] == [kept[1].event_id]
+    async with database.transaction() as db:
+        for one in kept:
+            await mark_processed(db, one.event_id)
+
+
+async def test_backlog_counts_what_is_open(database: Database) -> None:
+    """For the metrics: up by one with each event, down with each that is processed."""
+    async with database.transaction() as db:
+        before = await inbox_backlog(db)
+    kept = [event(), event()]
+    for one in kept:
+        await keep(database, one)
+    async with database.transaction() as db:
+        assert await inbox_backlog(db) == before + 2
+        await mark_processed(db, kept[0].event_id)
+        assert await inbox_backlog(db) == before + 1
+        await mark_processed(db, kept[1].event_id)
+
+
+# --- whose it is ---
+
+
+async def behind(database: Database, **names: str | None) -> Booking | None:
+    given = {"booking_id": None, "session_id": None, "payment_intent_id": None} | names
+    async with database.transaction() as db:
+        return await booking_behind(db, **given)
+
+
+async def with_session(database: Database, house: House, session_id: str) -> Booking:
+    booking = await book(database, house)
+    async with database.transaction() as db:
+        await record_session(
+            db,
+            PaymentSession(
+                session_id=session_id, booking_id=booking.booking_id, url="https://x", expires_at=T0
+            ),
+        )
+    return booking
+
+
+async def test_a_booking_is_found_by_each_of_its_names(database: Database, house: House) -> None:
+    """Its own id, the PaymentIntent it holds, a session that was opened for it."""
+    mine = await held(database, house)
+    paying = await with_session(database, house, f"cs_{house.hotel.slug}")
+    for names, booking in (
+        ({"booking_id": mine.booking_id}, mine),
+        ({"payment_intent_id": mine.payment_intent_id}, mine),
+        ({"session_id": f"cs_{house.hotel.slug}"}, paying),
+        # Names that lead nowhere do not stand in the way of one that does.
+        ({"booking_id": "BK-NOBODY", "payment_intent_id": mine.payment_intent_id}, mine),
+        (
+            {"booking_id": "BK-NOBODY", "payment_intent_id": "pi_x", "session_id": f"cs_{house.hotel.slug}"},
+            paying,
+        ),
+    ):
+        found = await behind(database, **names)
+        assert found is not None, names
+        assert found.booking_id == booking.booking_id
+
+
+async def test_our_own_metadata_counts_more_than_an_id(database: Database, house: House) -> None:
+    """A second payment for a booking names the booking, and a PaymentIntent it does not hold."""
+    mine, other = await held(database, house), await held(database, house)
+    found = await behind(database, booking_id=mine.booking_id, payment_intent_id=other.payment_intent_id)
+    assert found is not None
+    assert found.booking_id == mine.booking_id
+
+
+async def test_nobodys_event(database: Database) -> None:
+    """Another system's payments on the same Stripe account."""
+    assert await behind(database) is None
+    assert await behind(database, session_id="cs_nobody", payment_intent_id="pi_nobody") is None

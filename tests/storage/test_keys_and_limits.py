@@ -1,0 +1,319 @@
+"""Idempotency keys and rate limits: what many requests at once agree on."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+from sqlmodel import col
+
+from domain.booking import Status
+from models import Booking, IdempotentRequest, RateLimit
+from storage.bookings import booking_by_id, insert_draft
+from storage.creation import (
+    KEY_LIFETIME,
+    claim_key,
+    find_request,
+    finish_key,
+    release_key,
+    room_type_by_code,
+    submission_terms,
+    take_over_key,
+)
+from storage.database import Database
+from storage.limits import Attempts, count_attempt, take_back_attempt
+from storage.reconciliation import terms_to_go_on
+from tests.storage.rows import T0, House, book, draft, open_house
+
+LOCK = timedelta(seconds=30)
+ANSWER = {"booking_id": "BK-1", "access_token": "secret"}
+
+
+def request_for(house: House, booking: Booking, **values: Any) -> IdempotentRequest:
+    return IdempotentRequest(
+        **{
+            "hotel_id": house.id,
+            "key": "key-1",
+            "body_hash": "a" * 64,
+            "booking_id": booking.booking_id,
+            "locked_until": T0 + LOCK,
+            "created_at": T0,
+            **values,
+        }
+    )
+
+
+class Taken(Exception):
+    """Somebody else has the key."""
+
+
+class Crash(Exception):
+    """Whatever may come between."""
+
+
+async def create(database: Database, house: House, **values: Any) -> tuple[bool, IdempotentRequest]:
+    """What the API does: booking and key in one transaction, rolled back where the key is taken."""
+    booking = draft(house)
+    request = request_for(house, booking, **values)
+
+    async def claim() -> None:
+        async with database.transaction() as db:
+            await insert_draft(db, booking)
+            await db.flush()
+            if not await claim_key(db, request):
+                raise Taken
+
+    try:
+        await claim()
+    except Taken:
+        return False, request
+    return True, request
+
+
+async def exists(database: Database, booking_id: str) -> bool:
+    async with database.transaction() as db:
+        return await booking_by_id(db, booking_id) is not None
+
+
+async def take_over(database: Database, request: IdempotentRequest, now: datetime) -> bool:
+    async with database.transaction() as db:
+        return await take_over_key(db, request, now, now + LOCK)
+
+
+async def find(
+    database: Database, house: House, now: datetime, key: str = "key-1"
+) -> IdempotentRequest | None:
+    async with database.transaction() as db:
+        return await find_request(db, house.id, key, now)
+
+
+# --- idempotency keys ---
+
+
+async def test_a_key_is_claimed_once(database: Database, house: House) -> None:
+    """The second booking under it is not written."""
+    won, first = await create(database, house)
+    lost, second = await create(database, house)
+    assert (won, lost) == (True, False)
+    assert await exists(database, first.booking_id)
+    assert not await exists(database, second.booking_id)
+
+
+async def test_many_claims_at_once_leave_one_booking(database: Database, house: House) -> None:
+    """Each waits for the one before to commit or to give up."""
+    results = await asyncio.gather(*(create(database, house) for _ in range(8)))
+    winners = [request for won, request in results if won]
+    assert len(winners) == 1
+    found = await find(database, house, T0)
+    assert found is not None
+    assert found.booking_id == winners[0].booking_id
+    assert [request for _, request in results if await exists(database, request.booking_id)] == winners
+
+
+async def test_a_claim_that_is_rolled_back_is_none(database: Database, house: House) -> None:
+    """Who waited for it gets the key."""
+    booking = draft(house)
+    request = request_for(house, booking)
+
+    async def claim_and_crash() -> None:
+        async with database.transaction() as db:
+            await insert_draft(db, booking)
+            await db.flush()
+            assert await claim_key(db, request)
+            rivals.append(asyncio.create_task(create(database, house)))
+            await _somebody_waits_for_a_lock(database)
+            raise Crash
+
+    rivals: list[asyncio.Task[tuple[bool, IdempotentRequest]]] = []
+    with pytest.raises(Crash):
+        await claim_and_crash()
+    won, other = await rivals[0]
+    assert won
+    assert not await exists(database, request.booking_id)
+    assert await exists(database, other.booking_id)
+
+
+async def _somebody_waits_for_a_lock(database: Database) -> None:
+    query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with asyncio.timeout(10):
+        while True:
+            async with database.transaction() as db:
+                if await db.scalar(query):
+                    return
+
+
+async def test_keys_belong_to_hotels(database: Database, house: House) -> None:
+    """The same key at another hotel is another key."""
+    other = await open_house(database)
+    assert (await create(database, house))[0]
+    assert (await create(database, other))[0]
+    assert await find(database, house, T0, "key-2") is None
+
+
+async def test_a_request_in_flight_is_left_alone(database: Database, house: House) -> None:
+    """Until its lock runs out; then one takes it over, not two."""
+    _, request = await create(database, house)
+    assert not await take_over(database, request, T0 + LOCK - timedelta(seconds=1))
+    taken = await asyncio.gather(*(take_over(database, request, T0 + LOCK) for _ in range(6)))
+    assert sorted(taken) == [False] * 5 + [True]
+
+
+async def test_a_released_request_is_taken_up_at_once(database: Database, house: House) -> None:
+    """Temporal was away: the same key finishes the booking."""
+    _, request = await create(database, house)
+    async with database.transaction() as db:
+        await release_key(db, request)
+    assert await take_over(database, request, T0)
+    found = await find(database, house, T0)
+    assert found is not None
+    assert (found.booking_id, found.response) == (request.booking_id, None)
+
+
+async def test_a_finished_request_answers_for_ever(database: Database, house: House) -> None:
+    """For a day: it is found with its answer, and nobody takes it over."""
+    _, request = await create(database, house)
+    async with database.transaction() as db:
+        await finish_key(db, request, ANSWER)
+    assert not await take_over(database, request, T0 + timedelta(hours=23))
+    found = await find(database, house, T0 + KEY_LIFETIME)
+    assert found is not None
+    assert (found.response, found.locked_until, found.body_hash) == (ANSWER, None, "a" * 64)
+
+
+async def test_a_key_is_forgotten_after_a_day(database: Database, house: House) -> None:
+    """And may be used for another booking then; the first one stays."""
+    _, first = await create(database, house)
+    later = T0 + KEY_LIFETIME + timedelta(seconds=1)
+    assert await find(database, house, later) is None
+    won, second = await create(database, house, created_at=later)
+    assert won
+    assert await exists(database, first.booking_id)
+    # The first request comes to its end only now: it must not answer for the second.
+    async with database.transaction() as db:
+        await finish_key(db, first, ANSWER)
+        await release_key(db, first)
+    found = await find(database, house, later)
+    assert found is not None
+    assert (found.booking_id, found.response) == (second.booking_id, None)
+    assert found.locked_until is not None
+    assert not await take_over(database, first, later + LOCK)
+
+
+async def test_rooms_are_found_by_their_hotels_code(database: Database, house: House) -> None:
+    """Another hotel's `double` is another room."""
+    other = await open_house(database)
+    async with database.transaction() as db:
+        found = await room_type_by_code(db, house.id, "double")
+        assert found is not None
+        assert found.id == house.room_type.id != other.room_type.id
+        assert await room_type_by_code(db, house.id, "DOUBLE") is None
+
+
+async def test_terms_take_the_policy_as_it_was_booked(database: Database) -> None:
+    """And the hotel's deadlines as they are now."""
+    house = await open_house(
+        database, cutoff_days_before=1, cutoff_hour=18, timezone="Asia/Tokyo", currency="JPY"
+    )
+    booking = await book(database, house, free_cancel_days=5, late_cancel_fee_percent=30, version=1)
+    house.hotel.free_cancel_days, house.hotel.payment_window_s = 9, 1234
+    terms = submission_terms(booking, house.hotel, authorization_margin_s=7, payment_poll_s=8)
+    assert (terms.booking_id, terms.hotel_slug, terms.version) == (booking.booking_id, house.hotel.slug, 1)
+    assert (terms.amount_minor, terms.currency) == (15000, "JPY")
+    assert (terms.payment_window_s, terms.approval_sla_s) == (1234, 86400)
+    assert terms.check_in_at == datetime(2026, 12, 23, 15, tzinfo=UTC)
+    assert terms.cutoff_at == datetime(2026, 12, 23, 9, tzinfo=UTC)
+    assert terms.free_cancel_until == datetime(2026, 12, 18, 15, tzinfo=UTC)
+    assert terms.late_cancel_fee_percent == 30
+    assert (terms.authorization_margin_s, terms.payment_poll_s, terms.resume) == (7, 8, None)
+
+
+async def test_a_booking_that_lost_its_workflow_keeps_the_time_it_was_given_to_pay(
+    database: Database,
+) -> None:
+    """The hotel's window has changed since; what the guest was told has not."""
+    house = await open_house(database, payment_window_s=60)
+    until = T0 + timedelta(days=2)
+    booking = await book(
+        database, house, status=Status.PENDING_PAYMENT, created_at=T0, payment_deadline=until, version=2
+    )
+    async with database.transaction() as db:
+        terms = await terms_to_go_on(
+            db, booking.booking_id, 2, authorization_margin_s=3600, payment_poll_s=300
+        )
+    assert terms is not None
+    assert terms.resume is not None
+    assert terms.resume.submitted_at + timedelta(seconds=terms.payment_window_s) == until
+
+
+# --- rate limits ---
+
+
+async def count(database: Database, subject: str) -> Attempts:
+    async with database.transaction() as db:
+        return await count_attempt(db, subject)
+
+
+async def total(database: Database, subject: str) -> int:
+    query = text("SELECT coalesce(sum(attempts), 0) FROM rate_limit WHERE subject = :subject")
+    async with database.transaction() as db:
+        return int(await db.scalar(query, {"subject": subject}) or 0)
+
+
+@pytest.fixture
+def subject(house: House) -> str:
+    """Whatever is limited, at this test's own hotel."""
+    return f"login:{house.hotel.slug}"
+
+
+async def test_two_processes_count_together(database: Database, database_url: str, subject: str) -> None:
+    """Two pools of connections, many attempts at once: none slips through uncounted."""
+    other = Database(database_url, pool_size=2)
+    try:
+        found = await asyncio.gather(*(count(pool, subject) for pool in [database, other] * 10))
+    finally:
+        await other.close()
+    assert await total(database, subject) == 20
+    # A minute may have turned on the way; within each, every attempt has a number of its own.
+    assert len({(attempt.minute, attempt.count) for attempt in found}) == 20
+    for minute in {attempt.minute for attempt in found}:
+        counts = sorted(attempt.count for attempt in found if attempt.minute == minute)
+        assert counts == list(range(1, len(counts) + 1))
+
+
+async def test_it_says_how_long_to_wait(database: Database, subject: str) -> None:
+    """Until the minute is over by the database's own clock."""
+    async with database.transaction() as db:
+        attempt = await count_attempt(db, subject)
+        now = (await db.execute(text("SELECT now()"))).scalar_one()
+    assert attempt.minute.second == attempt.minute.microsecond == 0
+    assert 1 <= attempt.left_s <= 60
+    assert attempt.minute + timedelta(minutes=1) <= now + timedelta(seconds=attempt.left_s)
+    assert timedelta(seconds=attempt.left_s - 1) <= attempt.minute + timedelta(minutes=1) - now
+
+
+async def test_another_minute_starts_afresh(database: Database, subject: str) -> None:
+    """What was counted a minute ago counts no more."""
+    await count(database, subject)
+    async with database.transaction() as db:
+        earlier = update(RateLimit).where(col(RateLimit.subject) == subject)
+        await db.execute(earlier.values(minute=RateLimit.minute - timedelta(minutes=1), attempts=99))
+    assert (await count(database, subject)).count == 1
+
+
+async def test_an_attempt_that_did_not_count_is_taken_back(database: Database, subject: str) -> None:
+    """From its own minute, and from no other subject."""
+    first = await count(database, subject)
+    await count(database, subject)
+    await count(database, f"{subject}-other")
+    async with database.transaction() as db:
+        await take_back_attempt(db, subject, first.minute)
+    assert await total(database, subject) == 1
+    assert await total(database, f"{subject}-other") == 1
+
+
+async def test_the_longest_subject_fits(database: Database, subject: str) -> None:
+    """400 characters, as promised: an address of 320 with what stands before it."""
+    assert (await count(database, subject + "x" * (400 - len(subject)))).count == 1

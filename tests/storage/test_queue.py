@@ -1,0 +1,226 @@
+"""The staff's list: both orders, page by page, with ties; filters; and search that takes signs for signs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from domain.booking import Event, Status
+from models import Booking
+from storage.bookings import apply_change, close_command, pending_decision, rooms_taken
+from storage.database import Database
+from storage.queue import Position, Sort, Wanted, list_bookings, pending_decisions, position, timelines
+from tests.storage.rows import CHECK_IN, T0, House, ask, book, change_of, held, open_house
+
+MINUTE = timedelta(minutes=1)
+
+
+async def listed(database: Database, house: House, wanted: Wanted) -> list[Booking]:
+    async with database.transaction() as db:
+        return [booking for booking, _ in await list_bookings(db, house.id, wanted)]
+
+
+async def all_pages(database: Database, house: House, sort: Sort, limit: int) -> list[list[str]]:
+    """Page after page, each from where the one before ended."""
+    pages: list[list[str]] = []
+    after: Position | None = None
+    while True:
+        page = await listed(database, house, Wanted(sort=sort, after=after, limit=limit))
+        if not page:
+            return pages
+        pages.append([booking.booking_id for booking in page])
+        after = position(page[-1], sort)
+
+
+async def five_with_deadlines(database: Database, house: House) -> list[str]:
+    """Five bookings; their order by deadline is 3, 1 and 2 (a tie), then 0 and 4, which have none."""
+    deadlines: list[datetime | None] = [None, T0 + 2 * MINUTE, T0 + 2 * MINUTE, T0 + MINUTE, None]
+    made = [
+        await book(database, house, decision_deadline=deadline, created_at=T0 - number * MINUTE)
+        for number, deadline in enumerate(deadlines)
+    ]
+    return [made[number].booking_id for number in (3, 1, 2, 0, 4)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 50])
+async def test_pages_by_deadline(database: Database, house: House, limit: int) -> None:
+    """What must be decided first comes first; ties by age; what has no deadline last. Nothing twice or never."""
+    expected = await five_with_deadlines(database, house)
+    pages = await all_pages(database, house, Sort.DEADLINE, limit)
+    assert pages == [expected[i : i + limit] for i in range(0, 5, limit)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+async def test_pages_by_age(database: Database, house: House, limit: int) -> None:
+    """The newest first; of those made at one moment, the row written last."""
+    ages = [3, 1, 1, 2, 1]
+    made = [await book(database, house, created_at=T0 - age * MINUTE) for age in ages]
+    expected = [made[number].booking_id for number in (4, 2, 1, 3, 0)]
+    pages = await all_pages(database, house, Sort.CREATED, limit)
+    assert pages == [expected[i : i + limit] for i in range(0, 5, limit)]
+
+
+async def test_a_page_begins_where_the_last_one_ended(database: Database, house: House) -> None:
+    """Though what stood there is gone, or others have come in before it."""
+    expected = await five_with_deadlines(database, house)
+    [first, second] = await listed(database, house, Wanted(limit=2))
+    async with database.transaction() as db:
+        row = await db.get_one(Booking, second.id)
+        row.decision_deadline = T0 - MINUTE
+    await book(database, house, decision_deadline=T0 - 2 * MINUTE)
+    rest = await listed(database, house, Wanted(after=position(second, Sort.DEADLINE), limit=50))
+    assert first.booking_id == expected[0]
+    assert [booking.booking_id for booking in rest] == expected[2:]
+
+
+async def test_after_the_last_one_comes_nothing(database: Database, house: House) -> None:
+    """In both orders, also where the last one has no deadline."""
+    await five_with_deadlines(database, house)
+    for sort in Sort:
+        *_, last = await listed(database, house, Wanted(sort=sort))
+        assert await listed(database, house, Wanted(sort=sort, after=position(last, sort))) == []
+
+
+async def test_hotels_see_their_own(database: Database, house: House) -> None:
+    """And each booking comes with its room type."""
+    other = await open_house(database)
+    mine, _ = await book(database, house), await book(database, other)
+    async with database.transaction() as db:
+        [(booking, room_type)] = await list_bookings(db, house.id, Wanted())
+    assert (booking.booking_id, room_type.id) == (mine.booking_id, house.room_type.id)
+
+
+async def test_statuses_are_filtered(database: Database, house: House) -> None:
+    """One, several, or all."""
+    made = {status: await book(database, house, status=status) for status in Status}
+
+    async def statuses(*wanted: Status) -> set[str]:
+        return {booking.status for booking in await listed(database, house, Wanted(statuses=wanted))}
+
+    assert await statuses() == set(made)
+    assert await statuses(Status.CONFIRMED) == {"CONFIRMED"}
+    assert await statuses(Status.DRAFT, Status.EXPIRED) == {"DRAFT", "EXPIRED"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("quarshie", ["philippa"]),
+        ("PHILIPPA QUAR", ["philippa"]),
+        ("philippa.quarshie@EXAMPLE", ["philippa"]),
+        ("example.com", ["philippa", "percent", "under", "slash"]),
+        ("straße", ["slash"]),
+        ("%", ["percent"]),
+        ("100%", ["percent"]),
+        ("_", ["under"]),
+        ("a_b", ["under"]),
+        ("\\", ["slash"]),
+        ("/", []),
+        ("a%b", []),
+        ("' OR 1=1 --", []),
+        ("nobody", []),
+    ],
+)
+async def test_search(database: Database, house: House, text: str, found: Sequence[str]) -> None:
+    """Part of a name, whole name or address, in any case; `%`, `_` and backslash are letters like any other."""
+    guests = {
+        "philippa": ("Philippa", "Quarshie", "philippa.quarshie@example.com"),
+        "percent": ("100%", "Sure", "percent@example.com"),
+        "under": ("A_B", "Sure", "under@example.com"),
+        "slash": ("Back\\slash", "Straße", "slash@example.com"),
+    }
+    made = {}
+    for name, (first, last, email) in guests.items():
+        booking = await book(database, house, guest_first_name=first, guest_last_name=last, guest_email=email)
+        made[booking.booking_id] = name
+    results = await listed(database, house, Wanted(text=text))
+    assert sorted(made[booking.booking_id] for booking in results) == sorted(found)
+
+
+async def test_search_by_booking_id(database: Database, house: House) -> None:
+    """As read out on the telephone: in small letters, a part of it."""
+    booking = await book(database, house)
+    await book(database, house)
+    part = booking.booking_id[5:14].lower()
+    assert [row.booking_id for row in await listed(database, house, Wanted(text=part))] == [
+        booking.booking_id
+    ]
+
+
+async def test_filters_and_pages_go_together(database: Database, house: House) -> None:
+    """A search's second page is still the search's."""
+    for number in range(4):
+        await held(database, house, guest_last_name="Wanted" if number % 2 else "Other")
+    wanted = Wanted(statuses=[Status.PENDING_APPROVAL], text="wanted", limit=1)
+    [first] = await listed(database, house, wanted)
+    after = position(first, Sort.DEADLINE)
+    rest = await listed(database, house, Wanted(statuses=wanted.statuses, text="wanted", after=after))
+    assert [booking.guest_last_name for booking in [first, *rest]] == ["Wanted", "Wanted"]
+
+
+async def test_timelines_of_several(database: Database, house: House) -> None:
+    """Each oldest first, none mixed with another."""
+    one, other = await book(database, house), await book(database, house)
+    async with database.transaction() as db:
+        await apply_change(db, change_of(one, Event.SUBMITTED))
+    async with database.transaction() as db:
+        found = await timelines(db, [one.booking_id, other.booking_id, "BK-NOBODY"])
+    steps = {id_: [step.event for step in rows] for id_, rows in found.items()}
+    assert steps == {one.booking_id: ["created", "submitted"], other.booking_id: ["created"]}
+
+
+async def test_pending_decisions(database: Database, house: House) -> None:
+    """The oldest that is open, of approve, decline and cancel only."""
+    quiet, asked, settled = [await held(database, house) for _ in range(3)]
+    await ask(database, asked.booking_id, "retry", created_at=T0 - MINUTE)
+    await ask(database, asked.booking_id, "decline", created_at=T0 + MINUTE)
+    first = await ask(database, asked.booking_id, "approve", created_at=T0)
+    closed = await ask(database, settled.booking_id, "cancel")
+    async with database.transaction() as db:
+        await close_command(db, closed.command_id, "settled", T0)
+    ids = [quiet.booking_id, asked.booking_id, settled.booking_id]
+    async with database.transaction() as db:
+        assert await pending_decisions(db, ids) == {asked.booking_id: "approve"}
+        assert [await pending_decision(db, id_) for id_ in ids] == [None, "approve", None]
+        await close_command(db, first.command_id, "already_decided", T0)
+        assert await pending_decision(db, asked.booking_id) == "decline"
+        assert await pending_decisions(db, []) == {}
+
+
+async def test_a_command_is_closed_once(database: Database, house: House) -> None:
+    """The outcome written first stays."""
+    booking = await held(database, house)
+    command = await ask(database, booking.booking_id, "approve")
+    async with database.transaction() as db:
+        await close_command(db, command.command_id, "settled", T0)
+        await close_command(db, command.command_id, "already_decided", T0 + MINUTE)
+    async with database.transaction() as db:
+        kept = await db.get_one(type(command), command.command_id)
+    assert (kept.verdict, kept.closed_at) == ("settled", T0)
+
+
+@pytest.mark.parametrize(
+    ("from_day", "nights", "shares"),
+    [(-2, 2, False), (-1, 2, True), (0, 1, True), (1, 1, True), (1, 5, True), (2, 2, False), (-5, 20, True)],
+)
+async def test_rooms_taken_on_shared_nights(
+    database: Database, house: House, from_day: int, nights: int, shares: bool
+) -> None:
+    """A stay that ends on the day another begins shares no night with it."""
+    mine = await held(database, house)  # two nights from the check-in day
+    begins = CHECK_IN + timedelta(days=from_day)
+    stay = {"check_in": begins, "check_out": begins + timedelta(days=nights)}
+    await book(database, house, status=Status.CONFIRMED, **stay)
+    await book(database, house, status=Status.PENDING_APPROVAL, **stay)
+    await book(database, await open_house(database), status=Status.CONFIRMED, **stay)
+    async with database.transaction() as db:
+        assert await rooms_taken(db, mine) == int(shares)
+
+
+async def test_a_booking_takes_no_room_from_itself(database: Database, house: House) -> None:
+    """Once confirmed it is not counted against itself."""
+    mine = await book(database, house, status=Status.CONFIRMED)
+    async with database.transaction() as db:
+        assert await rooms_taken(db, mine) == 0

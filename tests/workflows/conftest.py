@@ -1,0 +1,94 @@
+"""One world per test, on servers that are started once per process."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from settings import Settings
+from storage.database import Database
+from tests.conftest import NewDatabase
+from tests.workflows.promises import broken
+from tests.workflows.servers import StandIns, stand_ins
+from tests.workflows.temporal import Crew, Temporal
+from tests.workflows.world import World, settings_for
+
+TEST_SERVER = Path(sys.executable).with_name("temporal-test-server")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "forgetful: the worker caches no workflow, replays at every step, and may be stopped"
+    )
+    # The worker's clients keep their connections to the end of the process; here workers come and go.
+    config.addinivalue_line("filterwarnings", "ignore:unclosed:ResourceWarning")
+
+
+def pytest_unconfigure() -> None:
+    # The same for those that pytest itself finds at the very end, when its own filters are gone.
+    warnings.filterwarnings("ignore", "unclosed", ResourceWarning)
+
+
+@pytest.fixture(scope="session")
+async def database_url(new_database: NewDatabase, migrated_template: str) -> str:
+    """A database that these tests have to themselves: each begins by emptying it."""
+    return await new_database(template=migrated_template)
+
+
+@pytest.fixture(scope="session")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """That database. Not the fixture of the folder above: whoever asks for that first decides which one it opens."""
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[Temporal]:
+    temporal = Temporal(str(TEST_SERVER))
+    await temporal.start()
+    yield temporal
+    await temporal.stop()
+
+
+@pytest.fixture(scope="session")
+async def served_stand_ins(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StandIns]:
+    async with stand_ins(tmp_path_factory.mktemp("stripe")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, served_stand_ins: StandIns) -> Settings:
+    return settings_for(database_url, served_stand_ins)
+
+
+@pytest.fixture(scope="session")
+async def crew(temporal: Temporal, settings: Settings, database: Database) -> AsyncIterator[Crew]:
+    crew = Crew(temporal, settings, database)
+    yield crew
+    await crew.stop()
+
+
+@pytest.fixture
+async def world(
+    request: pytest.FixtureRequest,
+    temporal: Temporal,
+    served_stand_ins: StandIns,
+    database: Database,
+    settings: Settings,
+    crew: Crew,
+) -> AsyncIterator[World]:
+    """A world of the test's own. When the test has passed, every promise (M1 to M9) is checked."""
+    await crew.call(forgetful=request.node.get_closest_marker("forgetful") is not None)
+    world = World(temporal, served_stand_ins, database, settings, crew)
+    await world.open()
+    try:
+        yield world
+        await world.settle()
+        assert await broken(world, excused=world.excused) == []
+    finally:
+        await world.close()

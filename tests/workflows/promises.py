@@ -1,0 +1,104 @@
+"""The product's promises M1–M9, checked over everything that a world can show."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Any
+
+from temporalio.client import WorkflowExecutionStatus
+
+from domain.identifiers import workflow_id
+from sandbox.evidence import Evidence, read_database
+from sandbox.invariants import check
+
+if TYPE_CHECKING:
+    from tests.workflows.world import World
+
+
+async def broken(world: World, *, excused: str = "") -> list[str]:
+    """Every violation of a promise, in a sentence each.
+
+    Args:
+        excused: codes of promises that need not hold here, such as `M6`.
+    """
+    evidence = await collect(world)
+    verdicts = check(evidence, now=await world.now())
+    return [
+        f"{verdict.code}: {violation}"
+        for verdict in verdicts
+        if verdict.code not in excused.split()
+        for violation in verdict.violations
+    ]
+
+
+async def collect(world: World) -> Evidence:
+    """Gather the evidence."""
+    rows, inbox = await read_database(world.settings.database_url)
+    descriptions = {id_: await world.describe(id_) for id_ in world.workflow_ids()}
+    known = {id_: found for id_, found in descriptions.items() if found is not None}
+    settings = world.settings
+    return Evidence(
+        bookings=[booking for booking in rows if booking.booking_id in world.booking_ids],
+        ledger={"payment_intents": [i for id_ in world.booking_ids for i in await _intents(world, id_)]},
+        messages=await world.stand_ins.pusher.ask("GET", "/_sandbox/messages"),
+        mails=await world.stand_ins.mail.ask("GET", "/_sandbox/messages"),
+        answers=world.answers,
+        workflows={id_: _status(found.status) for id_, found in known.items()},
+        histories={id_: await history_text(world, id_) for id_ in known},
+        inbox=inbox,
+        delivered=world.postman.delivered,
+        secrets=(
+            settings.stripe_secret_key.get_secret_value(),
+            settings.stripe_webhook_secret.get_secret_value(),
+            settings.auth_secret.get_secret_value(),
+            settings.pusher_secret.get_secret_value(),
+            *world.private_words,
+        ),
+    )
+
+
+async def _intents(world: World, booking_id: str) -> list[dict[str, Any]]:
+    books = await world.stripe.ask("GET", "/_sandbox/ledger", params={"booking_id": booking_id})
+    intents: list[dict[str, Any]] = books["payment_intents"]
+    return intents
+
+
+def _status(status: WorkflowExecutionStatus | None) -> str:
+    return status.name if status is not None else "UNKNOWN"
+
+
+async def history_text(world: World, id_: str) -> str:
+    """A workflow's whole history as one text in which every payload can be read."""
+    history = await world.client.get_workflow_handle(id_).fetch_history()
+    texts: list[str] = []
+    _collect(json.loads(history.to_json()), texts)
+    return "\n".join(texts)
+
+
+def _collect(value: Any, texts: list[str]) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            texts.append(key)
+            _collect(item, texts)
+    elif isinstance(value, list):
+        for item in value:
+            _collect(item, texts)
+    elif isinstance(value, str):
+        texts.append(value)
+        try:
+            # Payloads are base64: what hides in them is looked at as well.
+            texts.append(base64.b64decode(value, validate=True).decode())
+        except (binascii.Error, UnicodeDecodeError, ValueError):
+            return
+
+
+async def open_workflows(world: World) -> list[str]:
+    """Bookings whose workflow has not completed."""
+    found = []
+    for booking_id in world.booking_ids:
+        description = await world.describe(workflow_id(booking_id))
+        if description is not None and description.status is WorkflowExecutionStatus.RUNNING:
+            found.append(booking_id)
+    return found

@@ -1,0 +1,17 @@
+"""Steps on money at Stripe, as faults name them, and the refusal that leaves a booking to a person."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.workflows.world import World
+
+CAPTURE: Final = "POST /v1/payment_intents/*/capture"
+CANCEL: Final = "POST /v1/payment_intents/*/cancel"
+EXPIRE: Final = "POST /v1/checkout/sessions/*/expire"
+REFUND: Final = "POST /v1/refunds"
+
+
+async def refuse(world: World, match: str, times: int | None = 1) -> None:
+    """Let Stripe refuse a step, with an error nobody here knows; `times` None: until it is healed."""
+    await world.stripe.order(match, "error_before", status=400, code="sandbox_refused", times=times)

@@ -1,0 +1,192 @@
+"""A world that Hypothesis acts on: two bookings, everything that can be done to them, and what must then hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError
+
+from domain.booking import ActorKind, Decision
+from domain.identifiers import new_command_id
+from domain.messages import Command
+from sandbox.invariants import check
+from tests.workflows.promises import collect
+from tests.workflows.reservation import Reservation
+from tests.workflows.servers import Json
+from tests.workflows.wire import Trouble
+from tests.workflows.world import World
+
+ALWAYS = frozenset({"M4", "M9"})
+"""Promises that hold at every moment, whatever is under way; the others once nothing is."""
+
+_AFTER_EVERYTHING = timedelta(hours=30)
+_HEAL_ROUNDS = 4
+
+
+class Theatre:
+    """One run: the bookings, what is still awaited, and the faults that have been ordered."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.stays: list[Reservation] = []
+        self.lost: list[Json] = []
+        self._orders: list[str] = []
+        self._awaited: list[asyncio.Task[Any]] = []
+
+    # --- steps ---
+
+    async def book(self, **terms: Any) -> None:
+        """Make and submit a booking."""
+        stay = await self.world.draft(**terms)
+        self.stays.append(stay)
+        self._begin(stay.submit())
+        await self.world.settle()
+
+    async def open_page(self, stay: Reservation) -> None:
+        """Ask for the payment page; the answer may come later, or never."""
+        self._begin(stay.open_page())
+        await self.world.settle()
+
+    async def pay(self, stay: Reservation, card: str, hold_s: int | None) -> None:
+        """Fill in the payment page, if one was opened; no webhook is brought by this."""
+        if stay.payment_url is not None:
+            await stay.pay(card, hold_s=hold_s)
+
+    async def ask_stripe(self, stay: Reservation) -> None:
+        """The guest comes back from the payment page."""
+        self._begin(stay.come_back())
+        await self.world.settle()
+
+    async def decide(self, stay: Reservation, decisions: list[tuple[Decision, ActorKind]]) -> None:
+        """Ask for one or more decisions in the same moment."""
+        sent = await asyncio.gather(
+            *(stay.send(decision, actor) for decision, actor in decisions), return_exceptions=True
+        )
+        for command_id in sent:
+            if isinstance(command_id, str):
+                self._begin(stay.outcome(command_id))
+            elif not isinstance(command_id, RPCError):
+                raise command_id
+        await self.world.settle()
+
+    async def dashboard(self, stay: Reservation, action: str, body: Json | None) -> None:
+        """Act in Stripe's Dashboard, where that is possible."""
+        for intent in (await stay.ledger())["payment_intents"]:
+            path = f"/_sandbox/dashboard/payment_intents/{intent['id']}/{action}"
+            await self.world.http.post(self.world.stripe.url + path, json=body or {})
+
+    async def deliver(self, match: str, *, backwards: bool, copies: int) -> None:
+        """Bring the webhooks that wait."""
+        await self.world.postman.deliver(match, backwards=backwards, copies=copies)
+        await self.world.settle()
+
+    async def lose(self) -> None:
+        """Let the webhooks that wait be lost; what looks for lost events finds them in the end."""
+        self.lost += await self.world.postman.collect()
+        self.world.postman.waiting = []
+
+    async def order(self, match: str, kind: str, status: int, times: int) -> None:
+        """Let Stripe misbehave."""
+        self._orders.append(await self.world.stripe.order(match, kind, status=status, times=times))
+
+    async def break_activity(self, match: str, trouble: Trouble, times: int) -> None:
+        """Let attempts of activities fail."""
+        self.world.wire.order(match, trouble, times)
+
+    async def advance(self, **time_: float) -> None:
+        """Let time pass, while webhooks wait to be told to arrive."""
+        self.world.postman.on_strike = True
+        await self.world.advance(**time_)
+        self.world.postman.on_strike = False
+
+    async def operate(self, stay: Reservation, signal: str) -> None:
+        """An operator's `retry` or `resolve`."""
+        try:
+            await stay.handle.signal(signal, Command(new_command_id(), ActorKind.OPERATOR))
+        except RPCError:
+            return
+        await self.world.settle()
+
+    def _begin(self, call: Coroutine[Any, Any, Any]) -> None:
+        self._awaited.append(self.world.later(_forgiving(call)))
+
+    # --- what must hold ---
+
+    async def broken(self) -> list[str]:
+        """Violations: of every promise where nothing is under way, else of those that hold at any moment."""
+        await self.world.settle()
+        await self._collect_answers()
+        calm = await self._is_calm()
+        found = check(await collect(self.world), now=await self.world.now())
+        return [
+            f"{verdict.code}: {violation}"
+            for verdict in found
+            if calm or verdict.code in ALWAYS
+            for violation in verdict.violations
+        ]
+
+    async def _collect_answers(self) -> None:
+        done = [task for task in self._awaited if task.done()]
+        self._awaited = [task for task in self._awaited if not task.done()]
+        for task in done:
+            task.result()
+
+    async def _is_calm(self) -> bool:
+        if self.lost or await self.world.postman.collect():
+            return False
+        for id_ in self.world.workflow_ids():
+            description = await self.world.describe(id_)
+            if description and description.raw_description.pending_activities:
+                return False
+        return all([await self._is_spent(order) for order in self._orders])
+
+    async def _is_spent(self, order: str) -> bool:
+        faults = (await self.world.stripe.ask("GET", "/_sandbox/faults"))["faults"]
+        fault = next((fault for fault in faults if fault["id"] == order), None)
+        return fault is None or fault["hits"] >= fault["times"]
+
+    async def end(self) -> list[str]:
+        """Mend everything, bring what was lost, let operators help and time pass; then nothing may be amiss."""
+        self.world.wire.heal()
+        await self.world.stand_ins.heal()
+        self._orders.clear()
+        for event in self.lost:
+            await self.world.postman.bring(event)
+        self.lost.clear()
+        for _ in range(_HEAL_ROUNDS):
+            await self.world.advance(minutes=50)
+            for stay in self.stays:
+                if (await stay.row()).needs_attention is not None:
+                    await self.operate(stay, "retry")
+        await self.world.advance_to(await self.world.now() + _AFTER_EVERYTHING)
+        await self._collect_answers()
+        for task in self._awaited:
+            task.cancel()
+        found = check(await collect(self.world), now=await self.world.now())
+        return [f"{verdict.code}: {text}" for verdict in found for text in verdict.violations]
+
+
+async def _forgiving(call: Coroutine[Any, Any, Any]) -> Any:
+    """What a caller of the API would be told as 409 or 503 is none of the workflow's defects."""
+    try:
+        return await call
+    except (
+        WorkflowUpdateFailedError,
+        WorkflowUpdateRPCTimeoutOrCancelledError,
+        RPCError,
+        httpx.HTTPError,
+    ):
+        return None
+
+
+DECIDE = [
+    (Decision.APPROVE, ActorKind.STAFF),
+    (Decision.DECLINE, ActorKind.STAFF),
+    (Decision.CANCEL, ActorKind.GUEST),
+    (Decision.CANCEL, ActorKind.STAFF),
+]

@@ -1,0 +1,111 @@
+"""What happens to single bookings beside the usual paths; told once each, to be recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from domain.booking import Decision
+from tests.workflows.refusals import CAPTURE, REFUND, refuse
+from tests.workflows.reservation import Reservation
+from tests.workflows.world import World
+
+STRAY: Final = "stray money"
+"""The one history that is not a booking's own."""
+
+
+@dataclass(frozen=True)
+class Tale:
+    """One booking's story.
+
+    Args:
+        tell: lets it happen, and returns the booking.
+    """
+
+    name: str
+    tell: Callable[[World], Awaitable[Reservation]]
+
+
+def file_name(name: str) -> str:
+    """Under which name the history of a path or tale is kept."""
+    return name.lower().replace(" ", "-").replace(":", "")
+
+
+async def _stuck_approval(world: World) -> Reservation:
+    stay = await world.held()
+    await refuse(world, CAPTURE)
+    await stay.approve()
+    await world.settle()
+    return stay
+
+
+async def _retried_approval(world: World) -> Reservation:
+    stay = await _stuck_approval(world)
+    await stay.retry()
+    return stay
+
+
+async def _resolved_approval(world: World) -> Reservation:
+    stay = await _stuck_approval(world)
+    await stay.resolve()
+    await stay.decline()
+    return stay
+
+
+async def _retried_refund(world: World) -> Reservation:
+    stay = await world.confirmed()
+    await refuse(world, REFUND)
+    await stay.cancel()
+    await world.settle()
+    await stay.retry()
+    return stay
+
+
+async def _stored_failure(world: World) -> Reservation:
+    """Stripe keeps a 500 under the capture's key, so that the next attempt needs another one."""
+    stay = await world.held()
+    await world.stripe.order(CAPTURE, "error_before", status=500)
+    command_id = await stay.send(Decision.APPROVE)
+    asked = world.later(stay.outcome(command_id))
+    await world.advance(minutes=10)
+    await asked
+    return stay
+
+
+async def _refunded_in_the_dashboard(world: World) -> Reservation:
+    stay = await world.confirmed()
+    await stay.dashboard("refund", {"amount": 2000})
+    await world.postman.deliver()
+    return stay
+
+
+async def _disputed(world: World) -> Reservation:
+    stay = await world.confirmed()
+    await stay.dispute()
+    await world.postman.deliver()
+    return stay
+
+
+async def _unpaid(world: World) -> Reservation:
+    stay = await world.submitted()
+    await stay.open_page()
+    return stay
+
+
+OPEN: Final = (
+    Tale("open: waits for its payment", _unpaid),
+    Tale("open: waits for a decision", World.held),
+    Tale("open: waits for check-in", World.confirmed),
+)
+"""Recorded as they stand, with nothing coming after."""
+
+TALES: Final = (
+    Tale("approval stuck and retried", _retried_approval),
+    Tale("approval stuck and resolved", _resolved_approval),
+    Tale("refund stuck and retried", _retried_refund),
+    Tale("capture failed once at Stripe", _stored_failure),
+    Tale("refunded in part in the Dashboard", _refunded_in_the_dashboard),
+    Tale("disputed after confirmation", _disputed),
+    *OPEN,
+)

@@ -1,0 +1,302 @@
+"""What comes before its time, after it, or on the wrong booking."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import delete
+from sqlmodel import col
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.booking import ActorKind, Decision, Event, Status
+from domain.decisions import Verdict
+from domain.identifiers import new_booking_id
+from models import PaymentSession
+from tests.workflows.hotels import TOTAL_MINOR
+from tests.workflows.reservation import CHALLENGED_CARD, Reservation
+from tests.workflows.world import World
+
+RELEASED = ("canceled", 0, 0)
+HELD = ("requires_capture", 0, 0)
+
+
+async def _dead(world: World, how: Status) -> Reservation:
+    """A booking that ended unpaid."""
+    stay = await world.submitted(payment_window_s=3600)
+    if how is Status.CANCELLED:
+        await stay.cancel()
+    else:
+        await world.advance(minutes=61)
+    await world.settle()
+    assert await stay.status() is how
+    assert await stay.is_over()
+    return stay
+
+
+# --- before its time ---
+
+
+@pytest.mark.parametrize("first", ["checkout.session.completed", "payment_intent.amount_capturable_updated"])
+async def test_hold_counts_before_any_session_is_on_record(world: World, first: str) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    async with world.database.transaction() as db:
+        mine = col(PaymentSession.booking_id) == stay.booking_id
+        await db.execute(delete(PaymentSession).where(mine))
+    await stay.pay()
+    await world.postman.deliver(first)
+    await world.settle()
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert (await stay.row()).payment_intent_id == (await stay.intent())["id"]
+
+
+async def test_hold_on_a_page_whose_answer_got_lost_counts(world: World) -> None:
+    stay = await world.submitted()
+    await stay.fill_in(await stay.unnoted_page())
+    await world.postman.deliver()
+    await world.settle()
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert await stay.money() == HELD
+
+
+async def test_events_of_a_payment_may_come_backwards(world: World) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    await stay.pay()
+    order = await world.postman.deliver(backwards=True)
+    assert order.index("payment_intent.amount_capturable_updated") < order.index("checkout.session.completed")
+    await world.settle()
+    assert await stay.events() == [Event.AUTHORIZED]
+
+
+async def test_hold_is_taken_from_the_earlier_event_and_the_later_one_is_nothing_new(world: World) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    await stay.pay()
+    await world.postman.deliver("payment_intent.amount_capturable_updated")
+    await world.settle()
+    assert await stay.status() is Status.PENDING_APPROVAL
+    [completed] = [e for e in await world.postman.collect() if e["type"] == "checkout.session.completed"]
+    assert await world.postman.bring(completed) == "nothing new"
+
+
+@pytest.mark.parametrize("decision", [Decision.APPROVE, Decision.DECLINE])
+async def test_decision_before_authorization_is_refused_and_not_kept_for_later(
+    world: World, decision: Decision
+) -> None:
+    stay = await world.submitted()
+    command_id = await stay.send(decision)
+    assert (await stay.outcome(command_id)).verdict is Verdict.NOT_AUTHORIZED
+    await world.settle()
+    assert await stay.verdict(command_id) == Verdict.NOT_AUTHORIZED
+
+    await stay.place_hold()
+    await world.advance(minutes=5)
+
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert await stay.money() == HELD
+
+
+async def test_guest_who_is_still_at_the_bank_has_paid_nothing_yet(world: World) -> None:
+    """A 3-D Secure step is under way: there is a PaymentIntent, and no hold."""
+    stay = await world.submitted()
+    await stay.open_page()
+    await stay.pay("4000002500003155")
+    assert (await stay.come_back()).status is Status.PENDING_PAYMENT
+    await stay.authenticate()
+    assert (await stay.come_back()).status is Status.PENDING_APPROVAL
+
+
+async def test_declined_card_leaves_the_page_open_for_another_one(world: World) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    await stay.pay("4000000000000002")
+    await world.postman.deliver()
+    await world.settle()
+    assert await stay.status() is Status.PENDING_PAYMENT
+    assert not (await stay.open_page()).created
+    await stay.place_hold()
+    assert await stay.status() is Status.PENDING_APPROVAL
+
+
+# --- at the same time ---
+
+
+async def test_guest_cancels_while_staff_approve(world: World) -> None:
+    stay = await world.held()
+    cancel, approve = await asyncio.gather(
+        stay.send(Decision.CANCEL, ActorKind.GUEST), stay.send(Decision.APPROVE)
+    )
+    cancelled, approved = await stay.outcome(cancel), await stay.outcome(approve)
+    await world.settle()
+    if await stay.status() is Status.CANCELLED:
+        # First, or a refund: each of the two stands.
+        assert cancelled.verdict is Verdict.SETTLED
+        assert approved.verdict in {Verdict.SETTLED, Verdict.ALREADY_DECIDED}
+    else:
+        assert await stay.status() is Status.CONFIRMED
+        assert (cancelled.verdict, approved.verdict) == (Verdict.IN_PROGRESS, Verdict.SETTLED)
+
+
+async def test_guest_pays_while_they_cancel(world: World) -> None:
+    """They paid a moment before the page could be closed: the hold goes back with the booking."""
+    stay = await world.submitted()
+    await stay.open_page()
+    await stay.pay()
+    assert (await stay.cancel()).verdict is Verdict.SETTLED
+    await world.postman.deliver()
+    await world.settle()
+    assert await stay.events() == [Event.CANCELLED_BY_GUEST]
+    assert await stay.money() == RELEASED
+
+
+async def test_guest_pays_in_the_moment_their_cancellation_closes_the_page(world: World) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    slow = await world.stripe.order("POST /v1/checkout/sessions/*/expire", "delay", delay_s=1.5)
+    cancelling = world.later(stay.cancel())
+    await world.until(lambda: world.stripe.hits(slow))
+    await stay.pay()
+
+    assert (await cancelling).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.status() is Status.CANCELLED
+    assert await stay.money() == RELEASED
+
+
+async def test_guest_pays_in_the_moment_the_windows_end_closes_the_page(world: World) -> None:
+    stay = await world.submitted(payment_window_s=600)
+    await stay.open_page()
+    slow = await world.stripe.order("POST /v1/checkout/sessions/*/expire", "delay", delay_s=1.5)
+    passing = world.later(world.advance(minutes=11))
+    await world.until(lambda: world.stripe.hits(slow))
+    await stay.pay()
+
+    await passing
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert await stay.money() == HELD
+
+
+# --- after its time ---
+
+
+@pytest.mark.parametrize("how", [Status.EXPIRED, Status.CANCELLED])
+async def test_hold_on_a_dead_booking_is_released_and_the_booking_stays_dead(
+    world: World, how: Status
+) -> None:
+    stay = await _dead(world, how)
+    await stay.fill_in(await stay.unnoted_page())
+    await world.postman.deliver()
+    await world.settle()
+
+    assert await stay.status() is how
+    assert await stay.money() == RELEASED
+    assert (await stay.events())[-1] is Event.STRAY_PAYMENT_RETURNED
+    assert await stay.last_actor() == ActorKind.STRIPE
+    assert any("payment" in subject.lower() for subject in await stay.staff_told())
+    assert len(await stay.told()) == 1, "the guest hears of the end only"
+    assert (await stay.published())[-1] == (4, how)
+
+
+async def test_events_about_one_late_hold_return_it_once(world: World) -> None:
+    stay = await _dead(world, Status.CANCELLED)
+    await stay.fill_in(await stay.unnoted_page())
+    await world.postman.deliver(copies=2)
+    await world.settle()
+    events = await stay.events()
+    assert events.count(Event.STRAY_PAYMENT_RETURNED) == 1
+    assert len(await stay.keys("release")) == 1
+
+
+async def test_decision_on_a_booking_that_ended_changes_nothing(world: World) -> None:
+    stay = await world.held()
+    await stay.decline()
+    await world.settle()
+    assert await stay.is_over()
+    version = (await stay.row()).version
+    with pytest.raises(RPCError) as refused:
+        await stay.send(Decision.APPROVE)
+    assert refused.value.status is RPCStatusCode.NOT_FOUND
+    assert (await stay.row()).version == version
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+async def test_second_hold_on_a_booking_is_released(world: World, *, confirmed: bool) -> None:
+    stay = await (world.confirmed() if confirmed else world.held())
+    await stay.fill_in(await stay.unnoted_page())
+    await world.postman.deliver()
+    await world.settle()
+
+    first, second = await stay.intents()
+    assert first == (("succeeded", TOTAL_MINOR, 0) if confirmed else HELD)
+    assert second == RELEASED
+    assert await stay.status() is (Status.CONFIRMED if confirmed else Status.PENDING_APPROVAL)
+    assert (await stay.events())[-1] is Event.STRAY_PAYMENT_RETURNED
+    assert (await stay.row()).needs_attention is None, "nothing is left for a person to do"
+
+
+async def test_second_hold_that_somebody_captured_is_refunded(world: World) -> None:
+    stay = await world.held()
+    await stay.fill_in(await stay.unnoted_page())
+    await world.postman.collect()
+    second = (await stay.ledger())["payment_intents"][0]
+    await world.stripe.ask("POST", f"/_sandbox/dashboard/payment_intents/{second['id']}/capture", json={})
+    await world.postman.deliver()
+    await world.settle()
+    assert await stay.intents() == [HELD, ("succeeded", TOTAL_MINOR, TOTAL_MINOR)]
+    assert await stay.status() is Status.PENDING_APPROVAL
+
+
+# --- on the wrong booking ---
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"amount_minor": TOTAL_MINOR - 1}, {"currency": "USD"}, {"payment_names": new_booking_id()}]
+)
+async def test_hold_that_is_not_the_bookings_never_advances_it(world: World, wrong: dict[str, str]) -> None:
+    stay = await world.submitted()
+    url = await stay.unnoted_page(**wrong)  # type: ignore[arg-type]
+    await stay.fill_in(url)
+    [intent] = await world.intents_of_page(url)
+    await world.postman.deliver()
+    await world.settle()
+
+    assert await stay.status() is Status.PENDING_PAYMENT
+    assert await stay.events() == [Event.STRAY_PAYMENT_RETURNED, Event.ATTENTION_NEEDED]
+    assert (await world.payment(intent))["status"] == "canceled"
+    assert "wrong amount or booking" in str((await stay.row()).needs_attention)
+
+    await stay.place_hold()
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert (await stay.row()).needs_attention is None
+
+
+async def test_event_of_a_booking_nobody_knows_is_kept_with_the_reason(world: World) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    await stay.pay()
+    [event] = [e for e in await world.postman.collect() if e["type"] == "checkout.session.completed"]
+    world.postman.waiting.clear()
+    stranger = {"object": "checkout.session", "id": "cs_test_of_somebody_else", "metadata": {}}
+    assert await world.postman.bring(event | {"data": {"object": stranger}}, "evt_stranger") == (
+        "no booking of ours"
+    )
+    unknown = {**event, "type": "customer.created", "id": "evt_unknown"}
+    assert await world.postman.bring(unknown) == "a type we do not act on"
+    assert await stay.status() is Status.PENDING_PAYMENT
+    await stay.come_back()
+
+
+async def test_guest_who_fails_at_the_bank_may_take_another_card(world: World) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    await stay.pay(CHALLENGED_CARD)
+    await stay.authenticate(passed=False)
+    await world.postman.deliver()
+    await world.settle()
+    assert await stay.status() is Status.PENDING_PAYMENT
+    assert not (await stay.open_page()).created, "the page is still open"
+    await stay.place_hold()
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert await stay.money() == HELD

@@ -1,0 +1,65 @@
+"""Bookings that were under way before a deploy go on after it: recorded histories replay on today's workflows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from tests.workflows.paths import PATHS
+from tests.workflows.tales import STRAY, TALES, file_name
+from worker import WORKFLOWS, sandboxed_runner
+
+HISTORIES: Final = Path(__file__).parent / "histories"
+_RECORDED: Final = sorted(HISTORIES.glob("*.json"))
+
+_MEND: Final = (
+    "{name} does not replay any more: bookings that are open now would stop where they are.\n"
+    "Put the change behind `workflow.patched(...)`; CONTRIBUTING.md, 'Changing a workflow safely', says how.\n"
+    "Do not record this history anew: it stands for bookings that exist.\n\n{error}"
+)
+
+
+def _read(path: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json(path.stem, path.read_text())
+
+
+def _replayer() -> Replayer:
+    return Replayer(workflows=WORKFLOWS, workflow_runner=sandboxed_runner())
+
+
+@pytest.mark.parametrize("path", _RECORDED, ids=lambda path: path.stem)
+async def test_recorded_history_replays(path: Path) -> None:
+    result = await _replayer().replay_workflow(_read(path), raise_on_replay_failure=False)
+    if result.replay_failure is not None:
+        pytest.fail(_MEND.format(name=path.name, error=result.replay_failure), pytrace=False)
+
+
+async def test_another_order_of_steps_is_noticed() -> None:
+    """What the test above is worth: a history with two of its steps swapped does not replay."""
+    history = json.loads(_RECORDED[0].read_text())
+    scheduled = [
+        event["activityTaskScheduledEventAttributes"]["activityType"]
+        for event in history["events"]
+        if "activityTaskScheduledEventAttributes" in event
+    ]
+    first, second = scheduled[0], next(kind for kind in scheduled if kind != scheduled[0])
+    first["name"], second["name"] = second["name"], first["name"]
+    tampered = WorkflowHistory.from_json("tampered", json.dumps(history))
+
+    result = await _replayer().replay_workflow(tampered, raise_on_replay_failure=False)
+
+    assert isinstance(result.replay_failure, NondeterminismError)
+
+
+def test_every_path_is_recorded() -> None:
+    names = [*(path.name for path in PATHS), *(tale.name for tale in TALES), STRAY]
+    missing = {file_name(name) for name in names} - {path.stem for path in _RECORDED}
+    assert not missing, (
+        "RECORD_HISTORIES=1 .venv/bin/python -m pytest tests/workflows/test_record.py records them"
+    )

@@ -1,0 +1,257 @@
+"""Hypothesis looks for an order of events that breaks a promise.
+
+Not part of the suite: `SEARCH_EXAMPLES=200 .venv/bin/python -m pytest tests/workflows/test_search.py -s` takes
+some seconds for each example.
+A failure prints the steps that led to it; `--hypothesis-seed=N`, with the seed that is printed, repeats a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, reject
+from hypothesis import settings as search_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from temporalio.service import RPCError
+
+from settings import Settings
+from storage.database import Database
+from tests.workflows.reservation import CHALLENGED_CARD, DECLINED_CARD, GOOD_CARD, UNTIMED_CARD
+from tests.workflows.search import DECIDE, Theatre
+from tests.workflows.servers import StandIns
+from tests.workflows.temporal import Crew, Temporal
+from tests.workflows.wire import Trouble
+from tests.workflows.world import World
+
+EXAMPLES = int(os.environ.get("SEARCH_EXAMPLES", "0"))
+STEPS = 14
+_STEP_PATIENCE_S = 60
+_TELL_EVERY = 10
+
+_ROUTES = [
+    "POST /v1/payment_intents/*/capture",
+    "POST /v1/payment_intents/*/cancel",
+    "POST /v1/refunds",
+    "POST /v1/checkout/sessions",
+    "POST /v1/checkout/sessions/*/expire",
+    "GET /v1/payment_intents/*",
+    "GET /v1/checkout/sessions/*",
+]
+_ACTIVITIES = ["payments.*", "bookings.record", "emails.send", "realtime.publish", "*"]
+_EVENTS = ["*", "payment_intent.*", "checkout.session.*", "charge.*"]
+
+which = st.integers(0, 1)
+
+
+class Bookings(RuleBasedStateMachine):
+    """Guests, staff, webhooks, the Dashboard, the clock, operators and faults, in any order."""
+
+    loop: ClassVar[asyncio.AbstractEventLoop]
+    servers: ClassVar[tuple[Temporal, StandIns, Database, Settings, Crew]]
+    examples: ClassVar[int] = 0
+    steps: ClassVar[int] = 0
+    given_up: ClassVar[int] = 0
+    over: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.theatre: Theatre | None = None
+
+    def do(self, step: Coroutine[Any, Any, Any]) -> Any:
+        """Carry a step out on the test's own event loop."""
+        if self.over:
+            # The test was given up: its thread must not go on in the world of the next one.
+            step.close()
+            raise RuntimeError("the search is over")
+        type(self).steps += 1
+        try:
+            return asyncio.run_coroutine_threadsafe(step, self.loop).result(_STEP_PATIENCE_S)
+        except (TimeoutError, RPCError) as error:
+            # The test server's clock jams now and then, or the server dies. A workflow that does not come to
+            # rest is another matter, and fails.
+            self.theatre = None
+            type(self).given_up += 1
+            print(f"given up, the test server does not answer: {error!r}", file=sys.stderr)
+            reject()
+
+    @property
+    def on_stage(self) -> Theatre:
+        """The run; there is one once a booking was made."""
+        assert self.theatre is not None
+        return self.theatre
+
+    def stay(self, number: int) -> Any:
+        """One of the bookings."""
+        return self.on_stage.stays[number % len(self.on_stage.stays)]
+
+    @initialize(
+        second=st.booleans(),
+        sla_h=st.sampled_from([2, 24, 400]),
+        window_h=st.sampled_from([1, 24]),
+        fee=st.sampled_from([0, 30, 100]),
+        check_in_days=st.sampled_from([3, 20]),
+        poll_s=st.sampled_from([1800, 7200]),
+    )
+    def begin(
+        self, second: bool, sla_h: int, window_h: int, fee: int, check_in_days: int, poll_s: int
+    ) -> None:
+        """Make one or two bookings."""
+        type(self).examples += 1
+        if self.examples % _TELL_EVERY == 0:
+            print(f"{self.examples} examples, {self.steps} steps", file=sys.stderr, flush=True)
+        temporal, _, _, _, crew = self.servers
+        self.do(crew.call(forgetful=temporal.memory.forgetful))
+        world = World(*self.servers)
+        self.theatre = Theatre(world)
+        self.do(world.open())
+        for _ in range(1 + second):
+            self.do(
+                self.on_stage.book(
+                    approval_sla_s=sla_h * 3600,
+                    payment_window_s=window_h * 3600,
+                    late_cancel_fee_percent=fee,
+                    check_in_days=check_in_days,
+                    payment_poll_s=poll_s,
+                )
+            )
+
+    @rule(number=which)
+    def open_page(self, number: int) -> None:
+        """The guest wants to pay."""
+        self.do(self.on_stage.open_page(self.stay(number)))
+
+    @rule(
+        number=which,
+        card=st.sampled_from([GOOD_CARD, GOOD_CARD, GOOD_CARD, UNTIMED_CARD, DECLINED_CARD, CHALLENGED_CARD]),
+        hold_s=st.sampled_from([None, None, 900, 40_000]),
+    )
+    def pay(self, number: int, card: str, hold_s: int | None) -> None:
+        """The guest fills in the page."""
+        self.do(self.on_stage.pay(self.stay(number), card, hold_s))
+
+    @rule(number=which, hold_s=st.sampled_from([None, 900]))
+    def place_hold(self, number: int, hold_s: int | None) -> None:
+        """A guest pays without ado, and the webhooks arrive."""
+        self.do(self.on_stage.open_page(self.stay(number)))
+        self.do(self.on_stage.pay(self.stay(number), GOOD_CARD, hold_s))
+        self.do(self.on_stage.deliver("*", backwards=False, copies=1))
+
+    @rule(number=which)
+    def come_back(self, number: int) -> None:
+        """The guest returns to the hotel's page."""
+        self.do(self.on_stage.ask_stripe(self.stay(number)))
+
+    @rule(number=which, decisions=st.lists(st.sampled_from(DECIDE), min_size=1, max_size=3))
+    def decide(self, number: int, decisions: list[Any]) -> None:
+        """Somebody decides, or several do at once."""
+        self.do(self.on_stage.decide(self.stay(number), decisions))
+
+    @rule(
+        number=which,
+        act=st.sampled_from(
+            [
+                ("capture", None),
+                ("capture", {"amount": 5000}),
+                ("cancel", None),
+                ("refund", None),
+                ("refund", {"amount": 2000}),
+                ("lapse", None),
+            ]
+        ),
+    )
+    def dashboard(self, number: int, act: tuple[str, dict[str, int] | None]) -> None:
+        """Somebody acts in Stripe's Dashboard, or the hold lapses."""
+        self.do(self.on_stage.dashboard(self.stay(number), *act))
+
+    @rule(match=st.sampled_from(_EVENTS), backwards=st.booleans(), copies=st.integers(1, 3))
+    def deliver(self, match: str, backwards: bool, copies: int) -> None:
+        """Webhooks arrive, in some order, once or more."""
+        self.do(self.on_stage.deliver(match, backwards=backwards, copies=copies))
+
+    @rule()
+    def lose(self) -> None:
+        """Webhooks are lost."""
+        self.do(self.on_stage.lose())
+
+    @rule(
+        match=st.sampled_from(_ROUTES),
+        kind=st.sampled_from(["error_before", "error_after", "drop_before", "drop_after"]),
+        status=st.sampled_from([500, 503, 429, 409]),
+        times=st.integers(1, 3),
+    )
+    def break_stripe(self, match: str, kind: str, status: int, times: int) -> None:
+        """Stripe will misbehave."""
+        self.do(self.on_stage.order(match, kind, status, times))
+
+    @rule(match=st.sampled_from(_ACTIVITIES), trouble=st.sampled_from(list(Trouble)), times=st.integers(1, 2))
+    def break_activity(self, match: str, trouble: Trouble, times: int) -> None:
+        """Attempts will fail, before or after their effect, or hang."""
+        self.do(self.on_stage.break_activity(match, trouble, times))
+
+    @rule(minutes=st.sampled_from([1, 20, 90, 60 * 13, 60 * 30, 60 * 24 * 8]))
+    def let_time_pass(self, minutes: int) -> None:
+        """The clock moves."""
+        self.do(self.on_stage.advance(minutes=minutes))
+
+    @precondition(lambda self: self.theatre is not None)
+    @rule(number=which, signal=st.sampled_from(["retry", "resolve"]))
+    def operate(self, number: int, signal: str) -> None:
+        """An operator helps, needed or not."""
+        self.do(self.on_stage.operate(self.stay(number), signal))
+
+    @invariant()
+    def promises_hold(self) -> None:
+        """What must hold now holds."""
+        if self.theatre is not None:
+            assert self.do(self.theatre.broken()) == []
+
+    def teardown(self) -> None:
+        """Once everything is mended and has come to rest, every promise holds."""
+        if self.theatre is None:
+            return
+        try:
+            assert self.do(self.theatre.end()) == []
+        finally:
+            self.do(self.theatre.world.close())
+
+
+@pytest.mark.skipif(EXAMPLES == 0, reason="takes seconds for each example: set SEARCH_EXAMPLES")
+@pytest.mark.timeout(max(600, 30 * EXAMPLES))
+async def test_no_order_of_events_breaks_a_promise(
+    temporal: Temporal,
+    served_stand_ins: StandIns,
+    database: Database,
+    settings: Settings,
+    crew: Crew,
+) -> None:
+    """Everything that can happen, in any order, leaves every promise kept."""
+    Bookings.loop = asyncio.get_running_loop()
+    Bookings.servers = (temporal, served_stand_ins, database, settings, crew)
+    how = search_settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    )
+    try:
+        await asyncio.to_thread(run_state_machine_as_test, Bookings, settings=how)
+    finally:
+        Bookings.over = True
+    told = f"{Bookings.examples} examples, {Bookings.steps} steps, {Bookings.given_up} examples given up"
+    print(told)
+    assert Bookings.examples - Bookings.given_up >= 0.9 * EXAMPLES, told

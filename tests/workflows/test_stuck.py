@@ -1,0 +1,332 @@
+"""Bookings that need a person: they say so, lose nothing, and go on when somebody has helped."""
+
+from __future__ import annotations
+
+from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
+from domain.decisions import Verdict
+from tests.workflows.hotels import TOTAL_MINOR
+from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, REFUND, refuse
+from tests.workflows.reservation import Reservation
+from tests.workflows.world import World
+
+HELD = ("requires_capture", 0, 0)
+REFUNDED = ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
+
+
+async def _asks_for_person(stay: Reservation) -> bool:
+    return (await stay.row()).needs_attention is not None
+
+
+async def _stuck(world: World, decision: Decision, **more: str) -> tuple[Reservation, str]:
+    """A booking whose decision Stripe refused once, and the decision's command id."""
+    stay = await world.held()
+    await refuse(world, CAPTURE if decision is Decision.APPROVE else CANCEL)
+    actor = ActorKind.GUEST if decision is Decision.CANCEL else ActorKind.STAFF
+    command_id = await stay.send(decision, actor, **more)  # type: ignore[arg-type]
+    assert (await stay.outcome(command_id)).verdict is Verdict.NEEDS_ATTENTION
+    await world.settle()
+    assert await _asks_for_person(stay)
+    return stay, command_id
+
+
+# --- while a decision is carried out ---
+
+
+async def test_retry_carries_a_stuck_approval_out_under_its_authors_name(world: World) -> None:
+    stay, command_id = await _stuck(world, Decision.APPROVE)
+    assert await stay.verdict(command_id) is None, "it stands"
+
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    await world.settle()
+
+    row = await stay.row()
+    assert (row.status, row.needs_attention) == (Status.CONFIRMED, None)
+    assert row.decision_made_by == f"approver@{stay.terms.hotel_slug}.test"
+    assert await stay.verdict(command_id) == Verdict.SETTLED
+    assert (await stay.evidence_of_search())["NeedsAttention"] is False
+
+
+async def test_retry_that_is_refused_again_leaves_one_call_for_help(world: World) -> None:
+    stay, _ = await _stuck(world, Decision.APPROVE)
+    reason = (await stay.row()).needs_attention
+    await world.stripe.order(CAPTURE, "error_before", status=402, code="card_declined")
+    assert (await stay.retry()).verdict is Verdict.NEEDS_ATTENTION
+    await world.settle()
+    assert (await stay.row()).needs_attention != reason, "the reason as it is now"
+    assert await stay.money() == HELD
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+
+
+async def test_retry_of_a_decline_keeps_reason_and_note(world: World) -> None:
+    world.private_words.append(note := "Zqxnote overbooked")
+    stay, _ = await _stuck(world, Decision.DECLINE, reason_code=ReasonCode.NO_AVAILABILITY, note=note)
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    row = await stay.row()
+    assert (row.status, row.reason_code, row.reason_note) == ("DECLINED", "NO_AVAILABILITY", note)
+
+
+async def test_resolve_drops_a_stuck_approval_whose_hold_still_stands(world: World) -> None:
+    stay, command_id = await _stuck(world, Decision.APPROVE)
+    assert (await stay.resolve()).verdict is Verdict.SETTLED
+    await world.settle()
+
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert await stay.money() == HELD, "nothing was tried again"
+    assert not await _asks_for_person(stay)
+    assert (await stay.events())[-1] is Event.ATTENTION_CLEARED
+    assert await stay.last_actor() == ActorKind.OPERATOR
+    assert await stay.verdict(command_id) == Verdict.ALREADY_DECIDED
+    assert (await stay.decline()).verdict is Verdict.SETTLED
+
+
+async def test_resolve_follows_what_was_done_in_the_dashboard(world: World) -> None:
+    stay, command_id = await _stuck(world, Decision.APPROVE)
+    await stay.dashboard("capture")
+    assert (await stay.resolve()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.status() is Status.CONFIRMED
+    assert (await stay.events())[-1] is Event.CAPTURED_OUTSIDE
+    assert await stay.verdict(command_id) == Verdict.ALREADY_DECIDED
+
+
+async def test_dashboard_settles_a_stuck_decision_without_any_operator(world: World) -> None:
+    stay, _ = await _stuck(world, Decision.DECLINE)
+    await stay.dashboard("cancel")
+    await world.postman.deliver()
+    await world.settle()
+    assert await stay.status() is Status.DECLINED
+    assert not await _asks_for_person(stay)
+
+
+async def test_stuck_approval_gives_way_to_a_decline(world: World) -> None:
+    stay, approve = await _stuck(world, Decision.APPROVE)
+    assert (await stay.decline()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.verdict(approve) == Verdict.ALREADY_DECIDED
+    assert await stay.status() is Status.DECLINED
+
+
+async def test_stuck_approval_gives_way_to_the_guest(world: World) -> None:
+    stay, approve = await _stuck(world, Decision.APPROVE)
+    assert (await stay.cancel()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.verdict(approve) == Verdict.ALREADY_DECIDED
+    assert await stay.money() == ("canceled", 0, 0)
+
+
+async def test_stuck_approval_repeated_by_a_colleague_is_tried_again(world: World) -> None:
+    stay, first = await _stuck(world, Decision.APPROVE)
+    assert (await stay.approve()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.verdict(first) == Verdict.SETTLED
+    assert await stay.status() is Status.CONFIRMED
+
+
+async def test_guests_stuck_cancellation_is_carried_out_by_retry(world: World) -> None:
+    stay, command_id = await _stuck(world, Decision.CANCEL)
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    assert await stay.status() is Status.CANCELLED
+    assert await stay.verdict(command_id) == Verdict.SETTLED
+
+
+async def test_stuck_approval_ends_with_the_decision_deadline(world: World) -> None:
+    stay, approve = await _stuck(world, Decision.APPROVE)
+    await world.advance(hours=25)
+    row = await stay.row()
+    assert (row.status, row.reason_code) == (Status.DECLINED, "APPROVAL_TIMEOUT")
+    assert await stay.verdict(approve) == Verdict.ALREADY_DECIDED
+
+
+async def test_release_at_the_deadline_that_is_refused_asks_for_a_person(world: World) -> None:
+    stay = await world.held(approval_sla_s=3600)
+    await refuse(world, CANCEL)
+    await world.advance(minutes=62)
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert await _asks_for_person(stay)
+
+    assert (await stay.decline()).verdict is Verdict.SETTLED
+    assert await stay.money() == ("canceled", 0, 0)
+
+
+async def test_retry_with_nothing_stuck_looks_and_leaves_all_as_it_is(world: World) -> None:
+    stay = await world.held()
+    assert (await stay.retry()).verdict is Verdict.NEEDS_ATTENTION
+    await stay.resolve()
+    await world.settle()
+    assert await stay.events() == [Event.AUTHORIZED]
+    assert await stay.money() == HELD
+
+
+# --- before payment ---
+
+
+async def test_cancellation_whose_page_cannot_be_closed_is_carried_out_by_retry(world: World) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    await refuse(world, EXPIRE)
+    assert (await stay.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    await world.settle()  # who asked is answered first, the flag is written then
+    assert await stay.status() is Status.PENDING_PAYMENT
+    assert await _asks_for_person(stay)
+    assert not (await stay.open_page()).created, "the page that is open may still be paid on"
+
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.status() is Status.CANCELLED
+
+
+async def test_window_whose_page_cannot_be_closed_is_ended_an_hour_later(world: World) -> None:
+    stay = await world.submitted(payment_window_s=600)
+    await stay.open_page()
+    await refuse(world, EXPIRE)
+    await world.advance(minutes=11)
+    assert await stay.status() is Status.PENDING_PAYMENT
+    assert await _asks_for_person(stay)
+    await world.advance(minutes=61)
+    assert await stay.status() is Status.EXPIRED
+    assert not await _asks_for_person(stay)
+
+
+async def test_stray_hold_that_cannot_be_released_asks_for_a_person_and_payment_goes_on(
+    world: World,
+) -> None:
+    stay = await world.submitted()
+    await stay.fill_in(await stay.unnoted_page(amount_minor=TOTAL_MINOR - 1))
+    await refuse(world, CANCEL)
+    await world.postman.deliver()
+    await world.settle()
+    assert await stay.status() is Status.PENDING_PAYMENT
+    assert await _asks_for_person(stay)
+
+    await stay.retry()
+    await world.settle()
+    [wrong] = await stay.intents()
+    assert wrong == ("canceled", 0, 0)
+    await stay.place_hold()
+    assert await stay.status() is Status.PENDING_APPROVAL
+
+
+# --- after the confirmation ---
+
+
+async def _unrefunded(world: World) -> tuple[Reservation, str]:
+    """A confirmed booking whose guest cancelled, and whose refund Stripe refused."""
+    stay = await world.confirmed()
+    await refuse(world, REFUND)
+    command_id = await stay.send(Decision.CANCEL, ActorKind.GUEST)
+    assert (await stay.outcome(command_id)).verdict is Verdict.NEEDS_ATTENTION
+    await world.settle()
+    assert await stay.status() is Status.CONFIRMED
+    assert await _asks_for_person(stay)
+    return stay, command_id
+
+
+async def test_refund_that_was_refused_is_made_by_retry(world: World) -> None:
+    stay, command_id = await _unrefunded(world)
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.status() is Status.CANCELLED
+    assert await stay.money() == REFUNDED
+    assert await stay.verdict(command_id) == Verdict.SETTLED
+    assert not await _asks_for_person(stay)
+
+
+async def test_refund_made_in_the_dashboard_instead_cancels_by_resolve(world: World) -> None:
+    stay, command_id = await _unrefunded(world)
+    await stay.dashboard("refund")
+    assert (await stay.resolve()).verdict is Verdict.SETTLED
+    await world.postman.deliver()
+    await world.settle()
+    assert await stay.status() is Status.CANCELLED
+    assert (await stay.row()).amount_refunded_minor == TOTAL_MINOR
+    assert await stay.money() == REFUNDED
+    assert await stay.verdict(command_id) == Verdict.SETTLED
+
+
+async def test_resolve_tries_no_refund_again_and_drops_the_cancellation(world: World) -> None:
+    stay, command_id = await _unrefunded(world)
+    assert (await stay.resolve()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.money() == ("succeeded", TOTAL_MINOR, 0)
+    assert await stay.status() is Status.CONFIRMED
+    assert not await _asks_for_person(stay)
+    assert await stay.verdict(command_id) == Verdict.ALREADY_DECIDED
+    assert (await stay.cancel()).verdict is Verdict.SETTLED, "the guest may ask again"
+    assert await stay.money() == REFUNDED
+
+
+async def test_what_goes_back_depends_on_when_the_guest_asked(world: World) -> None:
+    stay, _ = await _unrefunded(world)
+    await world.advance_to(stay.terms.free_cancel_until)
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    world.excused = "M3"  # which counts the fee from the moment the cancellation was written
+    assert await stay.money() == REFUNDED
+
+
+async def test_second_cancellation_waits_for_the_one_that_is_stuck(world: World) -> None:
+    stay, _ = await _unrefunded(world)
+    assert (await stay.cancel()).verdict is Verdict.IN_PROGRESS
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+
+
+async def test_stray_hold_of_a_confirmed_booking_that_cannot_be_released_waits_for_retry(
+    world: World,
+) -> None:
+    stay = await world.confirmed()
+    await stay.fill_in(await stay.unnoted_page())
+    await refuse(world, CANCEL)
+    await world.postman.deliver()
+    await world.settle()
+    assert await _asks_for_person(stay)
+
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert (await stay.intents())[1] == ("canceled", 0, 0)
+    assert (await stay.events())[-2:] == [Event.STRAY_PAYMENT_RETURNED, Event.ATTENTION_CLEARED]
+
+
+# --- after the end ---
+
+
+async def test_stray_money_that_cannot_be_returned_waits_for_retry(world: World) -> None:
+    stay = await world.submitted()
+    await stay.cancel()
+    await world.settle()
+    await stay.fill_in(await stay.unnoted_page())
+    await refuse(world, CANCEL)
+    await world.postman.deliver("checkout.session.completed")
+    await world.postman.lose()
+    await world.settle()
+    assert await _asks_for_person(stay)
+    assert await stay.money() == HELD
+
+    await world.retry_stray()
+    await world.settle()
+    assert await stay.money() == ("canceled", 0, 0)
+    assert not await _asks_for_person(stay)
+    assert await stay.status() is Status.CANCELLED
+
+
+async def test_flag_of_stray_money_comes_down_although_another_writer_came_between(world: World) -> None:
+    stay = await world.submitted()
+    await stay.cancel()
+    await world.settle()
+    first, second = await stay.unnoted_page(), await stay.unnoted_page()
+    await stay.fill_in(first)
+    await refuse(world, CANCEL)
+    await world.postman.deliver("checkout.session.completed")
+    await world.postman.lose()
+    await world.settle()
+    assert await _asks_for_person(stay)
+    await stay.fill_in(second)
+    await world.postman.deliver("checkout.session.completed")
+    await world.postman.lose()
+    await world.settle()
+    assert (await stay.events())[-1] is Event.STRAY_PAYMENT_RETURNED
+    assert await _asks_for_person(stay), "that was the other hold"
+
+    await world.retry_stray()
+    await world.settle()
+
+    assert await stay.intents() == [("canceled", 0, 0), ("canceled", 0, 0)]
+    assert not await _asks_for_person(stay)
