@@ -151,13 +151,23 @@ class World:
         return datetime.fromtimestamp(min(upcoming), UTC) if upcoming else None
 
     async def without_worker_until(self, moment: datetime) -> None:
-        """Stop the worker, and let time pass until `moment`, at which a timer may fire, but not before.
+        """Stop the worker, and let time pass until `moment`, at which a workflow's timer fires.
 
-        The server's clock stands still once a timer has fired, until a worker has dealt with it.
+        The server's clock stands still once it has fired, until a worker has dealt with it. What is sent to a
+        workflow while its timer fires, this server may lose, and the workflow's task with it: so that is waited for.
         """
         await self.settle()
         await self.crew.stop()
+        before = await self._history_lengths()
         await self.clock.skip_to(moment, self._no_stops)
+        await self.until(lambda: self._has_gone_on(before))
+
+    async def _history_lengths(self) -> dict[str, int]:
+        found = {id_: await self.describe(id_) for id_ in self.workflow_ids()}
+        return {id_: description.history_length for id_, description in found.items() if description}
+
+    async def _has_gone_on(self, before: dict[str, int]) -> bool:
+        return await self._history_lengths() != before
 
     async def _no_stops(self) -> None:
         """Nothing is due on the way."""
