@@ -5,8 +5,10 @@ The webhook does this at once; the sweep does it again for events that were kept
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -29,13 +31,19 @@ class WorkflowMissingError(Exception):
     """A booking that waits for its payment or a decision has no workflow: reconciliation gives it one back."""
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """An event, and the booking whose workflow is to hear of it."""
+
+    event: StripeWebhookEvent
+    booking: Booking
+    hotel_slug: str
+
+
 async def hand_on(
     database: Database, client: Client, task_queue: str, event: StripeWebhookEvent
 ) -> str | None:
     """Give a kept event to its workflow, then mark it processed.
-
-    An event for a booking whose workflow was lost is kept unprocessed: what it tells of is the booking's own
-    money, and nobody else may give that back.
 
     Returns:
         Why it was not handed on; None where a workflow took it.
@@ -44,25 +52,53 @@ async def hand_on(
         sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
         RPCError, RuntimeError: Temporal is away. The event stays unprocessed in both cases.
     """
-    if event.event_type not in KNOWN:
-        return await _done(database, event, "a type we do not act on")
     async with database.transaction() as db:
-        booking = await booking_behind(
-            db,
-            booking_id=event.booking_id,
-            session_id=event.session_id,
-            payment_intent_id=event.payment_intent_id,
-        )
-        hotel = await db.get(Hotel, booking.hotel_id) if booking else None
+        addressed = await address(db, event)
+    return addressed if isinstance(addressed, str) else await deliver(database, client, task_queue, addressed)
+
+
+async def address(db: AsyncSession, event: StripeWebhookEvent) -> Delivery | str:
+    """Find whom a kept event is news to.
+
+    Returns:
+        The delivery to make; or why there is none, and then the event is marked processed in `db`.
+    """
+    found = await _addressee(db, event)
+    if isinstance(found, str):
+        await mark_processed(db, event.event_id, found)
+    return found
+
+
+async def _addressee(db: AsyncSession, event: StripeWebhookEvent) -> Delivery | str:
+    if event.event_type not in KNOWN:
+        return "a type we do not act on"
+    booking = await booking_behind(
+        db,
+        booking_id=event.booking_id,
+        session_id=event.session_id,
+        payment_intent_id=event.payment_intent_id,
+    )
+    hotel = await db.get(Hotel, booking.hotel_id) if booking else None
     if booking is None or hotel is None:
-        return await _done(database, event, "no booking of ours")
-    if not _is_news_to(booking, event):
-        return await _done(database, event, "nothing new")
+        return "no booking of ours"
+    return Delivery(event, booking, hotel.slug) if _is_news_to(booking, event) else "nothing new"
+
+
+async def deliver(database: Database, client: Client, task_queue: str, delivery: Delivery) -> str | None:
+    """Give an event to the workflow it is for, then mark it processed.
+
+    An event for a booking whose workflow was lost is kept unprocessed: what it tells of is the booking's own
+    money, and nobody else may give that back.
+
+    Returns, raises: as `hand_on`.
+    """
     try:
-        await tell(client, task_queue, booking, hotel.slug, _news(event))
+        await tell(client, task_queue, delivery.booking, delivery.hotel_slug, _news(delivery.event))
     except WorkflowMissingError:
         return "its workflow is missing"
-    return await _done(database, event, None)
+    async with database.transaction() as db:
+        await mark_processed(db, delivery.event.event_id)
+    return None
 
 
 def _is_news_to(booking: Booking, event: StripeWebhookEvent) -> bool:
@@ -119,9 +155,3 @@ async def start_stray(client: Client, task_queue: str, stray: StrayNews) -> None
         )
     except WorkflowAlreadyStartedError:
         return
-
-
-async def _done(database: Database, event: StripeWebhookEvent, note: str | None) -> str | None:
-    async with database.transaction() as db:
-        await mark_processed(db, event.event_id, note)
-    return note

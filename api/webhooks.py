@@ -16,7 +16,7 @@ from typing import Any, Final, TypeGuard
 import stripe
 from fastapi import APIRouter, Request
 
-from activities.delivery import hand_on
+from activities.delivery import Delivery, address, deliver
 from api.auth import is_plain
 from api.errors import ProblemError, problems
 from api.outages import TEMPORAL_PATIENCE_S, database_errors, temporal_errors, transaction
@@ -46,9 +46,9 @@ async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
     _verify(payload, request.headers.get("stripe-signature"), services.stripe_webhook_secrets)
     event = _understood(payload, livemode=services.stripe_livemode)
     async with transaction(services.database) as db:
-        is_news = await keep_event(db, event)
-    if is_news:
-        await _hand_on(services, event)
+        addressed = await address(db, event) if await keep_event(db, event) else "a duplicate"
+    if isinstance(addressed, Delivery):
+        await _deliver(services, addressed)
     return {"received": True}
 
 
@@ -117,8 +117,8 @@ def _not_an_event() -> ProblemError:
     return ProblemError(400, "invalid_payload", "This is not a Stripe event with a snapshot of its object.")
 
 
-async def _hand_on(services: Services, event: StripeWebhookEvent) -> None:
+async def _deliver(services: Services, delivery: Delivery) -> None:
     with temporal_errors():
         async with asyncio.timeout(TEMPORAL_PATIENCE_S):
             with database_errors():
-                await hand_on(services.database, services.temporal, services.task_queue, event)
+                await deliver(services.database, services.temporal, services.task_queue, delivery)

@@ -20,7 +20,9 @@ async def keep_event(db: AsyncSession, event: StripeWebhookEvent) -> bool:
         Whether it still has to be processed: False for a duplicate of one that has been.
     """
     # inserted by hand, not by the ORM: two deliveries of one event at once must both get an answer
-    await db.execute(insert(StripeWebhookEvent).values(**event.model_dump()).on_conflict_do_nothing())
+    statement = insert(StripeWebhookEvent).values(**event.model_dump()).on_conflict_do_nothing()
+    if await db.scalar(statement.returning(col(StripeWebhookEvent.event_id))) is not None:
+        return True
     query = select(col(StripeWebhookEvent.processed_at)).where(
         col(StripeWebhookEvent.event_id) == event.event_id
     )

@@ -55,6 +55,7 @@ class BookingWorkflow:
     async def run(self, terms: BookingTerms) -> BookingView:  # noqa: ARG002  kept by __init__
         """Take the payment, wait for the decision, keep the booking until check-in."""
         if not await self._begin():
+            await workflow.wait_condition(workflow.all_handlers_finished)
             return self.state()
         await self._payment.run()
         if self._story.status is Status.PENDING_APPROVAL:
@@ -159,6 +160,9 @@ class BookingWorkflow:
     @workflow.update
     async def payment_session(self, request: SessionRequest) -> SessionAnswer:
         """Open a payment page, or find the one that is open."""
+        # Its guest may be quicker than the news that the submission was written.
+        if self._story.status is Status.DRAFT and workflow.patched("session-waits-for-submission"):
+            await workflow.wait_condition(lambda: self._story.status is not Status.DRAFT or self._story.over)
         if self._story.status is not Status.PENDING_PAYMENT:
             return SessionAnswer()
         asked = SessionAsked(request)

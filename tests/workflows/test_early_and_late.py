@@ -12,10 +12,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.decisions import Verdict
 from domain.identifiers import new_booking_id
-from models import PaymentSession
+from models import Booking, BookingTimeline, PaymentSession
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.reservation import CHALLENGED_CARD, Reservation
+from tests.workflows.wire import Trouble
 from tests.workflows.world import World
+from workflows.client import start_booking
 
 RELEASED = ("canceled", 0, 0)
 HELD = ("requires_capture", 0, 0)
@@ -35,6 +37,43 @@ async def _dead(world: World, how: Status) -> Reservation:
 
 
 # --- before its time ---
+
+
+async def test_page_asked_for_before_the_submission_is_known_to_be_written_opens(world: World) -> None:
+    """The row may say so already, and let the guest ask, while the workflow has not heard of it yet."""
+    stay = await world.draft()
+    world.wire.order("bookings.record", Trouble.AFTER)
+    await start_booking(world.client, stay.terms, world.task_queue)
+    await world.until(lambda: _is(stay, Status.PENDING_PAYMENT))
+    asked = world.later(stay.open_page())
+
+    await world.advance(minutes=1)
+
+    assert (await asked).payable
+
+
+async def _is(stay: Reservation, status: Status) -> bool:
+    return await stay.status() is status
+
+
+async def test_page_asked_for_a_draft_that_was_deleted_is_answered(world: World) -> None:
+    stay = await world.draft()
+    world.wire.order("bookings.record", Trouble.BEFORE)
+    await start_booking(world.client, stay.terms, world.task_queue)
+    await world.until(lambda: _tried(world, stay))
+    asked = world.later(stay.open_page())
+    async with world.database.transaction() as db:
+        await db.execute(delete(BookingTimeline).where(col(BookingTimeline.booking_id) == stay.booking_id))
+        await db.execute(delete(Booking).where(col(Booking.booking_id) == stay.booking_id))
+
+    await world.advance(minutes=1)
+
+    assert not (await asked).payable
+    assert await stay.is_over()
+
+
+async def _tried(world: World, stay: Reservation) -> bool:
+    return "bookings.record" in world.wire.attempts_of.get(stay.booking_id, ())
 
 
 @pytest.mark.parametrize("first", ["checkout.session.completed", "payment_intent.amount_capturable_updated"])
