@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     guests = [guest_hotel.router, guest_booking.router]
     install_pages(app, _site(settings), [assets.router, front.router, *guests, *staff_pages.routers()])
     install_error_handlers(app, answer)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, answer=answer)
     app.add_middleware(RequestLog, metrics=metrics, answer=answer)
     app.openapi = lambda: _documented(app)  # type: ignore[method-assign]
     return app

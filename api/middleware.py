@@ -107,14 +107,15 @@ def _log_defect(error: BaseException, request_id: str) -> None:
 class BodyLimit:
     """Refuses bodies over 1 MiB, however their length is announced, before they are read to the end."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, answer: Answer) -> None:
         self._app = app
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         if _announces_too_much(Headers(scope=scope).get("content-length", "")):
-            return await body_too_large().response()(scope, receive, send)
+            return await self._answer(Request(scope), body_too_large())(scope, receive, send)
         left = BODY_LIMIT_BYTES
 
         async def receive_within_limit() -> Message:

@@ -43,16 +43,16 @@ class Part(StrEnum):
 @app.command()
 def bench(
     only: Annotated[list[Part] | None, typer.Option(help="Measure this alone; may be repeated.")] = None,
-    seconds: Annotated[float, typer.Option(min=2, help="How long each throughput run lasts.")] = 12,
-    waiting_bookings: Annotated[int, typer.Option(min=10, help="Bookings that wait for approval.")] = 10_000,
-    deadlines: Annotated[int, typer.Option(min=1, help="Deadlines that fall in one minute.")] = 1_000,
+    seconds: Annotated[float, typer.Option(min=2, help="How long each throughput run lasts.")] = 6,
+    waiting_bookings: Annotated[int, typer.Option(min=10, help="Bookings that wait for approval.")] = 1_000,
+    deadlines: Annotated[int, typer.Option(min=1, help="Deadlines that fall in one minute.")] = 200,
     past_bookings: Annotated[int, typer.Option(min=1000, help="Rows of past bookings.")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="Where JSON and plots go.")] = Path("bench/out"),
 ) -> None:
     """Measure what the product costs, beside its ceiling and beside the design without an engine.
 
     Starts a stack of its own on free ports, warms up, measures, and stops it. Close other programs first: all parts
-    share this machine.
+    share this machine. What has been measured is kept when a run is interrupted.
     """
     parts, begun, console = only or list(Part), time.monotonic(), Console()
 
@@ -61,12 +61,14 @@ def bench(
 
     found: dict[str, Any] = {"machine": _machine(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
     tell("starting the stack")
-    with running_stack() as stack:
-        sizes = (waiting_bookings, min(deadlines, waiting_bookings), past_bookings)
-        asyncio.run(_measure(stack, parts, found, seconds, sizes, tell))
-    report.show(found, console)
-    for path in report.write(found, out):
-        tell(f"written: {path}")
+    try:
+        with running_stack() as stack:
+            sizes = (waiting_bookings, min(deadlines, waiting_bookings), past_bookings)
+            asyncio.run(_measure(stack, parts, found, seconds, sizes, tell))
+    finally:
+        report.show(found, console)
+        for path in report.write(found, out):
+            tell(f"written: {path}")
 
 
 async def _measure(

@@ -24,6 +24,7 @@ _IDLE_S: Final = 10.0
 _AT_ONCE: Final = 40
 _HOLDS_A_REQUEST: Final = 1000
 _READS: Final = 40
+_LONG_QUEUE: Final = 10_000
 _DRAIN_PATIENCE_S: Final = 240
 _TAKE_UP_PATIENCE_S: Final = 60
 _FAR: Final = timedelta(days=6)
@@ -36,6 +37,7 @@ _TASK_QUEUE: Final = "bookings"
 async def waiting(rig: Rig, count: int, due: int, tell: Tell) -> Json:
     """Let `count` bookings wait for approval, `due` of which have their deadline in the same minute soon."""
     empty = {part: memory_mib(rig.pids[part]) for part in ("worker", "temporal")}
+    idle_before = await _idle_cpu(rig)
     begun = time.perf_counter()
     patient = count - due
     await _let_wait(rig, patient, datetime.now(UTC) + _FAR, patient)
@@ -57,7 +59,7 @@ async def waiting(rig: Rig, count: int, due: int, tell: Tell) -> Json:
         "waiting": count,
         "made_per_s": round(count / made_s, 1),
         "memory_mib": {"before": empty, "with_all_waiting": full},
-        "idle_cpu_percent": idle,
+        "idle_cpu_percent": {"before": idle_before, "with_all_waiting": idle},
         "queue_page": queue_page,
         "one_more_approval": spread(times.approve),
         "deadlines": drained,
@@ -175,11 +177,13 @@ _LEFT: Final = "SELECT count(*) FROM booking WHERE booking_id = ANY($1) AND stat
 
 
 async def rows(rig: Rig, count: int, tell: Tell) -> Json:
-    """Fill the table with bookings of past guests, then time the reads people wait for; plans included."""
+    """Fill the table with bookings of past guests and a long queue, then time the reads people wait for."""
     connection = await asyncpg.connect(rig.stack.database_url)
     try:
         begun = time.perf_counter()
         await connection.execute(_PAST, count, HOTEL, timeout=300)
+        ids = [new_booking_id() for _ in range(_LONG_QUEUE)]
+        await connection.execute(_ROWS, ids, [f"pi_{id_}" for id_ in ids], HOTEL, _AMOUNT_MINOR)
         await connection.execute("ANALYZE booking", timeout=120)
         tell(f"{count} rows more, after {time.perf_counter() - begun:.0f} s")
         plans = {name: await _plan(connection, query) for name, query in _READ_QUERIES.items()}
@@ -189,6 +193,8 @@ async def rows(rig: Rig, count: int, tell: Tell) -> Json:
     base = f"{rig.target.api}/api/staff/hotel/{HOTEL}/room-bookings/"
     return {
         "rows": count,
+        "waiting_rows": _LONG_QUEUE,
+        "queue_page": await _timed(rig, f"{rig.target.api}/staff/"),
         "queue": await _timed(rig, base + "?status=PENDING_APPROVAL&limit=50"),
         "newest": await _timed(rig, base + "?sort=created&limit=50"),
         "search": await _timed(rig, base + "?q=Guest77&limit=50"),

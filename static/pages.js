@@ -69,6 +69,26 @@
     root.querySelector("[data-focus]")?.focus();
   };
 
+  // --- presses --------------------------------------------------------------------------------------------
+
+  // What a press is aimed at must still be there when it ends: what arrives meanwhile is fetched again afterwards.
+  let pressing = false;
+  let missed = false;
+
+  const hold = (event) => {
+    const asked = event.detail.requestConfig.triggeringEvent;
+    if (!pressing || (asked && asked.type !== "live")) return;
+    event.detail.shouldSwap = false;
+    missed = true;
+  };
+
+  const release = () => {
+    pressing = false;
+    if (!missed) return;
+    missed = false;
+    setTimeout(() => look({ reason: "released" }));
+  };
+
   // --- forms ----------------------------------------------------------------------------------------------
 
   const sendOnce = (event) => {
@@ -110,6 +130,9 @@
   document.addEventListener("submit", sendOnce);
   document.addEventListener("change", sendOnChange);
   window.addEventListener("pageshow", sendAgain);
+  window.addEventListener("pointerdown", () => (pressing = true), true);
+  for (const end of ["pointerup", "pointercancel", "dragend", "blur"]) window.addEventListener(end, release, true);
+  body.addEventListener("htmx:beforeSwap", hold);
   body.addEventListener("htmx:afterSettle", (event) => arrive(event.detail.elt));
   arrive(body);
   document.querySelectorAll("[data-live-poll], [data-live]").forEach(listen);

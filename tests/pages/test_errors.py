@@ -77,6 +77,14 @@ async def test_where_nothing_is_people_read_a_page_and_programs_a_problem(
     assert_problem(await visitor.http.get(url), 404, "not_found")
 
 
+async def test_a_form_over_1_mib_is_told_so_by_a_page(visitors: Visitors) -> None:
+    response = await visitors.stranger().http.post(
+        "/staff/log-in/", content=b"x" * ((1 << 20) + 1), headers={"Accept": ACCEPT}
+    )
+    assert_page(Seen(response), 413)
+    assert "1 MiB" in Seen(response).words
+
+
 async def test_below_api_nothing_is_a_page(visitors: Visitors) -> None:
     response = await visitors.stranger().http.get("/api/nothing/", headers={"Accept": ACCEPT})
     assert_problem(response, 404, "not_found")
