@@ -13,12 +13,17 @@ import pytest
 _TOGETHER: Final = (("tests/browser/", "tests/e2e/"), ("tests/workflows/",))
 """One stack, one browser, one test server are enough for all of these."""
 
+_APART: Final = "tests/workflows/test_fault_matrix.py"
+"""Waits most of the time, and has hours of it: as many processes as there are share its tests."""
+
 _BY_FILE: Final = ("tests/management/",)
 """The tests of a file share servers and bookings that are costly to set up."""
 
 
 def scope_of(test_id: str) -> str:
     """The tests of one scope run in one process; most tests are a scope of their own."""
+    if test_id.startswith(_APART):
+        return test_id
     for folders in _TOGETHER:
         if test_id.startswith(folders):
             return folders[0]
