@@ -26,6 +26,8 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         log_config=None,
+        # The other one, httptools, reads heads of any length.
+        http="h11",
         # One line per request comes from api/middleware.py, without addresses that hold ids or tokens.
         access_log=False,
         server_header=False,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Annotated, Literal
+from datetime import date, datetime, timedelta
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +23,9 @@ Instant = Annotated[
 ]
 Amount = Annotated[str, Field(description="In the currency's own decimals.", examples=["150.00"])]
 PaymentState = Literal["unpaid", "authorized", "captured", "released", "refunded"]
+
+UNDER_WAY_FOR: Final = timedelta(minutes=1)
+"""A decision not heard of for longer may have been lost before it was sent: people may make it again."""
 
 
 class _View(BaseModel):

@@ -66,9 +66,10 @@ def bench(
             sizes = (waiting_bookings, min(deadlines, waiting_bookings), past_bookings)
             asyncio.run(_measure(stack, parts, found, seconds, sizes, tell))
     finally:
-        report.show(found, console)
-        for path in report.write(found, out):
-            tell(f"written: {path}")
+        if any(part in found for part in Part):
+            report.show(found, console)
+            for path in report.write(found, out):
+                tell(f"written: {path}")
 
 
 async def _measure(

@@ -1,4 +1,4 @@
-"""Ten thousand bookings that wait, a thousand deadlines in one minute, a million rows."""
+"""Many bookings that wait, many deadlines in one minute, a million rows."""
 
 from __future__ import annotations
 
@@ -186,7 +186,10 @@ async def rows(rig: Rig, count: int, tell: Tell) -> Json:
         await connection.execute(_ROWS, ids, [f"pi_{id_}" for id_ in ids], HOTEL, _AMOUNT_MINOR)
         await connection.execute("ANALYZE booking", timeout=120)
         tell(f"{count} rows more, after {time.perf_counter() - begun:.0f} s")
+        queue_page = await _timed(rig, f"{rig.target.api}/staff/")
         plans = {name: await _plan(connection, query) for name, query in _READ_QUERIES.items()}
+        # They have no workflow: reconciliation would give them one.
+        await connection.execute("DELETE FROM booking WHERE booking_id = ANY($1)", ids)
         one = await connection.fetchval("SELECT booking_id FROM booking ORDER BY id DESC LIMIT 1")
     finally:
         await connection.close()
@@ -194,7 +197,7 @@ async def rows(rig: Rig, count: int, tell: Tell) -> Json:
     return {
         "rows": count,
         "waiting_rows": _LONG_QUEUE,
-        "queue_page": await _timed(rig, f"{rig.target.api}/staff/"),
+        "queue_page": queue_page,
         "queue": await _timed(rig, base + "?status=PENDING_APPROVAL&limit=50"),
         "newest": await _timed(rig, base + "?sort=created&limit=50"),
         "search": await _timed(rig, base + "?q=Guest77&limit=50"),

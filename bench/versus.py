@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from typing import Any, Final
 
@@ -89,19 +88,10 @@ async def _after_kill(rig: Rig, direct: DirectServer, tell: Tell) -> Json:
     for name, api in (("direct", direct.api), ("product", rig.target.api)):
         await rig.webhooks_to(api)
         made = await _killed_in_the_middle(rig, name, api, direct)
-        found[name] = await _healed(rig, name, made)
+        await asyncio.sleep(_SETTLE_S)
+        found[name] = await _wrong(rig, name, made)
         tell(f"kill -9 in the middle, {name}: {found[name]}")
     return found
-
-
-async def _healed(rig: Rig, name: str, made: list[str]) -> Json:
-    """What is still wrong after a while; a design that is right sooner is not waited for."""
-    until = time.monotonic() + _SETTLE_S
-    while True:
-        found = await _wrong(rig, name, made)
-        if not found["wrong"] or time.monotonic() > until:
-            return found
-        await asyncio.sleep(2)
 
 
 async def _killed_in_the_middle(rig: Rig, name: str, api: str, direct: DirectServer) -> list[str]:

@@ -25,10 +25,15 @@ class CancellationPolicy:
         """The last instant of free cancellation: midnight at the hotel, so many days before check-in."""
         return midnight(check_in - timedelta(days=self.free_cancel_days), timezone)
 
+    @property
+    def has_fee(self) -> bool:
+        """Whether cancelling can ever cost anything."""
+        # From check-in on nothing can be cancelled: a fee that begins there is none.
+        return self.late_cancel_fee_percent > 0 and self.free_cancel_days > 0
+
     def in_words(self) -> str:
         """The policy as a guest reads it before paying."""
-        # From check-in on nothing can be cancelled: a fee that begins there is none.
-        if self.late_cancel_fee_percent == 0 or self.free_cancel_days == 0:
+        if not self.has_fee:
             return "Free cancellation until check-in."
         days = "1 day" if self.free_cancel_days == 1 else f"{self.free_cancel_days} days"
         fee = (

@@ -7,6 +7,7 @@
 //   data-announce="WORDS"   read out when a part of the page arrives with other words than before
 //   data-title="WORDS"      becomes the page's title when a part arrives with it
 //   data-once               on a form: a second press does nothing until the page is shown again
+//   data-busy="WORDS"       on a button of such a form: what it says meanwhile
 //   data-submit-on-change   on a form: sent when a field changes
 //   data-retry="PATH"       look there every few seconds, and go there once it answers
 //   data-focus              takes the focus when the page is shown, or when a part arrives with it
@@ -82,12 +83,12 @@
     missed = true;
   };
 
-  const release = () => {
+  // A finger's click comes a moment after the finger has gone.
+  const release = () => setTimeout(() => {
     pressing = false;
-    if (!missed) return;
+    if (missed) look({ reason: "released" });
     missed = false;
-    setTimeout(() => look({ reason: "released" }));
-  };
+  }, 50);
 
   // --- forms ----------------------------------------------------------------------------------------------
 
@@ -97,12 +98,20 @@
     if (form.dataset.sent) return event.preventDefault();
     form.dataset.sent = "yes";
     for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
+    if (event.submitter?.dataset.busy) say(event.submitter);
+  };
+
+  const say = (button) => {
+    button.dataset.idle = button.textContent;
+    button.textContent = button.dataset.busy;
+    document.getElementById("announcer").textContent = button.dataset.busy;
   };
 
   const sendAgain = () => {
     for (const form of document.querySelectorAll("form[data-sent]")) {
       delete form.dataset.sent;
       for (const button of form.querySelectorAll("button")) button.removeAttribute("aria-disabled");
+      for (const button of form.querySelectorAll("[data-idle]")) button.textContent = button.dataset.idle;
     }
   };
 
@@ -130,8 +139,10 @@
   document.addEventListener("submit", sendOnce);
   document.addEventListener("change", sendOnChange);
   window.addEventListener("pageshow", sendAgain);
-  window.addEventListener("pointerdown", () => (pressing = true), true);
-  for (const end of ["pointerup", "pointercancel", "dragend", "blur"]) window.addEventListener(end, release, true);
+  window.addEventListener("pointerdown", (event) => (pressing = event.isPrimary && event.button === 0), true);
+  for (const end of ["pointerup", "pointercancel", "contextmenu", "dragend"]) window.addEventListener(end, release, true);
+  // Not caught on its way down: what lost the focus by the press itself ends nothing.
+  window.addEventListener("blur", release);
   body.addEventListener("htmx:beforeSwap", hold);
   body.addEventListener("htmx:afterSettle", (event) => arrive(event.detail.elt));
   arrive(body);

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 10
+RECYCLE_AFTER_S = 300
 
 
 def async_url(database_url: str) -> URL:
@@ -34,6 +35,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=CONNECT_TIMEOUT_S,
+            # Firewalls forget connections that were silent for long, and tell nobody.
+            pool_recycle=RECYCLE_AFTER_S,
             # An error's text is for logs and histories: what was written or asked for is not.
             hide_parameters=True,
             connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": STATEMENT_TIMEOUT_S},
@@ -67,7 +70,7 @@ class Database:
 def _refuse_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:
     """Let the pool make new connections once the server has closed one, as when it was restarted.
 
-    The driver hears of that at once, so this costs nothing; a ping before each transaction cost a round trip.
+    The driver has heard of that, so this costs nothing; a ping before each transaction cost a round trip.
     """
     if dbapi_connection.driver_connection.is_closed():
         raise InvalidatePoolError

@@ -28,6 +28,7 @@ from domain.booking import Decision
 from domain.identifiers import booking_channel
 from models import utc_now
 from storage.bookings import owns_session
+from storage.console import open_decision
 
 router = page_router()
 
@@ -182,7 +183,8 @@ async def _part(page: Page, services: Services, found: Found, session_id: str) -
     """
     async with transaction(services.database) as db:
         view = await show(db, found)
-    words: dict[str, Any] = tell(found, view, utc_now()) | {"checking": bool(session_id)}
+        asked = await open_decision(db, found.booking.booking_id)
+    words: dict[str, Any] = tell(found, view, asked, utc_now()) | {"checking": bool(session_id)}
     inside = page.render(f"guest/{words['look'].template}.html", **words)
     digest = hashlib.sha256(inside.encode()).hexdigest()[:_DIGEST_LENGTH]
     html = page.render("guest/_part.html", inside=inside, seen=digest, session_id=session_id, **words)
@@ -196,13 +198,14 @@ async def _confirm_cancelling(
         return page.redirect(booking_path(found.booking.booking_id))
     async with transaction(services.database) as db:
         view = await show(db, found)
+        asked = await open_decision(db, found.booking.booking_id)
     return page.show(
         "guest/cancel.html",
         409 if changed else 200,
         cost=cost_of_cancelling(found, utc_now()),
         refund=_told_refund(found),
         changed=changed,
-        **tell(found, view, utc_now()),
+        **tell(found, view, asked, utc_now()),
     )
 
 

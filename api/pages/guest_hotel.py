@@ -220,7 +220,7 @@ def _price(house: House, values: Mapping[str, str]) -> dict[str, Any]:
         "per_night": money_in_words(room.price_per_night_minor, hotel.currency),
         "total": money_in_words(total.minor, total.currency),
         "free_until": instant_in_words(free_until, hotel.timezone) if free_until > utc_now() else None,
-        "has_fee": hotel.late_cancel_fee_percent > 0 and hotel.free_cancel_days > 0,
+        "has_fee": house.policy.has_fee,
         "late_fee": money_in_words(total.percent(hotel.late_cancel_fee_percent).minor, total.currency),
     }
 

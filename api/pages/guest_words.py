@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from activities.wording import instant_in_words, money_in_words, words_for
-from api.views import BookingView, Found, TimelineEntry
+from api.views import UNDER_WAY_FOR, BookingView, Found, TimelineEntry
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.cancellation import CancellationPolicy, refund_due
 from domain.deadlines import midnight
 from domain.decisions import judge
 from domain.money import Money
-from models import Booking
+from models import Booking, BookingCommand
 
 _DAY_S, _HOUR_S, _MINUTE_S = 86400, 3600, 60
 
@@ -72,8 +72,12 @@ class Cost:
     refund_minor: int | None = None
 
 
-def tell(found: Found, view: BookingView, now: datetime) -> dict[str, Any]:
-    """Everything the templates may say of a booking to its guest at `now`."""
+def tell(found: Found, view: BookingView, asked: BookingCommand | None, now: datetime) -> dict[str, Any]:
+    """Everything the templates may say of a booking to its guest at `now`.
+
+    Args:
+        asked: the decision that was asked for and has not come out.
+    """
     row, hotel = found.booking, found.hotel
     look = LOOKS[view.status]
     return words_for(row, hotel, found.room_type, now, for_staff=False) | {
@@ -84,10 +88,19 @@ def tell(found: Found, view: BookingView, now: datetime) -> dict[str, Any]:
         "pay_by": instant_in_words(row.payment_deadline, hotel.timezone),
         "timeline": _timeline(view.timeline, hotel.timezone),
         "by_staff": any(step.event == Event.CANCELLED_BY_STAFF for step in view.timeline),
-        "cancelling": view.pending_decision == Decision.CANCEL,
+        "cancelling": _cancelling(view, asked, now),
         "looked_into": view.needs_attention,
         "may_cancel": may_cancel(found, now),
     }
+
+
+def _cancelling(view: BookingView, asked: BookingCommand | None, now: datetime) -> str:
+    """Who is cancelling: `guest` or `hotel`; `late` where nothing has been heard of it for a while."""
+    if asked is None or view.pending_decision != Decision.CANCEL or asked.kind != Decision.CANCEL:
+        return ""
+    if now - asked.created_at >= UNDER_WAY_FOR:
+        return "late"
+    return "guest" if asked.actor == ActorKind.GUEST else "hotel"
 
 
 def may_cancel(found: Found, now: datetime) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +13,7 @@ from activities.wording import money_in_words
 from api.auth import Colleague
 from api.pages import staff_words as words
 from api.pages.staff_queue import Fullness, fullness, people
-from api.views import Found, PaymentState, payment_state
+from api.views import UNDER_WAY_FOR, Found, PaymentState, payment_state
 from domain.attention import advice
 from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.cancellation import CancellationPolicy
@@ -25,9 +25,6 @@ from storage.bookings import timeline
 from storage.console import open_decision
 from storage.mails import mails_of
 from storage.occupancy import rooms_taken_by_night
-
-UNDER_WAY_FOR: Final = timedelta(minutes=1)
-"""A decision not heard of for longer may have been lost before it was sent: it may be made again."""
 
 _MONEY: Final[dict[PaymentState, str]] = {
     "unpaid": "Nothing is held",
@@ -118,7 +115,7 @@ class Sheet:
     nights: str
     people: str
     policy: str
-    free_until: str
+    free_until: str | None
     status: Status
     status_words: str
     reason: str | None
@@ -133,6 +130,7 @@ class Sheet:
     under_way: UnderWay | None
     attention: Attention | None
     may: May
+    happened: frozenset[Event]
     steps: Sequence[Step]
     mails: Sequence[Mail]
 
@@ -162,7 +160,9 @@ async def sheet(db: AsyncSession, found: Found, reader: Colleague, now: datetime
         nights=words.counted(nights(row.check_in, row.check_out), "night"),
         people=people(row),
         policy=policy.in_words(),
-        free_until=words.local(policy.free_until(row.check_in, hotel.timezone), hotel.timezone, now),
+        free_until=words.local(policy.free_until(row.check_in, hotel.timezone), hotel.timezone, now)
+        if policy.has_fee
+        else None,
         status=status,
         status_words=words.STATUS[status],
         reason=words.REASONS[ReasonCode(row.reason_code)] if row.reason_code else None,
@@ -179,6 +179,7 @@ async def sheet(db: AsyncSession, found: Found, reader: Colleague, now: datetime
         under_way=_under_way(found, asked, now),
         attention=attention(found, lines, now),
         may=_may(found, reader, now),
+        happened=frozenset(Event(line.event) for line in lines),
         steps=[_step(line, hotel.timezone, now) for line in lines],
         mails=[_mail(mail, hotel.timezone, now) for mail in mails],
     )

@@ -8,7 +8,7 @@ from typing import Final
 from api.pages.staff_booking import Sheet
 from api.pages.staff_words import UNDER_WAY
 from api.views import Found
-from domain.booking import Decision
+from domain.booking import Decision, Event
 from domain.decisions import Verdict, is_carried_out
 from models import Staff
 from workflows.helping import Came
@@ -18,6 +18,14 @@ _DONE: Final = {
     Decision.DECLINE: "Declined: the hold was released, and the guest is told.",
     Decision.CANCEL: "Cancelled: {refunded} goes back to the guest, who is told.",
 }
+_CAME_OF: Final = {
+    Decision.APPROVE: frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE}),
+    Decision.DECLINE: frozenset({Event.DECLINED}),
+    Decision.CANCEL: frozenset({Event.CANCELLED_BY_STAFF}),
+}
+_PASSING: Final = frozenset({Verdict.NOT_AUTHORIZED, Verdict.IN_PROGRESS})
+"""What a decision was refused for that is no longer so once another one has come out."""
+
 _NOUNS: Final = {
     Decision.APPROVE: "approval",
     Decision.DECLINE: "decline",
@@ -66,9 +74,12 @@ def _decided(found: Found, sheet: Sheet, me: Staff, decision: Decision, said: st
     row = found.booking
     if is_carried_out(decision, sheet.status, row.reason_code):
         return _carried_out(sheet, me, decision)
+    if sheet.happened & _CAME_OF[decision]:
+        # It came out, and the booking has moved on since: the page says how it stands.
+        return None
     if sheet.under_way and sheet.under_way.recent and sheet.under_way.kind is decision:
         return Told("wait", f"Your {_NOUNS[decision]} is safe. {UNDER_WAY[decision]}")
-    if said in set(Verdict) and Verdict(said) in _SAID:
+    if said in set(Verdict) and Verdict(said) in _SAID and not (sheet.decided and Verdict(said) in _PASSING):
         return Told("bad", f"Not done. {_SAID[Verdict(said)]}")
     if sheet.attention:
         return Told("bad", f"Your {_NOUNS[decision]} could not be carried out. It needs a person; see below.")

@@ -118,8 +118,10 @@ def urgency(deadline: datetime | None, now: datetime) -> Urgency:
     left_s = (deadline - now).total_seconds()
     if left_s <= 0:
         return Urgency("overdue", f"overdue by {duration(-left_s)}")
-    level = "urgent" if left_s < _URGENT_S else "soon" if left_s < _SOON_S else "calm"
-    return Urgency(level, f"answer within {duration(left_s)}")
+    left = f"answer within {duration(left_s)}"
+    if left_s < _URGENT_S:
+        return Urgency("urgent", f"urgent: {left}")
+    return Urgency("soon", f"soon: {left}") if left_s < _SOON_S else Urgency("calm", left)
 
 
 def duration(seconds: float) -> str:

@@ -10,8 +10,12 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from domain.booking import ActorKind, Decision
+from domain.identifiers import new_command_id
+from models import BookingCommand, utc_now
 from models import Hotel as HotelRow
 from sandbox.people import GOOD_CARD, wait_until
+from storage.bookings import open_command
 from tests.api.hotels import Hotel, open_hotel
 from tests.api.stack import PATIENCE_S, Stack
 from tests.pages.guests import at, link, opened, status_of
@@ -134,7 +138,7 @@ async def test_while_stripe_cannot_be_asked_the_page_says_so_and_asks_again(
     assert seen.status == 200
     assert "We could not reach Stripe just now" in seen.words
     assert "Give your card" not in seen.words
-    assert f"&amp;session_id={guest.session_id}" in seen.html
+    assert f'name="session_id" value="{guest.session_id}"' in seen.html
     await stack.stand_ins.heal()
 
     async def look() -> str:
@@ -248,13 +252,42 @@ async def test_what_changes_is_sent_again_only_when_it_has_changed(visitors: Vis
     guest = await hotel.held()
     visitor = await opened(visitors, guest)
     assert visitor.page is not None
-    address = visitor.page.html.partition('hx-get="')[2].partition('"')[0]
+    seen = visitor.page.html.partition('name="seen" value="')[2].partition('"')[0]
+    address = at(guest, f"part/?seen={seen}")
     assert (await visitor.http.get(address)).status_code == 204
     await (await hotel.staff()).approve(guest.booking_id)
     part = await visitor.open(address)
     assert part.status == 200
     assert "Your stay is confirmed" in part.words
     assert "<html" not in part.html
+
+
+@pytest.mark.parametrize(
+    ("actor", "age", "words", "may_ask_again"),
+    [
+        (ActorKind.GUEST, timedelta(0), "You have asked to cancel. It is being carried out", False),
+        ("manager@hotel.test", timedelta(0), "The hotel is cancelling your booking", False),
+        # Whoever took it may have died before the workflow heard of it.
+        (ActorKind.GUEST, timedelta(minutes=2), "nothing has come of it yet", True),
+    ],
+)
+async def test_a_cancellation_under_way_is_told(
+    visitors: Visitors, hotel: Hotel, actor: str, age: timedelta, words: str, *, may_ask_again: bool
+) -> None:
+    guest = await hotel.confirmed()
+    asked = BookingCommand(
+        command_id=new_command_id(),
+        booking_id=guest.booking_id,
+        kind=Decision.CANCEL,
+        actor=actor,
+        created_at=utc_now() - age,
+    )
+    async with hotel.stack.database.transaction() as db:
+        await open_command(db, asked)
+    seen = (await opened(visitors, guest)).page
+    assert seen is not None
+    assert words in seen.words
+    assert (at(guest, "cancel/") in seen.links) is may_ask_again
 
 
 async def test_a_draft_is_sent_from_its_page(visitors: Visitors, hotel: Hotel) -> None:

@@ -187,6 +187,20 @@ async def test_pressing_twice_and_coming_back_do_no_harm(
     assert (seen.status, seen.location) == (303, at(guest))
 
 
+async def test_what_came_out_and_was_undone_later_is_not_called_too_late(
+    approver: Visitor, manager: Visitor, hotel: Hotel
+) -> None:
+    """Whoever approved still has the page open when the stay is cancelled."""
+    guest = await hotel.held()
+    await approver.open(at(guest, "approve/"))
+    approved = await approver.send(at(guest, "approve/"))
+    assert "Approved: €150.00" in (await approver.follow(approved.location)).words
+    await manager.open(at(guest, "cancel/"))
+    cancelled = await manager.send(at(guest, "cancel/"), refund="15000")
+    assert "Cancelled: €150.00" in (await manager.follow(cancelled.location)).words
+    assert "too late" not in (await approver.open(approved.location)).words
+
+
 async def test_a_colleague_who_was_quicker_is_named(
     approver: Visitor, manager: Visitor, hotel: Hotel
 ) -> None:

@@ -30,7 +30,7 @@ async def test_requests_come_by_their_deadline_with_the_time_left_in_words(
     assert listed(seen) == [overdue.booking_id, soon.booking_id, late.booking_id]
     for words in (
         "Overdue by 12 min",
-        "Answer within 2 h 10 min",
+        "Soon: answer within 2 h 10 min",
         "Answer within 2 days 3 h",
         "Philippa Quarshie",
         "2 nights, 2 adults",

@@ -39,10 +39,11 @@ async def _dead(world: World, how: Status) -> Reservation:
 # --- before its time ---
 
 
+@pytest.mark.forgetful
 async def test_page_asked_for_before_the_submission_is_known_to_be_written_opens(world: World) -> None:
     """The row may say so already, and let the guest ask, while the workflow has not heard of it yet."""
     stay = await world.draft()
-    world.wire.order("bookings.record", Trouble.AFTER)
+    world.wire.order("bookings.record", Trouble.AFTER, times=3)
     await start_booking(world.client, stay.terms, world.task_queue)
     await world.until(lambda: _is(stay, Status.PENDING_PAYMENT))
     asked = world.later(stay.open_page())
@@ -56,15 +57,17 @@ async def _is(stay: Reservation, status: Status) -> bool:
     return await stay.status() is status
 
 
+@pytest.mark.forgetful
 async def test_page_asked_for_a_draft_that_was_deleted_is_answered(world: World) -> None:
     stay = await world.draft()
-    world.wire.order("bookings.record", Trouble.BEFORE)
+    world.wire.order("bookings.record", Trouble.BEFORE, times=1000)
     await start_booking(world.client, stay.terms, world.task_queue)
     await world.until(lambda: _tried(world, stay))
     asked = world.later(stay.open_page())
     async with world.database.transaction() as db:
         await db.execute(delete(BookingTimeline).where(col(BookingTimeline.booking_id) == stay.booking_id))
         await db.execute(delete(Booking).where(col(Booking.booking_id) == stay.booking_id))
+    world.wire.heal()
 
     await world.advance(minutes=1)
 

@@ -96,7 +96,7 @@ async def _faults(world: World, path: Path) -> list[Fault]:
         for nth in range(count)
         for trouble in _TROUBLES
     ]
-    writes = dict.fromkeys(key.partition(":")[0] for key in await stay.keys(""))
+    writes = sorted({key.partition(":")[0] for key in await stay.keys("")})
     return [*strikes, *map(StoredError, writes)]
 
 

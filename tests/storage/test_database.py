@@ -1,0 +1,47 @@
+"""The pool of connections."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+
+from sandbox.people import wait_until
+from storage.database import Database
+
+AT_ONCE = 3
+
+
+async def test_connections_the_server_has_closed_are_replaced_before_anybody_notices(
+    database_url: str,
+) -> None:
+    database = Database(database_url, pool_size=AT_ONCE)
+    everybody_in = asyncio.Barrier(AT_ONCE)
+
+    async def connect() -> tuple[Any, int]:
+        async with database.transaction() as db:
+            connection = (await (await db.connection()).get_raw_connection()).driver_connection
+            pid = await db.scalar(text("SELECT pg_backend_pid()"))
+            await everybody_in.wait()
+        assert isinstance(pid, int)
+        return connection, pid
+
+    try:
+        before = await asyncio.gather(*(connect() for _ in range(AT_ONCE)))
+        server = await asyncpg.connect(database_url)
+        await server.execute(
+            "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", [pid for _, pid in before]
+        )
+        await server.close()
+
+        async def all_closed() -> bool:
+            return all(connection.is_closed() for connection, _ in before)
+
+        await wait_until(all_closed, bool)
+
+        after = await asyncio.gather(*(connect() for _ in range(AT_ONCE)))
+        assert {pid for _, pid in before}.isdisjoint(pid for _, pid in after)
+    finally:
+        await database.close()
