@@ -11,6 +11,8 @@ import uvicorn
 from api.app import create_app
 from settings import load_settings
 
+_KEEP_ALIVE_S = 130
+"""Longer than proxies keep a connection that is silent (Caddy: two minutes), so that none is closed under a request."""
 _SHUTDOWN_PATIENCE_S = 15
 """Longer than any request waits for Temporal, a worker or Stripe."""
 
@@ -31,6 +33,7 @@ def main() -> None:
         # One line per request comes from api/middleware.py, without addresses that hold ids or tokens.
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_SHUTDOWN_PATIENCE_S,
     )
     # The SDK's native runtime can crash while the interpreter is torn down; all requests are answered here.

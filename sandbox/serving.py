@@ -14,6 +14,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HOST = "127.0.0.1"
 # A request that a fault lets hang must not keep the process alive.
 SHUTDOWN_PATIENCE_S = 1
+# Longer than clients keep a connection that is silent, so that none is closed under a request.
+KEEP_ALIVE_S = 60
 
 
 class CuttableProtocol(H11Protocol):
@@ -53,6 +55,7 @@ def run(app: ASGIApp, *, port: int, name: str) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_PATIENCE_S,
     )
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down

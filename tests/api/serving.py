@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-HOST = "127.0.0.1"
+from sandbox.serving import HOST, KEEP_ALIVE_S
 
 
 class _Server(uvicorn.Server):
@@ -36,7 +36,12 @@ def address(listening: socket.socket) -> str:
 async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
     """Serve an app until the block ends."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=1,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -19,7 +19,7 @@ from sandbox.mail.inbox import Inbox
 from sandbox.pusher.app import create_app as pusher_app
 from sandbox.pusher.record import MessageRecord
 from sandbox.pusher.signature import Credentials
-from sandbox.serving import HOST, CuttableProtocol
+from sandbox.serving import HOST, KEEP_ALIVE_S, CuttableProtocol
 from sandbox.stripe.app import create_app as stripe_app
 from sandbox.stripe.config import Config as StripeConfig
 
@@ -74,6 +74,7 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
         http=cast("type[asyncio.Protocol]", CuttableProtocol),
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=1,
     )
     server = _Server(config)
