@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import matplotlib as mpl
 
@@ -15,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 Json = dict[str, Any]
+
+_CROWD: Final = 50
 
 
 def write(found: Json, folder: Path) -> list[Path]:
@@ -67,6 +70,35 @@ def show(found: Json, console: Console) -> None:
         if name in found:
             console.print(f"[bold]{name}[/bold]")
             console.print_json(data=found[name])
+    table = _table("Aims", "aim", "found", "")
+    for aim, value, met in _aims(found):
+        table.add_row(aim, value, "met" if met else "missed")
+    if table.row_count:
+        console.print(table)
+
+
+def _aims(found: Json) -> Iterator[tuple[str, str, bool]]:
+    """What was aimed at, what was found, and whether that is enough; only of what was measured."""
+    crowd = next((row for row in found.get("throughput", []) if row["at_once"] == _CROWD), None)
+    if crowd:
+        yield f"half of the ceiling, {_CROWD} at once", f"{crowd['ratio']:.2f}", crowd["ratio"] >= 0.5
+        ratio = crowd["engine_cpu_ratio"]
+        yield "engine's CPU, 1.3 of the ceiling's at most", f"{ratio:.2f}", ratio <= 1.3
+    if counts := found.get("counts"):
+        yield "50 history events at most", str(counts["history_events"]), counts["history_events"] <= 50
+        total = counts["stripe_requests_total"]
+        yield "4 requests to Stripe at most", str(total), total <= 4
+    if latency := found.get("latency"):
+        p99 = latency["webhook_to_2xx"]["p99_ms"]
+        yield "webhook to 2xx, p99 under 50 ms", f"{p99:.0f} ms", p99 < 50
+        p50 = latency["approve_to_confirmed"]["p50_less_stand_in_ms"]
+        yield "approve to CONFIRMED, p50 under 150 ms", f"{p50:.0f} ms", p50 < 150
+    if rows := found.get("rows"):
+        p50 = rows["queue_page"]["p50_ms"]
+        yield f"queue of {rows['waiting_rows']}, p50 under 50 ms", f"{p50:.0f} ms", p50 < 50
+    if versus := found.get("versus"):
+        wrong = versus["after_kill"]["product"]["wrong"]
+        yield "wrong bookings after `kill -9`: none", str(wrong), wrong == 0
 
 
 def _table(title: str, *columns: str) -> Table:
