@@ -9,7 +9,7 @@ import socket
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -92,8 +92,8 @@ class Catcher:
         if fault.kind in {FaultKind.ERROR_BEFORE, FaultKind.ERROR_AFTER}:
             return _reply(fault)
         if fault.kind in {FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER}:
-            assert isinstance(server.transport, asyncio.Transport)
-            server.transport.abort()
+            # aiosmtpd calls it no more than a transport; each that listens can be aborted.
+            cast("asyncio.Transport", server.transport).abort()
         # The end of the connection cancels this wait: the client's own timeout, or the cut above.
         never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         return await never

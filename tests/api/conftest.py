@@ -35,7 +35,8 @@ async def stack(postgres: tuple[str, Path], tmp_path_factory: pytest.TempPathFac
     # Workers keep their connections to Stripe to the end of the process, which here outlives them.
     kind = stripe.HTTPXClient  # looked up once: the library imports it anew each time
     for client in gc.get_objects():
-        if isinstance(client, kind):
+        # Not isinstance: it asks a weak reference for what it stood for, which may be gone.
+        if type(client) is kind:
             await client.close_async()  # type: ignore[no-untyped-call]
 
 
