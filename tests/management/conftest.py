@@ -39,8 +39,10 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_local(dev_server_existing_path=str(TEMPORAL)) as env:
         yield env
     # Workers keep their connections to Stripe to the end of the process, which here outlives them.
+    kind = stripe.HTTPXClient  # looked up once: the library imports it anew each time
     for client in gc.get_objects():
-        if isinstance(client, stripe.HTTPXClient):
+        # Not isinstance: it asks a weak reference for what it stood for, which may be gone.
+        if type(client) is kind:
             await client.close_async()  # type: ignore[no-untyped-call]
 
 

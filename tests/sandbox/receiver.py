@@ -41,6 +41,7 @@ class Receiver:
         self.url = f"http://127.0.0.1:{port}/webhook"
         self._deliveries: list[Delivery] = []
         self._statuses: list[int] = [200]
+        self._about = ""
         self._news = threading.Condition()
 
     @classmethod
@@ -59,16 +60,21 @@ class Receiver:
             server.server_close()
             thread.join()
 
-    def answer_with(self, *statuses: int) -> None:
-        """Answer the next deliveries with these; the last one stands for all that follow."""
+    def answer_with(self, *statuses: int, about: str = "") -> None:
+        """Answer the next deliveries whose body names `about` with these; the last one stands for all that follow.
+
+        Others get 200: an event of another test may come of age meanwhile.
+        """
         with self._news:
-            self._statuses = list(statuses)
+            self._statuses, self._about = list(statuses), about
 
     def take(self, delivery: Delivery) -> int:
         """Keep a delivery and return the status to answer with."""
         with self._news:
             self._deliveries.append(delivery)
             self._news.notify_all()
+            if self._about.encode() not in delivery.body:
+                return 200
             return self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
 
     def about(self, *needles: str) -> list[Delivery]:

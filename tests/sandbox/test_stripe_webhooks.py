@@ -103,7 +103,7 @@ def test_tried_again_with_a_fresh_timestamp(
     stripe: StripeAccount, receiver: Receiver, booking_id: str
 ) -> None:
     """A 500 is no receipt: the same body comes again, signed anew at the stand-in's present."""
-    receiver.answer_with(500)
+    receiver.answer_with(500, about=booking_id)
     paid(stripe, booking_id)
     stripe.later(1000)
     already = len(receiver.about(booking_id, '"charge.succeeded"'))
@@ -111,7 +111,7 @@ def test_tried_again_with_a_fresh_timestamp(
     first, last = late[0], late[-1]
     assert first.body == last.body
     assert last.timestamp_s - first.timestamp_s >= 990
-    receiver.answer_with(200)
+    receiver.answer_with(200, about=booking_id)
     event_id = first.event["id"]
     delivery = delivered(stripe, event_id)
     assert delivery["outcomes"][0] == 500
@@ -126,7 +126,7 @@ def test_only_2xx_is_a_receipt(
     """Redirects and errors of every kind are tried again, and 204 is as good as 200."""
     event_id = stripe.order("events", type="charge.updated", object={"id": booking_id})["id"]
     receiver.wait_for(1, booking_id)
-    receiver.answer_with(status, 204)
+    receiver.answer_with(status, 204, about=booking_id)
     stripe.order(f"webhooks/{event_id}/redeliver")
     receiver.wait_for(3, booking_id)
     assert delivered(stripe, event_id)["outcomes"] == [status, 204]
