@@ -241,7 +241,7 @@ _PAST: Final = """
         'Guest' || n, 'guest' || n || '@example.com', 30000, CASE WHEN n % 3 = 0 THEN 0 ELSE 30000 END, 0, 'EUR', 2,
         100, CASE n % 3 WHEN 0 THEN 'DECLINED' ELSE 'CONFIRMED' END, 4, now() - n * interval '30 seconds',
         now() - n * interval '30 seconds'
-    FROM generate_series(1, $1::bigint) AS n
+    FROM generate_series(1, $1::int) AS n
     JOIN hotel h ON h.slug = $2 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'
 """
 _READ_QUERIES: Final = {
