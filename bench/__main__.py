@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bench import report
 from bench.latency import latency
-from bench.rig import Rig, Tell, rig, running_stack
+from bench.rig import Tell, rig, running_stack
 from bench.scale import rows, waiting
 from bench.throughput import counts, throughput
 from bench.versus import versus
@@ -87,19 +87,14 @@ async def _measure(
             found["throughput"] = await throughput(running, list(_LEVELS), seconds, tell)
         if Part.LATENCY in parts:
             found["latency"] = await latency(running, _peak(found), 2 * seconds, tell)
+        waiting_bookings, deadlines, past_bookings = sizes
+        if Part.WAITING in parts:
+            found["waiting"] = await waiting(running, waiting_bookings, deadlines, tell)
+        # From here on nobody idles: the sweep fetches what Stripe told the other design.
         if Part.VERSUS in parts:
             found["versus"] = await versus(running, _free_port(), seconds, tell)
-        await _at_scale(running, parts, found, sizes, tell)
-
-
-async def _at_scale(
-    running: Rig, parts: list[Part], found: dict[str, Any], sizes: tuple[int, int, int], tell: Tell
-) -> None:
-    waiting_bookings, deadlines, past_bookings = sizes
-    if Part.WAITING in parts:
-        found["waiting"] = await waiting(running, waiting_bookings, deadlines, tell)
-    if Part.ROWS in parts:
-        found["rows"] = await rows(running, past_bookings, tell)
+        if Part.ROWS in parts:
+            found["rows"] = await rows(running, past_bookings, tell)
 
 
 def _peak(found: dict[str, Any]) -> float:

@@ -21,6 +21,7 @@ from domain.messages import BookingTerms, Resumption
 Json = dict[str, Any]
 
 _IDLE_S: Final = 10.0
+_BREATH_S: Final = 5.0
 _AT_ONCE: Final = 40
 _HOLDS_A_REQUEST: Final = 1000
 _READS: Final = 40
@@ -47,7 +48,11 @@ async def waiting(rig: Rig, count: int, due: int, tell: Tell) -> Json:
     ids = await _let_wait(rig, due, drain_at, count)
     made_s = time.perf_counter() - begun
     tell(f"{count} bookings wait for approval, after {made_s:.0f} s")
-    idle = await _idle_cpu(rig) if drain_at - datetime.now(UTC) > timedelta(seconds=_IDLE_S + 2) else None
+    idle = (
+        await _idle_cpu(rig)
+        if drain_at - datetime.now(UTC) > timedelta(seconds=_BREATH_S + _IDLE_S + 2)
+        else None
+    )
     full = {part: memory_mib(rig.pids[part]) for part in ("worker", "temporal")}
     queue_page = await _timed(rig, f"{rig.target.api}/staff/")
     times = Times()
@@ -129,6 +134,7 @@ async def _until_taken_up(client: Client, count: int) -> None:
 
 
 async def _idle_cpu(rig: Rig) -> dict[str, float]:
+    await asyncio.sleep(_BREATH_S)
     meter = Meter({part: rig.pids[part] for part in ("worker", "temporal", "api")})
     await asyncio.sleep(_IDLE_S)
     return {part: round(100 * used / _IDLE_S, 1) for part, used in meter.read().items()}
