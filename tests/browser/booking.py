@@ -57,6 +57,21 @@ async def booked(world: World, slug: str, **stay: Any) -> Guest:
     return await Guest.book(world, Stay(slug, **(wish | stay)), PERSON)
 
 
+async def drafted(world: World, slug: str) -> Guest:
+    """A booking that was filled in and not sent."""
+    wish = Stay(slug, days_ahead=_AHEAD, nights=_NIGHTS).as_json(PERSON) | {"submit": False}
+    response = await world.http.post(f"{world.at.api}/api/public/hotel/{slug}/room-bookings/", json=wish)
+    return Guest(world, response.raise_for_status().json())
+
+
+async def set_off_to_pay(guest: Window) -> None:
+    """Open the page that leads on to Stripe's, and go no further."""
+    # An answer without content leaves a browser where it is.
+    await guest.page.route("**/c/pay/**", lambda route: route.fulfill(status=204))
+    await guest.press("Give your card")
+    await guest.headline("On to Stripe's payment page")
+
+
 async def come_by_link(guest: Window, booking: Guest) -> None:
     """Open a booking's page as the link of its e-mails does."""
     await guest.go(f"/bookings/{booking.booking_id}/?token={booking.token}")

@@ -18,7 +18,7 @@ from playwright.async_api import ViewportSize, async_playwright, expect
 from sandbox.people import Addresses, Guest, Staff, Stay, World, wait_until
 from sandbox.stack.stack import Stack
 from tests.browser import chromium
-from tests.browser.booking import REQUESTS, booked, come_by_link, fill_in, hold
+from tests.browser.booking import REQUESTS, booked, come_by_link, drafted, fill_in, hold, set_off_to_pay
 from tests.browser.window import PHONE, ROOT, Window
 from tests.browser.windows import Windows
 from tests.whole import HOTEL, PASSWORD
@@ -73,6 +73,7 @@ def pictures(
     program = chromium.find()
     if program is None:
         raise typer.BadParameter(chromium.NONE)
+    out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder, Stack(Path(folder), ui=True) as stack:
         stack.manage("demo-data", DEMO_PASSWORD=PASSWORD)
         stack.manage("hotel", "set", HOTEL, "--late-cancel-fee-percent", "30")
@@ -143,6 +144,10 @@ class Studio:
         unpaid = await booked(world, _OTHERS)
         await come_by_link(guest, await booked(world, HOTEL))
         await self.take(guest, "guest-to-pay")
+        await set_off_to_pay(guest)
+        await self.take(guest, "guest-to-payment")
+        await come_by_link(guest, await drafted(world, HOTEL))
+        await self.take(guest, "guest-draft")
         await approver.decline(
             await hold(guest, world, HOTEL),
             "NO_AVAILABILITY",

@@ -6,7 +6,7 @@ from playwright.async_api import Browser, Route, expect
 
 from sandbox.people import Staff, World, wait_until
 from sandbox.stack.stack import Stack
-from tests.browser.booking import booked, come_by_link, fill_in, hold
+from tests.browser.booking import booked, come_by_link, drafted, fill_in, hold, set_off_to_pay
 from tests.browser.window import PATIENCE_MS, Window
 from tests.browser.windows import Windows
 from tests.whole import HOTEL
@@ -247,6 +247,15 @@ async def test_every_page_on_the_way_is_accessible(guest: Window, approver: Staf
     for path in ("/hotels/nowhere/", "/bookings/BK-00000-00000-00000/"):
         await guest.go(path)
         await guest.is_accessible()
+
+
+async def test_a_draft_and_the_way_to_stripe_are_accessible(guest: Window, world: World) -> None:
+    await come_by_link(guest, await drafted(world, HOTEL))
+    await guest.headline("Your request has not been sent yet")
+    await guest.is_accessible()
+    await come_by_link(guest, await booked(world, HOTEL))
+    await set_off_to_pay(guest)
+    await guest.is_accessible()
 
 
 async def test_the_documentation_loads_nothing_from_elsewhere(guest: Window) -> None:
