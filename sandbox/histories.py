@@ -44,9 +44,7 @@ class Temporal:
 
     async def history(self, workflow_id: str) -> str:
         """A workflow's whole history as one text in which every payload can be read."""
-        texts: list[str] = []
-        _collect(json.loads(await self._run("show", "--workflow-id", workflow_id)), texts)
-        return "\n".join(texts)
+        return readable(await self._run("show", "--workflow-id", workflow_id))
 
     async def histories(self, workflow_ids: Iterable[str]) -> dict[str, str]:
         """Several histories, by workflow id."""
@@ -66,6 +64,13 @@ class Temporal:
         if process.returncode:
             raise RuntimeError(f"temporal workflow {arguments[0]}: {errors.decode().strip()}")
         return output.decode()
+
+
+def readable(history: str) -> str:
+    """A history in JSON as one text in which every payload can be read."""
+    texts: list[str] = []
+    _collect(json.loads(history), texts)
+    return "\n".join(texts)
 
 
 def _collect(value: Any, texts: list[str]) -> None:

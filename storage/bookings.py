@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.booking import DECIDED_AS, ActorKind, Event, Status, transition
+from domain.booking import ActorKind, Event, Status, transition
 from domain.decisions import Verdict
 from domain.messages import Change, Recorded
 from models import (
@@ -251,21 +251,6 @@ async def close_command(db: AsyncSession, command_id: str, verdict: str, at: dat
         .where(col(BookingCommand.command_id) == command_id, col(BookingCommand.closed_at).is_(None))
         .values(closed_at=at, verdict=verdict)
     )
-
-
-async def pending_decision(db: AsyncSession, booking_id: str) -> str | None:
-    """The decision under way: the oldest one asked for that has not come out."""
-    query = (
-        select(col(BookingCommand.kind))
-        .where(
-            col(BookingCommand.booking_id) == booking_id,
-            col(BookingCommand.closed_at).is_(None),
-            col(BookingCommand.kind).in_(list(DECIDED_AS)),
-        )
-        .order_by(col(BookingCommand.created_at))
-        .limit(1)
-    )
-    return (await db.scalars(query)).one_or_none()
 
 
 async def rooms_taken(db: AsyncSession, booking: Booking) -> int:

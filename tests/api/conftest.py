@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import stripe
 from sqlalchemy import make_url
 
 from tests.api.hotels import Hotel, open_hotel
 from tests.api.stack import Shaky, Stack, another_api, running, shaky_api
+from tests.clients import close_stripe_clients
 from tests.conftest import NewDatabase
 
 
@@ -32,12 +31,7 @@ async def stack(postgres: tuple[str, Path], tmp_path_factory: pytest.TempPathFac
     """Everything, running."""
     async with running(*postgres, tmp_path_factory.mktemp("stripe")) as stack:
         yield stack
-    # Workers keep their connections to Stripe to the end of the process, which here outlives them.
-    kind = stripe.HTTPXClient  # looked up once: the library imports it anew each time
-    for client in gc.get_objects():
-        # Not isinstance: it asks a weak reference for what it stood for, which may be gone.
-        if type(client) is kind:
-            await client.close_async()  # type: ignore[no-untyped-call]
+    await close_stripe_clients()
 
 
 @pytest.fixture(scope="session")

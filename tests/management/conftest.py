@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -12,12 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-import stripe
 from temporalio.testing import WorkflowEnvironment
 from typer.testing import CliRunner
 
 from manage import build_app
 from storage.database import Database
+from tests.clients import close_stripe_clients
 from tests.conftest import NewDatabase
 from tests.management.office import Office
 from tests.workflows.servers import PUSHER, STRIPE_KEY, StandIns, stand_ins
@@ -38,12 +37,7 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
     """A Temporal server that knows nothing of the product yet."""
     async with await WorkflowEnvironment.start_local(dev_server_existing_path=str(TEMPORAL)) as env:
         yield env
-    # Workers keep their connections to Stripe to the end of the process, which here outlives them.
-    kind = stripe.HTTPXClient  # looked up once: the library imports it anew each time
-    for client in gc.get_objects():
-        # Not isinstance: it asks a weak reference for what it stood for, which may be gone.
-        if type(client) is kind:
-            await client.close_async()  # type: ignore[no-untyped-call]
+    await close_stripe_clients()
 
 
 @pytest.fixture(scope="session")

@@ -121,7 +121,7 @@ def test_nothing_outlives_the_process_that_started_it(tmp_path: Path, number: si
         from sandbox.stack.guard import TOKEN_VARIABLE, Guard
         from sandbox.stack.process import Part, Process, start_and_wait
 
-        folder, token = Path({str(tmp_path)!r}), "token-of-{tmp_path.name}"
+        folder, token = Path({str(tmp_path)!r}), "token-of-{tmp_path}"
         lock = os.open(folder / "lock", os.O_CREAT)
         guard = Guard(token, lock)
         part = Part("part", (sys.executable, "-c", {FAMILY!r}), {{**os.environ, TOKEN_VARIABLE: token}}, folder,

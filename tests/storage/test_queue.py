@@ -9,7 +9,8 @@ import pytest
 
 from domain.booking import Event, Status
 from models import Booking
-from storage.bookings import apply_change, close_command, pending_decision, rooms_taken
+from storage.bookings import apply_change, close_command, rooms_taken
+from storage.console import open_decision
 from storage.database import Database
 from storage.queue import Position, Sort, Wanted, list_bookings, pending_decisions, position, timelines
 from tests.storage.rows import CHECK_IN, T0, House, ask, book, change_of, held, open_house
@@ -183,9 +184,12 @@ async def test_pending_decisions(database: Database, house: House) -> None:
     ids = [quiet.booking_id, asked.booking_id, settled.booking_id]
     async with database.transaction() as db:
         assert await pending_decisions(db, ids) == {asked.booking_id: "approve"}
-        assert [await pending_decision(db, id_) for id_ in ids] == [None, "approve", None]
+        found = [await open_decision(db, id_) for id_ in ids]
+        assert [one and one.kind for one in found] == [None, "approve", None]
         await close_command(db, first.command_id, "already_decided", T0)
-        assert await pending_decision(db, asked.booking_id) == "decline"
+        left = await open_decision(db, asked.booking_id)
+        assert left is not None
+        assert left.kind == "decline"
         assert await pending_decisions(db, []) == {}
 
 

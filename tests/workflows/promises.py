@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from typing import TYPE_CHECKING, Any
 
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.identifiers import workflow_id
 from sandbox.evidence import Evidence, read_database
+from sandbox.histories import readable
 from sandbox.invariants import check
 
 if TYPE_CHECKING:
@@ -72,26 +70,7 @@ def _status(status: WorkflowExecutionStatus | None) -> str:
 async def history_text(world: World, id_: str) -> str:
     """A workflow's whole history as one text in which every payload can be read."""
     history = await world.client.get_workflow_handle(id_).fetch_history()
-    texts: list[str] = []
-    _collect(json.loads(history.to_json()), texts)
-    return "\n".join(texts)
-
-
-def _collect(value: Any, texts: list[str]) -> None:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            texts.append(key)
-            _collect(item, texts)
-    elif isinstance(value, list):
-        for item in value:
-            _collect(item, texts)
-    elif isinstance(value, str):
-        texts.append(value)
-        try:
-            # Payloads are base64: what hides in them is looked at as well.
-            texts.append(base64.b64decode(value, validate=True).decode())
-        except (binascii.Error, UnicodeDecodeError, ValueError):
-            return
+    return readable(history.to_json())
 
 
 async def open_workflows(world: World) -> list[str]:
