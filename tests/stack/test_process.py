@@ -103,7 +103,10 @@ def test_pause_holds_the_whole_family(make: Make, tmp_path: Path) -> None:
     """And a paused part can be stopped in an orderly way, what it leaves behind included."""
     process = up(make(FAMILY))
     process.pause()
-    assert {member.status() for member in process.family()} == {psutil.STATUS_STOPPED}
+    # A process stops when it is next given a core.
+    eventually(
+        lambda: {member.status() for member in process.family()} == {psutil.STATUS_STOPPED}, "all to stop"
+    )
     process.resume()
     assert psutil.STATUS_STOPPED not in {member.status() for member in process.family()}
     process.pause()
