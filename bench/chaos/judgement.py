@@ -58,18 +58,20 @@ async def judge(
     begun = time.monotonic()
     said = ""
     while True:
-        evidence = await _collect(stack, http, answers)
-        verdicts = check(evidence)
-        broken = [verdict for verdict in verdicts if not verdict.holds]
         waited = time.monotonic() - begun
-        if not broken or waited > patience_s:
+        late = waited > patience_s
+        evidence = await _collect(stack, http, answers)
+        if late or not _broken(evidence):
+            # Histories take a while to read; an event that comes meanwhile gets its time to be processed, too.
+            evidence = await _collect(stack, http, answers, histories=True)
+        broken = _broken(evidence)
+        if late or not broken:
             break
         text = ", ".join(f"{verdict.code} {len(verdict.violations)}" for verdict in broken)
         if text != said:
             tell(f"settling, {waited:3.0f} s: {text}")
             said = text
         await asyncio.sleep(_LOOK_EVERY_S)
-    evidence = await _collect(stack, http, answers, histories=True)
     return Outcome(
         verdicts=check(evidence),
         statuses=Counter(booking.status for booking in evidence.bookings),
@@ -78,9 +80,14 @@ async def judge(
     )
 
 
+def _broken(evidence: Evidence) -> list[Verdict]:
+    return [verdict for verdict in check(evidence) if not verdict.holds]
+
+
 async def _collect(
     stack: Stack, http: httpx.AsyncClient, answers: Sequence[Answer], *, histories: bool = False
 ) -> Evidence:
+    delivered = await delivered_events(http, stack.url["stripe"])
     rows, inbox = await read_database(stack.database_url)
     temporal = Temporal(stack.temporal_address)
     workflows = await temporal.statuses()
@@ -94,7 +101,7 @@ async def _collect(
         answers=answers,
         workflows=workflows,
         histories=await temporal.histories(read) if histories else None,
-        delivered=await delivered_events(http, stack.url["stripe"]),
+        delivered=delivered,
         logs={
             path.stem: path.read_text(errors="replace")
             for part in ("api", "worker")

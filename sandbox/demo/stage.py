@@ -89,6 +89,7 @@ async def _collect(stage: Stage, cast: Cast) -> Evidence:
     """Everything that can be known of the demo's bookings, the bookings themselves as staff see them."""
     stack, world = stage.stack, cast.world
     temporal = Temporal(stack.temporal_address)
+    delivered = await delivered_events(world.http, world.at.stripe)
     rows, inbox = await read_database(stack.database_url)
     workflows = await temporal.statuses()
     return Evidence(
@@ -102,7 +103,7 @@ async def _collect(stage: Stage, cast: Cast) -> Evidence:
         workflows=workflows,
         histories=await temporal.histories(workflows),
         inbox=inbox,
-        delivered=await delivered_events(world.http, world.at.stripe),
+        delivered=delivered,
         logs=_logs(stage.folder),
         secrets=[staff.token for staff in cast.staff.values()],
     )

@@ -33,6 +33,7 @@ async def broken(world: World, *, excused: str = "") -> list[str]:
 
 async def collect(world: World) -> Evidence:
     """Gather the evidence."""
+    delivered = list(world.postman.delivered)
     rows, inbox = await read_database(world.settings.database_url)
     descriptions = {id_: await world.describe(id_) for id_ in world.workflow_ids()}
     known = {id_: found for id_, found in descriptions.items() if found is not None}
@@ -46,7 +47,7 @@ async def collect(world: World) -> Evidence:
         workflows={id_: _status(found.status) for id_, found in known.items()},
         histories={id_: await history_text(world, id_) for id_ in known},
         inbox=inbox,
-        delivered=world.postman.delivered,
+        delivered=delivered,
         secrets=(
             settings.stripe_secret_key.get_secret_value(),
             settings.stripe_webhook_secret.get_secret_value(),
