@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -16,6 +20,12 @@ from bench.rig import HOTEL, Rig, Tell
 Json = dict[str, Any]
 
 ENGINE: Final = ("temporal", "worker")
+
+_TRANSACTIONS: Final = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+_STATEMENT: Final = re.compile(
+    r"LOG:  (?:statement|execute [^:]*): (?!BEGIN|COMMIT|ROLLBACK|SELECT xact_commit)"
+)
+"""As PostgreSQL logs it; what only marks a transaction, or counts them, is not counted."""
 
 
 async def throughput(rig: Rig, levels: list[int], seconds: float, tell: Tell) -> list[Json]:
@@ -76,10 +86,12 @@ async def counts(rig: Rig) -> Json:
     async with rig.driver() as driver:
         times = Times()
         await driver.whole(times)  # whatever is made at first use is made now
-        before = await _statements(rig)
         await rig.forget_requests()
-        await driver.whole(times)
-        after = await _statements(rig)
+        async with _statements_logged(rig) as log:
+            before, read_from = await _transactions(rig), log.stat().st_size
+            await driver.whole(times)
+            transactions = await _transactions(rig) - before
+            written = log.read_bytes()[read_from:].decode(errors="replace")
         requests = (await rig.requests())["counts"]
         history = await client.get_workflow_handle(f"booking-{driver.made[-1]}").fetch_history()
     kinds: dict[str, int] = {}
@@ -92,19 +104,39 @@ async def counts(rig: Rig) -> Json:
         "hotel": HOTEL,
         "stripe_requests": requests,
         "stripe_requests_total": sum(requests.values()),
-        "database_transactions": after - before,
+        "database_transactions": transactions,
+        "database_statements": len(_STATEMENT.findall(written)),
         "history_events": len(history.events),
         "history_kinds": dict(sorted(kinds.items(), key=lambda item: -item[1])),
         "activities": kinds.get("activity_task_scheduled", 0),
     }
 
 
-async def _statements(rig: Rig) -> int:
+async def _transactions(rig: Rig) -> int:
     """Transactions the product's database has seen; PostgreSQL reports them with up to a second's delay."""
     await asyncio.sleep(1.5)
+    async with _connected(rig) as connection:
+        return int(await connection.fetchval(_TRANSACTIONS))
+
+
+@asynccontextmanager
+async def _statements_logged(rig: Rig) -> AsyncIterator[Path]:
+    """Let PostgreSQL log every statement; yields its log."""
+    async with _connected(rig) as connection:
+        await connection.execute("ALTER SYSTEM SET log_statement = 'all'")
+        await connection.execute("SELECT pg_reload_conf()")
+    try:
+        yield rig.stack.logs / "postgres.log"
+    finally:
+        async with _connected(rig) as connection:
+            await connection.execute("ALTER SYSTEM RESET log_statement")
+            await connection.execute("SELECT pg_reload_conf()")
+
+
+@asynccontextmanager
+async def _connected(rig: Rig) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(rig.stack.database_url)
     try:
-        query = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
-        return int(await connection.fetchval(query))
+        yield connection
     finally:
         await connection.close()
