@@ -83,6 +83,7 @@ class Booking(SQLModel, table=True):
         CheckConstraint("amount_refunded_minor between 0 and amount_captured_minor"),
         CheckConstraint("check_out > check_in"),
         Index("booking_queue", "hotel_id", "status", "decision_deadline", "id"),
+        Index("booking_deadline", "hotel_id", "decision_deadline", "id"),
         Index("booking_newest", "hotel_id", "created_at", "id"),
         Index("booking_newest_of_status", "hotel_id", "status", "created_at", "id"),
         Index("booking_held", "hotel_id", "payment_authorized_at"),
@@ -95,6 +96,7 @@ class Booking(SQLModel, table=True):
             postgresql_where="needs_attention is not null",
         ),
         Index("booking_stay", "room_type_id", "status", "check_in", "check_out"),
+        Index("booking_draft", "created_at", postgresql_where="status = 'DRAFT'"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
@@ -227,6 +229,7 @@ class IdempotentRequest(SQLModel, table=True):
     """A creation that carried an Idempotency-Key; `response` is empty while the first is under way."""
 
     __tablename__ = "idempotent_request"
+    __table_args__ = (Index("idempotent_request_age", "created_at"),)
 
     hotel_id: int = Field(foreign_key="hotel.id", primary_key=True)
     key: str = Field(primary_key=True, max_length=255)
@@ -243,6 +246,7 @@ class RateLimit(SQLModel, table=True):
     """Attempts counted per subject and minute, in the database so that all API processes agree."""
 
     __tablename__ = "rate_limit"
+    __table_args__ = (Index("rate_limit_minute", "minute"),)
 
     subject: str = Field(primary_key=True, max_length=400)
     minute: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))

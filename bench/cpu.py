@@ -8,7 +8,7 @@ import psutil
 
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """CPU time each part has used so far, its children's included."""
+    """CPU seconds each part has used so far, its children's included, those that have ended as well."""
     return {part: sum(_used(process) for process in _family(pid)) for part, pid in pids.items()}
 
 
@@ -30,8 +30,7 @@ def _used(process: psutil.Process) -> float:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    # What ended children used is added to their parent's account by the system.
-    return float(times.user + times.system)
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _held(process: psutil.Process) -> int:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final
+from uuid import uuid4
 
 import httpx
 
+from bench.cpu import Meter
 from bench.listening import Listener
 
 Json = dict[str, Any]
 
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 120.0
+_WARM_UP_S: Final = 60.0
+_LONGEST_WINDOW_S: Final = 20.0
 _GUEST: Final = {"first_name": "Load", "last_name": "Tester", "email": "load@example.com"}
 PAID: Final = 303
 
@@ -41,6 +47,7 @@ class Times:
 
     Args:
         ended_at: when, by `time.perf_counter`.
+        turned_away: requests that were answered 503, and made again.
     """
 
     create: list[float] = field(default_factory=list)
@@ -50,6 +57,7 @@ class Times:
     whole: list[float] = field(default_factory=list)
     ended_at: list[float] = field(default_factory=list)
     failed: int = 0
+    turned_away: int = 0
     reasons: set[str] = field(default_factory=set)
 
 
@@ -68,6 +76,7 @@ class Driver:
         self._public = f"{target.api}/api/public/hotel/{target.hotel}/room-bookings/"
         self._staff = f"{target.api}/api/staff/hotel/{target.hotel}/room-bookings/"
         self.made: list[str] = []
+        self.confirmed: list[str] = []
         check_in = datetime.now(UTC).date() + timedelta(days=60)
         self._body = {
             "room_type": "double",
@@ -83,21 +92,22 @@ class Driver:
         booking_id = await self.hold(times)
         await self.approve(booking_id, times)
         await self._listener.until(booking_id, "CONFIRMED", _PATIENCE_S)
+        self.confirmed.append(booking_id)
         times.ended_at.append(time.perf_counter())
         times.whole.append(times.ended_at[-1] - begun)
 
     async def hold(self, times: Times) -> str:
         """Create a booking and pay; returns its id once it waits for the hotel."""
         begun = time.perf_counter()
-        booking = await self._json("POST", self._public, json=self._body)
+        once = {"Idempotency-Key": str(uuid4())}
+        booking = await self._json(times, self._public, headers=once, json=self._body)
         booking_id = str(booking["booking_id"])
         self.made.append(booking_id)
         times.create.append(time.perf_counter() - begun)
         headers = {"Authorization": f"Bearer {booking['access_token']}"}
         begun = time.perf_counter()
-        session = await self._json(
-            "POST", f"{self._public}{booking_id}/payment/session/", headers=headers, json={}
-        )
+        page = f"{self._public}{booking_id}/payment/session/"
+        session = await self._json(times, page, headers=headers, json={})
         times.session.append(time.perf_counter() - begun)
         begun = time.perf_counter()
         paid = await self._http.post(session["payment_url"], data={"card_number": "4242424242424242"})
@@ -111,54 +121,83 @@ class Driver:
         """Approve, and go on until it is settled."""
         begun = time.perf_counter()
         headers = {"Authorization": f"Bearer {self._target.staff_token}"}
-        answer = await self._json("POST", f"{self._staff}{booking_id}/approve/", headers=headers)
-        if answer["settled"]:
-            times.approve.append(time.perf_counter() - begun)
+        answer: Json = {"settled": False}
+        while not answer["settled"]:
+            answer = await self._json(times, f"{self._staff}{booking_id}/approve/", headers=headers)
+        times.approve.append(time.perf_counter() - begun)
 
-    async def _json(self, method: str, url: str, **options: Any) -> Json:
-        response = await self._http.request(method, url, **options)
-        found: Json = response.raise_for_status().json()
-        return found
+    async def _json(self, times: Times, url: str, **options: Any) -> Json:
+        """Post, and do as a 503 says: post the same again after a while."""
+        until = time.perf_counter() + _PATIENCE_S
+        while True:
+            response = await self._http.post(url, **options)
+            if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE or time.perf_counter() > until:
+                found: Json = response.raise_for_status().json()
+                return found
+            times.turned_away += 1
+            await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Bookings that were kept in flight, and what was counted while all places were taken.
+
+    Args:
+        times: of every booking, those before and after the window included.
+        window_s: how long the counting went on.
+        ended: bookings that came to their end in that time.
+        cpu_s: CPU seconds used in that time, by part.
+    """
+
+    times: Times
+    window_s: float
+    ended: int
+    cpu_s: Mapping[str, float]
+
+    @property
+    def per_s(self) -> float:
+        """Bookings per second."""
+        return self.ended / self.window_s
 
 
 async def run(
-    play: Callable[[Times], Awaitable[object]], *, at_once: int, seconds: float, least: int = 1
-) -> tuple[Times, float]:
-    """Keep `at_once` bookings in flight for so long, then let those under way finish.
+    play: Callable[[Times], Awaitable[object]],
+    *,
+    at_once: int,
+    seconds: float,
+    pids: Mapping[str, int] | None = None,
+) -> Run:
+    """Keep `at_once` bookings in flight, count for a while, then let those under way finish.
+
+    Counting begins when as many bookings have ended as are in flight: by then they have spread out.
 
     Args:
         play: one booking; notes its times.
-        seconds: no booking is begun afterwards, once `least` have been.
-
-    Returns:
-        The times, and bookings that ended per second while all places were taken.
+        seconds: to count for, at least; longer where a booking takes long, so that each place counts.
+        pids: whose CPU is wanted, by part.
     """
-    times, begun = Times(), time.perf_counter()
-    until, started = begun + seconds, 0
+    times, full, spread_out = Times(), True, asyncio.Event()
 
     async def place() -> None:
-        nonlocal started
-        while time.perf_counter() < until or started < least:
-            started += 1
+        while full:
             try:
                 await play(times)
             except (httpx.HTTPError, TimeoutError, KeyError) as error:
                 times.failed += 1
                 times.reasons.add(f"{type(error).__name__}: {error}"[:200])
+            if len(times.ended_at) >= at_once:
+                spread_out.set()
 
-    await asyncio.gather(*(place() for _ in range(at_once)))
-    return times, _rate(times, begun, max(until, begun))
-
-
-def _rate(times: Times, begun: float, until: float) -> float:
-    """Ends per second. The first ends come late, and the last ones out of a run that runs dry: neither counts."""
-    ends = sorted(times.ended_at)
-    if len(ends) < 2:
-        return 0.0
-    counted = [end for end in ends if end <= until]
-    if len(counted) < 10:
-        return len(ends) / (ends[-1] - begun)
-    return (len(counted) - 1) / (counted[-1] - counted[0])
+    places = [asyncio.create_task(place()) for _ in range(at_once)]
+    with suppress(TimeoutError):
+        await asyncio.wait_for(spread_out.wait(), _WARM_UP_S)
+    meter, before, since = Meter(pids or {}), len(times.ended_at), time.perf_counter()
+    typical_s = percentile(times.whole, 0.5) / 1000
+    await asyncio.sleep(max(seconds, min(1.5 * typical_s, _LONGEST_WINDOW_S)))
+    ended, window_s, cpu_s = len(times.ended_at) - before, time.perf_counter() - since, meter.read()
+    full = False
+    await asyncio.gather(*places)
+    return Run(times, window_s, ended, cpu_s)
 
 
 def percentile(values: list[float], share: float) -> float:

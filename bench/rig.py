@@ -1,14 +1,15 @@
-"""What is measured: a stack with a hotel, somebody who approves, and the stand-ins' own counters."""
+"""What is measured: a stack with a hotel, its manager who approves, and the stand-ins' own counters."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ import httpx
 
 from bench.listening import listening
 from bench.load import Driver, Target
+from domain.stripe_events import KNOWN
+from sandbox.evidence import read_sandbox
 from sandbox.people import Addresses, Staff, World
 from sandbox.stack import Stack
 
@@ -25,12 +28,13 @@ HOTEL: Final = "hotel-killarney"
 Json = dict[str, Any]
 Tell = Callable[[str], None]
 _HTTP_TIMEOUT_S: Final = 60
+_MAIL_PATIENCE_S: Final = 120
 _WEBHOOK: Final = "/api/public/hotel/room-bookings/stripe-webhook/"
 
 
 @dataclass(frozen=True)
 class Rig:
-    """A running stack, and somebody who may approve."""
+    """A running stack, and a manager, who may do and see everything."""
 
     stack: Stack
     staff_token: str
@@ -57,10 +61,14 @@ class Rig:
         """Let Stripe take so long to answer."""
         await self.order("latency", {"ms": ms})
 
-    async def webhooks_to(self, api: str) -> None:
-        """Send Stripe's webhooks to the product, or to another design."""
-        secret = self.stack.environment["STRIPE_WEBHOOK_SECRET"]
-        await self.order("webhook_endpoint", {"url": api + _WEBHOOK, "secret": secret})
+    async def webhooks_to(self, api: str, events: Iterable[str] = KNOWN) -> None:
+        """Send Stripe's webhooks to the product, or to another design, which acts on other types."""
+        endpoint = {
+            "url": api + _WEBHOOK,
+            "secret": self.stack.environment["STRIPE_WEBHOOK_SECRET"],
+            "enabled_events": sorted(events),
+        }
+        await self.order("webhook_endpoint", endpoint)
 
     async def order(self, what: str, body: Json) -> Json:
         """Ask something of Stripe's stand-in."""
@@ -76,6 +84,22 @@ class Rig:
         found: Json = response.raise_for_status().json()
         return found
 
+    async def mails_out(self, confirmed: Sequence[str]) -> float:
+        """Wait until every one of these bookings has its confirmation by e-mail; returns the seconds it took.
+
+        Raises:
+            TimeoutError: one never came.
+        """
+        begun, missing = time.perf_counter(), set(confirmed)
+        async with asyncio.timeout(_MAIL_PATIENCE_S):
+            while missing:
+                mails = await read_sandbox(self.http, self.stack.url["inbox"], "messages", contents="false")
+                told = " ".join(mail["subject"] for mail in mails if "Booking Confirmed" in mail["subject"])
+                missing = {booking_id for booking_id in missing if booking_id not in told}
+                if missing:
+                    await asyncio.sleep(0.5)
+        return round(time.perf_counter() - begun, 1)
+
     async def forget_requests(self) -> None:
         """Count requests afresh."""
         response = await self.http.delete(f"{self.stack.url['stripe']}/_sandbox/requests")
@@ -90,8 +114,11 @@ async def rig(stack: Stack) -> AsyncIterator[Rig]:
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=250)
     async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S, trust_env=False, limits=limits) as http:
         at = Addresses(stack.url["api"], stack.url["stripe"], stack.url["pusher"], stack.url["inbox"])
-        staff = await Staff.log_in(World(http, at), HOTEL, f"approver@{HOTEL}.test", password)
-        yield Rig(stack, staff.token, http)
+        staff = await Staff.log_in(World(http, at), HOTEL, f"manager@{HOTEL}.test", password)
+        found = Rig(stack, staff.token, http)
+        # As the README has the endpoint set up; until now it was sent everything.
+        await found.webhooks_to(found.target.api)
+        yield found
 
 
 @contextmanager

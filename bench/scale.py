@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,6 +12,7 @@ from temporalio.client import Client
 
 from bench.cpu import Meter, memory_mib
 from bench.load import Times, spread
+from bench.plans import plans
 from bench.rig import HOTEL, Rig, Tell
 from domain.booking import Status
 from domain.identifiers import new_booking_id, workflow_id
@@ -190,25 +190,29 @@ async def rows(rig: Rig, count: int, tell: Tell) -> Json:
         await connection.execute(_PAST, count, HOTEL, timeout=300)
         ids = [new_booking_id() for _ in range(_LONG_QUEUE)]
         await connection.execute(_ROWS, ids, [f"pi_{id_}" for id_ in ids], HOTEL, _AMOUNT_MINOR)
+        await connection.execute(_STEPS, ids)
         await connection.execute("ANALYZE booking", timeout=120)
         tell(f"{count} rows more, after {time.perf_counter() - begun:.0f} s")
         queue_page = await _timed(rig, f"{rig.target.api}/staff/")
-        plans = {name: await _plan(connection, query) for name, query in _READ_QUERIES.items()}
+        found = await plans(rig.stack.database_url, HOTEL, ids[0])
+        reads = await _reads(rig, ids[0])
         # They have no workflow: reconciliation would give them one.
+        await connection.execute("DELETE FROM booking_timeline WHERE booking_id = ANY($1)", ids)
         await connection.execute("DELETE FROM booking WHERE booking_id = ANY($1)", ids)
-        one = await connection.fetchval("SELECT booking_id FROM booking ORDER BY id DESC LIMIT 1")
     finally:
         await connection.close()
+    return {"rows": count, "waiting_rows": _LONG_QUEUE, "queue_page": queue_page, **reads, "plans": found}
+
+
+async def _reads(rig: Rig, one: str) -> Json:
     base = f"{rig.target.api}/api/staff/hotel/{HOTEL}/room-bookings/"
     return {
-        "rows": count,
-        "waiting_rows": _LONG_QUEUE,
-        "queue_page": queue_page,
         "queue": await _timed(rig, base + "?status=PENDING_APPROVAL&limit=50"),
+        "by_deadline": await _timed(rig, base + "?limit=50"),
         "newest": await _timed(rig, base + "?sort=created&limit=50"),
         "search": await _timed(rig, base + "?q=Guest77&limit=50"),
         "detail": await _timed(rig, f"{base}{one}/"),
-        "plans": plans,
+        "figures_page": await _timed(rig, f"{rig.target.api}/staff/figures/"),
     }
 
 
@@ -224,20 +228,6 @@ async def _timed(rig: Rig, url: str) -> Json:
     return spread(took[1:])
 
 
-async def _plan(connection: Any, query: str) -> Json:
-    found = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}"))[0]
-    nodes: list[str] = []
-
-    def walk(node: Json) -> None:
-        index = f" {node['Index Name']}" if "Index Name" in node else ""
-        nodes.append(node["Node Type"] + index)
-        for child in node.get("Plans", []):
-            walk(child)
-
-    walk(found["Plan"])
-    return {"ms": round(found["Execution Time"], 2), "nodes": nodes}
-
-
 _PAST: Final = """
     INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
         guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor,
@@ -250,16 +240,3 @@ _PAST: Final = """
     FROM generate_series(1, $1::int) AS n
     JOIN hotel h ON h.slug = $2 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'
 """
-_READ_QUERIES: Final = {
-    "queue": (
-        "SELECT * FROM booking WHERE hotel_id = 1 AND status = 'PENDING_APPROVAL' "
-        "ORDER BY decision_deadline ASC NULLS LAST, id LIMIT 51"
-    ),
-    "newest": "SELECT * FROM booking WHERE hotel_id = 1 ORDER BY created_at DESC, id DESC LIMIT 51",
-    "detail": "SELECT * FROM booking WHERE booking_id = 'BK-PAST-500'",
-    "by payment intent": "SELECT * FROM booking WHERE payment_intent_id = 'pi_none'",
-    "rooms taken": (
-        "SELECT count(*) FROM booking WHERE room_type_id = 1 AND status = 'CONFIRMED' "
-        "AND check_in < current_date + 62 AND check_out > current_date + 60"
-    ),
-}

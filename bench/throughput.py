@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,19 +13,15 @@ import asyncpg
 from temporalio.client import Client
 
 from bench.ceiling.drive import CeilingDriver, ceiling_worker
-from bench.cpu import Meter
-from bench.load import Times, run, spread
+from bench.load import Run, Times, run, spread
 from bench.rig import HOTEL, Rig, Tell
 
 Json = dict[str, Any]
 
 ENGINE: Final = ("temporal", "worker")
 
-_TRANSACTIONS: Final = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
-_STATEMENT: Final = re.compile(
-    r"LOG:  (?:statement|execute [^:]*): (?!BEGIN|COMMIT|ROLLBACK|SELECT xact_commit)"
-)
-"""As PostgreSQL logs it; what only marks a transaction, or counts them, is not counted."""
+_LOGGED: Final = re.compile(r"LOG:  (?:statement|execute [^:]*): *(\w+)")
+_MARKS: Final = frozenset({"BEGIN", "COMMIT", "ROLLBACK"})
 
 
 async def throughput(rig: Rig, levels: list[int], seconds: float, tell: Tell) -> list[Json]:
@@ -47,28 +43,27 @@ async def throughput(rig: Rig, levels: list[int], seconds: float, tell: Tell) ->
 
 
 async def _ceiling(rig: Rig, client: Client, pid: int, at_once: int, seconds: float) -> Json:
-    driver = CeilingDriver(client)
-    await run(driver.whole, at_once=min(at_once, 10), seconds=1)
-    meter = Meter({"temporal": rig.pids["temporal"], "worker": pid})
-    times, per_s = await run(driver.whole, at_once=at_once, seconds=seconds)
-    return _told(times, per_s, meter.read())
+    pids = {"temporal": rig.pids["temporal"], "worker": pid, "load": os.getpid()}
+    return _told(await run(CeilingDriver(client).whole, at_once=at_once, seconds=seconds, pids=pids))
 
 
 async def _product(rig: Rig, at_once: int, seconds: float) -> Json:
+    pids = {**rig.pids, "load": os.getpid()}
     async with rig.driver() as driver:
-        await run(driver.whole, at_once=min(at_once, 10), seconds=1)
-        meter = Meter(rig.pids)
-        times, per_s = await run(driver.whole, at_once=at_once, seconds=seconds)
-        return _told(times, per_s, meter.read())
+        result = _told(await run(driver.whole, at_once=at_once, seconds=seconds, pids=pids))
+    result["mails_out_after_s"] = await rig.mails_out(driver.confirmed)
+    return result
 
 
-def _told(times: Times, per_s: float, cpu_s: dict[str, float]) -> Json:
-    ended = max(len(times.ended_at), 1)
-    per_booking = {part: round(1000 * used / ended, 1) for part, used in cpu_s.items()}
+def _told(done: Run) -> Json:
+    times, ended = done.times, max(done.ended, 1)
+    per_booking = {part: round(1000 * used / ended, 1) for part, used in done.cpu_s.items()}
     return {
-        "per_s": round(per_s, 2),
-        "bookings": len(times.ended_at),
+        "per_s": round(done.per_s, 2),
+        "bookings": done.ended,
+        "window_s": round(done.window_s, 1),
         "failed": times.failed,
+        "turned_away": times.turned_away,
         "reasons": sorted(times.reasons)[:5],
         "whole": spread(times.whole),
         "cpu_ms_per_booking": per_booking,
@@ -88,12 +83,13 @@ async def counts(rig: Rig) -> Json:
         await driver.whole(times)  # whatever is made at first use is made now
         await rig.forget_requests()
         async with _statements_logged(rig) as log:
-            before, read_from = await _transactions(rig), log.stat().st_size
+            read_from = log.stat().st_size
             await driver.whole(times)
-            transactions = await _transactions(rig) - before
-            written = log.read_bytes()[read_from:].decode(errors="replace")
+            await rig.mails_out(driver.confirmed)
+            logged = log.read_bytes()[read_from:].decode(errors="replace")
         requests = (await rig.requests())["counts"]
         history = await client.get_workflow_handle(f"booking-{driver.made[-1]}").fetch_history()
+    verbs = [verb.upper() for verb in _LOGGED.findall(logged)]
     kinds: dict[str, int] = {}
     for event in history.events:
         name = type(event).__name__ if event.event_type is None else event.WhichOneof("attributes") or ""
@@ -104,19 +100,12 @@ async def counts(rig: Rig) -> Json:
         "hotel": HOTEL,
         "stripe_requests": requests,
         "stripe_requests_total": sum(requests.values()),
-        "database_transactions": transactions,
-        "database_statements": len(_STATEMENT.findall(written)),
+        "database_transactions": verbs.count("COMMIT"),
+        "database_statements": sum(verb not in _MARKS for verb in verbs),
         "history_events": len(history.events),
         "history_kinds": dict(sorted(kinds.items(), key=lambda item: -item[1])),
         "activities": kinds.get("activity_task_scheduled", 0),
     }
-
-
-async def _transactions(rig: Rig) -> int:
-    """Transactions the product's database has seen; PostgreSQL reports them with up to a second's delay."""
-    await asyncio.sleep(1.5)
-    async with _connected(rig) as connection:
-        return int(await connection.fetchval(_TRANSACTIONS))
 
 
 @asynccontextmanager

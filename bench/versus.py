@@ -11,6 +11,7 @@ import httpx
 
 from bench.load import Target, Times, run, spread
 from bench.rig import HOTEL, DirectServer, Rig, Tell
+from domain.stripe_events import KNOWN
 from sandbox.evidence import read_sandbox
 
 Json = dict[str, Any]
@@ -19,6 +20,7 @@ LATENCIES_MS: Final = (0, 300, 1000)
 _POOLS: Final = (10, 20, 50)
 _SETTLE_S: Final = 45
 _AT_ONCE: Final = 50
+_DIRECT_EVENTS: Final = ("checkout.session.completed",)
 
 
 async def versus(rig: Rig, port: int, seconds: float, tell: Tell) -> Json:
@@ -66,14 +68,21 @@ async def _at_latency(rig: Rig, direct: DirectServer, ms: int, seconds: float, t
     return row
 
 
+async def _listen(rig: Rig, api: str) -> None:
+    """Send each design the events it acts on."""
+    await rig.webhooks_to(api, KNOWN if api == rig.target.api else _DIRECT_EVENTS)
+
+
 async def _run(rig: Rig, api: str, seconds: float) -> Json:
-    await rig.webhooks_to(api)
+    await _listen(rig, api)
     async with rig.driver(Target(api, HOTEL, rig.staff_token)) as driver:
-        times, per_s = await run(driver.whole, at_once=_AT_ONCE, seconds=seconds)
+        done = await run(driver.whole, at_once=_AT_ONCE, seconds=seconds)
+    times = done.times
     return {
-        "per_s": round(per_s, 2),
-        "bookings": len(times.ended_at),
+        "per_s": round(done.per_s, 2),
+        "bookings": done.ended,
         "failed": times.failed,
+        "turned_away": times.turned_away,
         "reasons": sorted(times.reasons)[:5],
         "whole": spread(times.whole),
         "approve": spread(times.approve),
@@ -86,7 +95,7 @@ async def _after_kill(rig: Rig, direct: DirectServer, tell: Tell) -> Json:
     await rig.stripe_latency(300)
     found = {}
     for name, api in (("direct", direct.api), ("product", rig.target.api)):
-        await rig.webhooks_to(api)
+        await _listen(rig, api)
         made = await _killed_in_the_middle(rig, name, api, direct)
         await asyncio.sleep(_SETTLE_S)
         found[name] = await _wrong(rig, name, made)

@@ -26,14 +26,14 @@ class Database:
 
     Args:
         database_url: `postgresql://user:password@host:port/name`.
-        pool_size: connections kept open; as many again may be opened under load.
+        pool_size: connections at most. All are kept: opening one costs more than a transaction.
     """
 
-    def __init__(self, database_url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, database_url: str, *, pool_size: int = 20) -> None:
         self._engine: AsyncEngine = create_async_engine(
             async_url(database_url),
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT_S,
             # Firewalls forget connections that were silent for long, and tell nobody.
             pool_recycle=RECYCLE_AFTER_S,

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+import uvloop
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -31,7 +32,7 @@ async def _work(address: str) -> None:
 
 def main() -> None:
     """Run the worker."""
-    asyncio.run(_work(sys.argv[1]))
+    uvloop.run(_work(sys.argv[1]))
     # Temporal's native runtime can crash while the interpreter is torn down.
     os._exit(0)
 

@@ -24,7 +24,7 @@ from sandbox.stripe.refunds import fail, refund
 from sandbox.stripe.resources import found
 from sandbox.stripe.shapes import Obj, shaped
 from sandbox.stripe.state import Change, Sandbox
-from sandbox.stripe.webhooks import Endpoint
+from sandbox.stripe.webhooks import EVERYTHING, Endpoint
 
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 
@@ -62,6 +62,7 @@ class _EndpointBody(_Body):
     url: str | None
     secret: str | None = None
     secrets: list[str] | None = None
+    enabled_events: list[str] = [EVERYTHING]
 
 
 class _Holds(_Body):
@@ -242,8 +243,7 @@ def _webhooks(sandbox: Sandbox) -> APIRouter:
 
     @router.get("/webhook_endpoint")
     async def endpoint() -> dict[str, Any]:
-        now = sandbox.deliverer.endpoint
-        return {"url": now.url if now else None, "secrets": list(now.secrets) if now else []}
+        return _told(sandbox.deliverer.endpoint)
 
     @router.put("/webhook_endpoint")
     @router.post("/webhook_endpoint")
@@ -251,10 +251,21 @@ def _webhooks(sandbox: Sandbox) -> APIRouter:
         secrets = body.secrets or [part.strip() for part in (body.secret or "").split(",") if part.strip()]
         if body.url is not None and not secrets:
             raise HTTPException(422, "an endpoint needs a secret")
-        sandbox.deliverer.configure(Endpoint(body.url, tuple(secrets)) if body.url else None)
-        return {"url": body.url, "secrets": secrets}
+        endpoint = Endpoint(body.url, tuple(secrets), tuple(body.enabled_events)) if body.url else None
+        sandbox.deliverer.configure(endpoint)
+        return _told(endpoint)
 
     return router
+
+
+def _told(endpoint: Endpoint | None) -> dict[str, Any]:
+    if endpoint is None:
+        return {"url": None, "secrets": [], "enabled_events": []}
+    return {
+        "url": endpoint.url,
+        "secrets": list(endpoint.secrets),
+        "enabled_events": list(endpoint.events),
+    }
 
 
 def _subject(change: Change, body: _Synthetic) -> Obj:

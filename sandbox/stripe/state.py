@@ -35,13 +35,14 @@ class Change:
 
     def emit(self, type_: str, obj: Obj, previous: Obj | None = None) -> None:
         """Tell of an object as it is now. `previous` has the changed fields' values before."""
-        endpoint = self._deliverer.endpoint is not None
+        endpoint = self._deliverer.endpoint
+        wanted = endpoint is not None and endpoint.wants(type_)
         event = new_event(
-            type_, obj, created=self.now_s, origin=self._origin, previous=previous, pending=int(endpoint)
+            type_, obj, created=self.now_s, origin=self._origin, previous=previous, pending=int(wanted)
         )
         self.store.save(event)
         self.event_ids.append(event["id"])
-        if endpoint:
+        if wanted:
             self.deliveries.append(self._deliverer.plan(event))
 
 

@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from sandbox.faults import WEBHOOK_FAULTS, Fault, FaultKind, Faults
@@ -27,6 +27,7 @@ from sandbox.stripe.store import Store
 TIMEOUT_S: Final = 10.0
 GIVE_UP_AFTER_S: Final = 3 * 86_400.0
 LONGEST_RETRY_S: Final = 60.0
+EVERYTHING: Final = "*"
 _KEPT_OUTCOMES: Final = 50
 _EVENT: Final = "event"
 
@@ -38,10 +39,16 @@ class Endpoint:
     Args:
         url: the address.
         secrets: one `v1` signature is made with each.
+        events: the types it is sent, or `*` for all.
     """
 
     url: str
     secrets: tuple[str, ...]
+    events: tuple[str, ...] = (EVERYTHING,)
+
+    def wants(self, event_type: str) -> bool:
+        """Whether it is sent events of this type."""
+        return EVERYTHING in self.events or event_type in self.events
 
 
 @dataclass
@@ -94,13 +101,17 @@ class Deliverer:
         self._held: dict[int, asyncio.Event] = {}
         self._awaited: dict[str, list[asyncio.Event]] = defaultdict(list)
         kept = store.setting("webhook_endpoint")
-        self.endpoint = Endpoint(kept["url"], tuple(kept["secrets"])) if kept else None
+        self.endpoint = (
+            Endpoint(kept["url"], tuple(kept["secrets"]), tuple(kept.get("events", [EVERYTHING])))
+            if kept
+            else None
+        )
         self._poster = Poster()
 
     def configure(self, endpoint: Endpoint | None) -> None:
         """Send from now on, retries included, to this endpoint; to none with None."""
         self.endpoint = endpoint
-        kept = {"url": endpoint.url, "secrets": list(endpoint.secrets)} if endpoint else None
+        kept = asdict(endpoint) if endpoint else None
         self._store.set_setting("webhook_endpoint", kept)
 
     def resume(self) -> None:

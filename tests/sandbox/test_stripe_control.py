@@ -173,7 +173,7 @@ def test_events_made_up(stripe: StripeAccount, receiver: Receiver, booking_id: s
 
 def test_endpoint(stripe: StripeAccount, receiver: Receiver) -> None:
     """Where events go can be read and changed, but not without a secret."""
-    endpoint = {"url": receiver.url, "secrets": ["whsec_a", "whsec_b"]}
+    endpoint = {"url": receiver.url, "secrets": ["whsec_a", "whsec_b"], "enabled_events": ["charge.captured"]}
     assert stripe.order("webhook_endpoint", **endpoint) == endpoint
     assert stripe.look("webhook_endpoint") == endpoint
     bare = {"url": receiver.url}
@@ -199,10 +199,11 @@ def test_start_without_an_endpoint(receiver: Receiver, tmp_path: Path, booking_i
         assert session.url == f"http://pay.hotel.test/c/pay/{session.id}"
         form = {"card_number": CHALLENGED}
         step = server.http.post(f"/c/pay/{session.id}", data=form).headers["location"]
-        account.order("webhook_endpoint", url=receiver.url, secret="whsec_kept")
+        wanted = {"url": receiver.url, "enabled_events": ["checkout.session.completed", "charge.refunded"]}
+        account.order("webhook_endpoint", **wanted, secret="whsec_kept")
         server.kill()
     with running(*arguments) as server, StripeAccount.open(server) as account:
-        assert account.look("webhook_endpoint") == {"url": receiver.url, "secrets": ["whsec_kept"]}
+        assert account.look("webhook_endpoint") == {**wanted, "secrets": ["whsec_kept"]}
         assert server.http.post(step, data={"result": "complete"}).status_code == 303
         delivery = receiver.wait_for(1, booking_id, '"checkout.session.completed"')[0]
         assert sdk.Webhook.construct_event(delivery.body, delivery.signature, "whsec_kept")

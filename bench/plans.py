@@ -1,0 +1,128 @@
+"""How PostgreSQL carries out what the product asks of it: its own statements, explained with their own values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from domain.booking import Status
+from storage import (
+    bookings,
+    catalogue,
+    console,
+    inbox,
+    limits,
+    mails,
+    occupancy,
+    people,
+    queue,
+    reconciliation,
+)
+from storage.database import async_url
+from storage.housekeeping import delete_stale
+from storage.queue import Sort, Wanted
+
+Json = dict[str, Any]
+Read = Callable[[AsyncSession], Awaitable[object]]
+
+_EXPLAIN: Final = "EXPLAIN (ANALYZE, FORMAT JSON) "
+_PAGE: Final = 51
+
+
+async def plans(database_url: str, hotel_slug: str, booking_id: str) -> Json:
+    """Explain every statement behind the reads of API, pages, webhook and sweep.
+
+    Args:
+        booking_id: of a booking that waits for approval.
+
+    Returns:
+        For each read its statements' times in milliseconds, and the nodes of their plans, from the top.
+    """
+    engine = create_async_engine(async_url(database_url))
+    asked: list[tuple[str, Any]] = []
+
+    def note(*call: Any) -> None:
+        if not call[2].startswith(_EXPLAIN):
+            asked.append((call[2], call[3]))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    try:
+        async with AsyncSession(engine) as db:
+            hotel = await catalogue.hotel_by_slug(db, hotel_slug)
+            booking = await bookings.booking_by_id(db, booking_id)
+            assert hotel is not None and hotel.id is not None and booking is not None  # noqa: PT018
+            reads = _reads(hotel.id, hotel_slug, booking_id, booking.payment_intent_id or "")
+            return {name: await _explained(db, read, asked) for name, read in reads.items()}
+    finally:
+        await engine.dispose()
+
+
+async def _explained(db: AsyncSession, read: Read, asked: list[tuple[str, Any]]) -> list[Json]:
+    asked.clear()
+    await read(db)
+    await db.rollback()
+    statements = list(asked)
+    connection = await db.connection()
+    found = []
+    for statement, values in statements:
+        rows = await connection.exec_driver_sql(_EXPLAIN + statement, values)
+        plan = rows.scalar_one()
+        found.append(_told((json.loads(plan) if isinstance(plan, str) else plan)[0]))
+    # What was explained was carried out, too.
+    await db.rollback()
+    return found
+
+
+def _told(explained: Json) -> Json:
+    nodes: list[str] = []
+
+    def walk(node: Json) -> None:
+        at = node.get("Index Name") or node.get("Relation Name")
+        nodes.append(node["Node Type"] + (f" {at}" if at else ""))
+        for child in node.get("Plans", []):
+            walk(child)
+
+    walk(explained["Plan"])
+    return {"ms": round(explained["Execution Time"], 2), "nodes": nodes}
+
+
+def _reads(hotel_id: int, slug: str, booking_id: str, intent_id: str) -> dict[str, Read]:
+    now = datetime.now(UTC)
+    month, day = now - timedelta(days=30), now - timedelta(days=1)
+
+    def listed(*statuses: Status, **how: Any) -> Read:
+        return lambda db: queue.list_bookings(db, hotel_id, Wanted(statuses, limit=_PAGE, **how))
+
+    return {
+        "booking": lambda db: bookings.booking_in_hotel(db, slug, booking_id),
+        "booking of a PaymentIntent": lambda db: bookings.booking_of_payment_intent(db, intent_id),
+        "its timeline": lambda db: bookings.timeline(db, booking_id),
+        "its open decision": lambda db: console.open_decision(db, booking_id),
+        "its e-mails": lambda db: mails.mails_of(db, booking_id),
+        "its newest session": lambda db: bookings.newest_session(db, booking_id),
+        "rooms taken on its nights": lambda db: occupancy.rooms_taken_by_night(db, [booking_id]),
+        "queue": listed(Status.PENDING_APPROVAL),
+        "list by deadline": listed(),
+        "list by deadline, two statuses": listed(Status.PENDING_APPROVAL, Status.PENDING_PAYMENT),
+        "list, newest first": listed(sort=Sort.CREATED),
+        "list of a status, newest first": listed(Status.CONFIRMED, sort=Sort.CREATED),
+        "search": listed(text="Guest77"),
+        "waiting, counted": lambda db: console.count_waiting(db, hotel_id),
+        "needing attention": lambda db: console.needing_attention(db, hotel_id, _PAGE),
+        "figures: holds": lambda db: console.holds_by_day(db, hotel_id, month, "UTC"),
+        "figures: decisions": lambda db: console.decisions_by_day(db, hotel_id, month, "UTC"),
+        "figures: held now": lambda db: console.held_now(db, hotel_id),
+        "member of staff": lambda db: people.active_staff(db, 1),
+        "sessions this minute": lambda db: limits.count_attempt(db, f"session:{booking_id}"),
+        "webhook: whose event": lambda db: inbox.booking_behind(
+            db, booking_id=booking_id, session_id=None, payment_intent_id=None
+        ),
+        "sweep: events left": lambda db: inbox.unprocessed_events(db, now, 200),
+        "sweep: what is stale": lambda db: delete_stale(db, day),
+        "reconciliation, one page": lambda db: reconciliation.bookings_to_compare(db, 0, day, 200),
+    }
