@@ -64,7 +64,7 @@ class Bookings:
     @activity.defn(name="bookings.read_for_stray")
     async def read_for_stray(self, booking_id: str) -> StrayBooking:
         """Read what is needed to settle money that arrived after a booking's workflow ended."""
-        async with self._database.transaction() as db:
+        async with self._database.reading() as db:
             booking = await bookings.booking_by_id(db, booking_id)
         if booking is None:
             raise ApplicationError("the booking's row is gone", type=BOOKING_GONE, non_retryable=True)

@@ -91,7 +91,7 @@ class Emails:
         _report([code for code in codes if code is not None], len(addressed))
 
     async def _read(self, mailing: Mailing) -> list[tuple[Letter, str]]:
-        async with self._database.transaction() as db:
+        async with self._database.reading() as db:
             found = await bookings.booking_with_hotel(db, mailing.booking_id)
             if found is None:
                 raise ApplicationError("the booking's row is gone", type=BOOKING_GONE, non_retryable=True)

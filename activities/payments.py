@@ -74,7 +74,7 @@ class Payments:
         return CheckoutSession(session_id=session.id, expires_at=expires_at)
 
     async def _session_params(self, request: OpenSession) -> SessionCreateParams:
-        async with self._database.transaction() as db:
+        async with self._database.reading() as db:
             found = await booking_with_hotel(db, request.booking_id)
             wishes = await return_addresses(db, request.return_to)
         if found is None:

@@ -11,7 +11,7 @@ from fastapi import Depends, Path
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, OAuth2PasswordBearer
 
 from api.errors import ProblemError, not_found, unauthorized
-from api.outages import transaction
+from api.outages import reading
 from api.services import Api, Services
 from api.views import Found
 from domain.identifiers import is_access_token
@@ -64,7 +64,7 @@ async def find(services: Services, slug: str, booking_id: str) -> Found:
     """
     if not is_plain(slug) or not is_plain(booking_id):
         raise not_found("booking")
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         found = await booking_in_hotel(db, slug, booking_id)
     if found is None:
         raise not_found("booking")
@@ -111,7 +111,7 @@ async def colleague_of(services: Services, token: str) -> Colleague | None:
         )
     except jwt.InvalidTokenError:
         return None
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         found = await active_staff(db, int(claims["sub"]))
     return Colleague(*found) if found else None
 

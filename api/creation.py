@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from api.auth import find
 from api.engine import outcome, start, worker_away
 from api.errors import ProblemError, conflict, invalid
-from api.outages import transaction
+from api.outages import reading, transaction
 from api.schemas import NewBooking
 from api.services import Services
 from api.views import CreatedBooking, Found, show
@@ -129,7 +129,7 @@ def _created(services: Services, booking: dict[str, Any]) -> JSONResponse:
 async def _finish(services: Services, found: Found, asked: Asked) -> dict[str, Any]:
     if asked.wanted.submit:
         found = await submit(services, found)
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         view = await show(db, found)
     return view.model_dump(mode="json")
 
@@ -156,7 +156,7 @@ async def _take_over(services: Services, request: IdempotentRequest, asked: Aske
     found = await find(services, asked.slug, request.booking_id)
     if taken:
         return found
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         view = await show(db, found)
     problem = conflict(
         "idempotency_key_in_use",
@@ -189,7 +189,7 @@ def _body_hash(wanted: NewBooking) -> str:
 async def _draft(services: Services, asked: Asked) -> Found:
     hotel = await _hotel(services, asked.slug)
     assert hotel.id is not None
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         room_type = await room_type_by_code(db, hotel.id, asked.wanted.room_type)
     if room_type is None:
         raise invalid("room_type", "This hotel has no such room type; its page lists them.")
@@ -202,7 +202,7 @@ async def _draft(services: Services, asked: Asked) -> Found:
 
 
 async def _hotel(services: Services, slug: str) -> Hotel:
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         hotel = await hotel_by_slug(db, slug)
     if hotel is None:
         raise ProblemError(404, "not_found", "There is no such hotel.")

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from api.auth import find
 from api.engine import outcome, send_decision
 from api.errors import ProblemError, conflict, unavailable
-from api.outages import WorkflowGoneError, temporal_away, transaction
+from api.outages import WorkflowGoneError, reading, temporal_away, transaction
 from api.services import Services
 from api.views import BookingView, DecidedBooking, Found, show
 from domain.booking import ENDED, ActorKind, Decision, ReasonCode, Status
@@ -159,7 +159,7 @@ async def _look_again(services: Services, found: Found) -> Found:
 
 
 async def _tell(services: Services, found: Found, verdict: Verdict) -> Response:
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         view = await show(db, found)
     if verdict in _DETAILS:
         raise conflict(verdict, _DETAILS[verdict], view.model_dump(mode="json"))

@@ -12,7 +12,7 @@ from api.auth import BookingId, GuestsBooking, Slug, find, is_plain
 from api.decisions import Asked, decide
 from api.engine import check_payment, open_session
 from api.errors import ProblemError, conflict, invalid, not_found, problems, too_many
-from api.outages import WorkflowGoneError, temporal_away, transaction
+from api.outages import WorkflowGoneError, reading, temporal_away, transaction
 from api.schemas import NewBooking, SessionIn
 from api.services import Api, Services
 from api.views import (
@@ -45,7 +45,7 @@ async def hotel(services: Api, slug: Slug) -> HotelView:
     """A hotel's rooms, prices and cancellation policy."""
     if not is_plain(slug):
         raise not_found("hotel")
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         found = await hotel_by_slug(db, slug)
         if found is None or found.id is None:
             raise not_found("hotel")
@@ -79,14 +79,14 @@ async def book(
 async def submit(services: Api, found: GuestsBooking) -> BookingView:
     """Submit a draft; from now on the payment window runs."""
     found = await creation.submit(services, found)
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         return await show(db, found)
 
 
 @router.get(f"{_BOOKING}/", responses=problems(401, 404))
 async def look(services: Api, found: GuestsBooking) -> BookingView:
     """The booking as it stands."""
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         return await show(db, found)
 
 
@@ -124,7 +124,7 @@ async def open_payment_page(services: Services, found: Found, wishes: SessionIn)
         raise await _workflow_gone(services, found) from None
     if not answer.payable:
         raise await _not_payable(services, found)
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         url = await session_url(db, answer.session_id)
     assert url is not None, "a session is written before its workflow knows it"
     return PaymentSessionView(
@@ -162,7 +162,7 @@ async def _workflow_gone(services: Services, found: Found) -> ProblemError:
 
 async def _not_payable(services: Services, found: Found) -> ProblemError:
     found = await find(services, found.hotel.slug, found.booking.booking_id)
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         view = await show(db, found)
     detail = "Nothing is to be paid for this booking now; `booking` shows where it stands."
     return conflict("not_payable", detail, view.model_dump(mode="json"))
@@ -179,7 +179,7 @@ async def verify(
     found = await find(services, slug, booking_id)
     if not is_plain(session_id):
         raise not_found("payment session")
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         if not await owns_session(db, booking_id, session_id):
             raise not_found("payment session")
     return show_payment((await ask_stripe(services, found)).booking)

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.engine import worker_polls
 from api.errors import ProblemError, problems
-from api.outages import transaction
+from api.outages import reading
 from api.services import Api, Services
 from storage.inbox import inbox_backlog
 
@@ -32,7 +32,7 @@ async def ready(services: Api) -> dict[str, Any]:
 
 
 async def _database_answers(services: Services) -> None:
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         await inbox_backlog(db)
 
 
@@ -40,7 +40,7 @@ async def _database_answers(services: Services) -> None:
 async def metrics(services: Api) -> Response:
     """Figures for Prometheus."""
     try:
-        async with transaction(services.database) as db:
+        async with reading(services.database) as db:
             backlog: float = await inbox_backlog(db)
     except ProblemError:
         backlog = math.nan

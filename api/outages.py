@@ -83,6 +83,18 @@ def _namespace_missing(error: RPCError) -> bool:
 
 
 @asynccontextmanager
+async def reading(database: Database) -> AsyncIterator[AsyncSession]:
+    """A session to read with that gives up in time; see `Database.reading`.
+
+    Raises:
+        ProblemError: 503, the database is away.
+    """
+    with database_errors():
+        async with asyncio.timeout(DATABASE_PATIENCE_S), database.reading() as db:
+            yield db
+
+
+@asynccontextmanager
 async def transaction(database: Database) -> AsyncIterator[AsyncSession]:
     """A transaction that gives up in time; see `Database.transaction`.
 

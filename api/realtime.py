@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form
 
 from api.auth import AnyCredentials, colleague_of
 from api.errors import ProblemError, problems
-from api.outages import transaction
+from api.outages import reading
 from api.schemas import ChannelIn
 from api.services import Api, Services
 from domain.identifiers import booking_channel, is_access_token, staff_channel
@@ -40,5 +40,5 @@ async def may_listen(services: Services, token: str, channel: str) -> bool:
     slug = colleague.hotel.slug
     if booking_id == channel:
         return channel == staff_channel(slug)
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         return await booking_in_hotel(db, slug, booking_id) is not None

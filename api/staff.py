@@ -13,7 +13,7 @@ from api.auth import STAFF_TOKEN_S, TOKEN_PATH, BookingId, Decider, Manager, Own
 from api.cursors import decode, encode
 from api.decisions import Asked, decide
 from api.errors import problems, too_many, unauthorized
-from api.outages import transaction
+from api.outages import reading, transaction
 from api.schemas import DeclineIn, SearchText
 from api.services import Api, Services
 from api.views import BookingPage, BookingView, DecidedBooking, Found, show, show_all
@@ -103,7 +103,7 @@ async def queue(
         after=decode(cursor, sort) if cursor else None,
         limit=limit + 1,
     )
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         rows = await list_bookings(db, colleague.hotel.id, wanted)
         page = [Found(booking, colleague.hotel, room) for booking, room in rows[:limit]]
         items = await show_all(db, page)
@@ -118,7 +118,7 @@ async def look(services: Api, colleague: OwnHotel, slug: Slug, booking_id: Booki
     """One booking."""
     del colleague
     found = await find(services, slug, booking_id)
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         return await show(db, found)
 
 

@@ -23,6 +23,8 @@ from bench.rig import Rig, Tell
 Json = dict[str, Any]
 
 SHARE_OF_PEAK: Final = 0.6
+_THINK_S: Final = 1.0
+"""Nobody approves while the mails that ask for it are still being written."""
 _ROUTES: Final = {
     "capture": "POST /v1/payment_intents/{id}/capture",
     "read": "GET /v1/payment_intents/{id}",
@@ -97,7 +99,7 @@ async def _evenly(driver: Driver, times: Times, per_s: float, seconds: float) ->
 
     async def play() -> None:
         try:
-            await driver.whole(times)
+            await driver.whole(times, _THINK_S)
         except (httpx.HTTPError, TimeoutError):
             times.failed += 1
 

@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 _PATIENCE_S: Final = 120.0
 _WARM_UP_S: Final = 60.0
-_LONGEST_WINDOW_S: Final = 20.0
+_LONGEST_WINDOW_S: Final = 15.0
 _GUEST: Final = {"first_name": "Load", "last_name": "Tester", "email": "load@example.com"}
 PAID: Final = 303
 
@@ -86,10 +86,15 @@ class Driver:
             "guest": _GUEST,
         }
 
-    async def whole(self, times: Times) -> None:
-        """One booking: create, pay, authorized, approve, confirmed."""
+    async def whole(self, times: Times, think_s: float = 0) -> None:
+        """One booking: create, pay, authorized, approve, confirmed.
+
+        Args:
+            think_s: how long staff take over it.
+        """
         begun = time.perf_counter()
         booking_id = await self.hold(times)
+        await asyncio.sleep(think_s)
         await self.approve(booking_id, times)
         await self._listener.until(booking_id, "CONFIRMED", _PATIENCE_S)
         self.confirmed.append(booking_id)
@@ -166,6 +171,7 @@ async def run(
     at_once: int,
     seconds: float,
     pids: Mapping[str, int] | None = None,
+    finish: bool = True,
 ) -> Run:
     """Keep `at_once` bookings in flight, count for a while, then let those under way finish.
 
@@ -175,6 +181,7 @@ async def run(
         play: one booking; notes its times.
         seconds: to count for, at least; longer where a booking takes long, so that each place counts.
         pids: whose CPU is wanted, by part.
+        finish: else those under way are left where they are.
     """
     times, full, spread_out = Times(), True, asyncio.Event()
 
@@ -196,7 +203,9 @@ async def run(
     await asyncio.sleep(max(seconds, min(1.5 * typical_s, _LONGEST_WINDOW_S)))
     ended, window_s, cpu_s = len(times.ended_at) - before, time.perf_counter() - since, meter.read()
     full = False
-    await asyncio.gather(*places)
+    for task in places if not finish else ():
+        task.cancel()
+    await asyncio.gather(*places, return_exceptions=not finish)
     return Run(times, window_s, ended, cpu_s)
 
 

@@ -19,7 +19,8 @@ Json = dict[str, Any]
 LATENCIES_MS: Final = (0, 300, 1000)
 _POOLS: Final = (10, 20, 50)
 _SETTLE_S: Final = 45
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 20
+_AT_THE_KILL: Final = 50
 _DIRECT_EVENTS: Final = ("checkout.session.completed",)
 
 
@@ -106,9 +107,9 @@ async def _after_kill(rig: Rig, direct: DirectServer, tell: Tell) -> Json:
 async def _killed_in_the_middle(rig: Rig, name: str, api: str, direct: DirectServer) -> list[str]:
     async with rig.driver(Target(api, HOTEL, rig.staff_token)) as driver:
         times = Times()
-        held = await asyncio.gather(*(driver.hold(times) for _ in range(_AT_ONCE)))
+        held = await asyncio.gather(*(driver.hold(times) for _ in range(_AT_THE_KILL)))
         approvals = [asyncio.create_task(_try(driver.approve(booking_id, times))) for booking_id in held]
-        more = [asyncio.create_task(_try(driver.hold(times))) for _ in range(_AT_ONCE)]
+        more = [asyncio.create_task(_try(driver.hold(times))) for _ in range(_AT_THE_KILL)]
         # Into the middle of it: some captures have been answered, others are under way.
         await asyncio.sleep(0.6)
         if name == "direct":

@@ -10,6 +10,7 @@ from sqlalchemy import event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 10
@@ -43,6 +44,8 @@ class Database:
         )
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+        each_by_itself = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._readers = async_sessionmaker(each_by_itself, expire_on_commit=False, sync_session_class=_Reader)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -53,18 +56,35 @@ class Database:
         async with self._sessions.begin() as session:
             yield session
 
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that only reads: each statement sees what is committed by then.
+
+        In a transaction it would see the same, as PostgreSQL isolates them by default, for two round trips more.
+        """
+        async with self._readers() as session:
+            yield session
+
     async def ping(self) -> None:
         """Ask the server for a sign of life.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
         """
-        async with self.transaction() as db:
+        async with self.reading() as db:
             await db.execute(text("select 1"))
 
     async def close(self) -> None:
         """Close every pooled connection."""
         await self._engine.dispose()
+
+
+class _Reader(Session):
+    """Writes nothing: what it was given to write would not be undone by an error later on."""
+
+    def flush(self, objects: Any = None) -> None:  # noqa: ARG002  the signature is SQLAlchemy's
+        if self.new or self.dirty or self.deleted:
+            raise RuntimeError("this session is for reading")
 
 
 def _refuse_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:

@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from workflows.decision_phase import DecisionPhase
-from workflows.desk import CheckAsked, DecisionAsked, Desk, MailLost, NewsCame, OperatorAsked, SessionAsked
+from workflows.desk import Desk
 from workflows.herald import Herald
 from workflows.payment_phase import PaymentPhase
 from workflows.stay_phase import StayPhase
@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         SessionAnswer,
         SessionRequest,
     )
+    from workflows.items import CheckAsked, DecisionAsked, MailLost, NewsCame, OperatorAsked, SessionAsked
 
 
 @workflow.defn

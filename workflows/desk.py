@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from temporalio import workflow
@@ -25,62 +24,12 @@ with workflow.unsafe.imports_passed_through():
     from domain.messages import (
         Command,
         Outcome,
-        PaymentNews,
         RefusedCommand,
-        SessionAnswer,
-        SessionRequest,
     )
+    from workflows.items import DecisionAsked, Item, NewsCame, OperatorAsked
     from workflows.story import Story
 
 STRIPE_UNAVAILABLE = "stripe_unavailable"
-
-
-@dataclass(frozen=True)
-class DecisionAsked:
-    """A person wants the booking approved, declined or cancelled."""
-
-    decision: Decision
-    command: Command
-
-
-@dataclass(frozen=True)
-class OperatorAsked:
-    """An operator wants a stuck step tried again, or (`settled`) says that it was settled by hand."""
-
-    command: Command
-    settled: bool
-
-
-@dataclass(frozen=True)
-class NewsCame:
-    """Stripe sent an event."""
-
-    news: PaymentNews
-
-
-@dataclass(frozen=True)
-class MailLost:
-    """An e-mail could not be sent."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class SessionAsked:
-    """The guest wants to pay."""
-
-    request: SessionRequest
-    answer: asyncio.Future[SessionAnswer] = field(default_factory=asyncio.Future)
-
-
-@dataclass(frozen=True)
-class CheckAsked:
-    """Somebody wants to know the truth at once."""
-
-    answer: asyncio.Future[None] = field(default_factory=asyncio.Future)
-
-
-Item = DecisionAsked | OperatorAsked | NewsCame | MailLost | SessionAsked | CheckAsked
 
 
 class Desk:

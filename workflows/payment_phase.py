@@ -9,18 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import options
-from workflows.desk import (
-    STRIPE_UNAVAILABLE,
-    CheckAsked,
-    DecisionAsked,
-    Desk,
-    Item,
-    MailLost,
-    NewsCame,
-    OperatorAsked,
-    SessionAsked,
-    unavailable,
-)
+from workflows.desk import STRIPE_UNAVAILABLE, Desk, unavailable
 from workflows.money_news import give_back, return_stray
 from workflows.story import Story
 from workflows.till import MoneyStuckError, Till, failure
@@ -37,6 +26,15 @@ with workflow.unsafe.imports_passed_through():
         PaymentStatus,
         Resumption,
         SessionAnswer,
+    )
+    from workflows.items import (
+        CheckAsked,
+        DecisionAsked,
+        Item,
+        MailLost,
+        NewsCame,
+        OperatorAsked,
+        SessionAsked,
     )
 
 _HELD = frozenset({PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED})

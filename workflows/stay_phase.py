@@ -6,16 +6,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from workflows.desk import (
-    CheckAsked,
-    DecisionAsked,
-    Desk,
-    Item,
-    MailLost,
-    NewsCame,
-    OperatorAsked,
-    SessionAsked,
-)
+from workflows.desk import Desk
 from workflows.herald import Herald
 from workflows.money_news import settle_news
 from workflows.story import Story
@@ -27,6 +18,15 @@ with workflow.unsafe.imports_passed_through():
     from domain.decisions import Verdict, judge
     from domain.messages import BookingTerms, PaymentNews, SessionAnswer
     from domain.money import Money
+    from workflows.items import (
+        CheckAsked,
+        DecisionAsked,
+        Item,
+        MailLost,
+        NewsCame,
+        OperatorAsked,
+        SessionAsked,
+    )
 
 REFUND_PATIENCE = timedelta(hours=24)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi.responses import Response
 
-from api.outages import transaction
+from api.outages import reading
 from api.pages.policy import docs_headers
 from api.pages.routing import page_router
 from api.pages.site import ThisPage
@@ -21,7 +21,7 @@ _MOST_HOTELS: Final = 100
 @router.get("/")
 async def front(page: ThisPage, services: Api) -> Response:
     """Where everything is."""
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         hotels = await all_hotels(db, limit=_MOST_HOTELS)
     return page.show("front.html", hotels=hotels)
 

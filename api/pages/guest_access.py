@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from api.auth import is_plain
 from api.errors import ProblemError, not_found
-from api.outages import transaction
+from api.outages import reading
 from api.pages.site import Page
 from api.services import Services
 from api.views import Found
@@ -52,7 +52,7 @@ async def guests_booking(page: Page, services: Services, booking_id: str) -> Fou
     if not opens(services, booking_id, token):
         raise locked()
     page.session = token
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         found = await booking_with_hotel(db, booking_id)
     if found is None:
         raise not_found("booking")

@@ -16,7 +16,7 @@ from api.auth import BookingId, is_plain
 from api.decisions import Asked, decide
 from api.errors import ProblemError
 from api.guest import ask_stripe, open_payment_page
-from api.outages import transaction
+from api.outages import reading
 from api.pages.guest_access import booking_path, guests_booking, let_in, locked, opens
 from api.pages.guest_words import cost_of_cancelling, may_cancel, tell
 from api.pages.routing import page_router, show_problem
@@ -166,7 +166,7 @@ async def _stripe_has_told(services: Services, found: Found, session_id: str) ->
     booking_id = found.booking.booking_id
     if not is_plain(session_id):
         return True
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         if not await owns_session(db, booking_id, session_id):
             return True
     with suppress(ProblemError):
@@ -181,7 +181,7 @@ async def _part(page: Page, services: Services, found: Found, session_id: str) -
     Args:
         session_id: of the payment page the guest came from, while Stripe could not be asked.
     """
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         view = await show(db, found)
         asked = await open_decision(db, found.booking.booking_id)
     words: dict[str, Any] = tell(found, view, asked, utc_now()) | {"checking": bool(session_id)}
@@ -196,7 +196,7 @@ async def _confirm_cancelling(
 ) -> Response:
     if not may_cancel(found, utc_now()):
         return page.redirect(booking_path(found.booking.booking_id))
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         view = await show(db, found)
         asked = await open_decision(db, found.booking.booking_id)
     return page.show(

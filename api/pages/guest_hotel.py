@@ -17,7 +17,7 @@ from activities.wording import count_in_words, instant_in_words, money_in_words
 from api.auth import Slug, is_plain
 from api.creation import Asked, create, quote
 from api.errors import ProblemError, not_found
-from api.outages import transaction
+from api.outages import reading
 from api.pages.guest_access import booking_path, let_in
 from api.pages.guest_form import LABELS, read_booking, read_stay, refusals, values_of
 from api.pages.guest_words import duration_in_words
@@ -228,7 +228,7 @@ def _price(house: House, values: Mapping[str, str]) -> dict[str, Any]:
 async def _house(services: Services, slug: str) -> House:
     if not is_plain(slug):
         raise not_found("hotel")
-    async with transaction(services.database) as db:
+    async with reading(services.database) as db:
         hotel = await hotel_by_slug(db, slug)
         if hotel is None or hotel.id is None:
             raise not_found("hotel")

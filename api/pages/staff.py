@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.auth import BookingId
-from api.outages import transaction
+from api.outages import reading
 from api.pages import staff_decide, staff_help, staff_log_in, staff_people, staff_policy
 from api.pages.site import ThisPage
 from api.pages.staff_booking import attention, sheet
@@ -45,7 +45,7 @@ async def queue(
     """Requests by deadline, or everything else by its age."""
     now = utc_now()
     asked = Asked.read(view, q, cursor)
-    async with transaction(console.services.database) as db:
+    async with reading(console.services.database) as db:
         found = await listing(db, console.hotel, asked, now)
         frame = await console.frame(db)
     return await console.show(
@@ -64,7 +64,7 @@ async def booking(
     """One booking. Looking at it decides nothing, whatever the address says."""
     found = await console.find(booking_id)
     now = utc_now()
-    async with transaction(console.services.database) as db:
+    async with reading(console.services.database) as db:
         shown = await sheet(db, found, console.colleague, now)
         frame = await console.frame(db)
     return await console.show(
@@ -92,7 +92,7 @@ def _workflow_address(console: Console, booking_id: str) -> str | None:
 async def attention_list(console: AtConsole) -> Response:
     """Bookings that need a person."""
     now = utc_now()
-    async with transaction(console.services.database) as db:
+    async with reading(console.services.database) as db:
         rows = await needing_attention(db, console.hotel_id, _ATTENTION_LIMIT)
         lines = await timelines(db, [row.booking_id for row, _ in rows])
         frame = await console.frame(db)
@@ -112,7 +112,7 @@ async def attention_list(console: AtConsole) -> Response:
 @router.get("/figures/")
 async def figures_page(console: ManagingConsole) -> Response:
     """The last thirty days, counted and drawn."""
-    async with transaction(console.services.database) as db:
+    async with reading(console.services.database) as db:
         found = await figures(db, console.hotel, utc_now())
         frame = await console.frame(db)
     return await console.show(

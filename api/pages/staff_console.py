@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth import STAFF_TOKEN_S, Colleague, colleague_of, find, staff_token
 from api.errors import ProblemError
-from api.outages import transaction
+from api.outages import reading
 from api.pages import staff_words as words
 from api.pages.routing import Handler, PageRoute
 from api.pages.site import Page, ThisPage
@@ -145,7 +145,7 @@ class Console:
     ) -> Response:
         """Render a page within the console's frame."""
         if frame is None:
-            async with transaction(self.services.database) as db:
+            async with reading(self.services.database) as db:
                 frame = await self.frame(db)
         around = {
             "frame": frame,

@@ -16,7 +16,7 @@ from activities.wording import money_in_words
 from api.auth import BookingId
 from api.decisions import Asked, decide
 from api.errors import ProblemError
-from api.outages import transaction
+from api.outages import reading
 from api.pages import staff_words as words
 from api.pages.routing import show_problem
 from api.pages.staff_booking import Sheet, sheet
@@ -48,7 +48,7 @@ def booking_address(booking_id: str, query: str = "") -> str:
 
 
 async def _look(console: Console, found: Found) -> Sheet:
-    async with transaction(console.services.database) as db:
+    async with reading(console.services.database) as db:
         return await sheet(db, found, console.colleague, utc_now())
 
 

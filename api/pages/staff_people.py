@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from api.accounts import staff_address
 from api.errors import ProblemError, not_found
-from api.outages import transaction
+from api.outages import reading, transaction
 from api.pages import staff_words as words
 from api.pages.staff_console import Console, ManagingConsole, staff_router
 from domain.accounts import PASSWORD_LONGEST, PASSWORD_SHORTEST, AccountError, check_password, check_standing
@@ -98,7 +98,7 @@ async def _lock(console: Console, db: Any) -> None:
 
 
 async def _find(console: Console, staff_id: int) -> Staff:
-    async with transaction(console.services.database) as db:
+    async with reading(console.services.database) as db:
         found = await one_of(db, console.hotel_id, staff_id)
     if found is None:
         raise not_found("account")
@@ -113,7 +113,7 @@ async def _show(
     errors: Errors | None = None,
     status: int = 200,
 ) -> Response:
-    async with transaction(console.services.database) as db:
+    async with reading(console.services.database) as db:
         accounts = await staff_of(db, console.hotel_id)
     changed = next((each.email for each in accounts if str(each.id) == saved), None)
     return await console.show(

@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 import asyncpg
+import pytest
 from sqlalchemy import text
 
+from models import RateLimit, utc_now
 from sandbox.people import wait_until
 from storage.database import Database
 
@@ -45,3 +47,17 @@ async def test_connections_the_server_has_closed_are_replaced_before_anybody_not
         assert {pid for _, pid in before}.isdisjoint(pid for _, pid in after)
     finally:
         await database.close()
+
+
+async def test_each_statement_of_a_reader_sees_what_is_committed_by_then(database: Database) -> None:
+    """PostgreSQL's `now()` is when the transaction began: each statement is one of its own."""
+    async with database.reading() as db:
+        first, second = [await db.scalar(text("SELECT now()")) for _ in range(2)]
+    assert first < second
+
+
+async def test_a_reader_refuses_to_write(database: Database) -> None:
+    async with database.reading() as db:
+        db.add(RateLimit(subject="anybody", minute=utc_now(), attempts=1))
+        with pytest.raises(RuntimeError, match="for reading"):
+            await db.flush()
