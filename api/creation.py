@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from fastapi.responses import JSONResponse
 
 from api.auth import find
-from api.engine import outcome, start, worker_away
+from api.engine import admitted, outcome, start, worker_away
 from api.errors import ProblemError, conflict, invalid
 from api.outages import reading, transaction
 from api.schemas import NewBooking
@@ -285,8 +285,9 @@ async def submit(services: Services, found: Found) -> Found:
         authorization_margin_s=services.authorization_margin_s,
         payment_poll_s=services.payment_poll_s,
     )
-    await start(services, terms)
-    await outcome(services, found.booking.booking_id, SUBMIT_COMMAND)
+    async with admitted(services.submitting):
+        await start(services, terms)
+        await outcome(services, found.booking.booking_id, SUBMIT_COMMAND)
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     if Status(found.booking.status) is Status.DRAFT:
         # The workflow has been started and will submit the booking; nobody is there to do so now.

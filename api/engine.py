@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -19,7 +20,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.stripe_client import REFUSED
-from api.errors import STRIPE_UNAVAILABLE, WORKER_UNAVAILABLE, ProblemError, unavailable
+from api.errors import (
+    STRIPE_UNAVAILABLE,
+    TEMPORAL_UNAVAILABLE,
+    WORKER_UNAVAILABLE,
+    ProblemError,
+    unavailable,
+)
 from api.outages import TEMPORAL_PATIENCE_S, WorkflowGoneError, temporal_errors
 from api.services import Services
 from domain.booking import Decision
@@ -34,6 +41,8 @@ OUTCOME_PATIENCE_S: Final = 5
 """How long a caller waits for a decision to come out before it is told to look again."""
 
 STRIPE_PATIENCE_S: Final = 7
+_DOOR_PATIENCE_S: Final = 3
+_COME_BACK_AFTER_S: Final = 3
 _CROWDED_PAUSE_S: Final = 0.2
 
 # A worker asks for work again at least once a minute; who has not is gone, though Temporal still lists it.
@@ -44,6 +53,28 @@ _SIGNALS: Final = {
     Decision.DECLINE: BookingWorkflow.decline,
     Decision.CANCEL: BookingWorkflow.cancel,
 }
+
+
+@asynccontextmanager
+async def admitted(door: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Let a guest in to wait for the engine, when few enough are in.
+
+    With more of them at once than can be served in their patience, all the work would go into answers nobody waits for
+    any more. Decisions and webhooks pass by this door: they are of guests who were let in.
+
+    Raises:
+        ProblemError: 503, too many are before this one.
+    """
+    try:
+        async with asyncio.timeout(_DOOR_PATIENCE_S):
+            await door.acquire()
+    except TimeoutError:
+        detail = "Too many bookings are being made at this moment. Try again."
+        raise unavailable(TEMPORAL_UNAVAILABLE, detail, _COME_BACK_AFTER_S) from None
+    try:
+        yield
+    finally:
+        door.release()
 
 
 def _handle(services: Services, booking_id: str) -> WorkflowHandle[BookingWorkflow, BookingView]:
@@ -123,9 +154,10 @@ async def check_payment(services: Services, booking_id: str) -> BookingView:
 
 async def _ask_stripe(services: Services, update: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
     try:
-        with temporal_errors():
-            async with asyncio.timeout(STRIPE_PATIENCE_S):
-                return await _patiently(update)
+        async with admitted(services.asking_stripe):
+            with temporal_errors():
+                async with asyncio.timeout(STRIPE_PATIENCE_S):
+                    return await _patiently(update)
     except ProblemError as error:
         if isinstance(error.__cause__, TimeoutError | WorkflowUpdateRPCTimeoutOrCancelledError):
             raise await _silence(services) from error

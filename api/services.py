@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+import asyncio
+from dataclasses import dataclass, field
+from typing import Annotated, Final
 
 import pusher
 from fastapi import Depends, Request
@@ -12,6 +13,8 @@ from temporalio.client import Client
 from api.metrics import Metrics
 from api.passwords import Passwords
 from storage.database import Database
+
+GUESTS_AT_ONCE: Final = 12
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Services:
         authorization_margin_s, payment_poll_s: terms that every booking is submitted with.
         login_failures_per_min: per account and address.
         sessions_per_min: per booking.
+        submitting, asking_stripe: let in so many guests at once to wait for either, in the order of their coming.
     """
 
     database: Database
@@ -39,6 +43,8 @@ class Services:
     payment_poll_s: int
     login_failures_per_min: int
     sessions_per_min: int
+    submitting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
+    asking_stripe: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
 
 
 def _services(request: Request) -> Services:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import Counter
 from datetime import timedelta
 
 import httpx
 
+from api.services import GUESTS_AT_ONCE
 from domain.identifiers import access_token
 from domain.roles import Role
 from models import PaymentSession, utc_now
@@ -173,6 +175,20 @@ async def test_no_worker(hotel: Hotel, shaky: Shaky) -> None:
     assert (created["booking_id"], created["status"]) == (guest.booking_id, "PENDING_PAYMENT")
     [command] = await commands_of(hotel.stack, guest.booking_id)
     assert command.verdict == "not_authorized"
+
+
+async def test_more_at_once_than_can_be_waited_for(hotel: Hotel, shaky: Shaky) -> None:
+    """Whoever comes when enough are waiting hears so soon, and keeps a booking that the same key finishes."""
+    wish, too_many = hotel.wish(), 3
+    keys = [secrets.token_hex(8) for _ in range(GUESTS_AT_ONCE + too_many)]
+    answers = await asyncio.gather(*(hotel.ask_for(wish, key=key, api=shaky.url) for key in keys))
+    codes = Counter(answer.json()["code"] for answer in answers)
+    assert codes == {"worker_unavailable": GUESTS_AT_ONCE, "temporal_unavailable": too_many}
+    assert all(answer.status_code == 503 and answer.headers["retry-after"] for answer in answers)
+    assert await count_bookings(hotel) == len(keys)
+    async with working(hotel.stack, shaky.task_queue):
+        created = await asyncio.gather(*(until_answered(hotel, wish, key, shaky) for key in keys))
+    assert {booking["status"] for booking in created} == {"PENDING_PAYMENT"}
 
 
 async def ask_nobody(hotel: Hotel, shaky: Shaky, guest: Guest) -> None:
