@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import psutil
 
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """CPU seconds each part has used so far, its children's included, those that have ended as well."""
-    return {part: sum(_used(process) for process in _family(pid)) for part, pid in pids.items()}
+    """CPU seconds each part has used so far, its children's included, those that have ended as well.
+
+    Of this process itself only its own: everything else that is measured descends from it.
+    """
+    return {
+        part: _own() if pid == os.getpid() else sum(_used(process) for process in _family(pid))
+        for part, pid in pids.items()
+    }
 
 
 def memory_mib(pid: int) -> float:
@@ -23,6 +30,11 @@ def _family(pid: int) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _own() -> float:
+    times = os.times()
+    return times.user + times.system
 
 
 def _used(process: psutil.Process) -> float:
