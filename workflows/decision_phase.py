@@ -113,11 +113,17 @@ class DecisionPhase:
         now = workflow.now()
         if self._recheck_at is not None and now >= self._recheck_at:
             self._recheck_at = now + options.PARKED_RECHECK
-            await self._follow(await self._till.read(self._intent_id))
+            await self._recheck()
         elif self._recheck_at is None and now >= self._deadline.at:
             await self._decline_by_deadline()
         else:
             self._remind()
+
+    async def _recheck(self) -> None:
+        if self._parked is not None and self._cancels_again():
+            await self._carry_out(self._parked)
+        else:
+            await self._follow(await self._till.read(self._intent_id))
 
     def _remind(self) -> None:
         self._remind_at = None
@@ -140,13 +146,23 @@ class DecisionPhase:
         verdict = self._came_out(asked)
         if verdict is not None:
             self._desk.settle(asked.command, verdict)
-        elif self._parked is not None and self._parked.decision is asked.decision:
+        elif self._parked is not None and self._stands(self._parked, asked):
             await self._repeat(self._parked, asked)
         else:
             await self._carry_out(asked)
 
+    def _stands(self, parked: DecisionAsked, asked: DecisionAsked) -> bool:
+        """Whether a decision that got stuck is tried again, instead of giving way to the one that is asked now.
+
+        Staff may change their minds. A guest who cancelled was told that this is safe: no later approval may
+        charge them, and no later decline make the hotel's decision of what was theirs.
+        """
+        if parked.decision is asked.decision:
+            return True
+        return parked.decision is Decision.CANCEL and workflow.patched("parked-cancellation-stands")
+
     async def _repeat(self, parked: DecisionAsked, asked: DecisionAsked) -> None:
-        """The same decision once more: the first one is tried again, and keeps its author."""
+        """Try the decision that came first again, under its author's name."""
         try:
             await self._carry_out(parked)
         finally:
@@ -279,10 +295,16 @@ class DecisionPhase:
         """Stay as the booking is, say so, and look every hour whether the money has moved by itself."""
         if self._parked is not None:
             self._desk.settle(self._parked.command, Verdict.NEEDS_ATTENTION)
-        if workflow.now() >= self._deadline.at:
+        if workflow.now() >= self._deadline.at or self._cancels_again():
             self._recheck_at = workflow.now() + options.PARKED_RECHECK
         self._story.wait_for("an operator: `booking retry` or `booking resolve`")
         await self._story.ask_for_person(reason)
+
+    def _cancels_again(self) -> bool:
+        """Whether the guest's cancellation got stuck, which is tried every hour rather than left to the deadline."""
+        if self._parked is None or self._parked.decision is not Decision.CANCEL:
+            return False
+        return workflow.patched("parked-cancellation-is-tried-again")
 
     async def _resume(self, item: OperatorAsked) -> None:
         before = self._story.version

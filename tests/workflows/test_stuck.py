@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
 from domain.decisions import Verdict
 from tests.workflows.hotels import TOTAL_MINOR
@@ -10,6 +12,7 @@ from tests.workflows.reservation import Reservation
 from tests.workflows.world import World
 
 HELD = ("requires_capture", 0, 0)
+RELEASED = ("canceled", 0, 0)
 REFUNDED = ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
 
 
@@ -127,6 +130,45 @@ async def test_guests_stuck_cancellation_is_carried_out_by_retry(world: World) -
     assert (await stay.retry()).verdict is Verdict.SETTLED
     assert await stay.status() is Status.CANCELLED
     assert await stay.verdict(command_id) == Verdict.SETTLED
+
+
+@pytest.mark.parametrize("later", [Decision.APPROVE, Decision.DECLINE])
+async def test_guests_stuck_cancellation_is_carried_out_by_whatever_staff_decide_next(
+    world: World, later: Decision
+) -> None:
+    """The guest came first, and was told that it is safe."""
+    stay, cancel = await _stuck(world, Decision.CANCEL)
+    assert (await stay.outcome(await stay.send(later))).verdict is Verdict.ALREADY_DECIDED
+    await world.settle()
+    assert await stay.status() is Status.CANCELLED
+    assert await stay.money() == RELEASED
+    assert await stay.verdict(cancel) == Verdict.SETTLED
+
+
+async def test_approval_never_charges_a_guest_whose_cancellation_stays_stuck(world: World) -> None:
+    stay = await world.held()
+    await refuse(world, CANCEL, times=None)
+    cancel = await stay.send(Decision.CANCEL, ActorKind.GUEST)
+    assert (await stay.outcome(cancel)).verdict is Verdict.NEEDS_ATTENTION
+    assert (await stay.approve()).verdict is Verdict.IN_PROGRESS
+    await world.settle()
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert await stay.money() == HELD
+    assert await stay.verdict(cancel) is None, "it stands"
+
+    await world.stand_ins.heal()
+    await world.advance(minutes=61)
+    assert await stay.status() is Status.CANCELLED
+    assert await stay.money() == RELEASED
+
+
+async def test_guests_stuck_cancellation_is_no_decline_when_the_decision_deadline_comes(world: World) -> None:
+    stay = await world.held(approval_sla_s=3600)
+    await refuse(world, CANCEL)
+    await stay.cancel()
+    await world.advance(minutes=62)
+    assert await stay.status() is Status.CANCELLED
+    assert (await stay.told())[-1] == f"Booking Cancelled - {stay.booking_id}"
 
 
 async def test_stuck_approval_ends_with_the_decision_deadline(world: World) -> None:
