@@ -15,6 +15,7 @@ from workflows.story import Story
 from workflows.till import MoneyStuckError, Till, failure
 
 with workflow.unsafe.imports_passed_through():
+    from activities.stripe_client import REFUSED
     from domain.booking import ActorKind, Event, Status
     from domain.deadlines import DecisionDeadline, as_told, decision_deadline, session_expires_at
     from domain.decisions import Verdict, judge
@@ -56,6 +57,7 @@ class PaymentPhase:
         self._look_at = workflow.now() if resume else self.closes_at
         self._session: CheckoutSession | None = resume.session if resume else None
         self._unread: PaymentNews | None = None
+        self._refused = False
         self._cancelling: DecisionAsked | None = None
         self._closing = False
         self.payment: Payment | None = None
@@ -105,21 +107,43 @@ class PaymentPhase:
         try:
             payment = await self._till.look(news.session_id, news.payment_intent_id)
         except ActivityError as error:
+            await self._not_read(news, *failure(error))
+            return
+        self._unread, self._refused = None, False
+        own_page = news.payment_intent_id is None and self._is_about_own_page(news)
+        await self._take(payment, own_page=own_page)
+
+    def _is_about_own_page(self, news: PaymentNews) -> bool:
+        return self._session is not None and news.session_id == self._session.session_id
+
+    async def _not_read(self, news: PaymentNews, kind: str, text: str) -> None:
+        workflow.logger.warning("payment not read: %s", text)
+        # With a page of its own the booking has something better to ask about than what Stripe will not tell.
+        if kind != REFUSED or self._session is None or not workflow.patched("refusal-is-no-outage"):
             # Stripe is away: the next poll asks again, about the same thing.
             self._unread = news
-            workflow.logger.warning("payment not read: %s", failure(error)[1])
             return
-        self._unread = None
-        await self._take(payment)
+        if self._unread == news:
+            self._unread = None
+        # Each refusal has a text of its own; people are called once, and not at every poll.
+        if self._is_about_own_page(news) and not self._refused:
+            self._refused = True
+            await self._story.ask_for_person(text)
 
-    async def _take(self, payment: Payment) -> None:
-        """Advance the booking if its card is held; anything that is not its own is given back."""
+    async def _take(self, payment: Payment, *, own_page: bool) -> None:
+        """Advance the booking if its card is held; anything that is not its own is given back.
+
+        Args:
+            own_page: the payment was read through the booking's own session.
+        """
         if payment.status not in _HELD or payment.payment_intent_id is None:
             return
         if not payment.matches:
             await return_stray(self._story, self._till, payment.payment_intent_id)
             await self._story.ask_for_person("A payment with the wrong amount or booking was given back.")
-            self._session = None
+            # A payment that came by another way says nothing about the page, which may still be paid on.
+            if own_page or not workflow.patched("strays-leave-the-page"):
+                self._session = None
             return
         authorized_at, deadline = self._note_hold(payment)
         await self._story.record(
@@ -181,7 +205,7 @@ class PaymentPhase:
         if payment.session_open:
             item.answer.set_result(_answer(self._session, created=False))
             return True
-        await self._take(payment)
+        await self._take(payment, own_page=True)
         return False
 
     async def _open_session(self, item: SessionAsked) -> None:
@@ -193,7 +217,8 @@ class PaymentPhase:
     async def _answer_check(self, item: CheckAsked) -> None:
         try:
             if self._session is not None:
-                await self._take(await self._till.look(self._session.session_id, None))
+                payment = await self._till.look(self._session.session_id, None)
+                await self._take(payment, own_page=True)
             item.answer.set_result(None)
         except ActivityError as error:
             item.answer.set_exception(unavailable(error))
@@ -208,7 +233,7 @@ class PaymentPhase:
         self._closing = True
         self._story.wait_for("Stripe to close the payment page")
         if self._session is not None:
-            await self._take(await self._till.expire_session(self._session.session_id))
+            await self._take(await self._till.expire_session(self._session.session_id), own_page=True)
         if self._story.status is Status.PENDING_PAYMENT:
             await self._story.record(Event.PAYMENT_WINDOW_CLOSED)
 
@@ -259,7 +284,7 @@ class PaymentPhase:
                 if item.settled:
                     await self._story.clear_attention()
         finally:
-            moved = self._story.version > before
+            moved = self._story.version > before and not self._refused
             self._desk.settle(item.command, Verdict.SETTLED if moved else Verdict.NEEDS_ATTENTION)
 
 

@@ -9,6 +9,7 @@ from tests.workflows.world import World
 CAPTURE: Final = "POST /v1/payment_intents/*/capture"
 CANCEL: Final = "POST /v1/payment_intents/*/cancel"
 EXPIRE: Final = "POST /v1/checkout/sessions/*/expire"
+READ_PAGE: Final = "GET /v1/checkout/sessions/*"
 REFUND: Final = "POST /v1/refunds"
 
 

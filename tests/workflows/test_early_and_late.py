@@ -314,6 +314,38 @@ async def test_hold_that_is_not_the_bookings_never_advances_it(world: World, wro
     assert (await stay.row()).needs_attention is None
 
 
+async def test_page_outlives_a_hold_that_is_not_the_bookings(world: World) -> None:
+    """Polls go on, nobody gets a second page, and the window's end closes the first one."""
+    stay = await world.submitted(payment_poll_s=600, payment_window_s=7200)
+    first = await stay.open_page()
+    await stay.fill_in(await stay.unnoted_page(amount_minor=TOTAL_MINOR - 1))
+    await world.postman.deliver()
+    await world.settle()
+    assert (await stay.row()).needs_attention is not None
+
+    again = await stay.open_page()
+    assert (again.session_id, again.created) == (first.session_id, False)
+    await stay.pay()
+    await world.postman.lose()
+    world.postman.on_strike = True
+    await world.advance(minutes=11)
+    assert await stay.status() is Status.PENDING_APPROVAL
+
+
+async def test_page_is_closed_at_the_windows_end_although_a_hold_was_not_the_bookings(world: World) -> None:
+    stay = await world.submitted(payment_window_s=1800)
+    page = await stay.open_page()
+    await stay.fill_in(await stay.unnoted_page(amount_minor=TOTAL_MINOR - 1))
+    await world.postman.deliver()
+    # Before the page lapses by itself: Stripe lets none do so earlier than half an hour after it was opened.
+    world.wire.attempts.clear()
+    await world.advance(minutes=31)
+    assert await stay.status() is Status.EXPIRED
+    assert "payments.expire_session" in world.wire.attempts
+    [own] = [item for item in (await stay.ledger())["sessions"] if item["id"] == page.session_id]
+    assert own["status"] == "expired"
+
+
 async def test_event_of_a_booking_nobody_knows_is_kept_with_the_reason(world: World) -> None:
     stay = await world.submitted()
     await stay.open_page()

@@ -7,7 +7,7 @@ import pytest
 from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
 from domain.decisions import Verdict
 from tests.workflows.hotels import TOTAL_MINOR
-from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, REFUND, refuse
+from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, READ_PAGE, REFUND, refuse
 from tests.workflows.reservation import Reservation
 from tests.workflows.world import World
 
@@ -215,6 +215,52 @@ async def test_cancellation_whose_page_cannot_be_closed_is_carried_out_by_retry(
     assert (await stay.retry()).verdict is Verdict.SETTLED
     await world.settle()
     assert await stay.status() is Status.CANCELLED
+
+
+async def test_stripe_that_refuses_to_tell_about_the_page_is_called_for_once_and_asked_on(
+    world: World,
+) -> None:
+    """Our key was taken away while the guest paid; nobody would see it otherwise."""
+    stay = await world.submitted(payment_poll_s=600)
+    await stay.open_page()
+    await stay.pay()
+    await world.postman.lose()
+    world.postman.on_strike = True
+    await refuse(world, READ_PAGE, times=None)
+    await world.advance(minutes=35)
+    assert await stay.events() == [Event.ATTENTION_NEEDED]
+
+    await world.stand_ins.heal()
+    await world.advance(minutes=11)
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert not await _asks_for_person(stay)
+
+
+async def test_retry_of_what_stripe_refuses_to_tell_says_that_a_person_is_needed(world: World) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    await refuse(world, READ_PAGE)
+    assert (await stay.retry()).verdict is Verdict.NEEDS_ATTENTION
+    await world.settle()
+    assert await _asks_for_person(stay)
+
+
+async def test_event_stripe_refuses_to_tell_about_does_not_keep_the_page_from_being_asked_about(
+    world: World,
+) -> None:
+    stay = await world.submitted(payment_poll_s=600)
+    await stay.open_page()
+    await stay.pay()
+    [event] = [e for e in await world.postman.collect() if e["type"].endswith("capturable_updated")]
+    await world.postman.lose()
+    world.postman.on_strike = True
+    unknown = event["data"]["object"] | {"id": "pi_nobody_knows"}
+    await world.postman.bring(event | {"data": {"object": unknown}}, "evt_about_nothing")
+    await world.settle()
+    assert not await _asks_for_person(stay), "that says nothing about the booking's own page"
+
+    await world.advance(minutes=11)
+    assert await stay.status() is Status.PENDING_APPROVAL
 
 
 async def test_window_whose_page_cannot_be_closed_is_ended_an_hour_later(world: World) -> None:
