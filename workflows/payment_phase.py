@@ -59,6 +59,8 @@ class PaymentPhase:
         self._unread: PaymentNews | None = None
         self._refused = False
         self._cancelling: DecisionAsked | None = None
+        self._cancel_at: datetime | None = None
+        self._to_return: list[str] = []
         self._closing = False
         self.payment: Payment | None = None
         self.deadline: DecisionDeadline | None = None
@@ -74,12 +76,16 @@ class PaymentPhase:
                 await self._stuck(str(stuck))
 
     def _due(self) -> datetime:
+        if self._cancel_at is not None:
+            return self._cancel_at
         if self._session is None and self._unread is None:
             return self.closes_at
         return min(self.closes_at, self._look_at)
 
     async def _deal_with(self, item: Item | None) -> None:
         match item:
+            case None if self._cancel_at is not None:
+                await self._cancel()
             case None if workflow.now() >= self.closes_at:
                 await self._close()
             case None:
@@ -145,6 +151,10 @@ class PaymentPhase:
             if own_page or not workflow.patched("strays-leave-the-page"):
                 self._session = None
             return
+        if self._cancellation_stands():
+            self._to_return.append(payment.payment_intent_id)
+            await self._cancel()
+            return
         authorized_at, deadline = self._note_hold(payment)
         await self._story.record(
             Event.AUTHORIZED,
@@ -202,7 +212,7 @@ class PaymentPhase:
         if self._session is None:
             return False
         payment = await self._till.look(self._session.session_id, None)
-        if payment.session_open:
+        if payment.session_open and self._cancelling is None:
             item.answer.set_result(_answer(self._session, created=False))
             return True
         await self._take(payment, own_page=True)
@@ -234,7 +244,11 @@ class PaymentPhase:
         self._story.wait_for("Stripe to close the payment page")
         if self._session is not None:
             await self._take(await self._till.expire_session(self._session.session_id), own_page=True)
-        if self._story.status is Status.PENDING_PAYMENT:
+        if self._story.status is not Status.PENDING_PAYMENT:
+            return
+        if self._cancellation_stands():
+            await self._cancel()
+        else:
             await self._story.record(Event.PAYMENT_WINDOW_CLOSED)
 
     async def _decide(self, item: DecisionAsked) -> None:
@@ -247,21 +261,30 @@ class PaymentPhase:
             self._desk.settle(item.command, Verdict.IN_PROGRESS)
         else:
             self._cancelling = item
-            await self._cancel(item)
+            await self._cancel()
 
-    async def _cancel(self, item: DecisionAsked) -> None:
-        facts: dict[str, Any] = {}
+    def _cancellation_stands(self) -> bool:
+        """Whether the guest has cancelled, was told that this is safe, and nothing else may happen any more."""
+        # Asked only where the booking would leave this phase otherwise: one that is open now is spared as well.
+        return self._cancelling is not None and workflow.patched("cancellation-stands")
+
+    async def _cancel(self) -> None:
+        """Carry the guest's cancellation out: close the page, give back what is held, end."""
+        assert self._cancelling is not None, "somebody has cancelled"
         if self._session is not None:
             payment = await self._till.expire_session(self._session.session_id)
             if payment.status in _HELD and payment.payment_intent_id is not None:
-                payment = await give_back(self._till, payment.payment_intent_id)
-                facts = {
-                    "payment_intent_id": payment.payment_intent_id,
-                    "amount_captured_minor": payment.amount_received_minor,
-                    "amount_refunded_minor": payment.amount_refunded_minor,
-                }
-        await self._story.record(Event.CANCELLED_BY_GUEST, command=item.command, **facts)
-        self._desk.settled(item.command.command_id)
+                self._to_return.append(payment.payment_intent_id)
+        facts: dict[str, Any] = {}
+        for payment_intent_id in dict.fromkeys(self._to_return):
+            payment = await give_back(self._till, payment_intent_id)
+            facts = {
+                "payment_intent_id": payment.payment_intent_id,
+                "amount_captured_minor": payment.amount_received_minor,
+                "amount_refunded_minor": payment.amount_refunded_minor,
+            }
+        await self._story.record(Event.CANCELLED_BY_GUEST, command=self._cancelling.command, **facts)
+        self._desk.settled(self._cancelling.command.command_id)
 
     # --- when Stripe will not have it ---
 
@@ -269,6 +292,8 @@ class PaymentPhase:
         """Ask for a person, and try the end again later: the session lapses by itself meanwhile."""
         if self._cancelling is not None:
             self._desk.settle(self._cancelling.command, Verdict.NEEDS_ATTENTION)
+            if workflow.patched("cancellation-is-tried-again"):
+                self._cancel_at = workflow.now() + options.PARKED_RECHECK
         self.closes_at = max(self.closes_at, workflow.now() + options.PARKED_RECHECK)
         await self._story.ask_for_person(reason)
 
@@ -276,7 +301,7 @@ class PaymentPhase:
         before = self._story.version
         try:
             if self._cancelling is not None:
-                await self._cancel(self._cancelling)
+                await self._cancel()
             elif self._closing:
                 await self._close()
             else:

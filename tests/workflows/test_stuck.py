@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
 import pytest
 
 from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
@@ -210,11 +213,91 @@ async def test_cancellation_whose_page_cannot_be_closed_is_carried_out_by_retry(
     await world.settle()  # who asked is answered first, the flag is written then
     assert await stay.status() is Status.PENDING_PAYMENT
     assert await _asks_for_person(stay)
-    assert not (await stay.open_page()).created, "the page that is open may still be paid on"
+    assert not (await stay.open_page()).payable, "whoever has cancelled is not asked to pay"
 
     assert (await stay.retry()).verdict is Verdict.SETTLED
     await world.settle()
     assert await stay.status() is Status.CANCELLED
+
+
+async def _returns(_world: World, stay: Reservation) -> None:
+    await stay.come_back()
+
+
+async def _wants_to_pay(_world: World, stay: Reservation) -> None:
+    assert not (await stay.open_page()).payable
+
+
+async def _hears(world: World, _stay: Reservation) -> None:
+    await world.postman.deliver()
+
+
+async def _waits(world: World, _stay: Reservation) -> None:
+    world.postman.on_strike = True
+    await world.advance(minutes=61)
+
+
+@pytest.mark.parametrize("refused", [READ_PAGE, CANCEL])
+@pytest.mark.parametrize("find", [_returns, _wants_to_pay, _hears, _waits])
+async def test_hold_found_after_a_cancellation_got_stuck_goes_back(
+    world: World, find: Callable[[World, Reservation], Awaitable[None]], refused: str
+) -> None:
+    """They paid unheard, and cancelled while Stripe took nothing from us."""
+    stay = await world.submitted()
+    await stay.open_page()
+    await stay.pay()
+    await refuse(world, refused)
+    cancel = await stay.send(Decision.CANCEL, ActorKind.GUEST)
+    assert (await stay.outcome(cancel)).verdict is Verdict.NEEDS_ATTENTION
+
+    await find(world, stay)
+    await world.settle()
+
+    assert await stay.events() == [Event.ATTENTION_NEEDED, Event.CANCELLED_BY_GUEST]
+    assert await stay.money() == RELEASED
+    assert await stay.verdict(cancel) == Verdict.SETTLED
+
+
+async def test_hold_on_another_page_found_after_a_cancellation_got_stuck_goes_back(world: World) -> None:
+    """Its release is refused at first, and it is on no page that is known here: it is not forgotten."""
+    stay = await world.submitted()
+    await stay.open_page()
+    await refuse(world, EXPIRE)
+    assert (await stay.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    await stay.fill_in(await stay.unnoted_page())
+    await refuse(world, CANCEL)
+    await world.postman.deliver("payment_intent.amount_capturable_updated")
+    await world.postman.lose()
+    await world.settle()
+    assert await stay.money() == HELD
+
+    await _waits(world, stay)
+    assert await stay.status() is Status.CANCELLED
+    assert await stay.money() == RELEASED
+    assert [page["status"] for page in (await stay.ledger())["sessions"]].count("open") == 0
+
+
+async def test_stuck_cancellation_is_tried_again_within_the_hour(world: World) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    await refuse(world, EXPIRE)
+    assert (await stay.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await stay.cancel()).verdict is Verdict.IN_PROGRESS
+    await world.advance(minutes=61)
+    assert await stay.status() is Status.CANCELLED
+    assert not await _asks_for_person(stay)
+
+
+async def test_cancellation_that_stays_stuck_is_no_expiry_when_the_window_ends(world: World) -> None:
+    stay = await world.submitted(payment_window_s=2 * 3600)
+    await stay.open_page()
+    await refuse(world, EXPIRE, times=None)
+    assert (await stay.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    await world.advance(minutes=110)
+    assert await stay.status() is Status.PENDING_PAYMENT
+    await world.advance_to(await world.now() + timedelta(minutes=75))
+    assert await stay.status() is Status.CANCELLED
+    assert (await stay.told())[-1] == f"Booking Cancelled - {stay.booking_id}"
 
 
 async def test_stripe_that_refuses_to_tell_about_the_page_is_called_for_once_and_asked_on(
