@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.booking import Decision
-from tests.workflows.refusals import CAPTURE, REFUND, refuse
+from tests.workflows.hotels import TOTAL_MINOR
+from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, READ_PAGE, REFUND, refuse
 from tests.workflows.reservation import Reservation
 from tests.workflows.world import World
 
@@ -87,6 +88,58 @@ async def _disputed(world: World) -> Reservation:
     return stay
 
 
+async def _stuck_before_paying(world: World) -> Reservation:
+    stay = await world.submitted()
+    await stay.open_page()
+    await refuse(world, EXPIRE)
+    await stay.cancel()
+    await world.settle()
+    return stay
+
+
+async def _paid_after_stuck_cancellation(world: World) -> Reservation:
+    stay = await _stuck_before_paying(world)
+    await stay.come_back()
+    await stay.open_page()
+    await stay.pay()
+    await world.postman.deliver()
+    return stay
+
+
+async def _stuck_while_held(world: World) -> Reservation:
+    stay = await world.held()
+    await refuse(world, CANCEL)
+    await stay.cancel()
+    await world.settle()
+    return stay
+
+
+async def _approved_after_stuck_cancellation(world: World) -> Reservation:
+    stay = await _stuck_while_held(world)
+    await stay.approve()
+    return stay
+
+
+async def _paid_beside_the_page(world: World) -> Reservation:
+    """Somebody pays a wrong amount elsewhere, and nobody pays on the booking's own page."""
+    stay = await world.submitted()
+    await stay.open_page()
+    await stay.fill_in(await stay.unnoted_page(amount_minor=TOTAL_MINOR - 1))
+    await world.postman.deliver()
+    return stay
+
+
+async def _page_not_told_about(world: World) -> Reservation:
+    """Stripe refuses once to say what became of the page; the guest pays later."""
+    stay = await world.submitted(payment_poll_s=1800)
+    await stay.open_page()
+    await refuse(world, READ_PAGE)
+    await world.advance(minutes=65)
+    await stay.pay()
+    await world.postman.deliver()
+    return stay
+
+
 async def _unpaid(world: World) -> Reservation:
     stay = await world.submitted()
     await stay.open_page()
@@ -107,5 +160,12 @@ TALES: Final = (
     Tale("capture failed once at Stripe", _stored_failure),
     Tale("refunded in part in the Dashboard", _refunded_in_the_dashboard),
     Tale("disputed after confirmation", _disputed),
+    Tale("cancellation stuck before paying", _stuck_before_paying),
+    Tale("cancellation stuck before paying and paid", _paid_after_stuck_cancellation),
+    Tale("cancellation stuck while held", _stuck_while_held),
+    Tale("cancellation stuck while held and approved", _approved_after_stuck_cancellation),
+    Tale("paid beside the page", _paid_beside_the_page),
+    Tale("page not told about", _page_not_told_about),
     *OPEN,
 )
+"""Histories that begin with `former` tell the same as a former version of the workflow let it happen."""
