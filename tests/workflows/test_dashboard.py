@@ -219,6 +219,53 @@ async def test_refund_of_a_cancelled_booking_that_fails_at_the_bank_asks_for_a_p
     world.excused = "M3"  # which the bank has broken
 
 
+async def _late_money_returned(world: World) -> Reservation:
+    """An expired booking whose guest paid too late; somebody captured that, and it was refunded."""
+    stay = await world.submitted(payment_window_s=3600)
+    await world.advance(minutes=61)
+    assert await stay.status() is Status.EXPIRED
+    await stay.fill_in(await stay.unnoted_page())
+    await stay.dashboard("capture")
+    await _heard(world)
+    assert await stay.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
+    return stay
+
+
+async def test_refund_of_late_money_that_fails_at_the_bank_asks_for_a_person(world: World) -> None:
+    """Stripe answers the same refund from memory for a day; that is no proof that anything went back."""
+    stay = await _late_money_returned(world)
+    [made] = (await stay.ledger())["refunds"]
+
+    await world.stripe.ask("POST", f"/_sandbox/dashboard/refunds/{made['id']}/fail", json={})
+    await _heard(world)
+
+    row = await stay.row()
+    assert (row.status, row.needs_attention) == (Status.EXPIRED, "The refund did not go through.")
+    assert (await stay.events())[1:] == [Event.STRAY_PAYMENT_RETURNED, Event.ATTENTION_NEEDED]
+    assert await stay.money() == ("succeeded", TOTAL_MINOR, 0)
+    assert (await stay.staff_told())[-1] == f"Attention needed - {stay.booking_id}"
+
+    await stay.dashboard("refund")
+    await world.retry_stray()
+    await _heard(world)
+    assert (await stay.row()).needs_attention is None
+    assert Event.STRAY_PAYMENT_RETURNED not in (await stay.events())[2:]
+
+
+async def test_refund_of_late_money_that_failed_is_made_anew_a_day_later(world: World) -> None:
+    stay = await _late_money_returned(world)
+    [made] = (await stay.ledger())["refunds"]
+    await world.stripe.ask("POST", f"/_sandbox/dashboard/refunds/{made['id']}/fail", json={})
+    await _heard(world)
+
+    await world.advance(hours=25)
+    await world.retry_stray()
+    await _heard(world)
+
+    assert await stay.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
+    assert (await stay.row()).needs_attention is None
+
+
 async def test_cancellation_of_a_disputed_stay_asks_for_a_person(world: World) -> None:
     stay = await world.confirmed()
     await stay.dispute()
