@@ -20,6 +20,9 @@ from domain.messages import PaymentStatus
 GRACE: Final = timedelta(minutes=15)
 """How long after its time was over a booking may take before it counts as overdue."""
 
+_TAKES_UP: Final = frozenset({Remedy.TELL, Remedy.RESUME})
+"""What sets a workflow to work on a booking. It must be the only one: each counts on the row's version."""
+
 _BEFORE_ANY_HOLD: Final = frozenset({Status.DRAFT, Status.PENDING_PAYMENT})
 
 _HOLD: Final = "payment_intent.amount_capturable_updated"
@@ -48,11 +51,11 @@ def compare(booked: Booked, seen: Seen, now: datetime) -> list[Finding]:
 
 def _unless_under_way(finding: Finding, booked: Booked, seen: Seen) -> Finding | None:
     """Leave alone what a workflow is settling already, and leave to people what waits for them."""
-    if finding.remedy is not Remedy.TELL:
+    if finding.remedy not in _TAKES_UP:
         return finding
     seeing_off = seen.workflow is WorkflowState.RUNNING and booked.status in ENDED
     if booked.needs_attention and (seen.strays or seeing_off):
-        detail = f"{finding.detail}; its workflow waits for `booking retry`"
+        detail = f"{finding.detail}; the workflow that settles its money waits for `booking retry`"
         return replace(finding, remedy=Remedy.REPORT, detail=detail)
     return None if seen.strays else finding
 
