@@ -118,22 +118,16 @@ class Remedies:
             return _MOVED_ON
         await self._start_booking(self._client, terms, self._task_queue, after_loss=True)
         # What the lost workflow was asked for and had not carried out was promised to be safe.
-        left = [asked for asked in booked.open_decisions if not await self._ask_again(asked, booked, terms)]
-        if not left:
-            return _HEALED
-        note = "it has a workflow again, but was cancelled while that was free and the request got lost"
-        return Treated(Outcome.LEFT, note)
+        for asked in booked.open_decisions:
+            await self._ask_again(asked, booked)
+        return _HEALED
 
-    async def _ask_again(self, asked: AskedDecision, booked: Booked, terms: BookingTerms) -> bool:
-        """Send a decision to the workflow that took over; not one that would cost its guest more by now."""
-        was_free = asked.asked_at < terms.free_cancel_until <= utc_now()
-        late_fee = booked.status is Status.CONFIRMED and terms.late_cancel_fee_percent > 0
-        if asked.decision is Decision.CANCEL and late_fee and was_free:
-            return False
+    async def _ask_again(self, asked: AskedDecision, booked: Booked) -> None:
+        """Send a decision to the workflow that took over; a cancellation costs what it did when it was asked for."""
         async with self._database.transaction() as db:
             found = await command_with_staff(db, asked.command_id)
         if found is None:
-            return True
+            return
         row, staff_id = found
         by_guest = row.actor == ActorKind.GUEST
         command = Command(
@@ -141,9 +135,9 @@ class Remedies:
             actor=ActorKind.GUEST if by_guest else ActorKind.STAFF,
             staff_id=staff_id,
             reason_code=ReasonCode(row.reason_code) if row.reason_code else None,
+            asked_at=row.created_at,
         )
         await self._client.get_workflow_handle(workflow_id(booked.booking_id)).signal(asked.decision, command)
-        return True
 
     async def _tell(self, finding: Finding, booked: Booked, run_id: str) -> Treated:
         async with self._database.transaction() as db:

@@ -76,15 +76,15 @@ async def decide(services: Services, found: Found, asked: Asked) -> Response:
     verdict = _by_row(found, asked)
     if verdict is not None:
         return await _tell(services, found, verdict)
-    command_id = await _keep(services, found, asked)
+    command = await _keep(services, found, asked)
     try:
-        await send_decision(services, found.booking.booking_id, asked.decision, _signal(command_id, asked))
+        await send_decision(services, found.booking.booking_id, asked.decision, command)
     except WorkflowGoneError:
-        return await _too_late_to_ask(services, found, asked, command_id)
+        return await _too_late_to_ask(services, found, asked, command.command_id)
     except ProblemError as error:
-        await _close(services, command_id, _NOT_SENT)
+        await _close(services, command.command_id, _NOT_SENT)
         raise unavailable(error.code, _UNCERTAIN) from error
-    return await _await(services, found, asked, command_id)
+    return await _await(services, found, asked, command.command_id)
 
 
 def _by_row(found: Found, asked: Asked, *, workflow_gone: bool = False) -> Verdict | None:
@@ -98,27 +98,28 @@ def _by_row(found: Found, asked: Asked, *, workflow_gone: bool = False) -> Verdi
     return None
 
 
-async def _keep(services: Services, found: Found, asked: Asked) -> str:
-    command = BookingCommand(
+async def _keep(services: Services, found: Found, asked: Asked) -> Command:
+    """Keep a decision in the books; what is signalled of it names the same moment."""
+    asked_at = utc_now()
+    command = Command(
         command_id=new_command_id(),
+        actor=asked.actor,
+        staff_id=asked.staff.id if asked.staff else None,
+        reason_code=asked.reason_code,
+        asked_at=asked_at,
+    )
+    row = BookingCommand(
+        command_id=command.command_id,
         booking_id=found.booking.booking_id,
         kind=asked.decision,
         actor=asked.staff.email if asked.staff else ActorKind.GUEST,
         reason_code=asked.reason_code,
         reason_note=asked.reason_note,
+        created_at=asked_at,
     )
     async with transaction(services.database) as db:
-        await open_command(db, command)
-    return command.command_id
-
-
-def _signal(command_id: str, asked: Asked) -> Command:
-    return Command(
-        command_id=command_id,
-        actor=asked.actor,
-        staff_id=asked.staff.id if asked.staff else None,
-        reason_code=asked.reason_code,
-    )
+        await open_command(db, row)
+    return command
 
 
 async def _close(services: Services, command_id: str, verdict: str) -> None:

@@ -97,12 +97,17 @@ class PaymentNews:
 
 @dataclass(frozen=True)
 class Command:
-    """A person's decision. Its note, if any, is kept in the database under `command_id`."""
+    """A person's decision. Its note, if any, is kept in the database under `command_id`.
+
+    Args:
+        asked_at: when it was asked for, by the clock of the API that took it; None from before that was said.
+    """
 
     command_id: str = ""
     actor: ActorKind = ActorKind.STAFF
     staff_id: int | None = None
     reason_code: ReasonCode | None = None
+    asked_at: datetime | None = None
 
 
 # --- updates and queries -----------------------------------------------------------------------------

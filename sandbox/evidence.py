@@ -69,6 +69,7 @@ class Booked:
     Args:
         private: texts about the guest, and notes, that must never leave the product's own database.
         policy: None where it is not known; then any fee is believed that the ledger confirms.
+        cancel_asked_at: when the cancellation was asked for that was carried out; None where that is not known.
     """
 
     booking_id: str
@@ -88,6 +89,7 @@ class Booked:
     private: tuple[str, ...]
     timeline: tuple[Step, ...]
     policy: Policy | None = None
+    cancel_asked_at: datetime | None = None
 
     def has_been(self, status: str) -> bool:
         """Whether the booking ever was in `status`."""
@@ -178,7 +180,9 @@ def _moment(written: str | None) -> datetime | None:
 _BOOKINGS = """
     SELECT b.*, h.slug, h.timezone,
         (SELECT c.kind FROM booking_command c WHERE c.booking_id = b.booking_id AND c.closed_at IS NULL
-            AND c.kind IN ('approve', 'decline', 'cancel') ORDER BY c.created_at LIMIT 1) AS pending
+            AND c.kind IN ('approve', 'decline', 'cancel') ORDER BY c.created_at LIMIT 1) AS pending,
+        (SELECT min(c.created_at) FROM booking_command c WHERE c.booking_id = b.booking_id
+            AND c.kind = 'cancel' AND c.verdict = 'settled') AS cancel_asked_at
     FROM booking b JOIN hotel h ON h.id = b.hotel_id ORDER BY b.id
 """
 _STEPS = "SELECT * FROM booking_timeline ORDER BY booking_id, version"
@@ -234,6 +238,7 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[Step]) -> Booked:
         private=tuple(row[name] for name in private if row[name]),
         timeline=tuple(timeline),
         policy=Policy(row["free_cancel_days"], row["late_cancel_fee_percent"], row["timezone"]),
+        cancel_asked_at=row["cancel_asked_at"],
     )
 
 

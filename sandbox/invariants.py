@@ -201,7 +201,9 @@ def _fee(money: Money, booking: Booked) -> int:
     if booking.policy is None:
         return money.kept_minor
     cancelled = next(step for step in booking.timeline if step.to == "CANCELLED")
-    return booking.policy.fee_minor(booking.amount_minor, booking.check_in, cancelled.at)
+    # The fee is the one of the moment in which it was asked for, which may have had to wait for a worker.
+    asked_at = min(booking.cancel_asked_at or cancelled.at, cancelled.at)
+    return booking.policy.fee_minor(booking.amount_minor, booking.check_in, asked_at)
 
 
 def _answers_stand(case: _Case) -> Found:

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.booking import Decision, Status, cancellation_event
     from domain.cancellation import refund_due
     from domain.decisions import Verdict, judge
-    from domain.messages import BookingTerms, PaymentNews, SessionAnswer
+    from domain.messages import BookingTerms, Command, PaymentNews, SessionAnswer
     from domain.money import Money
     from workflows.items import (
         CheckAsked,
@@ -84,20 +84,21 @@ class StayPhase:
     # --- cancellation ---
 
     async def _decide(self, asked: DecisionAsked) -> None:
+        asked_at = _asked_at(asked.command)
         verdict = judge(
             asked.decision,
             asked.command.actor,
             self._story.status,
             self._story.reason_code,
-            checked_in=self._checked_in(),
+            checked_in=asked_at >= self._terms.check_in_at,
         )
         if verdict is not None:
             self._desk.settle(asked.command, verdict)
         elif self._parked is not None:
             self._desk.settle(asked.command, Verdict.IN_PROGRESS)
         else:
-            # What goes back depends on when the guest asked, not on when Stripe could be reached.
-            await self._cancel(asked, workflow.now())
+            # What goes back depends on when the guest asked, not on when a worker or Stripe could be reached.
+            await self._cancel(asked, asked_at)
 
     async def _cancel(self, asked: DecisionAsked, asked_at: datetime) -> None:
         self._desk.deciding = Decision.CANCEL
@@ -173,3 +174,11 @@ class StayPhase:
                 self._desk.settle(asked.command, Verdict.ALREADY_DECIDED)
                 return
         await self._cancel(asked, asked_at)
+
+
+def _asked_at(command: Command) -> datetime:
+    """When a person asked, by the API's clock; that may be a little fast, and nobody asks in the future."""
+    now = workflow.now()
+    if command.asked_at is None or not workflow.patched("cancelled-when-asked"):
+        return now
+    return min(command.asked_at, now)

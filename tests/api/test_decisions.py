@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+from temporalio.converter import DataConverter
 
 from domain.identifiers import workflow_id
+from domain.messages import Command
 from domain.roles import Role
 from sandbox.people import Guest
 from tests.api.hotels import Hotel, open_hotel
@@ -152,6 +154,20 @@ async def test_the_guest_cancels_a_confirmed_stay(stack: Stack) -> None:
     assert settled(await late.cancel())["amount_refunded"] == "105.00"
     assert await money(inn, early) == ("succeeded", 15000, 15000, 1)
     assert await money(inn, late) == ("succeeded", 15000, 10500, 1)
+
+
+async def test_the_moment_of_asking_goes_with_a_decision(hotel: Hotel) -> None:
+    """What a cancellation costs is counted from it, whenever a worker comes to it."""
+    guest = await hotel.held()
+    settled(await guest.cancel())
+    [kept] = await commands_of(hotel.stack, guest.booking_id)
+    handle = hotel.stack.temporal.get_workflow_handle(workflow_id(guest.booking_id))
+    signals = [
+        event.workflow_execution_signaled_event_attributes async for event in handle.fetch_history_events()
+    ]
+    [asked] = [signal for signal in signals if signal.signal_name == "cancel"]
+    [command] = await DataConverter.default.decode(asked.input.payloads, [Command])
+    assert (command.command_id, command.asked_at) == (kept.command_id, kept.created_at)
 
 
 async def test_a_stay_in_the_far_future(hotel: Hotel) -> None:

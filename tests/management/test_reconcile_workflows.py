@@ -12,7 +12,7 @@ from temporalio.client import WorkflowExecutionStatus
 from typer.testing import Result
 
 from activities.delivery import hand_on
-from domain.booking import Decision, Status
+from domain.booking import ActorKind, Decision, Status
 from domain.decisions import Verdict
 from domain.findings import Kind, Outcome, Remedy
 from domain.reconciliation_run import Tally
@@ -32,6 +32,8 @@ class Lost:
     Args:
         approved: with an approval that was signalled and not carried out.
         command_id: that approval.
+        freed: with a cancellation that was kept when it was free, and not carried out.
+        freed_command_id: that cancellation.
         paying: its guest has paid, and the event has come.
         told: what became of the event before reconciliation.
         again: treated in the last three runs.
@@ -42,6 +44,8 @@ class Lost:
     approved: Stay
     command_id: str
     confirmed: Stay
+    freed: Stay
+    freed_command_id: str
     paying: Stay
     told: str | None
     again: Stay
@@ -98,17 +102,24 @@ async def lost(shared_office: Office) -> Lost:
     approved, confirmed = await office.held(), await office.confirmed()
     paying, told = await _lost_with_an_event(office)
     again = await _lost_again(office)
+    freed = await office.confirmed(check_in_days=2)
+    # Free of charge when it was asked for, and not any more by now.
+    two_days_ago = utc_now() - timedelta(days=2)
+    freed_command_id = await freed.keep(Decision.CANCEL, ActorKind.GUEST, created_at=two_days_ago)
     await office.stop_worker()
     command_id = await approved.send(Decision.APPROVE)
     await approved.lose_workflow()
     await confirmed.lose_workflow()
+    await freed.lose_workflow()
     office.start_worker()
     dry = await office.run("reconcile", "--dry-run")
     after_dry = (await confirmed.handle.describe()).status
     tally = await office.client.execute_workflow(
         ReconcileWorkflow.run, id="reconcile-test", task_queue=office.settings.temporal_task_queue
     )
-    return Lost(approved, command_id, confirmed, paying, told, again, dry, after_dry, tally)
+    return Lost(
+        approved, command_id, confirmed, freed, freed_command_id, paying, told, again, dry, after_dry, tally
+    )
 
 
 async def test_a_dry_run_says_what_would_be_done_and_touches_nothing(lost: Lost) -> None:
@@ -120,7 +131,7 @@ async def test_a_dry_run_says_what_would_be_done_and_touches_nothing(lost: Lost)
 
 async def test_the_workflows_run_is_on_record(shared_office: Office, lost: Lost) -> None:
     assert lost.tally.complete
-    assert lost.tally.bookings == 4
+    assert lost.tally.bookings == 5
     async with shared_office.database.transaction() as db:
         query = select(ReconciliationRun).where(col(ReconciliationRun.finished_at).is_not(None))
         run = (await db.scalars(query.order_by(col(ReconciliationRun.started_at).desc()).limit(1))).one()
@@ -139,6 +150,13 @@ async def test_the_new_workflow_hears_what_the_lost_one_was_asked(lost: Lost) ->
     row = await stay.row()
     assert (row.status, row.decision_made_by) == ("CONFIRMED", stay.person.email)
     assert [payment["status"] for payment in await stay.payments()] == ["succeeded"]
+
+
+async def test_a_cancellation_the_lost_one_was_asked_costs_what_it_did_then(lost: Lost) -> None:
+    stay = lost.freed
+    assert (await stay.outcome(lost.freed_command_id)).verdict is Verdict.SETTLED
+    assert await stay.status() is Status.CANCELLED
+    assert [payment["refunded"] for payment in await stay.payments()] == [15000]
 
 
 async def test_a_confirmed_booking_can_be_refunded_again(lost: Lost) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -173,6 +173,17 @@ def test_money_kept_after_an_end() -> None:
     still_held = evidence(3, ledger={"payment_intents": [intent(status="requires_capture", captures=0)]})
     declined = booked(3, status="DECLINED")
     assert "M3" in broken(replace(still_held, bookings=[declined]))
+
+
+def test_fee_counts_from_the_moment_of_asking() -> None:
+    """A cancellation that was asked for while it was free costs nothing, whenever it was written."""
+    late = evidence(5)
+    assert broken(late) == set()
+    free_until = datetime(2026, 5, 2, 23, tzinfo=UTC)
+    asked_in_time = replace(late.bookings[0], cancel_asked_at=free_until - timedelta(minutes=10))
+    assert broken(replace(late, bookings=[asked_in_time])) == {"M3"}
+    asked_too_late = replace(asked_in_time, cancel_asked_at=free_until)
+    assert broken(replace(late, bookings=[asked_too_late])) == set()
 
 
 def test_deadline_passed_without_a_call_for_help() -> None:

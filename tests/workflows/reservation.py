@@ -141,12 +141,18 @@ class Reservation:
         reason_code: ReasonCode | None = None,
         note: str | None = None,
         command_id: str | None = None,
+        asked_at: datetime | None = None,
     ) -> str:
-        """Ask for a decision and return its command id; its outcome is not waited for."""
+        """Ask for a decision and return its command id; its outcome is not waited for.
+
+        Args:
+            asked_at: when the API took it, if not now.
+        """
         command_id = command_id or new_command_id()
         staff_id = None
         if actor is ActorKind.STAFF:
             staff_id = self.team.manager if decision is Decision.CANCEL else self.team.approver
+        asked_at = asked_at or await self._world.now()
         async with self._world.database.transaction() as db:
             await bookings.open_command(
                 db,
@@ -157,9 +163,10 @@ class Reservation:
                     actor=actor,
                     reason_code=reason_code,
                     reason_note=note,
+                    created_at=asked_at,
                 ),
             )
-        await self.signal(decision, command_id, actor, staff_id, reason_code)
+        await self.signal(decision, command_id, actor, staff_id, reason_code, asked_at)
         self._world.asked[command_id] = (self.booking_id, decision)
         return command_id
 

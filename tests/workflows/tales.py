@@ -63,6 +63,13 @@ async def _retried_refund(world: World) -> Reservation:
     return stay
 
 
+async def _cancelled(world: World) -> Reservation:
+    """Unlike in the path of that name, it is known when the guest asked."""
+    stay = await world.confirmed()
+    await stay.cancel()
+    return stay
+
+
 async def _stored_failure(world: World) -> Reservation:
     """Stripe keeps a 500 under the capture's key, so that the next attempt needs another one."""
     stay = await world.held()
@@ -157,6 +164,7 @@ TALES: Final = (
     Tale("approval stuck and retried", _retried_approval),
     Tale("approval stuck and resolved", _resolved_approval),
     Tale("refund stuck and retried", _retried_refund),
+    Tale("cancelled as of when it was asked", _cancelled),
     Tale("capture failed once at Stripe", _stored_failure),
     Tale("refunded in part in the Dashboard", _refunded_in_the_dashboard),
     Tale("disputed after confirmation", _disputed),

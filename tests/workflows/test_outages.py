@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from domain.booking import Decision, Event, Status
+from domain.booking import ActorKind, Decision, Event, Status
 from domain.decisions import Verdict
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.reservation import Reservation
@@ -63,6 +63,53 @@ async def test_booking_goes_on_with_another_worker(world: World) -> None:
     assert await stay.events() == [Event.AUTHORIZED, Event.APPROVED, Event.CANCELLED_BY_GUEST]
     assert await stay.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
     assert (await stay.intent())["captures"] == 1
+
+
+# --- a cancellation that waits for a worker ---
+
+A_WHILE = timedelta(minutes=10)
+
+
+async def _cancelled_late(world: World, stay: Reservation, asked_at: datetime) -> tuple[str | None, int]:
+    """A worker comes back and finds that the guest has cancelled; the verdict, and what was refunded.
+
+    The server's clock stands while a signal waits: this one is brought once the time has passed.
+    """
+    command_id = await stay.send(Decision.CANCEL, ActorKind.GUEST, asked_at=asked_at)
+    world.crew.start()
+    await world.settle()
+    return await stay.verdict(command_id), (await stay.money())[2]
+
+
+@pytest.mark.forgetful
+async def test_cancellation_costs_what_it_did_when_the_guest_asked(world: World) -> None:
+    stay = await world.confirmed()
+    limit = stay.terms.free_cancel_until
+    await world.crew.stop()
+    await world.advance_to(limit + A_WHILE)
+    assert await _cancelled_late(world, stay, limit - A_WHILE) == (Verdict.SETTLED, TOTAL_MINOR)
+    assert await stay.status() is Status.CANCELLED
+
+
+@pytest.mark.forgetful
+async def test_cancellation_that_waited_past_check_in_is_carried_out(world: World) -> None:
+    stay = await world.confirmed()
+    check_in_at = stay.terms.check_in_at
+    await world.without_worker_until(check_in_at)
+    fee = TOTAL_MINOR * 30 // 100
+    assert await _cancelled_late(world, stay, check_in_at - A_WHILE) == (Verdict.SETTLED, TOTAL_MINOR - fee)
+    assert await stay.status() is Status.CANCELLED
+    assert await stay.is_over()
+
+
+async def test_cancellation_is_never_dated_later_than_it_arrived(world: World) -> None:
+    """A fast clock of the API's makes nothing dearer."""
+    stay = await world.confirmed()
+    limit = stay.terms.free_cancel_until
+    await world.advance_to(limit - A_WHILE)
+    command_id = await stay.send(Decision.CANCEL, ActorKind.GUEST, asked_at=limit + A_WHILE)
+    assert (await stay.outcome(command_id)).verdict is Verdict.SETTLED
+    assert await stay.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
 
 
 # --- mails ---
