@@ -2,7 +2,9 @@
 
 Not part of the suite: `SEARCH_EXAMPLES=200 .venv/bin/python -m pytest tests/workflows/test_search.py -s` takes
 some seconds for each example.
-A failure prints the steps that led to it; `--hypothesis-seed=N`, with the seed that is printed, repeats a run.
+A failure prints the steps that led to it, and a `@reproduce_failure(…)` to put on `Bookings` for a while; the next run
+on the same machine tries it first. Whoever wants to repeat a whole run begins it with `--hypothesis-seed=N`: a seed of
+Hypothesis's own is not printed where a promise breaks.
 """
 
 from __future__ import annotations
