@@ -116,11 +116,12 @@ class PaymentPhase:
             await self._not_read(news, *failure(error))
             return
         self._unread, self._refused = None, False
-        own_page = news.payment_intent_id is None and self._is_about_own_page(news)
-        await self._take(payment, own_page=own_page)
+        await self._take(payment, own_page=self._is_about_own_page(news))
 
     def _is_about_own_page(self, news: PaymentNews) -> bool:
-        return self._session is not None and news.session_id == self._session.session_id
+        # An event may name our page together with a payment of which Stripe knows nothing.
+        asked = news.session_id if news.payment_intent_id is None else None
+        return self._session is not None and asked == self._session.session_id
 
     async def _not_read(self, news: PaymentNews, kind: str, text: str) -> None:
         workflow.logger.warning("payment not read: %s", text)
