@@ -44,7 +44,7 @@ class Part(StrEnum):
 def bench(
     only: Annotated[list[Part] | None, typer.Option(help="Measure this alone; may be repeated.")] = None,
     seconds: Annotated[float, typer.Option(min=2, help="How long each throughput run lasts.")] = 5,
-    waiting_bookings: Annotated[int, typer.Option(min=10, help="Bookings that wait for approval.")] = 500,
+    waiting_bookings: Annotated[int, typer.Option(min=10, help="Bookings that wait for approval.")] = 300,
     deadlines: Annotated[int, typer.Option(min=1, help="Deadlines that fall in one minute.")] = 100,
     past_bookings: Annotated[int, typer.Option(min=1000, help="Rows of past bookings.")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="Where JSON and plots go.")] = Path("bench/out"),
