@@ -21,6 +21,12 @@ from tests.workflows.wire import Wire
 _NEAR_S = 0.5
 _SKIP_PATIENCE_S = 90
 _STALLED_S = 0.7
+_BEFORE_GIVEN_UP = timedelta(milliseconds=150)
+"""How long before the server gives an attempt up the clock is locked again.
+
+The server undoes an attempt's lock as it gives it up, unless nothing is locked then: a lock of ours that comes later
+would stay for good.
+"""
 _STANDS = timedelta(seconds=2 * _STALLED_S)
 """A clock that moved no further in `_STALLED_S` runs, and does not skip."""
 
@@ -73,8 +79,9 @@ class Clock:
         """
         while not self._hung.empty():
             self._hung.get_nowait()
-        hanging = self._wire.hanging(now)
-        sleeps = {self._sleep(now, until), *(self._sleep(now, min(end, until)) for end in hanging)}
+        sleeps = {self._sleep(now, until)}
+        for end in self._wire.hanging(now):
+            sleeps.add(await self._sleep_beside(end, until))
         deadline = time.monotonic() + _SKIP_PATIENCE_S
         seen, attempts = now, len(self._wire.attempts)
         while sleeps:
@@ -90,7 +97,7 @@ class Clock:
                     # The server holds the lock of an attempt that it has given up: one more call undoes it.
                     sleeps.add(self._sleep(seen, until))
             if news.done():
-                sleeps.add(self._sleep(await self.now(), min(news.result(), until)))
+                sleeps.add(await self._sleep_beside(news.result(), until))
             news.cancel()
             for sleep in {sleep for sleep in sleeps if sleep.done()}:
                 sleeps.remove(sleep)
@@ -100,6 +107,10 @@ class Clock:
                 f"{self._wire.hanging(await self.now())} hang"
             )
         self._wire.hanging(await self.now())
+
+    async def _sleep_beside(self, end: datetime, until: datetime) -> asyncio.Task[None]:
+        """Unlock what an attempt locks that hangs until `end`."""
+        return self._sleep(await self.now(), min(end - _BEFORE_GIVEN_UP, until))
 
     def _sleep(self, now: datetime, until: datetime) -> asyncio.Task[None]:
         duration = Duration()

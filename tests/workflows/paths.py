@@ -125,6 +125,47 @@ async def _cancel_confirmed(world: World, stays: Stays) -> None:
     await _decided(world, stays, Decision.CANCEL, ActorKind.GUEST)
 
 
+async def _staff_cancel(world: World, stays: Stays) -> None:
+    await _approve(world, stays)
+    await _decided(world, stays, Decision.CANCEL)
+
+
+async def _decide_twice(world: World, stays: Stays) -> None:
+    """The second decision is refused, and its command closed."""
+    await _approve(world, stays)
+    await _decided(world, stays, Decision.DECLINE)
+
+
+async def _refund_outside(world: World, stays: Stays) -> None:
+    await _approve(world, stays)
+    await _each(stays, lambda stay: stay.dashboard("refund", {"amount": 5000}))
+
+
+async def _dispute(world: World, stays: Stays) -> None:
+    await _approve(world, stays)
+    await _each(stays, lambda stay: stay.dispute())
+
+
+async def _pay_too_late(world: World, stays: Stays) -> None:
+    """A page that nobody noted is filled in when the booking has ended: a workflow beside it gives the hold back."""
+    pages = [await stay.unnoted_page() for stay in stays]
+    await world.advance(hours=3)
+    await _fill_in(stays, pages)
+
+
+async def _pay_twice(world: World, stays: Stays) -> None:
+    await _held(world, stays)
+    await _fill_in(stays, [await stay.unnoted_page() for stay in stays])
+
+
+async def _pay_wrong_amount(_world: World, stays: Stays) -> None:
+    await _fill_in(stays, [await stay.unnoted_page(amount_minor=100) for stay in stays])
+
+
+async def _fill_in(stays: Stays, pages: Sequence[str]) -> None:
+    await asyncio.gather(*(stay.fill_in(page) for stay, page in zip(stays, pages, strict=True)))
+
+
 async def _expire(world: World, stays: Stays) -> None:
     await _pages(world, stays)
     await world.advance(hours=3)
@@ -175,4 +216,11 @@ PATHS = (
     _path("captured in part in the Dashboard", _capture_part_outside, Status.DECLINED),
     _path("cancelled in the Dashboard", _cancel_outside, Status.DECLINED),
     _path("paid while no webhook arrives", _pay_late, Status.PENDING_APPROVAL, payment_window_s=2 * 3600),
+    _path("staff cancel after confirmation", _staff_cancel, Status.CANCELLED),
+    _path("declined after it was approved", _decide_twice, Status.CONFIRMED),
+    _path("refunded in part in the Dashboard", _refund_outside, Status.CONFIRMED),
+    _path("disputed", _dispute, Status.CONFIRMED),
+    _path("paid after the window", _pay_too_late, Status.EXPIRED, payment_window_s=2 * 3600),
+    _path("paid twice", _pay_twice, Status.PENDING_APPROVAL),
+    _path("paid the wrong amount", _pay_wrong_amount, Status.PENDING_PAYMENT, payment_window_s=86400),
 )

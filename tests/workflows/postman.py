@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from activities.delivery import hand_on
 from domain.identifiers import stray_workflow_id
@@ -95,13 +96,22 @@ class Postman:
         self.delivered.append(kept.event_id)
         if not is_new:
             return "a duplicate"
-        subject = kept.payment_intent_id or kept.session_id or "unknown"
-        self.stray_workflows.append(stray_workflow_id(subject, kept.event_id))
-        return await hand_on(self._database, self._client, self._task_queue, kept)
+        nobody_told = await hand_on(self._database, self._client, self._task_queue, kept)
+        stray = stray_workflow_id(kept.payment_intent_id or kept.session_id or "unknown", kept.event_id)
+        if await self._is_started(stray):
+            self.stray_workflows.append(stray)
+        return nobody_told
 
     async def signal_again(self, event: Json) -> None:
         """Signal an event once more although it was processed, as a crash before the mark would."""
         await hand_on(self._database, self._client, self._task_queue, _kept(event, event["id"]))
+
+    async def _is_started(self, id_: str) -> bool:
+        try:
+            await self._client.get_workflow_handle(id_).describe()
+        except RPCError:
+            return False
+        return True
 
     def _is_ours(self, event: Json) -> bool:
         subject = subject_of(event["data"]["object"])

@@ -57,6 +57,10 @@ class Theatre:
         if stay.payment_url is not None:
             await stay.pay(card, hold_s=hold_s)
 
+    async def pay_beside(self, stay: Reservation, **page: Any) -> None:
+        """Fill in a page nobody here noted: a hold that comes too late, as well, or is not what it should be."""
+        await stay.fill_in(await stay.unnoted_page(**page))
+
     async def ask_stripe(self, stay: Reservation) -> None:
         """The guest comes back from the payment page."""
         self._begin(stay.come_back())
@@ -79,6 +83,14 @@ class Theatre:
         for intent in (await stay.ledger())["payment_intents"]:
             path = f"/_sandbox/dashboard/payment_intents/{intent['id']}/{action}"
             await self.world.http.post(self.world.stripe.url + path, json=body or {})
+
+    async def dispute(self, stay: Reservation, *, won: bool | None) -> None:
+        """The cardholder disputes what was captured; the bank decides, or takes its time."""
+        for intent in (await stay.ledger())["payment_intents"]:
+            path = f"{self.world.stripe.url}/_sandbox/dashboard/charges/{intent['charge']}/dispute"
+            await self.world.http.post(path, json={})
+            if won is not None:
+                await self.world.http.post(f"{path}/close", json={"won": won})
 
     async def deliver(self, match: str, *, backwards: bool, copies: int) -> None:
         """Bring the webhooks that wait."""

@@ -20,6 +20,10 @@ import temporalio.worker
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
+from domain.identifiers import workflow_id
+
+_BOOKINGS_OWN = workflow_id("")
+
 
 class Trouble(StrEnum):
     """What becomes of one attempt of an activity."""
@@ -118,7 +122,7 @@ class Wire(temporalio.client.Interceptor, temporalio.worker.Interceptor):
 
     async def _carry(self, call: ExecuteActivityInput, run: Callable[[], Awaitable[Any]]) -> Any:
         info = activity.info()
-        booking_id = _booking_of(call)
+        booking_id = _booking_of(call, info)
         self.attempts.append(info.activity_type)
         self.attempts_of.setdefault(booking_id, []).append(info.activity_type)
         if self.on_attempt is not None:
@@ -147,7 +151,10 @@ class Wire(temporalio.client.Interceptor, temporalio.worker.Interceptor):
             self.busy += 1
 
 
-def _booking_of(call: ExecuteActivityInput) -> str | None:
+def _booking_of(call: ExecuteActivityInput, info: activity.Info) -> str | None:
+    """Whom an attempt is for: its workflow names the booking, or else what it was given does."""
+    if (info.workflow_id or "").startswith(_BOOKINGS_OWN):
+        return (info.workflow_id or "").removeprefix(_BOOKINGS_OWN)
     subject = call.args[0] if call.args else None
     return subject if isinstance(subject, str) else getattr(subject, "booking_id", None)
 
