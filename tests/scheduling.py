@@ -13,8 +13,8 @@ import pytest
 _TOGETHER: Final = (("tests/browser/", "tests/e2e/"), ("tests/workflows/",))
 """One stack, one browser, one test server are enough for all of these."""
 
-_APART: Final = "tests/workflows/test_fault_matrix.py"
-"""Waits most of the time, and has hours of it: as many processes as there are share its tests."""
+_APART: Final = ("tests/workflows/test_fault_matrix.py", "tests/workflows/test_search.py")
+"""Long, each test by itself: as many processes as there are share them."""
 
 _BY_FILE: Final = ("tests/management/",)
 """The tests of a file share servers and bookings that are costly to set up."""
