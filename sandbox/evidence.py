@@ -70,6 +70,8 @@ class Booked:
         private: texts about the guest, and notes, that must never leave the product's own database.
         policy: None where it is not known; then any fee is believed that the ledger confirms.
         cancel_asked_at: when the cancellation was asked for that was carried out; None where that is not known.
+        payment_deadline: end of the payment window; None where that is not known.
+        open_decisions: what was asked for and has not come out.
     """
 
     booking_id: str
@@ -90,6 +92,14 @@ class Booked:
     timeline: tuple[Step, ...]
     policy: Policy | None = None
     cancel_asked_at: datetime | None = None
+    payment_deadline: datetime | None = None
+    open_decisions: tuple[str, ...] = ()
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the booking's status ends by itself, if it does."""
+        deadlines = {"PENDING_PAYMENT": self.payment_deadline, "PENDING_APPROVAL": self.decision_deadline}
+        return deadlines.get(self.status)
 
     def has_been(self, status: str) -> bool:
         """Whether the booking ever was in `status`."""
@@ -138,8 +148,8 @@ class Evidence:
 # --- bookings ------------------------------------------------------------------------------------------
 
 
-def booked_from_api(booking: Json, policy: Policy | None = None) -> Booked:
-    """Read a booking as the API shows it to its guest or to staff."""
+def booked_from_api(booking: Json, row: Booked) -> Booked:
+    """Read a booking as the API shows it to its guest or to staff; what that leaves out is the row's."""
     guest, currency = booking["guest"], booking["currency"]
     private = (*guest.values(), booking["special_requests"], booking["reason_note"])
     return Booked(
@@ -169,7 +179,9 @@ def booked_from_api(booking: Json, policy: Policy | None = None) -> Booked:
             )
             for row in booking["timeline"]
         ),
-        policy=policy,
+        policy=row.policy,
+        payment_deadline=row.payment_deadline,
+        open_decisions=row.open_decisions,
     )
 
 
@@ -179,8 +191,8 @@ def _moment(written: str | None) -> datetime | None:
 
 _BOOKINGS = """
     SELECT b.*, h.slug, h.timezone,
-        (SELECT c.kind FROM booking_command c WHERE c.booking_id = b.booking_id AND c.closed_at IS NULL
-            AND c.kind IN ('approve', 'decline', 'cancel') ORDER BY c.created_at LIMIT 1) AS pending,
+        ARRAY(SELECT c.kind FROM booking_command c WHERE c.booking_id = b.booking_id AND c.closed_at IS NULL
+            AND c.kind IN ('approve', 'decline', 'cancel') ORDER BY c.created_at) AS open_decisions,
         (SELECT min(c.created_at) FROM booking_command c WHERE c.booking_id = b.booking_id
             AND c.kind = 'cancel' AND c.verdict = 'settled') AS cancel_asked_at
     FROM booking b JOIN hotel h ON h.id = b.hotel_id ORDER BY b.id
@@ -231,7 +243,7 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[Step]) -> Booked:
         refunded_minor=row["amount_refunded_minor"],
         payment_intent_id=row["payment_intent_id"],
         needs_attention=row["needs_attention"] is not None,
-        pending_decision=row["pending"],
+        pending_decision=next(iter(row["open_decisions"]), None),
         decision_deadline=row["decision_deadline"],
         check_in=row["check_in"],
         guest_email=row["guest_email"],
@@ -239,6 +251,8 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[Step]) -> Booked:
         timeline=tuple(timeline),
         policy=Policy(row["free_cancel_days"], row["late_cancel_fee_percent"], row["timezone"]),
         cancel_asked_at=row["cancel_asked_at"],
+        payment_deadline=row["payment_deadline"],
+        open_decisions=tuple(row["open_decisions"]),
     )
 
 

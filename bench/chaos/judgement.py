@@ -8,13 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import httpx
 
 from sandbox.evidence import Answer, Evidence, delivered_events, read_database, read_sandbox
 from sandbox.histories import Temporal
-from sandbox.invariants import Verdict, check
+from sandbox.invariants import LATE, Verdict, check
 from sandbox.stack import Stack
 
 _LOOK_EVERY_S: Final = 3.0
@@ -28,7 +29,8 @@ class Outcome:
     Args:
         statuses: how many bookings ended in which status.
         waiting: bookings that ask for a person.
-        settled_s: how long it took until every promise held; the whole patience where one does not.
+        settled_s: how long it took until every promise held and no deadline was near; the whole patience where
+            one does not hold.
     """
 
     verdicts: Sequence[Verdict]
@@ -61,6 +63,9 @@ async def judge(
         waited = time.monotonic() - begun
         late = waited > patience_s
         evidence = await _collect(stack, http, answers)
+        if not late and _awaits_a_deadline(evidence, timedelta(seconds=patience_s - waited)):
+            await asyncio.sleep(_LOOK_EVERY_S)
+            continue
         if late or not _broken(evidence):
             # Histories take a while to read; an event that comes meanwhile gets its time to be processed, too.
             evidence = await _collect(stack, http, answers, histories=True)
@@ -78,6 +83,13 @@ async def judge(
         waiting=sum(booking.needs_attention for booking in evidence.bookings),
         settled_s=round(waited, 1),
     )
+
+
+def _awaits_a_deadline(evidence: Evidence, patience: timedelta) -> bool:
+    """Whether a booking has yet to end by itself within this time: only afterwards can be told that it has."""
+    now = datetime.now(UTC)
+    waiting = [booking.deadline for booking in evidence.bookings if not booking.needs_attention]
+    return any(deadline is not None and now <= deadline + LATE < now + patience for deadline in waiting)
 
 
 def _broken(evidence: Evidence) -> list[Verdict]:

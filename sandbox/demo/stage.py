@@ -93,9 +93,7 @@ async def _collect(stage: Stage, cast: Cast) -> Evidence:
     rows, inbox = await read_database(stack.database_url)
     workflows = await temporal.statuses()
     return Evidence(
-        bookings=[
-            booked_from_api(await cast.staff[row.hotel].look(row.booking_id), row.policy) for row in rows
-        ],
+        bookings=[booked_from_api(await cast.staff[row.hotel].look(row.booking_id), row) for row in rows],
         ledger=await read_sandbox(world.http, world.at.stripe, "ledger"),
         messages=await read_sandbox(world.http, world.at.pusher, "messages"),
         mails=await read_sandbox(world.http, world.at.inbox, "messages"),

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
+from typing import Final
 
 import httpx
 import pytest
 
-from sandbox.evidence import Evidence, delivered_events, read_database, read_sandbox
+from sandbox.evidence import Answer, Evidence, delivered_events, read_database, read_sandbox
 from sandbox.histories import Temporal
 from sandbox.invariants import check, violations
 from sandbox.people import Addresses, Staff, World, wait_until
 from sandbox.stack import Stack
 from tests.e2e.told import Team
 from tests.whole import HOTEL, PASSWORD
+
+_DECISION: Final = re.compile(
+    r"/room-bookings/(?P<booking_id>BK-[^/]+)/(?P<decision>approve|decline|cancel)/$"
+)
 
 
 @pytest.fixture(scope="session")
@@ -32,17 +39,28 @@ async def world(stack: Stack) -> AsyncIterator[World]:
         inbox=stack.url["inbox"],
     )
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        answers: list[Answer] = []
+
+        async def listen(response: httpx.Response) -> None:
+            asked = _DECISION.search(response.request.url.path)
+            if asked and response.status_code in {200, 202}:
+                settled = bool(json.loads(await response.aread())["settled"])
+                answers.append(Answer(asked["booking_id"], asked["decision"], settled))
+
+        http.event_hooks = {"response": [listen]}
         world = World(http, at)
         yield world
 
         async def broken() -> list[str]:
-            found = violations(check(await _evidence(stack, world)))
-            return found or violations(check(await _evidence(stack, world, histories=True)))
+            found = violations(check(await _evidence(stack, world, answers)))
+            return found or violations(check(await _evidence(stack, world, answers, histories=True)))
 
         await wait_until(broken, lambda found: not found, timeout_s=20, what="every promise to hold")
 
 
-async def _evidence(stack: Stack, world: World, *, histories: bool = False) -> Evidence:
+async def _evidence(
+    stack: Stack, world: World, answers: list[Answer], *, histories: bool = False
+) -> Evidence:
     delivered = await delivered_events(world.http, world.at.stripe)
     rows, inbox = await read_database(stack.database_url)
     temporal = Temporal(stack.temporal_address)
@@ -50,6 +68,7 @@ async def _evidence(stack: Stack, world: World, *, histories: bool = False) -> E
     return Evidence(
         bookings=rows,
         inbox=inbox,
+        answers=answers,
         ledger=await read_sandbox(world.http, world.at.stripe, "ledger"),
         messages=await read_sandbox(world.http, world.at.pusher, "messages"),
         mails=await read_sandbox(world.http, world.at.inbox, "messages"),

@@ -195,6 +195,49 @@ def test_deadline_passed_without_a_call_for_help() -> None:
     assert broken(replace(waiting, bookings=[replace(overdue, needs_attention=True)])) == set()
 
 
+def test_paid_by_nobody_long_after_the_window() -> None:
+    """A booking that nobody paid hangs once its window is over, unless it has asked for a person."""
+    unpaid = booked(2, payment_intent_id=None, payment_deadline=NOW - timedelta(minutes=1))
+    waiting = evidence(
+        2,
+        bookings=[unpaid],
+        ledger={"payment_intents": []},
+        answers=[],
+        workflows={f"booking-{ID}": "RUNNING"},
+    )
+    assert broken(waiting) == {"M5"}
+    for right in ({"needs_attention": True}, {"payment_deadline": NOW}, {"payment_deadline": None}):
+        assert broken(replace(waiting, bookings=[replace(unpaid, **right)])) == set()
+
+
+@pytest.mark.parametrize(
+    ("steps", "decision"), [(2, "cancel"), (3, "approve"), (3, "decline"), (3, "cancel"), (4, "cancel")]
+)
+def test_a_decision_that_was_promised_and_never_came_out(steps: int, decision: str) -> None:
+    """Whoever was told 202 gets an outcome, unless the booking asks for a person."""
+    held = intent(status="requires_capture", captures=0, amount_received=0)
+    asked = booked(steps, open_decisions=(decision,))
+    promised = evidence(
+        steps,
+        bookings=[asked],
+        answers=[Answer(ID, decision, settled=False)],
+        workflows={f"booking-{ID}": "RUNNING"},
+        ledger={"payment_intents": {2: [], 3: [held], 4: [intent()]}[steps]},
+    )
+    assert broken(promised) == {"M5"}
+    assert broken(replace(promised, bookings=[replace(asked, open_decisions=())])) == set()
+    assert broken(replace(promised, bookings=[replace(asked, needs_attention=True)])) == set()
+
+
+def test_a_decision_that_was_not_promised_or_cannot_come_any_more() -> None:
+    """Nobody waits for one whose sender died unanswered, nor for one that the booking has moved past."""
+    unanswered = booked(4, open_decisions=("cancel",))
+    assert broken(evidence(bookings=[unanswered])) == set()
+    overtaken = booked(4, open_decisions=("decline",))
+    told = [Answer(ID, "decline", settled=False)]
+    assert broken(evidence(bookings=[overtaken], answers=told)) == set()
+
+
 def test_a_leak_is_reported_without_repeating_it() -> None:
     """The report says where, never what."""
     leaking = evidence(logs={"worker": "mail to ada@example.com"})
