@@ -8,7 +8,16 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -296,4 +305,5 @@ class ReconciliationFinding(SQLModel, table=True):
     remedy: str = Field(max_length=40)
     outcome: str = Field(max_length=20)
     detail: str = Field(default="", max_length=500)
+    told: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     found_at: datetime = Field(default_factory=utc_now, sa_column=_instant())

@@ -22,6 +22,7 @@ from temporalio.common import VersioningBehavior
 from temporalio.worker import Worker, WorkerDeploymentConfig, WorkerDeploymentVersion
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.alarm import Alarm
 from activities.bookings import Bookings
 from activities.emails import Emails, SmtpServer
 from activities.inbox import Inbox
@@ -99,19 +100,7 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
     )
     realtime = Realtime(pusher.Pusher(**settings.pusher_arguments))
     bookings = Bookings(database, realtime)
-    emails = Emails(
-        database,
-        SmtpServer(
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            username=settings.smtp_username,
-            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
-            starttls=settings.smtp_starttls,
-        ),
-        email_from=settings.email_from,
-        public_base_url=settings.public_base_url,
-        auth_secret=settings.auth_secret.get_secret_value(),
-    )
+    emails = _emails(settings, database)
     inbox = Inbox(database, stripe, client, settings.temporal_task_queue)
     reconciliation = build_reconciliation(settings, client, database, stripe)
     return [
@@ -135,6 +124,22 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
     ]
 
 
+def _emails(settings: Settings, database: Database) -> Emails:
+    return Emails(
+        database,
+        SmtpServer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_username,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+            starttls=settings.smtp_starttls,
+        ),
+        email_from=settings.email_from,
+        public_base_url=settings.public_base_url,
+        auth_secret=settings.auth_secret.get_secret_value(),
+    )
+
+
 def build_reconciliation(
     settings: Settings, client: Client, database: Database, stripe: StripeClient
 ) -> Reconciliation:
@@ -147,7 +152,8 @@ def build_reconciliation(
         authorization_margin_s=settings.authorization_margin_s,
         payment_poll_s=settings.payment_poll_s,
     )
-    return Reconciliation(database, stripe, client, remedies)
+    alarm = Alarm(database, _emails(settings, database))
+    return Reconciliation(database, stripe, client, remedies, alarm)
 
 
 async def connect_patiently(settings: Settings) -> Client:

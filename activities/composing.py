@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -10,7 +11,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -20,9 +21,12 @@ from activities.calendar_file import calendar_file
 from activities.wording import words_for
 from domain.booking import STAFF_MAILS, Event, MailKind
 from domain.identifiers import status_page
-from models import Booking, BookingTimeline, Hotel, RoomType
+from models import Booking, BookingTimeline, Hotel, ReconciliationFinding, RoomType
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
+_REPORT: Final = "staff_reconciliation"
+_LISTED: Final = 50
+"""Findings that one mail lists: with a wrong setting every booking is one."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,16 @@ class Letter:
     rooms_taken: int = 0
 
 
-def message_id(booking_id: str, kind: MailKind, version: int, recipient: str, domain: str) -> str:
+@dataclass(frozen=True)
+class Report:
+    """What a run of reconciliation left for the people of one hotel."""
+
+    run_id: str
+    hotel: Hotel
+    findings: Sequence[ReconciliationFinding]
+
+
+def message_id(booking_id: str, kind: str, version: int, recipient: str, domain: str) -> str:
     """The same for every repeat of a mail, so that a mailbox can tell."""
     digest = hashlib.sha256(recipient.encode()).hexdigest()[:12]
     return f"<{booking_id}.{kind}.{version}.{digest}@{domain}>"
@@ -92,23 +105,52 @@ class Composer:
             "rooms_taken": letter.rooms_taken,
             "link": self._link(booking.booking_id, kind),
         }
-        # Without the other form of writing, a header may hold no letter beyond ASCII.
-        message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
-        message["From"] = Address(self._sender_name or _one_line(letter.hotel.name), addr_spec=self.sender)
-        message["To"] = _address(recipient)
+        message = self._addressed(letter.hotel, recipient, date)
         if letter.hotel.contact_email and not for_staff:
             message["Reply-To"] = Address(_one_line(letter.hotel.name), addr_spec=letter.hotel.contact_email)
         message["Subject"] = _one_line(self._render(kind, "subject.txt", context))
-        message["Date"] = format_datetime(date)
         message["Message-ID"] = message_id(booking.booking_id, kind, letter.version, recipient, self._domain)
-        # So that no out-of-office note answers: https://www.rfc-editor.org/rfc/rfc3834
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(self._render(kind, "body.txt", context))
-        html = self._inliner.inline(self._render(kind, "body.html", context))
-        message.add_alternative(html, subtype="html")
+        self._write(message, kind, context)
         if kind is MailKind.CONFIRMED:
             self._attach_calendar_file(message, letter)
         return message
+
+    def compose_report(self, report: Report, recipient: str, date: datetime) -> EmailMessage:
+        """Write what reconciliation left for people to one of them.
+
+        Args, raises: as `compose`.
+        """
+        listed, hotel = report.findings[:_LISTED], report.hotel
+        context = {
+            "hotel_name": hotel.name,
+            "first": listed[0].booking_id,
+            "more": len(report.findings) - 1,
+            "unlisted": len(report.findings) - len(listed),
+            "facts": [(row.booking_id, f"{row.kind.replace('_', ' ')}: {row.detail}") for row in listed],
+            "link": f"{self._public_base_url}/staff/",
+        }
+        message = self._addressed(hotel, recipient, date)
+        message["Subject"] = _one_line(self._render(_REPORT, "subject.txt", context))
+        message["Message-ID"] = message_id(
+            hotel.slug, f"{_REPORT}-{report.run_id}", 0, recipient, self._domain
+        )
+        self._write(message, _REPORT, context)
+        return message
+
+    def _addressed(self, hotel: Hotel, recipient: str, date: datetime) -> EmailMessage:
+        # Without the other form of writing, a header may hold no letter beyond ASCII.
+        message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
+        message["From"] = Address(self._sender_name or _one_line(hotel.name), addr_spec=self.sender)
+        message["To"] = _address(recipient)
+        message["Date"] = format_datetime(date)
+        # So that no out-of-office note answers: https://www.rfc-editor.org/rfc/rfc3834
+        message["Auto-Submitted"] = "auto-generated"
+        return message
+
+    def _write(self, message: EmailMessage, folder: str, context: dict[str, Any]) -> None:
+        message.set_content(self._render(folder, "body.txt", context))
+        html = self._inliner.inline(self._render(folder, "body.html", context))
+        message.add_alternative(html, subtype="html")
 
     def _attach_calendar_file(self, message: EmailMessage, letter: Letter) -> None:
         content = calendar_file(letter.booking, letter.hotel, letter.room_type, self._domain)
@@ -125,8 +167,8 @@ class Composer:
             return f"{self._public_base_url}/staff/bookings/{booking_id}/"
         return status_page(self._public_base_url, self._auth_secret, booking_id)
 
-    def _render(self, kind: MailKind, part: str, context: dict[str, Any]) -> str:
-        return self._templates.get_template(f"email/{kind}/{part}").render(context)
+    def _render(self, folder: str, part: str, context: dict[str, Any]) -> str:
+        return self._templates.get_template(f"email/{folder}/{part}").render(context)
 
 
 def _address(text: str) -> Address:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.message import EmailMessage
-from typing import Final
+from typing import Final, cast
 
 import aiosmtplib
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +21,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.bookings import BOOKING_GONE
-from activities.composing import Composer, Letter
+from activities.composing import Composer, Letter, Report
 from domain.booking import STAFF_MAILS
 from domain.messages import Mailing
 from models import SentMail, utc_now
@@ -89,6 +89,26 @@ class Emails:
             # Its text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None
         _report([code for code in codes if code is not None], len(addressed))
+
+    async def report(self, report: Report) -> bool:
+        """Tell everybody who decides at a hotel what reconciliation left for them.
+
+        Returns:
+            Whether it is done with: False where the mail server is away, or wants a mail later.
+        """
+        async with self._database.reading() as db:
+            staff = await mails.deciding_staff(db, cast("int", report.hotel.id))
+        places = asyncio.Semaphore(_AT_ONCE)
+        codes = await asyncio.gather(*(self._deliver_report(report, to, places) for to in staff))
+        return all(code is None or code >= _NEVER for code in codes)
+
+    async def _deliver_report(self, report: Report, to: str, places: asyncio.Semaphore) -> int | None:
+        try:
+            message = self._composer.compose_report(report, to, utc_now())
+        except (ValueError, MessageError):
+            return _NEVER
+        async with places:
+            return await self._hand_over(message, to)
 
     async def _read(self, mailing: Mailing) -> list[tuple[Letter, str]]:
         async with self._database.reading() as db:

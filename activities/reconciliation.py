@@ -16,12 +16,13 @@ import stripe
 from temporalio import activity
 from temporalio.client import Client
 
+from activities.alarm import Alarm
 from activities.comparison import Comparison
 from activities.remedies import Remedies, Treated
 from activities.stripe_books import StripeBooks
 from activities.temporal_books import TemporalBooks
 from domain.findings import Booked, Finding, Kind, Outcome, Remedy
-from domain.reconciliation_run import Batch, BatchDone, Plan, Tally
+from domain.reconciliation_run import Batch, BatchDone, Plan, StartedBy, Tally
 from models import ReconciliationFinding, StripeWebhookEvent, utc_now
 from storage.database import Database
 from storage.inbox import unprocessed_events
@@ -58,12 +59,18 @@ class Reconciliation:
     """
 
     def __init__(
-        self, database: Database, stripe_client: stripe.StripeClient, client: Client, remedies: Remedies
+        self,
+        database: Database,
+        stripe_client: stripe.StripeClient,
+        client: Client,
+        remedies: Remedies,
+        alarm: Alarm,
     ) -> None:
         self._database = database
         self._stripe = stripe_client
         self._client = client
         self._remedies = remedies
+        self._alarm = alarm
 
     @activity.defn(name="reconciliation.begin")
     async def begin(self, plan: Plan) -> None:
@@ -73,9 +80,13 @@ class Reconciliation:
 
     @activity.defn(name="reconciliation.finish")
     async def finish(self, plan: Plan) -> Tally:
-        """Close a run's record, and say what it came to."""
+        """Close a run's record, tell people what it left for them, and say what it came to."""
         async with self._database.transaction() as db:
-            return await finish_run(db, plan.run_id, utc_now())
+            tally = await finish_run(db, plan.run_id, utc_now())
+        # An operator reads on the screen what their own run came to.
+        if plan.started_by is StartedBy.SCHEDULE and not plan.dry_run:
+            await self._alarm.raise_for(plan.run_id)
+        return tally
 
     @activity.defn(name="reconciliation.compare")
     async def compare(self, batch: Batch) -> BatchDone:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.findings import Outcome, Remedy
-from domain.reconciliation_run import Plan, Tally
-from models import ReconciliationFinding, ReconciliationRun
+from domain.reconciliation_run import Plan, StartedBy, Tally
+from models import Booking, Hotel, ReconciliationFinding, ReconciliationRun
 
 _KEPT: Final = timedelta(days=90)
 _END: Final = 2**62
@@ -106,6 +106,38 @@ async def findings_left(db: AsyncSession, booking_id: str) -> Sequence[Reconcili
         col(ReconciliationFinding.outcome) == Outcome.LEFT,
     )
     return (await db.scalars(query.order_by(col(ReconciliationFinding.kind)))).all()
+
+
+async def findings_to_tell(db: AsyncSession, run_id: str) -> Sequence[ReconciliationFinding]:
+    """What a run of the Schedule left for a person, and people have not been told of by it or the one before."""
+    run, finding = ReconciliationRun, ReconciliationFinding
+    before = (
+        select(col(run.run_id))
+        .where(col(run.complete), col(run.started_by) == StartedBy.SCHEDULE, col(run.run_id) != run_id)
+        .order_by(col(run.started_at).desc())
+        .limit(1)
+    )
+    key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
+    known = select(*key).where(col(finding.run_id).in_(before), col(finding.told))
+    here = (col(finding.run_id) == run_id, col(finding.outcome) == Outcome.LEFT)
+    # Carried on from run to run: it is told anew only where it was gone in between.
+    await db.execute(update(finding).where(*here, tuple_(*key).in_(known)).values(told=True))
+    query = select(finding).where(*here, ~col(finding.told))
+    return (await db.scalars(query.order_by(col(finding.booking_id), col(finding.kind)))).all()
+
+
+async def mark_told(db: AsyncSession, findings: Sequence[ReconciliationFinding]) -> None:
+    """Remember that people have been told."""
+    ids = [finding.id for finding in findings]
+    told = update(ReconciliationFinding).where(col(ReconciliationFinding.id).in_(ids))
+    await db.execute(told.values(told=True))
+
+
+async def hotels_of(db: AsyncSession, booking_ids: Collection[str]) -> dict[str, Hotel]:
+    """The hotel of each booking; those nobody knows are left out."""
+    query = select(col(Booking.booking_id), Hotel).join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
+    found = await db.execute(query.where(col(Booking.booking_id).in_(booking_ids)))
+    return {row[0]: row[1] for row in found}
 
 
 async def treated_in_vain(db: AsyncSession, run_id: str, runs: int) -> frozenset[tuple[str, str, str]]:

@@ -56,6 +56,9 @@ RECONCILE: Final[dict[str, Any]] = {
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=10), maximum_attempts=3),
 }
 
+# It sends mails as well, and gives up on those after a while.
+RECONCILED: Final[dict[str, Any]] = DATABASE | {"start_to_close_timeout": timedelta(minutes=2)}
+
 # Old news is no news: after an hour a realtime event is dropped, and the drop logged.
 PUSHER: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=15),

@@ -36,7 +36,7 @@ class ReconcileWorkflow:
                 break
             batch = Batch(plan, done.next_after)
         tally: Tally = await workflow.execute_activity_method(
-            Reconciliation.finish, plan, summary="Close the record", **options.DATABASE
+            Reconciliation.finish, plan, summary="Close the record", **options.RECONCILED
         )
         workflow.set_current_details(
             f"{tally.bookings} bookings compared: {tally.healed} findings healed, {tally.left} left for a person"

@@ -1,0 +1,70 @@
+"""Telling people what reconciliation on a Schedule left for them: in the log each time, by e-mail once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from activities.composing import Report
+from activities.emails import Emails
+from domain.findings import Kind, Outcome
+from models import Hotel, ReconciliationFinding
+from storage.database import Database
+from storage.reconciliation_runs import findings_of, findings_to_tell, hotels_of, mark_told
+
+log = logging.getLogger(__name__)
+
+_PATIENCE_S: Final = 60
+"""The next run waits while this one tries to send; what is not sent by then that one sends."""
+
+
+class Alarm:
+    """Tells people.
+
+    Raises (all methods):
+        sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
+    """
+
+    def __init__(self, database: Database, emails: Emails) -> None:
+        self._database = database
+        self._emails = emails
+
+    async def raise_for(self, run_id: str) -> None:
+        """Log everything a run left, and mail what is new of it to the hotels; a repeat mails what is left over."""
+        async with self._database.transaction() as db:
+            found = await findings_of(db, run_id)
+            fresh = await findings_to_tell(db, run_id)
+            hotels = await hotels_of(db, {row.booking_id for row in fresh})
+        for row in found:
+            if row.outcome == Outcome.LEFT:
+                # Whose payment nobody's is, is somebody else's text.
+                booking_id = "-" if row.kind == Kind.PAYMENT_OF_NOBODY else row.booking_id or "-"
+                log.error(
+                    "reconciliation left kind=%s booking=%s subject=%s",
+                    row.kind,
+                    booking_id,
+                    row.subject or "-",
+                )
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._mail(run_id, fresh, hotels)
+        except TimeoutError:
+            log.warning("reconciliation: the mail server takes too long, the next run tells what is left")
+
+    async def _mail(
+        self, run_id: str, fresh: Sequence[ReconciliationFinding], hotels: dict[str, Hotel]
+    ) -> None:
+        by_hotel: dict[str, list[ReconciliationFinding]] = defaultdict(list)
+        for row in fresh:
+            if row.booking_id in hotels:
+                by_hotel[hotels[row.booking_id].slug].append(row)
+        for findings in by_hotel.values():
+            report = Report(run_id, hotels[findings[0].booking_id], findings)
+            if await self._emails.report(report):
+                async with self._database.transaction() as db:
+                    await mark_told(db, findings)
+            else:
+                log.warning("reconciliation: a mail was not taken, the next run sends it")

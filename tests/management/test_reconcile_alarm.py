@@ -1,0 +1,91 @@
+"""What reconciliation on a Schedule leaves for people reaches them: in the log each time, by e-mail once."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+import pytest
+
+from domain.findings import Kind
+from tests.management.office import Office, Stay
+from tests.workflows.servers import Json
+from workflows.reconcile import ReconcileWorkflow
+
+
+async def _run(office: Office) -> None:
+    """One run, as the Schedule starts it."""
+    await office.client.execute_workflow(
+        ReconcileWorkflow.run,
+        id=f"reconcile-{secrets.token_hex(4)}",
+        task_queue=office.settings.temporal_task_queue,
+    )
+
+
+async def _at_odds(office: Office) -> Stay:
+    """A booking whose row names a payment that Stripe has never heard of."""
+    stay = await office.declined()
+    await stay.set(payment_intent_id=f"pi_unknown_{stay.booking_id}")
+    return stay
+
+
+async def _told(stay: Stay) -> list[Json]:
+    """What the hotel of a booking was told of findings."""
+    mails = await stay.office.stand_ins.mail.ask("GET", "/_sandbox/messages")
+    return [
+        mail
+        for mail in mails
+        if mail["subject"].startswith("Reconciliation findings") and stay.person.email in mail["to"]
+    ]
+
+
+async def test_what_is_left_is_mailed_once_and_logged_each_time(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    stay = await _at_odds(office)
+    with caplog.at_level(logging.ERROR):
+        await _run(office)
+        await _run(office)
+        late = await _at_odds(office)
+        await _run(office)
+
+    [mail] = await _told(stay)
+    assert mail["subject"] == f"Reconciliation findings - {stay.booking_id}"
+    assert "payment unknown" in mail["text"]
+    assert mail["message_id"]
+    assert not [word for word in stay.private if word in mail["text"] + mail["html"]]
+    [other] = await _told(late)
+    assert stay.booking_id not in other["text"]
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    about = f"kind={Kind.PAYMENT_UNKNOWN} booking={stay.booking_id} subject=pi_unknown_{stay.booking_id}"
+    assert [line.partition("left ")[2] for line in lines if stay.booking_id in line] == [about] * 3
+
+
+async def test_what_was_gone_in_between_is_told_anew(office: Office) -> None:
+    stay = await _at_odds(office)
+    unknown = (await stay.row()).payment_intent_id
+    await _run(office)
+    await stay.set(payment_intent_id=(await stay.payments())[0]["id"])
+    await _run(office)
+    await stay.set(payment_intent_id=unknown)
+    await _run(office)
+    assert len({mail["message_id"] for mail in await _told(stay)}) == 2
+
+
+async def test_while_no_mail_is_taken_the_next_run_tells(office: Office) -> None:
+    stay = await _at_odds(office)
+    await office.stand_ins.mail.order("RCPT *", "error_before", status=451, times=50)
+    await _run(office)
+    assert await _told(stay) == []
+    await office.stand_ins.mail.heal()
+    await _run(office)
+    assert len(await _told(stay)) == 1
+
+
+async def test_an_operators_own_run_mails_nobody_and_keeps_nothing_from_the_schedules(office: Office) -> None:
+    stay = await _at_odds(office)
+    exit_status, _ = await office.reconcile()
+    assert exit_status == 1
+    assert await _told(stay) == []
+    await _run(office)
+    assert len(await _told(stay)) == 1
