@@ -12,6 +12,7 @@ from tests.management.office import Office, Stay, eventually
 
 CAPTURE = "POST /v1/payment_intents/*/capture"
 CANCEL = "POST /v1/payment_intents/*/cancel"
+REFUND = "POST /v1/refunds"
 UNKNOWN = "BK-00000-00000-00000"
 
 
@@ -33,12 +34,15 @@ async def _stuck_approval(office: Office) -> Stay:
     return stay
 
 
-async def _stuck_stray(office: Office) -> Stay:
+async def _stuck_stray(office: Office, *, captured: bool = False) -> Stay:
     """The guest paid when all was over, and Stripe will not have that given back."""
     stay = await office.declined()
     await stay.pay(await stay.strange_page())
-    await _refuse(office, CANCEL)
-    [payment] = [found for found in await stay.payments() if found["status"] == "requires_capture"]
+    if captured:
+        await stay.dashboard("capture")
+    await _refuse(office, REFUND if captured else CANCEL)
+    late = "succeeded" if captured else "requires_capture"
+    [payment] = [found for found in await stay.payments() if found["status"] == late]
     news = PaymentNews("evt_late", "payment_intent.amount_capturable_updated", None, payment["id"])
     stray = StrayNews(stay.booking_id, stay.hotel.slug, news)
     await start_stray(office.client, office.settings.temporal_task_queue, stray)
@@ -178,6 +182,20 @@ async def test_resolve_leaves_stray_money_alone_that_was_given_back_by_hand(shar
     said = await shared_office.done("booking", "resolve", stay.booking_id)
     assert "done" in said
     assert (await stay.row()).needs_attention is None
+
+
+@pytest.mark.parametrize("command", ["retry", "resolve"])
+async def test_stray_money_that_was_refunded_in_the_dashboard_is_settled(
+    shared_office: Office, command: str
+) -> None:
+    stay = await _stuck_stray(shared_office, captured=True)
+    await stay.dashboard("refund")
+    # Stripe refuses refunds still: nothing is asked of it, the payment is only read.
+    assert "done" in await shared_office.done("booking", command, stay.booking_id)
+    assert (await stay.row()).needs_attention is None
+    assert sum(payment["refunded"] for payment in await stay.payments()) == 15000
+    _, document = await shared_office.reconcile()
+    assert [row for row in document["findings"] if row["booking_id"] == stay.booking_id] == []
 
 
 async def test_without_a_workflow_the_operator_is_sent_to_reconcile(shared_office: Office) -> None:
