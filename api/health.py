@@ -14,6 +14,7 @@ from api.errors import ProblemError, problems
 from api.outages import reading
 from api.services import Api, Services
 from storage.inbox import inbox_backlog
+from storage.reconciliation_runs import count_left
 
 router = APIRouter(tags=["operations"])
 
@@ -42,6 +43,7 @@ async def metrics(services: Api) -> Response:
     try:
         async with reading(services.database) as db:
             backlog: float = await inbox_backlog(db)
+            left: float = await count_left(db)
     except ProblemError:
-        backlog = math.nan
-    return Response(services.metrics.page(backlog), media_type=CONTENT_TYPE_LATEST)
+        backlog = left = math.nan
+    return Response(services.metrics.page(backlog, left), media_type=CONTENT_TYPE_LATEST)

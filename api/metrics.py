@@ -30,16 +30,24 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._left = Gauge(
+            "reconciliation_findings_left",
+            "What the newest complete reconciliation left for a person; NaN while the database is away.",
+            registry=self._registry,
+        )
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def page(self, backlog: float) -> bytes:
+    def page(self, backlog: float, findings_left: float) -> bytes:
         """All figures in Prometheus's text format.
 
         Args:
             backlog: events that wait in the inbox.
+            findings_left: what reconciliation left for a person.
         """
         self._backlog.set(backlog)
+        self._left.set(findings_left)
         return generate_latest(self._registry)

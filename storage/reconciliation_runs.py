@@ -108,6 +108,14 @@ async def findings_left(db: AsyncSession, booking_id: str) -> Sequence[Reconcili
     return (await db.scalars(query.order_by(col(ReconciliationFinding.kind)))).all()
 
 
+async def count_left(db: AsyncSession) -> int:
+    """How much the newest complete run left for a person."""
+    query = select(col(ReconciliationRun.left_open)).where(
+        col(ReconciliationRun.complete), ~col(ReconciliationRun.dry_run)
+    )
+    return (await db.scalar(query.order_by(col(ReconciliationRun.started_at).desc()).limit(1))) or 0
+
+
 async def findings_to_tell(db: AsyncSession, run_id: str) -> Sequence[ReconciliationFinding]:
     """What a run of the Schedule left for a person, and people have not been told of by it or the one before."""
     run, finding = ReconciliationRun, ReconciliationFinding

@@ -7,12 +7,14 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from domain.roles import Role
+from models import ReconciliationRun, utc_now
 from tests.api.events import post_event, unknown_event
 from tests.api.hotels import PASSWORD, PERSON, Hotel
 from tests.api.problems import assert_problem
@@ -66,6 +68,30 @@ async def test_figures(hotel: Hotel) -> None:
     assert "BREW" not in text
     for private in (guest.booking_id, guest.token, hotel.slug):
         assert private not in text
+
+
+async def test_figure_of_what_reconciliation_left(hotel: Hotel) -> None:
+    """The newest complete run counts, and none is 0; dry runs and runs under way say nothing."""
+    name = "reconciliation_findings_left"
+    async with another_api(hotel.stack) as api:
+        assert (await figures(hotel.stack, api))[name] == 0
+        now = utc_now()
+        runs = [
+            ("older", 5, True, False),
+            ("newest", 2, True, False),
+            ("dry", 7, True, True),
+            ("begun", 9, False, False),
+        ]
+        async with hotel.stack.database.transaction() as db:
+            for minute, (run_id, left, complete, dry_run) in enumerate(runs):
+                at = now + timedelta(minutes=minute)
+                db.add(
+                    ReconciliationRun(
+                        run_id=run_id, started_by="schedule", started_at=at, since=at,
+                        left_open=left, complete=complete, dry_run=dry_run,
+                    )
+                )  # fmt: skip
+        assert (await figures(hotel.stack, api))[name] == 2
 
 
 # --- the log ----------------------------------------------------------------------------------------------
