@@ -171,13 +171,10 @@ def _write_facts(booking: Booking, change: Change) -> None:
         booking.amount_refunded_minor = change.amount_refunded_minor
     if change.event in CAPTURE_EVENTS:
         booking.paid_at = change.at
-    # A change of status settles whatever a person was asked for; ATTENTION_CLEARED does so alone.
-    if change.event is Event.ATTENTION_NEEDED:
+    # A change of status settles what a person was asked for, unless the change says what is left to do.
+    is_call = change.event in {Event.ATTENTION_NEEDED, Event.ATTENTION_CLEARED}
+    if is_call or transition(Status(booking.status), change.event).to is not Status(booking.status):
         booking.needs_attention = change.attention
-    elif change.event is Event.ATTENTION_CLEARED or transition(
-        Status(booking.status), change.event
-    ).to is not Status(booking.status):
-        booking.needs_attention = None
 
 
 async def _write_decision(db: AsyncSession, booking: Booking, change: Change, actor: str) -> None:

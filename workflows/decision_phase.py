@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from workflows import options
 from workflows.desk import STRIPE_UNAVAILABLE, Desk, unavailable
 from workflows.herald import Herald
-from workflows.money_news import give_back, settle_news
+from workflows.money_news import give_back, kept_if_stuck, settle_news, settle_unsettled
 from workflows.story import Story
 from workflows.till import MoneyStuckError, Till
 
@@ -277,7 +277,8 @@ class DecisionPhase:
         if news.payment_intent_id in {None, self._intent_id}:
             await self._follow(await self._till.read(self._intent_id))
             return
-        await settle_news(self._story, self._till, news)
+        with kept_if_stuck(self._story, news):
+            await settle_news(self._story, self._till, news)
 
     async def _answer_check(self, item: CheckAsked) -> None:
         try:
@@ -317,6 +318,8 @@ class DecisionPhase:
     async def _retry(self, *, settled_by_hand: bool) -> None:
         self._recheck_at = None
         self._herald.resend_lost()
+        if self._story.owes() is not None:
+            await settle_unsettled(self._story, self._till)
         if await self._follow(await self._till.read(self._intent_id)):
             return
         if self._parked is not None and not settled_by_hand:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -62,6 +64,37 @@ async def settle_news(story: Story, till: Till, news: PaymentNews) -> None:
         await _record_aftermath(story, payment, news)
     elif _is_at_stake(payment):
         await return_stray(story, till, payment.payment_intent_id)
+
+
+@contextmanager
+def kept_if_stuck(story: Story, news: PaymentNews) -> Iterator[None]:
+    """Keep in mind what cannot be settled, until it is: a booking that moves on must not forget it.
+
+    Raises:
+        MoneyStuckError: as what is tried.
+    """
+    try:
+        yield
+    except MoneyStuckError as stuck:
+        story.unsettled[news] = str(stuck)
+        raise
+    story.unsettled.pop(news, None)
+    if story.owes() is not None:
+        # Other events may have told of the same money.
+        for kept in list(story.unsettled):
+            if _subject(kept) == _subject(news):
+                del story.unsettled[kept]
+
+
+async def settle_unsettled(story: Story, till: Till) -> None:
+    """Try again what could not be settled; what gets stuck once more stays kept, and holds up nothing else."""
+    for news in {_subject(kept): kept for kept in story.unsettled}.values():
+        with suppress(MoneyStuckError), kept_if_stuck(story, news):
+            await settle_news(story, till, news)
+
+
+def _subject(news: PaymentNews) -> str | None:
+    return news.payment_intent_id or news.session_id
 
 
 def _is_at_stake(payment: Payment) -> bool:

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import options
 from workflows.desk import STRIPE_UNAVAILABLE, Desk, unavailable
-from workflows.money_news import give_back, return_stray
+from workflows.money_news import give_back, kept_if_stuck, return_stray, settle_unsettled
 from workflows.story import Story
 from workflows.till import MoneyStuckError, Till, failure
 
@@ -146,7 +146,8 @@ class PaymentPhase:
         if payment.status not in _HELD or payment.payment_intent_id is None:
             return
         if not payment.matches:
-            await return_stray(self._story, self._till, payment.payment_intent_id)
+            with kept_if_stuck(self._story, PaymentNews(payment_intent_id=payment.payment_intent_id)):
+                await return_stray(self._story, self._till, payment.payment_intent_id)
             await self._story.ask_for_person("A payment with the wrong amount or booking was given back.")
             # A payment that came by another way says nothing about the page, which may still be paid on.
             if own_page or not workflow.patched("strays-leave-the-page"):
@@ -300,17 +301,20 @@ class PaymentPhase:
 
     async def _resume(self, item: OperatorAsked) -> None:
         before = self._story.version
+        owed = self._story.owes() is not None
         try:
+            if owed:
+                await settle_unsettled(self._story, self._till)
             if self._cancelling is not None:
                 await self._cancel()
             elif self._closing:
                 await self._close()
             else:
                 await self._look(self._unread or self._session_news())
-                if item.settled:
+                if item.settled or (owed and not self._refused):
                     await self._story.clear_attention()
         finally:
-            moved = self._story.version > before and not self._refused
+            moved = self._story.version > before and not self._refused and self._story.owes() is None
             self._desk.settle(item.command, Verdict.SETTLED if moved else Verdict.NEEDS_ATTENTION)
 
 

@@ -8,7 +8,7 @@ from temporalio import workflow
 
 from workflows.desk import Desk
 from workflows.herald import Herald
-from workflows.money_news import settle_news
+from workflows.money_news import kept_if_stuck, settle_news, settle_unsettled
 from workflows.story import Story
 from workflows.till import MoneyStuckError, Till
 
@@ -41,7 +41,6 @@ class StayPhase:
         self._till = till
         self._herald = herald
         self._parked: tuple[DecisionAsked, datetime] | None = None
-        self._unsettled: list[PaymentNews] = []
 
     async def until_check_in(self) -> None:
         """Wait for check-in; the guest or the hotel may cancel until then."""
@@ -139,25 +138,29 @@ class StayPhase:
     # --- news and operators ---
 
     async def _settle_news(self, news: PaymentNews) -> None:
-        try:
+        with kept_if_stuck(self._story, news):
             await settle_news(self._story, self._till, news)
-        except MoneyStuckError:
-            self._unsettled.append(news)
-            raise
 
     async def _resume(self, item: OperatorAsked) -> None:
         """Try again what got stuck; `settled` by hand means: only look, and let it rest."""
         self._herald.resend_lost()
-        unsettled, self._unsettled = self._unsettled, []
         try:
-            for news in unsettled:
-                await self._settle_news(news)
+            await self._settle_unsettled()
             if self._parked is not None:
                 await self._take_up(*self._parked, settled_by_hand=item.settled)
             await self._story.clear_attention()
         finally:
             done = self._story.attention is None
             self._desk.settle(item.command, Verdict.SETTLED if done else Verdict.NEEDS_ATTENTION)
+
+    async def _settle_unsettled(self) -> None:
+        if self._story.owes() is not None:
+            await settle_unsettled(self._story, self._till)
+            return
+        # As histories have it: the first one that got stuck again was the only one to be remembered.
+        unsettled, self._story.unsettled = list(self._story.unsettled), {}
+        for news in unsettled:
+            await self._settle_news(news)
 
     async def _take_up(self, asked: DecisionAsked, asked_at: datetime, *, settled_by_hand: bool) -> None:
         """Go on with a cancellation that got stuck.

@@ -51,6 +51,8 @@ class Story:
         self.refunded_minor = 0
         self.waiting_for = "submission"
         self.over = False
+        self.unsettled: dict[PaymentNews, str] = {}
+        """Stray money that could not be given back, and why. It outlives every change of status."""
         self._flagged = False
 
     def take_up(self, resume: Resumption) -> None:
@@ -80,6 +82,10 @@ class Story:
             IllegalTransitionError: the table has no such row; a defect.
         """
         step = transition(self.status, event)
+        moved = step.to is not self.status
+        if moved:
+            # A change of status settles what a person was asked for, but not what is still to be given back.
+            facts["attention"] = self.owes()
         change = Change(
             booking_id=self._booking_id,
             hotel_slug=self._hotel_slug,
@@ -95,7 +101,6 @@ class Story:
         recorded = await workflow.execute_activity_method(
             Bookings.record, change, summary=f"Record: {event}", **self._database_options
         )
-        moved = step.to is not self.status
         self.status, self.version = step.to, recorded.version
         self.reason_code = step.reason or change.reason_code or self.reason_code
         self.payment_intent_id = change.payment_intent_id or self.payment_intent_id
@@ -120,9 +125,18 @@ class Story:
         if self.attention != reason:
             await self.record(Event.ATTENTION_NEEDED, attention=reason[:500])
 
+    def owes(self) -> str | None:
+        """Why stray money could not be given back; None where none is left."""
+        if not self.unsettled or not workflow.patched("stray-money-is-kept-in-mind"):
+            return None
+        return list(self.unsettled.values())[-1][:500]
+
     async def clear_attention(self) -> None:
-        """Take the flag down again."""
-        if self.attention is not None:
+        """Take the flag down again; where money is still to be given back, it stays up for that."""
+        owes = self.owes()
+        if owes is not None:
+            await self.ask_for_person(owes)
+        elif self.attention is not None:
             await self.record(Event.ATTENTION_CLEARED, actor=ActorKind.OPERATOR)
 
     def _show(self, *, moved: bool) -> None:

@@ -136,6 +136,43 @@ async def _paid_beside_the_page(world: World) -> Reservation:
     return stay
 
 
+async def _stuck_stray(world: World, stay: Reservation, **page: int) -> None:
+    """Somebody pays on another page, and Stripe refuses to release that hold for a while."""
+    await stay.fill_in(await stay.unnoted_page(**page))  # type: ignore[arg-type]
+    await refuse(world, CANCEL, times=None)
+    await world.postman.deliver()
+    await world.settle()
+    await world.stand_ins.heal()
+
+
+async def _stray_retried_once_held(world: World) -> Reservation:
+    stay = await world.submitted()
+    await _stuck_stray(world, stay, amount_minor=TOTAL_MINOR - 1)
+    await stay.place_hold()
+    await stay.retry()
+    return stay
+
+
+async def _stray_retried_after_the_end(world: World) -> Reservation:
+    stay = await world.held()
+    await _stuck_stray(world, stay)
+    await stay.decline()
+    await world.settle()
+    await stay.retry()
+    return stay
+
+
+async def _stray_retried_during_the_stay(world: World) -> Reservation:
+    stay = await world.confirmed()
+    await _stuck_stray(world, stay)
+    await _stuck_stray(world, stay)
+    await refuse(world, CANCEL)
+    await stay.retry()
+    await world.settle()
+    await stay.retry()
+    return stay
+
+
 async def _page_not_told_about(world: World) -> Reservation:
     """Stripe refuses once to say what became of the page; the guest pays later."""
     stay = await world.submitted(payment_poll_s=1800)
@@ -174,6 +211,9 @@ TALES: Final = (
     Tale("cancellation stuck while held and approved", _approved_after_stuck_cancellation),
     Tale("paid beside the page", _paid_beside_the_page),
     Tale("page not told about", _page_not_told_about),
+    Tale("stray money stuck and retried once held", _stray_retried_once_held),
+    Tale("stray money stuck and retried after the end", _stray_retried_after_the_end),
+    Tale("stray money stuck and retried during the stay", _stray_retried_during_the_stay),
     *OPEN,
 )
 """Histories that begin with `former` tell the same as a former version of the workflow let it happen."""
