@@ -253,6 +253,18 @@ class DecisionPhase:
         else:
             await self._story.record(Event.CAPTURED_OUTSIDE, actor=ActorKind.STRIPE, **facts)
             self._answer(asked, Verdict.ALREADY_DECIDED)
+        await self._tell_of_refund(payment)
+
+    async def _tell_of_refund(self, payment: Payment) -> None:
+        """Captured money may have gone back before it was looked at; what Stripe says of that is no news any more."""
+        if self._story.status is not Status.CONFIRMED or payment.amount_refunded_minor == 0:
+            return
+        if workflow.patched("refund-before-the-first-look-is-told"):
+            await self._story.record(
+                Event.REFUND_RECORDED,
+                actor=ActorKind.STRIPE,
+                amount_refunded_minor=payment.amount_refunded_minor,
+            )
 
     async def _follow_release(self, asked: DecisionAsked | None, unless_lost: Event) -> None:
         if asked is not None and asked.decision is Decision.DECLINE:

@@ -88,6 +88,14 @@ async def _refunded_in_the_dashboard(world: World) -> Reservation:
     return stay
 
 
+async def _captured_and_refunded_in_the_dashboard(world: World) -> Reservation:
+    stay = await world.held()
+    await stay.dashboard("capture")
+    await stay.dashboard("refund")
+    await world.postman.deliver()
+    return stay
+
+
 async def _disputed(world: World) -> Reservation:
     stay = await world.confirmed()
     await stay.dispute()
@@ -204,6 +212,7 @@ TALES: Final = (
     Tale("cancelled as of when it was asked", _cancelled),
     Tale("capture failed once at Stripe", _stored_failure),
     Tale("refunded in part in the Dashboard", _refunded_in_the_dashboard),
+    Tale("captured and refunded in the Dashboard", _captured_and_refunded_in_the_dashboard),
     Tale("disputed after confirmation", _disputed),
     Tale("cancellation stuck before paying", _stuck_before_paying),
     Tale("cancellation stuck before paying and paid", _paid_after_stuck_cancellation),

@@ -87,6 +87,29 @@ async def test_payment_captured_before_the_workflow_looked_confirms(world: World
     assert await stay.events() == [Event.AUTHORIZED, Event.CAPTURED_OUTSIDE]
 
 
+@pytest.mark.parametrize("refunded", [TOTAL_MINOR, 4000])
+@pytest.mark.parametrize("held", [False, True])
+async def test_payment_captured_and_refunded_before_the_workflow_looked_is_told_of_both(
+    world: World, *, held: bool, refunded: int
+) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    if held:
+        await stay.place_hold()
+    else:
+        await stay.pay()
+    await stay.dashboard("capture")
+    await stay.dashboard("refund", {"amount": refunded})
+    await _heard(world)
+
+    row = await stay.row()
+    assert (row.status, row.amount_captured_minor) == (Status.CONFIRMED, TOTAL_MINOR)
+    assert row.amount_refunded_minor == refunded
+    assert await stay.events() == [Event.AUTHORIZED, Event.CAPTURED_OUTSIDE, Event.REFUND_RECORDED]
+    assert await stay.last_actor() == ActorKind.STRIPE
+    assert (await stay.staff_told())[-1] == f"Payment notice - {stay.booking_id}"
+
+
 # --- unheard of, when somebody decides ---
 
 
@@ -117,6 +140,16 @@ async def test_guests_cancellation_of_what_was_captured_outside_comes_too_early(
     assert (await stay.cancel()).verdict is Verdict.SETTLED
     await _heard(world)
     assert await stay.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
+
+
+async def test_approval_of_what_was_captured_and_refunded_outside_is_told_of_both(world: World) -> None:
+    stay = await world.held()
+    await stay.dashboard("capture")
+    await stay.dashboard("refund")
+    assert (await stay.approve()).verdict is Verdict.SETTLED
+    await _heard(world)
+    assert await stay.events() == [Event.AUTHORIZED, Event.APPROVED, Event.REFUND_RECORDED]
+    assert (await stay.staff_told())[-1] == f"Payment notice - {stay.booking_id}"
 
 
 @pytest.mark.parametrize("action", ["cancel", "lapse"])
