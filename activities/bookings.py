@@ -20,6 +20,9 @@ from storage.database import Database
 BOOKING_GONE = "booking_gone"
 STALE_VERSION = "stale_version"
 
+_STALE_ATTEMPTS = 8
+"""Attempts, with `options.DATABASE` a minute's, after which another writer is no passing thing."""
+
 _SUBMISSION_GRACE = timedelta(minutes=10)
 """A draft submitted in its last minute is left to its workflow."""
 
@@ -37,8 +40,8 @@ class Bookings:
 
         Raises:
             ApplicationError: `booking_gone`, the row was deleted.
-            ApplicationError: `stale_version`, the row moved without this workflow. Retried for ever by the
-                booking's own workflow, in sight of operators: two writers must never be.
+            ApplicationError: `stale_version`, the row moved without this workflow: two writers must never be. After
+                about a minute a retry is of no use any more, and the booking's own workflow asks for a person.
             ApplicationError: `database`, it is away or would not take the row. Worth a retry.
         """
         try:
@@ -49,7 +52,8 @@ class Bookings:
                 "the booking's row is gone", type=BOOKING_GONE, non_retryable=True
             ) from None
         except bookings.StaleVersionError as error:
-            raise ApplicationError(str(error), type=STALE_VERSION) from None
+            hopeless = activity.info().attempt >= _STALE_ATTEMPTS
+            raise ApplicationError(str(error), type=STALE_VERSION, non_retryable=hopeless) from None
         except SQLAlchemyError as error:
             # Its text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from datetime import datetime
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -52,7 +54,7 @@ class Desk:
             return
         if key is not None:
             self._seen.add(key)
-        if self._interrupts_capture(item):
+        if self._interrupts_capture(item) or self._helps_writing(item):
             return
         self._queue.append(item)
 
@@ -64,6 +66,16 @@ class Desk:
             return False
         self.settle(item.command, Verdict.IN_PROGRESS)
         return True
+
+    def _helps_writing(self, item: Item) -> bool:
+        # The loop that would take this out waits for it: somebody else wrote the row.
+        if not isinstance(item, OperatorAsked) or self._story.row.blocked_by is None:
+            return False
+        self._in_background(self._answer_help(item.command, self._story.row.try_again()))
+        return True
+
+    async def _answer_help(self, command: Command, helped: asyncio.Future[bool]) -> None:
+        self.settle(command, Verdict.SETTLED if await helped else Verdict.NEEDS_ATTENTION)
 
     async def outcome(self, command_id: str) -> Outcome:
         """Wait until a command has come out one way or the other."""
@@ -97,9 +109,12 @@ class Desk:
         """Say how a command came out; a refused one is also closed in the books."""
         self._outcomes[command.command_id] = self._outcome(verdict)
         if verdict is not Verdict.NEEDS_ATTENTION:
-            task = asyncio.create_task(self._close(RefusedCommand(command.command_id, verdict)))
-            self._closing.append(task)
-            task.add_done_callback(self._closing.remove)
+            self._in_background(self._close(RefusedCommand(command.command_id, verdict)))
+
+    def _in_background(self, errand: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(errand)
+        self._closing.append(task)
+        task.add_done_callback(self._closing.remove)
 
     def settled(self, command_id: str) -> None:
         """Say that a command was carried out and written with its change."""

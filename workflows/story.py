@@ -9,9 +9,9 @@ from temporalio.common import SearchAttributeUpdate
 
 from workflows import options
 from workflows.herald import Herald
+from workflows.row import Row
 
 with workflow.unsafe.imports_passed_through():
-    from activities.bookings import Bookings
     from domain.booking import ActorKind, Event, ReasonCode, Status, transition
     from domain.messages import Change, Command, PaymentNews, Resumption, StaffEvent
     from domain.stripe_events import is_news
@@ -42,7 +42,7 @@ class Story:
         self._booking_id = booking_id
         self._hotel_slug = hotel_slug
         self._herald = herald
-        self._database_options = database_options
+        self.row = Row(herald, database_options)
         self.status = status
         self.version = version
         self.reason_code: ReasonCode | None = None
@@ -98,9 +98,8 @@ class Story:
             staff_event=StaffEvent.BOOKING_REQUESTED if event is Event.AUTHORIZED else None,
             **facts,
         )
-        recorded = await workflow.execute_activity_method(
-            Bookings.record, change, summary=f"Record: {event}", **self._database_options
-        )
+        waiting_for = self.waiting_for
+        recorded = await self.row.write(change, self.status, self._show_blocked)
         self.status, self.version = step.to, recorded.version
         self.reason_code = step.reason or change.reason_code or self.reason_code
         self.payment_intent_id = change.payment_intent_id or self.payment_intent_id
@@ -113,6 +112,21 @@ class Story:
             self._herald.publish(self.status, self.version, change.at, change.staff_event)
         if step.mails:
             self._herald.mail(step.mails, self.version)
+        if self.row.blocked_by is not None:
+            await self._go_on(waiting_for)
+
+    def _show_blocked(self, reason: str) -> None:
+        self.attention = reason
+        self._show(moved=False)
+        self.wait_for("an operator, to look at the row and `booking retry`")
+
+    async def _go_on(self, waiting_for: str) -> None:
+        """The row is written again: what called for a person is over."""
+        reason, self.row.blocked_by = self.row.blocked_by, None
+        self.wait_for(waiting_for)
+        if self.attention == reason:
+            await self.clear_attention()
+        self.row.answer(done=True)
 
     def is_news(self, news: PaymentNews) -> bool:
         """Whether an event of Stripe's may tell something that is not known here."""

@@ -6,7 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import update
+from sqlmodel import col
+
 from domain.booking import Decision
+from models import Booking
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, READ_PAGE, REFUND, refuse
 from tests.workflows.reservation import Reservation
@@ -192,6 +196,19 @@ async def _page_not_told_about(world: World) -> Reservation:
     return stay
 
 
+async def _written_by_somebody_else(world: World) -> Reservation:
+    stay = await world.confirmed()
+    async with world.database.transaction() as db:
+        mine = col(Booking.booking_id) == stay.booking_id
+        await db.execute(update(Booking).where(mine).values(version=9))
+    await stay.dashboard("refund", {"amount": 1000})
+    await world.postman.deliver()
+    await world.advance(minutes=5)
+    await stay.retry()
+    world.excused = "M6"  # whoever wrote the row left no timeline
+    return stay
+
+
 async def _unpaid(world: World) -> Reservation:
     stay = await world.submitted()
     await stay.open_page()
@@ -223,6 +240,7 @@ TALES: Final = (
     Tale("stray money stuck and retried once held", _stray_retried_once_held),
     Tale("stray money stuck and retried after the end", _stray_retried_after_the_end),
     Tale("stray money stuck and retried during the stay", _stray_retried_during_the_stay),
+    Tale("row written by somebody else and retried", _written_by_somebody_else),
     *OPEN,
 )
 """Histories that begin with `former` tell the same as a former version of the workflow let it happen."""
