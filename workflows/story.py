@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
@@ -15,6 +16,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.booking import ActorKind, Event, ReasonCode, Status, transition
     from domain.messages import Change, Command, PaymentNews, Resumption, StaffEvent
     from domain.stripe_events import is_news
+
+
+_REQUEST: Final = re.compile(r", request \S+")
 
 
 class Story:
@@ -135,9 +139,16 @@ class Story:
         return is_news(news.event_type, self.status, about_own_payment=about_own_payment)
 
     async def ask_for_person(self, reason: str) -> None:
-        """Flag the booking for an operator, with what is known."""
-        if self.attention != reason:
-            await self.record(Event.ATTENTION_NEEDED, attention=reason[:500])
+        """Flag the booking for an operator, with what is known; what is tried every hour calls them once."""
+        if self.attention == reason:
+            return
+        if self._said(reason) and workflow.patched("called-once-for-a-reason"):
+            return
+        await self.record(Event.ATTENTION_NEEDED, attention=reason[:500])
+
+    def _said(self, reason: str) -> bool:
+        """Whether the flag says so already, but for the id of the request that was refused."""
+        return self.attention is not None and _REQUEST.sub("", self.attention) == _REQUEST.sub("", reason)
 
     def owes(self) -> str | None:
         """Why stray money could not be given back; None where none is left."""

@@ -288,6 +288,17 @@ async def test_stuck_cancellation_is_tried_again_within_the_hour(world: World) -
     assert not await _asks_for_person(stay)
 
 
+async def test_cancellation_that_is_refused_every_hour_calls_people_once(world: World) -> None:
+    stay = await world.submitted(payment_window_s=20 * 3600)
+    await stay.open_page()
+    await refuse(world, EXPIRE, times=None)
+    await stay.cancel()
+    await world.advance(hours=5)
+    assert await stay.events() == [Event.ATTENTION_NEEDED]
+    assert len(await stay.keys("expire")) > 3, "it is tried again and again"
+    assert len(await stay.staff_told()) == 1
+
+
 async def test_cancellation_that_stays_stuck_is_no_expiry_when_the_window_ends(world: World) -> None:
     stay = await world.submitted(payment_window_s=2 * 3600)
     await stay.open_page()
