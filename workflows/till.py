@@ -189,11 +189,11 @@ class Till:
                 return await attempt(self._generation, patience)
             except ActivityError as error:
                 kind, text = failure(error)
+                if kind in {FAILED, REFUSED}:
+                    # Stripe may keep that answer under the key; the activity has read back that nothing was done.
+                    self._generation += 1
                 if kind == REFUSED or workflow.now() >= until:
                     raise MoneyStuckError(text) from error
-            if kind == FAILED:
-                # Stripe stored that error under the key; the activity has read back that nothing was done.
-                self._generation += 1
             # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:
             # what is left of it is used, under the same key.
             await workflow.sleep(pause, summary="Pause before asking Stripe again")

@@ -32,6 +32,8 @@ from sandbox.stripe.shapes import Obj, shaped
 from sandbox.stripe.state import Change, Sandbox
 
 _SERVER_ERROR: Final = 500
+_CARD_REFUSED: Final = 402
+"""Told once the request was under way, as errors of the server are: both are kept under the key."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ class Api:
         entry.fault = fault.kind.value
         if fault.kind is FaultKind.ERROR_BEFORE:
             answer = _ordered_error(fault)
-            if answer.status >= _SERVER_ERROR:
+            if answer.status >= _SERVER_ERROR or answer.status == _CARD_REFUSED:
                 self._keep(asked, answer)
             return answer
         if fault.kind in {FaultKind.HANG, FaultKind.DROP_BEFORE}:
