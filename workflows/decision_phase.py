@@ -331,7 +331,7 @@ class DecisionPhase:
         self._recheck_at = None
         self._herald.resend_lost()
         if self._story.owes() is not None:
-            await settle_unsettled(self._story, self._till)
+            await settle_unsettled(self._story, self._till, settled_by_hand=settled_by_hand)
         if await self._follow(await self._till.read(self._intent_id)):
             return
         if self._parked is not None and not settled_by_hand:

@@ -8,27 +8,29 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from workflows.story import Story
+from workflows.story import KEPT_IN_MIND, Story
 from workflows.till import MoneyStuckError, Till
 
 with workflow.unsafe.imports_passed_through():
-    from domain.booking import ActorKind, Event, Status
+    from domain.booking import UNDER_DECISION, ActorKind, Event, Status
     from domain.messages import Payment, PaymentNews, PaymentStatus
 
 PATIENCE = timedelta(hours=24)
+_PATIENCE_OF_A_RETRY = timedelta(minutes=10)
+"""Somebody waits for the answer, and the booking's own money behind it."""
 KEEPS_MONEY = frozenset({Status.CONFIRMED, Status.CANCELLED})
 """Statuses in which captured money may stay: a cancelled booking may have cost a fee."""
 
 _DISPUTE_OPENED, _DISPUTE_CLOSED = "charge.dispute.created", "charge.dispute.closed"
 
 
-async def give_back(till: Till, payment_intent_id: str) -> Payment:
+async def give_back(till: Till, payment_intent_id: str, patience: timedelta = PATIENCE) -> Payment:
     """Leave nothing held and nothing captured, whichever of the two the PaymentIntent has come to.
 
     Raises:
-        MoneyStuckError: Stripe refused, gave no clear answer in a day, or says that money is still here.
+        MoneyStuckError: Stripe refused, gave no clear answer in time, or says that money is still here.
     """
-    until = workflow.now() + PATIENCE
+    until = workflow.now() + patience
     payment = await till.release(payment_intent_id, until)
     if payment.status is PaymentStatus.SUCCEEDED:
         payment = await till.refund(payment_intent_id, payment.amount_received_minor, until)
@@ -38,17 +40,19 @@ async def give_back(till: Till, payment_intent_id: str) -> Payment:
     return payment
 
 
-async def return_stray(story: Story, till: Till, payment_intent_id: str) -> None:
+async def return_stray(
+    story: Story, till: Till, payment_intent_id: str, patience: timedelta = PATIENCE
+) -> None:
     """Give back money that came for a booking which cannot use it, and put that on record.
 
     Raises:
         MoneyStuckError: as `give_back`; nothing is on record then.
     """
-    await give_back(till, payment_intent_id)
+    await give_back(till, payment_intent_id, patience)
     await story.record(Event.STRAY_PAYMENT_RETURNED, actor=ActorKind.STRIPE)
 
 
-async def settle_news(story: Story, till: Till, news: PaymentNews) -> None:
+async def settle_news(story: Story, till: Till, news: PaymentNews, patience: timedelta = PATIENCE) -> None:
     """Look into an event about a booking that waits for no payment and no decision any more.
 
     Raises:
@@ -63,7 +67,7 @@ async def settle_news(story: Story, till: Till, news: PaymentNews) -> None:
     if is_own and story.status in KEEPS_MONEY and not is_left_held:
         await _record_aftermath(story, payment, news)
     elif _is_at_stake(payment):
-        await return_stray(story, till, payment.payment_intent_id)
+        await return_stray(story, till, payment.payment_intent_id, patience)
 
 
 @contextmanager
@@ -76,7 +80,9 @@ def kept_if_stuck(story: Story, news: PaymentNews) -> Iterator[None]:
     try:
         yield
     except MoneyStuckError as stuck:
-        story.unsettled[news] = str(stuck)
+        # Older bookings remember it only once they are confirmed.
+        if story.status not in UNDER_DECISION or workflow.patched(KEPT_IN_MIND):
+            story.unsettled[news] = str(stuck)
         raise
     story.unsettled.pop(news, None)
     if story.owes() is not None:
@@ -86,11 +92,17 @@ def kept_if_stuck(story: Story, news: PaymentNews) -> Iterator[None]:
                 del story.unsettled[kept]
 
 
-async def settle_unsettled(story: Story, till: Till) -> None:
-    """Try again what could not be settled; what gets stuck once more stays kept, and holds up nothing else."""
+async def settle_unsettled(story: Story, till: Till, *, settled_by_hand: bool) -> None:
+    """Try again what could not be settled; what gets stuck once more stays kept.
+
+    Args:
+        settled_by_hand: whoever says so may have paid the guest by other means: only what is still held is released,
+            captured money is let rest.
+    """
     for news in {_subject(kept): kept for kept in story.unsettled}.values():
         with suppress(MoneyStuckError), kept_if_stuck(story, news):
-            await settle_news(story, till, news)
+            if not settled_by_hand or (await till.find(news)).status is PaymentStatus.REQUIRES_CAPTURE:
+                await settle_news(story, till, news, _PATIENCE_OF_A_RETRY)
 
 
 def _subject(news: PaymentNews) -> str | None:

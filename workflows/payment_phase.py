@@ -301,10 +301,10 @@ class PaymentPhase:
 
     async def _resume(self, item: OperatorAsked) -> None:
         before = self._story.version
-        owed = self._story.owes() is not None
+        owed = stuck = self._story.owes() is not None
         try:
             if owed:
-                await settle_unsettled(self._story, self._till)
+                await settle_unsettled(self._story, self._till, settled_by_hand=item.settled)
             if self._cancelling is not None:
                 await self._cancel()
             elif self._closing:
@@ -313,9 +313,12 @@ class PaymentPhase:
                 await self._look(self._unread or self._session_news())
                 if item.settled or (owed and not self._refused):
                     await self._story.clear_attention()
+            # What was given back beside it moves the version as well: that alone is not what was asked for.
+            stuck = False
         finally:
             moved = self._story.version > before and not self._refused and self._story.owes() is None
-            self._desk.settle(item.command, Verdict.SETTLED if moved else Verdict.NEEDS_ATTENTION)
+            done = moved and not stuck
+            self._desk.settle(item.command, Verdict.SETTLED if done else Verdict.NEEDS_ATTENTION)
 
 
 def _answer(session: CheckoutSession, *, created: bool) -> SessionAnswer:

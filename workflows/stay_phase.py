@@ -145,7 +145,7 @@ class StayPhase:
         """Try again what got stuck; `settled` by hand means: only look, and let it rest."""
         self._herald.resend_lost()
         try:
-            await self._settle_unsettled()
+            await self._settle_unsettled(settled_by_hand=item.settled)
             if self._parked is not None:
                 await self._take_up(*self._parked, settled_by_hand=item.settled)
             await self._story.clear_attention()
@@ -153,9 +153,9 @@ class StayPhase:
             done = self._story.attention is None
             self._desk.settle(item.command, Verdict.SETTLED if done else Verdict.NEEDS_ATTENTION)
 
-    async def _settle_unsettled(self) -> None:
+    async def _settle_unsettled(self, *, settled_by_hand: bool) -> None:
         if self._story.owes() is not None:
-            await settle_unsettled(self._story, self._till)
+            await settle_unsettled(self._story, self._till, settled_by_hand=settled_by_hand)
             return
         # As histories have it: the first one that got stuck again was the only one to be remembered.
         unsettled, self._story.unsettled = list(self._story.unsettled), {}

@@ -18,6 +18,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.stripe_events import is_news
 
 
+KEPT_IN_MIND: Final = "stray-money-is-kept-in-mind"
+"""The patch of that name."""
 _REQUEST: Final = re.compile(r", request \S+")
 
 
@@ -102,7 +104,7 @@ class Story:
             staff_event=StaffEvent.BOOKING_REQUESTED if event is Event.AUTHORIZED else None,
             **facts,
         )
-        waiting_for = self.waiting_for
+        waiting_for, attention = self.waiting_for, self.attention
         recorded = await self.row.write(change, self.status, self._show_blocked)
         self.status, self.version = step.to, recorded.version
         self.reason_code = step.reason or change.reason_code or self.reason_code
@@ -117,18 +119,20 @@ class Story:
         if step.mails:
             self._herald.mail(step.mails, self.version)
         if self.row.blocked_by is not None:
-            await self._go_on(waiting_for)
+            await self._go_on(waiting_for, attention)
 
     def _show_blocked(self, reason: str) -> None:
         self.attention = reason
         self._show(moved=False)
         self.wait_for("an operator, to look at the row and `booking retry`")
 
-    async def _go_on(self, waiting_for: str) -> None:
-        """The row is written again: what called for a person is over."""
+    async def _go_on(self, waiting_for: str, attention: str | None) -> None:
+        """The row is written again; what a person was called for before that is not over with it."""
         reason, self.row.blocked_by = self.row.blocked_by, None
         self.wait_for(waiting_for)
-        if self.attention == reason:
+        if self.attention == reason and attention is not None:
+            await self.ask_for_person(attention)
+        elif self.attention == reason:
             await self.clear_attention()
         self.row.answer(done=True)
 
@@ -152,7 +156,7 @@ class Story:
 
     def owes(self) -> str | None:
         """Why stray money could not be given back; None where none is left."""
-        if not self.unsettled or not workflow.patched("stray-money-is-kept-in-mind"):
+        if not self.unsettled or not workflow.patched(KEPT_IN_MIND):
             return None
         return list(self.unsettled.values())[-1][:500]
 

@@ -9,7 +9,7 @@ import pytest
 from domain.booking import Event, Status
 from domain.decisions import Verdict
 from tests.workflows.hotels import TOTAL_MINOR
-from tests.workflows.refusals import CANCEL, CAPTURE, refuse
+from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, REFUND, refuse
 from tests.workflows.reservation import Reservation
 from tests.workflows.world import World
 
@@ -166,3 +166,47 @@ async def test_money_that_other_news_settles_keeps_no_flag(world: World) -> None
     await stay.place_hold()
     assert await stay.status() is Status.PENDING_APPROVAL
     assert not await _flagged(stay)
+
+
+async def test_second_payment_that_was_settled_by_hand_is_let_rest(world: World) -> None:
+    """The hotel has paid it back by other means: a refund would pay the guest twice."""
+    stay = await world.held()
+    [own] = (await stay.ledger())["payment_intents"]
+    await stay.fill_in(await stay.unnoted_page())
+    [second] = [i for i in (await stay.ledger())["payment_intents"] if i["id"] != own["id"]]
+    await world.stripe.ask("POST", f"/_sandbox/dashboard/payment_intents/{second['id']}/capture", json={})
+    await refuse(world, REFUND, times=None)
+    await world.postman.deliver()
+    await world.settle()
+    assert await _flagged(stay)
+    await world.stand_ins.heal()
+
+    await stay.resolve()
+    await world.settle()
+    assert not await _flagged(stay)
+    assert await stay.intents() == [HELD, CAPTURED]
+    world.excused = "M1 M3"  # what went back by other means is in no ledger
+
+
+async def test_hold_is_released_also_where_it_is_called_settled_by_hand(world: World) -> None:
+    stay = await world.held()
+    await stuck_stray(world, stay)
+    await stay.resolve()
+    await world.settle()
+    assert await stay.intents() == [HELD, RELEASED]
+    assert not await _flagged(stay)
+
+
+async def test_retry_that_settles_only_the_stray_says_that_a_person_is_needed(world: World) -> None:
+    stay = await world.submitted()
+    await stay.open_page()
+    await stuck_stray(world, stay, amount_minor=TOTAL_MINOR - 1)
+    await refuse(world, EXPIRE, times=2)
+    assert (await stay.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await stay.retry()).verdict is Verdict.NEEDS_ATTENTION
+    await world.settle()
+    assert await stay.intents() == [RELEASED]
+    assert await _flagged(stay)
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.status() is Status.CANCELLED

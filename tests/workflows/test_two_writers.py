@@ -9,6 +9,7 @@ from domain.booking import Decision, Event, Status
 from domain.decisions import Verdict
 from models import Booking
 from tests.workflows.hotels import TOTAL_MINOR
+from tests.workflows.refusals import REFUND, refuse
 from tests.workflows.reservation import Reservation
 from tests.workflows.world import World
 
@@ -80,4 +81,28 @@ async def test_flag_comes_down_with_a_change_that_leaves_the_status(world: World
     row = await stay.row()
     assert (row.amount_refunded_minor, row.needs_attention) == (1000, None)
     assert (await stay.events())[-2:] == [Event.REFUND_RECORDED, Event.ATTENTION_CLEARED]
+    world.excused = "M6"
+
+
+async def test_what_a_person_was_called_for_before_is_not_over_with_the_row(world: World) -> None:
+    """The guest is owed a refund that Stripe refused, when somebody writes the row as well."""
+    stay = await world.confirmed()
+    await refuse(world, REFUND)
+    assert (await stay.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    reason = (await stay.row()).needs_attention
+    await row_written(world, stay, version=9)
+    await stay.dashboard("refund", {"amount": 1000})
+    await world.postman.deliver()
+    await world.advance(minutes=5)
+    assert "stale_version" in str((await stay.row()).needs_attention)
+
+    await stay.retry()
+    await world.settle()
+    assert (await stay.row()).needs_attention == reason
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert (await stay.status(), await stay.money()) == (
+        Status.CANCELLED,
+        ("succeeded", TOTAL_MINOR, TOTAL_MINOR),
+    )
     world.excused = "M6"
