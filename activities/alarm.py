@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
@@ -18,7 +18,7 @@ from storage.reconciliation_runs import findings_of, findings_to_tell, hotels_of
 log = logging.getLogger(__name__)
 
 _PATIENCE_S: Final = 60
-"""The next run waits while this one tries to send; what is not sent by then that one sends."""
+"""The next run waits while this one tries to send; what is not begun by then that one sends."""
 
 
 class Alarm:
@@ -48,11 +48,7 @@ class Alarm:
                     booking_id,
                     row.subject or "-",
                 )
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                await self._mail(run_id, fresh, hotels)
-        except TimeoutError:
-            log.warning("reconciliation: the mail server takes too long, the next run tells what is left")
+        await self._mail(run_id, fresh, hotels)
 
     async def _mail(
         self, run_id: str, fresh: Sequence[ReconciliationFinding], hotels: dict[str, Hotel]
@@ -61,10 +57,15 @@ class Alarm:
         for row in fresh:
             if row.booking_id in hotels:
                 by_hotel[hotels[row.booking_id].slug].append(row)
+        deadline = time.monotonic() + _PATIENCE_S
         for findings in by_hotel.values():
+            # Between two hotels: a report that was cut off would be sent again to those who have it.
+            if time.monotonic() > deadline:
+                log.warning("reconciliation: the mail server takes too long, the next run tells what is left")
+                break
             report = Report(run_id, hotels[findings[0].booking_id], findings)
             if await self._emails.report(report):
                 async with self._database.transaction() as db:
                     await mark_told(db, findings)
             else:
-                log.warning("reconciliation: a mail was not taken, the next run sends it")
+                log.warning("reconciliation: nobody at a hotel took a report, the next run sends it")

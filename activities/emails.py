@@ -9,6 +9,7 @@ Errors carry codes and counts only: what they say ends up in workflow histories.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
@@ -28,10 +29,13 @@ from models import SentMail, utc_now
 from storage import bookings, mails
 from storage.database import Database
 
+log = logging.getLogger(__name__)
+
 REFUSED: Final = "mail_refused"
 DEFERRED: Final = "mail_deferred"
 
 _PER_MAIL_S: Final = 15
+_PER_REPORT_S: Final = 30  # to everybody at a hotel, the wait for a place included
 _AT_ONCE: Final = 5
 _NEVER: Final = 500  # SMTP codes from here on mean: do not try again
 _ABOUT_ONE_MAIL = (
@@ -93,22 +97,30 @@ class Emails:
     async def report(self, report: Report) -> bool:
         """Tell everybody who decides at a hotel what reconciliation left for them.
 
+        A mailbox that wants it later does not get it where a colleague's took it: another try would go to all.
+
         Returns:
-            Whether it is done with: False where the mail server is away, or wants a mail later.
+            Whether it is done with: False where nobody's mailbox took it and one of them may later.
         """
         async with self._database.reading() as db:
             staff = await mails.deciding_staff(db, cast("int", report.hotel.id))
         places = asyncio.Semaphore(_AT_ONCE)
         codes = await asyncio.gather(*(self._deliver_report(report, to, places) for to in staff))
-        return all(code is None or code >= _NEVER for code in codes)
+        refused = [code for code in codes if code is not None]
+        if refused:
+            log.warning("reconciliation: %s of %s mailboxes did not take a report", len(refused), len(codes))
+        return len(refused) < len(codes) or all(code >= _NEVER for code in refused)
 
     async def _deliver_report(self, report: Report, to: str, places: asyncio.Semaphore) -> int | None:
         try:
             message = self._composer.compose_report(report, to, utc_now())
         except (ValueError, MessageError):
             return _NEVER
-        async with places:
-            return await self._hand_over(message, to)
+        try:
+            async with asyncio.timeout(_PER_REPORT_S), places:
+                return await self._hand_over(message, to)
+        except TimeoutError:
+            return 0
 
     async def _read(self, mailing: Mailing) -> list[tuple[Letter, str]]:
         async with self._database.reading() as db:

@@ -317,6 +317,12 @@ class Stay:
         """Wait until a command has come out."""
         return await self.handle.execute_update(BookingWorkflow.await_outcome, command_id)
 
+    async def colleague(self, role: str) -> None:
+        """Somebody else comes to work at its hotel."""
+        email = f"{role}@{self.hotel.slug}.test"
+        async with self.office.database.transaction() as db:
+            db.add(Staff(hotel_id=self.hotel.id, email=email, role=role, password_hash="!"))
+
     async def lose_workflow(self) -> None:
         """Somebody terminates the workflow in the Temporal UI."""
         await self.handle.terminate("by mistake")

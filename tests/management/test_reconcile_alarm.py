@@ -82,6 +82,21 @@ async def test_while_no_mail_is_taken_the_next_run_tells(office: Office) -> None
     assert len(await _told(stay)) == 1
 
 
+@pytest.mark.parametrize("fault", [("error_before", {"status": 452}), ("drop_before", {})])
+async def test_who_took_a_report_is_not_mailed_again_for_a_colleague_whose_mailbox_did_not(
+    office: Office, fault: tuple[str, Json]
+) -> None:
+    stay = await _at_odds(office)
+    await stay.colleague("approver")
+    kind, options = fault
+    await office.stand_ins.mail.order("RCPT approver@*", kind, times=50, **options)
+    await _run(office)
+    await office.stand_ins.mail.heal()
+    await _run(office)
+    [mail] = await _told(stay)
+    assert mail["to"] == [stay.person.email]
+
+
 async def test_an_operators_own_run_mails_nobody_and_keeps_nothing_from_the_schedules(office: Office) -> None:
     stay = await _at_odds(office)
     exit_status, _ = await office.reconcile()
