@@ -13,7 +13,7 @@ from activities.emails import Emails
 from domain.findings import Kind, Outcome
 from models import Hotel, ReconciliationFinding
 from storage.database import Database
-from storage.reconciliation_runs import findings_of, findings_to_tell, hotels_of, mark_told
+from storage.reconciliation_runs import findings_of, hotels_of, mark_told
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +35,18 @@ class Alarm:
     async def raise_for(self, run_id: str) -> None:
         """Log everything a run left, and mail what is new of it to the hotels; a repeat mails what is left over."""
         async with self._database.transaction() as db:
-            found = await findings_of(db, run_id)
-            fresh = await findings_to_tell(db, run_id)
-            hotels = await hotels_of(db, {row.booking_id for row in fresh})
-        for row in found:
-            if row.outcome == Outcome.LEFT:
-                # Whose payment nobody's is, is somebody else's text.
-                booking_id = "-" if row.kind == Kind.PAYMENT_OF_NOBODY else row.booking_id or "-"
-                log.error(
-                    "reconciliation left kind=%s booking=%s subject=%s",
-                    row.kind,
-                    booking_id,
-                    row.subject or "-",
-                )
-        await self._mail(run_id, fresh, hotels)
+            left = [row for row in await findings_of(db, run_id) if row.outcome == Outcome.LEFT]
+            hotels = await hotels_of(db, run_id)
+        for row in left:
+            # Whose payment nobody's is, is somebody else's text.
+            booking_id = "-" if row.kind == Kind.PAYMENT_OF_NOBODY else row.booking_id or "-"
+            log.error(
+                "reconciliation left kind=%s booking=%s subject=%s",
+                row.kind,
+                booking_id,
+                row.subject or "-",
+            )
+        await self._mail(run_id, [row for row in left if not row.told], hotels)
 
     async def _mail(
         self, run_id: str, fresh: Sequence[ReconciliationFinding], hotels: dict[str, Hotel]

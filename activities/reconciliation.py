@@ -29,6 +29,7 @@ from storage.inbox import unprocessed_events
 from storage.reconciliation import bookings_to_compare
 from storage.reconciliation_runs import (
     begin_run,
+    carry_told,
     count_batch,
     finish_run,
     keep_finding,
@@ -81,11 +82,18 @@ class Reconciliation:
     @activity.defn(name="reconciliation.finish")
     async def finish(self, plan: Plan) -> Tally:
         """Close a run's record, tell people what it left for them, and say what it came to."""
+        # An operator reads on the screen what their own run came to.
+        tells = plan.started_by is StartedBy.SCHEDULE and not plan.dry_run
         async with self._database.transaction() as db:
             tally = await finish_run(db, plan.run_id, utc_now())
-        # An operator reads on the screen what their own run came to.
-        if plan.started_by is StartedBy.SCHEDULE and not plan.dry_run:
-            await self._alarm.raise_for(plan.run_id)
+            if tells:
+                await carry_told(db, plan.run_id)
+        if tells:
+            try:
+                await self._alarm.raise_for(plan.run_id)
+            except Exception:
+                # Tried again here, it could keep all later runs from healing.
+                log.exception("reconciliation could not tell people what it left, the next run does")
         return tally
 
     @activity.defn(name="reconciliation.compare")

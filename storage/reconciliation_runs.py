@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import ARRAY, BigInteger, any_, delete, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -116,8 +116,8 @@ async def count_left(db: AsyncSession) -> int:
     return (await db.scalar(query.order_by(col(ReconciliationRun.started_at).desc()).limit(1))) or 0
 
 
-async def findings_to_tell(db: AsyncSession, run_id: str) -> Sequence[ReconciliationFinding]:
-    """What a run of the Schedule left for a person, and people have not been told of by it or the one before."""
+async def carry_told(db: AsyncSession, run_id: str) -> None:
+    """Mark what people were told of when the Schedule's run before left it: they are told anew only after a gap."""
     run, finding = ReconciliationRun, ReconciliationFinding
     before = (
         select(col(run.run_id))
@@ -128,24 +128,23 @@ async def findings_to_tell(db: AsyncSession, run_id: str) -> Sequence[Reconcilia
     key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
     known = select(*key).where(col(finding.run_id).in_(before), col(finding.told))
     here = (col(finding.run_id) == run_id, col(finding.outcome) == Outcome.LEFT)
-    # Carried on from run to run: it is told anew only where it was gone in between.
     await db.execute(update(finding).where(*here, tuple_(*key).in_(known)).values(told=True))
-    query = select(finding).where(*here, ~col(finding.told))
-    return (await db.scalars(query.order_by(col(finding.booking_id), col(finding.kind)))).all()
 
 
 async def mark_told(db: AsyncSession, findings: Sequence[ReconciliationFinding]) -> None:
     """Remember that people have been told."""
-    ids = [finding.id for finding in findings]
-    told = update(ReconciliationFinding).where(col(ReconciliationFinding.id).in_(ids))
+    # One array, not one parameter each: PostgreSQL takes 32,767 of those.
+    ids = literal([finding.id for finding in findings], ARRAY(BigInteger))
+    told = update(ReconciliationFinding).where(col(ReconciliationFinding.id) == any_(ids))
     await db.execute(told.values(told=True))
 
 
-async def hotels_of(db: AsyncSession, booking_ids: Collection[str]) -> dict[str, Hotel]:
-    """The hotel of each booking; those nobody knows are left out."""
+async def hotels_of(db: AsyncSession, run_id: str) -> dict[str, Hotel]:
+    """The hotel of each booking that a run found something about; bookings nobody knows are left out."""
+    found = select(col(ReconciliationFinding.booking_id)).where(col(ReconciliationFinding.run_id) == run_id)
     query = select(col(Booking.booking_id), Hotel).join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
-    found = await db.execute(query.where(col(Booking.booking_id).in_(booking_ids)))
-    return {row[0]: row[1] for row in found}
+    rows = await db.execute(query.where(col(Booking.booking_id).in_(found)))
+    return {row[0]: row[1] for row in rows}
 
 
 async def treated_in_vain(db: AsyncSession, run_id: str, runs: int) -> frozenset[tuple[str, str, str]]:

@@ -321,7 +321,7 @@ class Stay:
         """Somebody else comes to work at its hotel."""
         email = f"{role}@{self.hotel.slug}.test"
         async with self.office.database.transaction() as db:
-            db.add(Staff(hotel_id=self.hotel.id, email=email, role=role, password_hash="!"))
+            db.add(Staff(hotel_id=self.person.hotel_id, email=email, role=role, password_hash="!"))
 
     async def lose_workflow(self) -> None:
         """Somebody terminates the workflow in the Temporal UI."""

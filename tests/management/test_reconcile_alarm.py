@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
+from unittest.mock import AsyncMock
 
 import pytest
+from sqlalchemy import text
 
+from activities.alarm import Alarm
 from domain.findings import Kind
+from domain.reconciliation_run import Plan, Tally
+from models import utc_now
+from storage.reconciliation_runs import begin_run, findings_of
 from tests.management.office import Office, Stay
 from tests.workflows.servers import Json
 from workflows.reconcile import ReconcileWorkflow
 
 
-async def _run(office: Office) -> None:
+async def _run(office: Office) -> Tally:
     """One run, as the Schedule starts it."""
-    await office.client.execute_workflow(
+    return await office.client.execute_workflow(
         ReconcileWorkflow.run,
         id=f"reconcile-{secrets.token_hex(4)}",
         task_queue=office.settings.temporal_task_queue,
@@ -95,6 +102,51 @@ async def test_who_took_a_report_is_not_mailed_again_for_a_colleague_whose_mailb
     await _run(office)
     [mail] = await _told(stay)
     assert mail["to"] == [stay.person.email]
+
+
+async def test_an_alarm_that_fails_stops_no_run_and_the_next_run_tells_what_is_new(
+    office: Office, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_before = await _at_odds(office)
+    await _run(office)
+    new = await _at_odds(office)
+    with monkeypatch.context() as patch:
+        patch.setattr(Alarm, "raise_for", AsyncMock(side_effect=RuntimeError("no way to tell")))
+        async with asyncio.timeout(20):
+            tally = await _run(office)
+    assert (tally.left, tally.complete) == (2, True)
+    [failure] = [record for record in caplog.records if "could not tell" in record.getMessage()]
+    assert failure.levelno == logging.ERROR
+
+    await _run(office)
+    assert len(await _told(told_before)) == 1
+    assert len(await _told(new)) == 1
+
+
+async def test_more_findings_than_a_statement_takes_parameters_are_told(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "activities.alarm")
+    stay = await office.draft()
+    plan = Plan(run_id="run-of-many", started_at=utc_now())
+    async with office.database.transaction() as db:
+        await begin_run(db, plan)
+        await db.execute(_MANY, {"run_id": plan.run_id, "known": stay.booking_id})
+    await Alarm(office.database, office.emails()).raise_for(plan.run_id)
+    assert len(await _told(stay)) == 1
+    async with office.database.transaction() as db:
+        found = await findings_of(db, plan.run_id)
+    assert {row.booking_id for row in found if row.told} == {stay.booking_id}
+    assert sum(row.told for row in found) == 33_000
+
+
+_MANY = text("""
+    insert into reconciliation_finding
+        (run_id, kind, booking_id, subject, status, remedy, outcome, detail, found_at)
+    select :run_id, 'payment_unknown', booking_id, subject, '', 'report', 'left', '', now()
+    from generate_series(1, 33000) n,
+        lateral (values (:known, 'pi_' || n), ('BK-' || n, '')) each (booking_id, subject)
+""")
 
 
 async def test_an_operators_own_run_mails_nobody_and_keeps_nothing_from_the_schedules(office: Office) -> None:
