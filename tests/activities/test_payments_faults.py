@@ -61,7 +61,7 @@ CASES = [
     Case("no answer after the effect", {"kind": "hang_after"}, hasty=True),
     Case("key in use", {**_refusal(409, "idempotency_key_in_use"), "times": 2}, "stripe_busy"),
     Case("429", _refusal(429, "rate_limit"), "stripe_busy"),
-    Case("402", _refusal(402, "card_declined", "card_error"), "stripe_refused", final=True),
+    Case("402", _refusal(402, "card_declined", "card_error"), "stripe_refused", final=True, heals=False),
 ]
 # These are told apart before it is known which step they met: the capture stands for all.
 FURTHER_CASES = [

@@ -89,6 +89,7 @@ async def test_what_a_person_was_called_for_before_is_not_over_with_the_row(worl
     stay = await world.confirmed()
     await refuse(world, REFUND)
     assert (await stay.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    await world.settle()
     reason = (await stay.row()).needs_attention
     await row_written(world, stay, version=9)
     await stay.dashboard("refund", {"amount": 1000})
