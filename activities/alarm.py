@@ -10,10 +10,10 @@ from typing import Final
 
 from activities.composing import Report
 from activities.emails import Emails
-from domain.findings import Kind, Outcome
+from domain.findings import Kind
 from models import Hotel, ReconciliationFinding
 from storage.database import Database
-from storage.reconciliation_runs import findings_of, hotels_of, mark_told
+from storage.reconciliation_runs import hotels_of, left_for_people, mark_told
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +33,12 @@ class Alarm:
         self._emails = emails
 
     async def raise_for(self, run_id: str) -> None:
-        """Log everything a run left, and mail what is new of it to the hotels; a repeat mails what is left over."""
+        """Log what a run left for people, and mail what is new of it to the hotels; a repeat mails what is left over.
+
+        What it could not heal this once (the booking moved on, Stripe was away) is no news yet: the next run tries.
+        """
         async with self._database.transaction() as db:
-            left = [row for row in await findings_of(db, run_id) if row.outcome == Outcome.LEFT]
+            left = await left_for_people(db, run_id)
             hotels = await hotels_of(db, run_id)
         for row in left:
             # Whose payment nobody's is, is somebody else's text.

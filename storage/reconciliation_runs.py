@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ARRAY, BigInteger, any_, delete, func, literal, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    any_,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -18,6 +30,13 @@ from models import Booking, Hotel, ReconciliationFinding, ReconciliationRun
 _KEPT: Final = timedelta(days=90)
 _END: Final = 2**62
 """Where a run is through that has compared everything."""
+
+_NEWEST_FIRST: Final = (
+    select(col(ReconciliationRun.run_id))
+    .where(col(ReconciliationRun.complete), ~col(ReconciliationRun.dry_run))
+    .order_by(col(ReconciliationRun.started_at).desc())
+)
+"""Complete runs that healed what they could."""
 
 
 async def begin_run(db: AsyncSession, plan: Plan) -> None:
@@ -94,26 +113,41 @@ async def findings_of(db: AsyncSession, run_id: str) -> Sequence[ReconciliationF
 
 async def findings_left(db: AsyncSession, booking_id: str) -> Sequence[ReconciliationFinding]:
     """What the newest complete run left for a person about one booking."""
-    newest = (
-        select(col(ReconciliationRun.run_id))
-        .where(col(ReconciliationRun.complete), ~col(ReconciliationRun.dry_run))
-        .order_by(col(ReconciliationRun.started_at).desc())
-        .limit(1)
-    )
     query = select(ReconciliationFinding).where(
         col(ReconciliationFinding.booking_id) == booking_id,
-        col(ReconciliationFinding.run_id).in_(newest),
+        col(ReconciliationFinding.run_id).in_(_NEWEST_FIRST.limit(1)),
         col(ReconciliationFinding.outcome) == Outcome.LEFT,
     )
     return (await db.scalars(query.order_by(col(ReconciliationFinding.kind)))).all()
 
 
+async def left_for_people(db: AsyncSession, run_id: str) -> Sequence[ReconciliationFinding]:
+    """What a run left and the next one is not expected to heal, in the order of bookings."""
+    query = select(ReconciliationFinding).where(*_for_people(run_id))
+    order = (col(ReconciliationFinding.booking_id), col(ReconciliationFinding.kind))
+    return (await db.scalars(query.order_by(*order))).all()
+
+
 async def count_left(db: AsyncSession) -> int:
-    """How much the newest complete run left for a person."""
-    query = select(col(ReconciliationRun.left_open)).where(
-        col(ReconciliationRun.complete), ~col(ReconciliationRun.dry_run)
+    """How much the newest complete run left that the next one is not expected to heal."""
+    newest = await db.scalar(_NEWEST_FIRST.limit(1))
+    if newest is None:
+        return 0
+    query = select(func.count()).select_from(ReconciliationFinding).where(*_for_people(newest))
+    return (await db.scalar(query)) or 0
+
+
+def _for_people(run_id: str) -> tuple[ColumnElement[bool], ...]:
+    """What is never healed, and what was left though the run before had found it, too."""
+    finding = ReconciliationFinding
+    key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
+    before = _NEWEST_FIRST.where(col(ReconciliationRun.run_id) != run_id).limit(1)
+    again = tuple_(*key).in_(select(*key).where(col(finding.run_id).in_(before)))
+    return (
+        col(finding.run_id) == run_id,
+        col(finding.outcome) == Outcome.LEFT,
+        or_(col(finding.remedy) == Remedy.REPORT, again),
     )
-    return (await db.scalar(query.order_by(col(ReconciliationRun.started_at).desc()).limit(1))) or 0
 
 
 async def carry_told(db: AsyncSession, run_id: str) -> None:
@@ -149,13 +183,8 @@ async def hotels_of(db: AsyncSession, run_id: str) -> dict[str, Hotel]:
 
 async def treated_in_vain(db: AsyncSession, run_id: str, runs: int) -> frozenset[tuple[str, str, str]]:
     """Kind, booking and subject of what each of the last `runs` runs treated, the one at hand left out."""
-    run, finding = ReconciliationRun, ReconciliationFinding
-    newest = (
-        select(col(run.run_id))
-        .where(col(run.complete), ~col(run.dry_run), col(run.run_id) != run_id)
-        .order_by(col(run.started_at).desc())
-        .limit(runs)
-    )
+    finding = ReconciliationFinding
+    newest = _NEWEST_FIRST.where(col(ReconciliationRun.run_id) != run_id).limit(runs)
     key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
     query = (
         select(*key)

@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from domain.roles import Role
-from models import ReconciliationRun, utc_now
+from models import ReconciliationFinding, ReconciliationRun, utc_now
 from tests.api.events import post_event, unknown_event
 from tests.api.hotels import PASSWORD, PERSON, Hotel
 from tests.api.problems import assert_problem
@@ -88,9 +88,16 @@ async def test_figure_of_what_reconciliation_left(hotel: Hotel) -> None:
                 db.add(
                     ReconciliationRun(
                         run_id=run_id, started_by="schedule", started_at=at, since=at,
-                        left_open=left, complete=complete, dry_run=dry_run,
+                        complete=complete, dry_run=dry_run,
                     )
                 )  # fmt: skip
+                await db.flush()
+                db.add_all(
+                    ReconciliationFinding(
+                        run_id=run_id, kind="overdue", booking_id=f"BK-{n}", remedy="report", outcome="left"
+                    )
+                    for n in range(left)
+                )
         assert (await figures(hotel.stack, api))[name] == 2
 
 

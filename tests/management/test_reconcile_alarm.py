@@ -14,7 +14,7 @@ from activities.alarm import Alarm
 from domain.findings import Kind
 from domain.reconciliation_run import Plan, Tally
 from models import utc_now
-from storage.reconciliation_runs import begin_run, findings_of
+from storage.reconciliation_runs import begin_run, count_left, findings_of
 from tests.management.office import Office, Stay
 from tests.workflows.servers import Json
 from workflows.reconcile import ReconcileWorkflow
@@ -147,6 +147,37 @@ _MANY = text("""
     from generate_series(1, 33000) n,
         lateral (values (:known, 'pi_' || n), ('BK-' || n, '')) each (booking_id, subject)
 """)
+
+
+async def test_what_the_next_run_heals_calls_nobody_and_what_it_leaves_again_does(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Stripe is away each time a page is to be closed: once for the first booking, twice for the second."""
+    healed, left = await office.declined(), await office.declined()
+    page = await healed.strange_page()
+    await office.stripe.order(f"POST /v1/checkout/sessions/{page}/expire", "error_before", status=500)
+    assert (await _run(office)).left == 1
+    assert await _counted(office) == 0
+
+    page = await left.strange_page()
+    fault = f"POST /v1/checkout/sessions/{page}/expire"
+    await office.stripe.order(fault, "error_before", status=500, times=2)
+    tally = await _run(office)
+    assert (tally.healed, tally.left) == (1, 1)
+    assert await _counted(office) == 0
+    assert not [record for record in caplog.records if "reconciliation left" in record.getMessage()]
+
+    assert (await _run(office)).left == 1
+    assert await _counted(office) == 1
+    [line] = [record for record in caplog.records if "reconciliation left" in record.getMessage()]
+    assert left.booking_id in line.getMessage()
+    assert (len(await _told(healed)), len(await _told(left))) == (0, 1)
+
+
+async def _counted(office: Office) -> int:
+    """The gauge `reconciliation_findings_left`."""
+    async with office.database.reading() as db:
+        return await count_left(db)
 
 
 async def test_an_operators_own_run_mails_nobody_and_keeps_nothing_from_the_schedules(office: Office) -> None:
