@@ -66,7 +66,7 @@ def bench(
             with running_stack() as stack:
                 asyncio.run(_rates(stack, parts, found, seconds, tell))
         if set(parts) - {Part.COUNTS, Part.THROUGHPUT}:
-            sizes = (waiting_bookings, min(deadlines, waiting_bookings), past_bookings)
+            sizes = (waiting_bookings, deadlines, past_bookings)
             with running_stack() as stack:
                 asyncio.run(_measure(stack, parts, found, seconds, sizes, tell))
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ Json = dict[str, Any]
 LATENCIES_MS: Final = (0, 300, 1000)
 _POOLS: Final = (10, 20, 50)
 _SETTLE_S: Final = 45
+_LAST_ANSWERS_S: Final = 10
+"""Until then even what looks right may still change."""
 _AT_ONCE: Final = 20
 _AT_THE_KILL: Final = 50
 _DIRECT_EVENTS: Final = ("checkout.session.completed",)
@@ -98,10 +101,20 @@ async def _after_kill(rig: Rig, direct: DirectServer, tell: Tell) -> Json:
     for name, api in (("direct", direct.api), ("product", rig.target.api)):
         await _listen(rig, api)
         made = await _killed_in_the_middle(rig, name, api, direct)
-        await asyncio.sleep(_SETTLE_S)
-        found[name] = await _wrong(rig, name, made)
+        found[name] = await _once_settled(rig, name, made)
         tell(f"kill -9 in the middle, {name}: {found[name]}")
     return found
+
+
+async def _once_settled(rig: Rig, name: str, made: list[str]) -> Json:
+    """What is wrong when nothing is any more, or when there was time enough to heal."""
+    until = time.monotonic() + _SETTLE_S
+    await asyncio.sleep(_LAST_ANSWERS_S)
+    while True:
+        found = await _wrong(rig, name, made)
+        if not found["wrong"] or time.monotonic() > until:
+            return found
+        await asyncio.sleep(1)
 
 
 async def _killed_in_the_middle(rig: Rig, name: str, api: str, direct: DirectServer) -> list[str]:

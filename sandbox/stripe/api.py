@@ -33,7 +33,6 @@ from sandbox.stripe.state import Change, Sandbox
 
 _SERVER_ERROR: Final = 500
 _CARD_REFUSED: Final = 402
-"""Told once the request was under way, as errors of the server are: both are kept under the key."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ class Api:
         entry.fault = fault.kind.value
         if fault.kind is FaultKind.ERROR_BEFORE:
             answer = _ordered_error(fault)
-            if answer.status >= _SERVER_ERROR or answer.status == _CARD_REFUSED:
+            if _was_under_way(answer.status):
                 self._keep(asked, answer)
             return answer
         if fault.kind in {FaultKind.HANG, FaultKind.DROP_BEFORE}:
@@ -273,6 +272,11 @@ def _check_version(request: Request) -> None:
     version = request.headers.get("stripe-version", stripe.api_version)
     if version != stripe.api_version:
         raise invalid(f"This stand-in speaks API version {stripe.api_version} only, not {version}.")
+
+
+def _was_under_way(status: int) -> bool:
+    """Whether an error is told once the request was under way, and is therefore kept under its key."""
+    return status >= _SERVER_ERROR or status == _CARD_REFUSED
 
 
 def _ordered_error(fault: Fault) -> Answer:

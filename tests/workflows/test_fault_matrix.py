@@ -25,7 +25,7 @@ MATRIX = os.environ.get("FAULT_MATRIX")
 PAIRS = MATRIX == "pairs"
 _IN_THE_SUITE = ("guest cancels after confirmation", "paid after the window")
 _PARTS = 12 if PAIRS else 1
-"""Each begins on a test server that is fit: every attempt that hangs makes one a little less so."""
+"""Each is a test of its own: a long run tells how far it has come, and a part that failed is run again alone."""
 _AT_ONCE = 24 if PAIRS else 40
 _TROUBLES = (Trouble.BEFORE, Trouble.AFTER, Trouble.HANG)
 

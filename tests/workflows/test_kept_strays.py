@@ -11,6 +11,7 @@ from domain.decisions import Verdict
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, REFUND, refuse
 from tests.workflows.reservation import Reservation
+from tests.workflows.tales import stuck_stray
 from tests.workflows.world import World
 
 HELD = ("requires_capture", 0, 0)
@@ -20,16 +21,6 @@ CAPTURED = ("succeeded", TOTAL_MINOR, 0)
 
 async def _flagged(stay: Reservation) -> bool:
     return (await stay.row()).needs_attention is not None
-
-
-async def stuck_stray(world: World, stay: Reservation, **page: int) -> None:
-    """A hold that is not the booking's to keep, and that Stripe refuses to release."""
-    await stay.fill_in(await stay.unnoted_page(**page))  # type: ignore[arg-type]
-    await refuse(world, CANCEL, times=None)
-    await world.postman.deliver()
-    await world.settle()
-    assert await _flagged(stay)
-    await world.stand_ins.heal()
 
 
 async def _retried(world: World, stay: Reservation) -> None:
