@@ -17,7 +17,7 @@ from domain.messages import Command
 from sandbox.invariants import check
 from tests.workflows.promises import collect
 from tests.workflows.reservation import Reservation
-from tests.workflows.servers import Json
+from tests.workflows.servers import Json, StandIn
 from tests.workflows.wire import Trouble
 from tests.workflows.world import World
 
@@ -35,7 +35,7 @@ class Theatre:
         self.world = world
         self.stays: list[Reservation] = []
         self.lost: list[Json] = []
-        self._orders: list[str] = []
+        self._orders: list[tuple[StandIn, str]] = []
         self._awaited: list[asyncio.Task[Any]] = []
 
     # --- steps ---
@@ -104,7 +104,13 @@ class Theatre:
 
     async def order(self, match: str, kind: str, status: int, times: int) -> None:
         """Let Stripe misbehave."""
-        self._orders.append(await self.world.stripe.order(match, kind, status=status, times=times))
+        stripe = self.world.stripe
+        self._orders.append((stripe, await stripe.order(match, kind, status=status, times=times)))
+
+    async def refuse_mail(self, status: int, times: int) -> None:
+        """Let mailboxes refuse what they are brought."""
+        mail = self.world.stand_ins.mail
+        self._orders.append((mail, await mail.order("RCPT *", "error_before", status=status, times=times)))
 
     async def break_activity(self, match: str, trouble: Trouble, times: int) -> None:
         """Let attempts of activities fail."""
@@ -155,12 +161,7 @@ class Theatre:
             description = await self.world.describe(id_)
             if description and description.raw_description.pending_activities:
                 return False
-        return all([await self._is_spent(order) for order in self._orders])
-
-    async def _is_spent(self, order: str) -> bool:
-        faults = (await self.world.stripe.ask("GET", "/_sandbox/faults"))["faults"]
-        fault = next((fault for fault in faults if fault["id"] == order), None)
-        return fault is None or fault["hits"] >= fault["times"]
+        return all([await _is_spent(*order) for order in self._orders])
 
     async def end(self) -> list[str]:
         """Mend everything, bring what was lost, let operators help and time pass; then nothing may be amiss."""
@@ -181,6 +182,12 @@ class Theatre:
             task.cancel()
         found = check(await collect(self.world), now=await self.world.now())
         return [f"{verdict.code}: {text}" for verdict in found for text in verdict.violations]
+
+
+async def _is_spent(stand_in: StandIn, order: str) -> bool:
+    faults = (await stand_in.ask("GET", "/_sandbox/faults"))["faults"]
+    fault = next((fault for fault in faults if fault["id"] == order), None)
+    return fault is None or fault["hits"] >= fault["times"]
 
 
 async def _forgiving(call: Coroutine[Any, Any, Any]) -> Any:

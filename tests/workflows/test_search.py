@@ -226,12 +226,17 @@ class Bookings(RuleBasedStateMachine):
     @rule(
         match=st.sampled_from(_ROUTES),
         kind=st.sampled_from(["error_before", "error_after", "drop_before", "drop_after"]),
-        status=st.sampled_from([500, 503, 429, 409]),
+        status=st.sampled_from([500, 503, 429, 409, 400, 402]),
         times=st.integers(1, 3),
     )
     def break_stripe(self, match: str, kind: str, status: int, times: int) -> None:
-        """Stripe will misbehave."""
+        """Stripe will misbehave, or refuse."""
         self.do(self.on_stage.order(match, kind, status, times))
+
+    @rule(status=st.sampled_from([451, 550]), times=st.integers(1, 2))
+    def refuse_mail(self, status: int, times: int) -> None:
+        """Mailboxes will take no mail, for now or for good."""
+        self.do(self.on_stage.refuse_mail(status, times))
 
     @rule(match=st.sampled_from(_ACTIVITIES), trouble=st.sampled_from(list(Trouble)), times=st.integers(1, 2))
     def break_activity(self, match: str, trouble: Trouble, times: int) -> None:
