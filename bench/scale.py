@@ -65,8 +65,8 @@ async def waiting(rig: Rig, count: int, due: int, tell: Tell) -> Json:
 
 async def _deadlines(rig: Rig, due: int, waiting: int, made_per_s: float, tell: Tell) -> Json:
     """Let `due` bookings join the `waiting` ones, and see how long they take once their deadline has come."""
-    # All of them wait before the first deadline comes, even should this machine be half as quick from now on.
-    drain_at = datetime.now(UTC) + timedelta(seconds=_SPARE_S + 2 * due / made_per_s)
+    # All of them wait before the first deadline comes, even should this machine be a quarter as quick from now on.
+    drain_at = datetime.now(UTC) + timedelta(seconds=_SPARE_S + 4 * due / made_per_s)
     ids = await _let_wait(rig, due, drain_at, waiting + due)
     return await _drain(rig, ids, drain_at, tell)
 
