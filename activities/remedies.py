@@ -11,15 +11,14 @@ from temporalio.exceptions import ApplicationError
 
 from activities.delivery import WorkflowMissingError, hand_on, tell
 from activities.stripe_books import StripeBooks
-from domain.booking import ActorKind, Decision, ReasonCode, Status
+from domain.booking import ActorKind, Decision, Status
 from domain.decisions import Verdict, judge
-from domain.findings import AskedDecision, Booked, Finding, Outcome, Remedy
-from domain.identifiers import workflow_id
-from domain.messages import BookingTerms, Command, PaymentNews
-from models import StripeWebhookEvent, utc_now
+from domain.findings import Booked, Finding, Outcome, Remedy
+from domain.messages import BookingTerms, PaymentNews
+from models import BookingCommand, StripeWebhookEvent, utc_now
 from storage.bookings import booking_by_id, close_command
 from storage.database import Database
-from storage.reconciliation import command_with_staff, terms_to_go_on
+from storage.reconciliation import terms_to_go_on
 
 
 class StartBooking(Protocol):
@@ -116,28 +115,9 @@ class Remedies:
             )
         if terms is None:
             return _MOVED_ON
+        # Once it runs, nobody looks for what it was not given: all it needs is in the terms.
         await self._start_booking(self._client, terms, self._task_queue, after_loss=True)
-        # What the lost workflow was asked for and had not carried out was promised to be safe.
-        for asked in booked.open_decisions:
-            await self._ask_again(asked, booked)
         return _HEALED
-
-    async def _ask_again(self, asked: AskedDecision, booked: Booked) -> None:
-        """Send a decision to the workflow that took over; a cancellation costs what it did when it was asked for."""
-        async with self._database.transaction() as db:
-            found = await command_with_staff(db, asked.command_id)
-        if found is None:
-            return
-        row, staff_id = found
-        by_guest = row.actor == ActorKind.GUEST
-        command = Command(
-            command_id=row.command_id,
-            actor=ActorKind.GUEST if by_guest else ActorKind.STAFF,
-            staff_id=staff_id,
-            reason_code=ReasonCode(row.reason_code) if row.reason_code else None,
-            asked_at=row.created_at,
-        )
-        await self._client.get_workflow_handle(workflow_id(booked.booking_id)).signal(asked.decision, command)
 
     async def _tell(self, finding: Finding, booked: Booked, run_id: str) -> Treated:
         async with self._database.transaction() as db:
@@ -169,10 +149,9 @@ class Remedies:
     async def _close_decision(self, finding: Finding, booked: Booked) -> Treated:
         async with self._database.transaction() as db:
             row = await booking_by_id(db, booked.booking_id)
-            found = await command_with_staff(db, finding.subject)
-            if row is None or found is None or row.version != booked.version:
+            command = await db.get(BookingCommand, finding.subject)
+            if row is None or command is None or row.version != booked.version:
                 return _MOVED_ON
-            command = found[0]
             actor = ActorKind.GUEST if command.actor == ActorKind.GUEST else ActorKind.STAFF
             decision, status = Decision(command.kind), Status(row.status)
             verdict = judge(decision, actor, status, row.reason_code, checked_in=True)

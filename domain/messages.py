@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from domain.booking import ActorKind, Event, MailKind, ReasonCode, Status
+from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.decisions import Verdict
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,6 +37,7 @@ class Resumption:
         session: the Checkout session opened last, if any.
         refunded_minor: what has gone back so far, in the currency's smallest unit.
         decision_deadline: until when the hotel may decide, as guest and staff were told.
+        decisions: what the lost workflow was asked for and had not carried out, in the order of its asking.
     """
 
     status: Status = Status.PENDING_PAYMENT
@@ -46,6 +47,7 @@ class Resumption:
     refunded_minor: int = 0
     needs_attention: str | None = None
     decision_deadline: datetime | None = None
+    decisions: tuple[OpenDecision, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,14 @@ class Command:
     staff_id: int | None = None
     reason_code: ReasonCode | None = None
     asked_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OpenDecision:
+    """A decision that was kept and has not come out; no signal, it travels with a workflow's start."""
+
+    decision: Decision = Decision.APPROVE
+    command: Command = field(default_factory=Command)
 
 
 # --- updates and queries -----------------------------------------------------------------------------

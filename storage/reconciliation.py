@@ -12,11 +12,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.booking import ENDED, Decision, Event, Status
+from domain.booking import ENDED, ActorKind, Decision, Event, ReasonCode, Status
 from domain.cancellation import CancellationPolicy, refund_due
 from domain.deadlines import midnight
 from domain.findings import AskedDecision, Booked
-from domain.messages import BookingTerms, CheckoutSession, Resumption
+from domain.messages import BookingTerms, CheckoutSession, Command, OpenDecision, Resumption
 from domain.money import Money
 from models import (
     Booking,
@@ -31,6 +31,13 @@ from storage.queue import timelines
 
 _CANCELLATIONS: Final = frozenset({Event.CANCELLED_BY_GUEST, Event.CANCELLED_BY_STAFF})
 _OPEN: Final = tuple(status for status in Status if status not in ENDED and status is not Status.CONFIRMED)
+
+_NOT_COME_OUT: Final = (
+    col(BookingCommand.closed_at).is_(None),
+    col(BookingCommand.kind).in_(list(Decision)),
+)
+_DECISIONS_AT_MOST: Final = 1000
+"""So many are 200 kB, a tenth of what a start may carry. The first one decides; one more is a repeat."""
 
 
 # --- what is compared ---
@@ -92,11 +99,7 @@ async def _facts(db: AsyncSession, rows: Sequence[tuple[Booking, Hotel]]) -> dic
 
 
 async def _open_decisions(db: AsyncSession, ids: Sequence[str]) -> dict[str, list[AskedDecision]]:
-    query = select(BookingCommand).where(
-        col(BookingCommand.booking_id).in_(ids),
-        col(BookingCommand.closed_at).is_(None),
-        col(BookingCommand.kind).in_(list(Decision)),
-    )
+    query = select(BookingCommand).where(col(BookingCommand.booking_id).in_(ids), *_NOT_COME_OUT)
     found: dict[str, list[AskedDecision]] = defaultdict(list)
     for row in await db.scalars(query.order_by(col(BookingCommand.created_at))):
         decision = AskedDecision(row.command_id, Decision(row.kind), row.created_at)
@@ -188,13 +191,30 @@ async def _resumption(db: AsyncSession, booking: Booking, status: Status) -> Res
         refunded_minor=booking.amount_refunded_minor,
         needs_attention=booking.needs_attention,
         decision_deadline=booking.decision_deadline,
+        decisions=await _decisions(db, booking.booking_id),
     )
 
 
-async def command_with_staff(db: AsyncSession, command_id: str) -> tuple[BookingCommand, int | None] | None:
-    """A decision that was kept, with the id of the member of staff who asked for it."""
-    command = await db.get(BookingCommand, command_id)
-    if command is None:
-        return None
-    staff_id = await db.scalar(select(col(Staff.id)).where(col(Staff.email) == command.actor))
-    return command, staff_id
+async def _decisions(db: AsyncSession, booking_id: str) -> tuple[OpenDecision, ...]:
+    """What was promised to be safe and has not come out, oldest first."""
+    query = (
+        select(BookingCommand, col(Staff.id))
+        .outerjoin(Staff, col(Staff.email) == col(BookingCommand.actor))
+        .where(col(BookingCommand.booking_id) == booking_id, *_NOT_COME_OUT)
+        .order_by(col(BookingCommand.created_at))
+        .limit(_DECISIONS_AT_MOST)
+    )
+    return tuple(
+        OpenDecision(Decision(row.kind), _command(row, staff_id)) for row, staff_id in await db.execute(query)
+    )
+
+
+def _command(row: BookingCommand, staff_id: int | None) -> Command:
+    """A decision as its signal would have said it; a cancellation costs what it did when it was asked for."""
+    return Command(
+        command_id=row.command_id,
+        actor=ActorKind.GUEST if row.actor == ActorKind.GUEST else ActorKind.STAFF,
+        staff_id=staff_id,
+        reason_code=ReasonCode(row.reason_code) if row.reason_code else None,
+        asked_at=row.created_at,
+    )

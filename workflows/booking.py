@@ -48,6 +48,9 @@ class BookingWorkflow:
             terms.booking_id, terms.hotel_slug, self._herald, status=Status.DRAFT, version=terms.version
         )
         self._desk = Desk(self._story)
+        # Whoever asked the lost workflow comes before any signal and any timer of this one.
+        for asked in terms.resume.decisions if terms.resume else ():
+            self._desk.put(DecisionAsked(asked.decision, asked.command))
         self._till = Till(terms.booking_id, terms.amount_minor, terms.currency)
         self._payment = PaymentPhase(terms, self._story, self._desk, self._till)
         self._stay = StayPhase(terms, self._story, self._desk, self._till, self._herald)

@@ -21,7 +21,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter
 
 from domain import messages, reconciliation_run
-from domain.booking import ActorKind, Event, MailKind, ReasonCode, Status
+from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.decisions import Verdict
 from domain.messages import Command, PaymentStatus, StaffEvent
 from domain.reconciliation_run import StartedBy
@@ -129,6 +129,7 @@ def test_words_in_payloads_only_grow() -> None:
     recorded = {
         Status: "DRAFT PENDING_PAYMENT PENDING_APPROVAL CONFIRMED DECLINED EXPIRED CANCELLED",
         ActorKind: "guest staff stripe system operator",
+        Decision: "approve decline cancel",
         PaymentStatus: "none pending requires_capture succeeded canceled",
         StaffEvent: "booking-requested booking-deadline-near",
         StartedBy: "schedule operator",

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 from sqlmodel import col
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import (
+    Client,
+    Interceptor,
+    OutboundInterceptor,
+    SignalWorkflowInput,
+    WorkflowExecutionStatus,
+)
+from temporalio.service import RPCError, RPCStatusCode
 from typer.testing import Result
 
 from activities.delivery import hand_on
+from activities.remedies import Remedies
+from activities.stripe_books import StripeBooks
 from domain.booking import ActorKind, Decision, Status
 from domain.decisions import Verdict
-from domain.findings import Kind, Outcome, Remedy
+from domain.findings import Finding, Kind, Outcome, Remedy
 from domain.reconciliation_run import Tally
 from models import ReconciliationFinding, ReconciliationRun, StripeWebhookEvent, utc_now
 from storage.inbox import keep_event
+from storage.reconciliation import booked
 from storage.reconciliation_runs import findings_of
 from tests.management.office import Office, Stay, eventually
+from workflows.client import start_booking
 from workflows.reconcile import ReconcileWorkflow
 
 _EVENT_ID = "evt_of_a_lost_booking"
@@ -150,6 +162,53 @@ async def test_the_new_workflow_hears_what_the_lost_one_was_asked(lost: Lost) ->
     row = await stay.row()
     assert (row.status, row.decision_made_by) == ("CONFIRMED", stay.person.email)
     assert [payment["status"] for payment in await stay.payments()] == ["succeeded"]
+
+
+async def test_what_the_lost_one_was_asked_needs_no_signal(lost: Lost) -> None:
+    """It comes with the start: nothing can be lost between the two."""
+    history = await lost.approved.handle.fetch_history()
+    kinds = [event.WhichOneof("attributes") for event in history.events]
+    assert "workflow_execution_signaled_event_attributes" not in kinds
+    [started] = [event for event in history.events if event.event_id == 1]
+    assert lost.command_id in str(started)
+
+
+class _Line(OutboundInterceptor):
+    async def signal_workflow(self, input: SignalWorkflowInput) -> None:  # noqa: ARG002
+        raise RPCError("cut off", RPCStatusCode.UNAVAILABLE, b"")
+
+
+class _CutOff(Interceptor):
+    """Temporal takes starts, and no signal any more."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        return _Line(next)
+
+
+async def test_whoever_is_cut_off_right_after_the_start_has_lost_no_decision(office: Office) -> None:
+    stay = await office.held()
+    await office.stop_worker()
+    await stay.send(Decision.APPROVE)
+    await stay.lose_workflow()
+    async with office.database.transaction() as db:
+        row = (await booked(db, [stay.booking_id]))[stay.booking_id]
+    config = office.client.config()
+    config["interceptors"] = [_CutOff()]
+    remedies = Remedies(
+        office.database, Client(**config), office.settings.temporal_task_queue, start_booking=start_booking,
+        authorization_margin_s=3600, payment_poll_s=300,
+    )  # fmt: skip
+    finding = Finding(Kind.WORKFLOW_MISSING, stay.booking_id, Remedy.RESUME)
+    with suppress(RPCError):
+        await remedies.treat(finding, row, StripeBooks(office.stripe_client, lambda: None), "cut-off")
+
+    office.start_worker()
+
+    async def is_confirmed() -> bool:
+        return await stay.status() is Status.CONFIRMED
+
+    # No later run finds it: its workflow is there.
+    await eventually("the approval to be carried out", is_confirmed)
 
 
 async def test_a_cancellation_the_lost_one_was_asked_costs_what_it_did_then(lost: Lost) -> None:
