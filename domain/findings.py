@@ -33,6 +33,7 @@ class Kind(StrEnum):
     WORKFLOW_MISSING = "workflow_missing"
     SUBMISSION_LOST = "submission_lost"
     ATTENTION_UNHEARD = "attention_unheard"
+    END_UNTOLD = "end_untold"
     HOLD_UNSEEN = "hold_unseen"
     HOLD_GONE = "hold_gone"
     CAPTURE_UNSEEN = "capture_unseen"

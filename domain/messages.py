@@ -38,6 +38,7 @@ class Resumption:
         refunded_minor: what has gone back so far, in the currency's smallest unit.
         decision_deadline: until when the hotel may decide, as guest and staff were told.
         decisions: what the lost workflow was asked for and had not carried out, in the order of its asking.
+        mailings: e-mails that no mail server is on record to have taken.
     """
 
     status: Status = Status.PENDING_PAYMENT
@@ -48,6 +49,8 @@ class Resumption:
     needs_attention: str | None = None
     decision_deadline: datetime | None = None
     decisions: tuple[OpenDecision, ...] = ()
+    mailings: tuple[Mailing, ...] = ()
+    reason_code: ReasonCode | None = None
 
 
 @dataclass(frozen=True)

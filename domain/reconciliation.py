@@ -76,11 +76,10 @@ def _workflow(booked: Booked, seen: Seen, now: datetime) -> Iterator[Finding]:
     elif booked.is_open(now) and not running:
         detail = f"{booked.status}, but its workflow is {seen.workflow}"
         yield Finding(Kind.WORKFLOW_MISSING, booked.booking_id, Remedy.RESUME, detail=detail)
-    elif booked.is_over(now) and not running and booked.needs_attention and not seen.strays:
-        detail = "it asks for a person, and no workflow would hear `booking retry` or `booking resolve`"
-        yield Finding(Kind.ATTENTION_UNHEARD, booked.booking_id, Remedy.RESUME, detail=detail)
     elif running:
         yield from _running(booked, seen, now)
+    elif booked.is_over(now):
+        yield from _over(booked, seen)
 
 
 def _draft(booked: Booked, seen: Seen, now: datetime) -> Iterator[Finding]:
@@ -93,6 +92,17 @@ def _draft(booked: Booked, seen: Seen, now: datetime) -> Iterator[Finding]:
     elif seen.workflow is WorkflowState.RUNNING and now > booked.created_at + GRACE:
         detail = "its workflow runs and has not submitted it: is a worker there?"
         yield Finding(Kind.OVERDUE, booked.booking_id, Remedy.REPORT, detail=detail)
+
+
+def _over(booked: Booked, seen: Seen) -> Iterator[Finding]:
+    if booked.needs_attention:
+        if not seen.strays:
+            detail = "it asks for a person, and no workflow would hear `booking retry` or `booking resolve`"
+            yield Finding(Kind.ATTENTION_UNHEARD, booked.booking_id, Remedy.RESUME, detail=detail)
+    elif seen.workflow is WorkflowState.LOST:
+        # One that is unknown may have completed long ago. Given back, it completes: that is once.
+        detail = f"{booked.status}, but its workflow was lost before it had told everybody"
+        yield Finding(Kind.END_UNTOLD, booked.booking_id, Remedy.RESUME, detail=detail)
 
 
 def _running(booked: Booked, seen: Seen, now: datetime) -> Iterator[Finding]:
@@ -234,7 +244,8 @@ def _pages(booked: Booked, seen: Seen) -> Iterator[Finding]:
 
 
 def _decisions(booked: Booked, seen: Seen, now: datetime) -> Iterator[Finding]:
-    if seen.workflow is WorkflowState.RUNNING or not booked.is_over(now):
+    # A workflow that was lost is given back, and answers them.
+    if seen.workflow in {WorkflowState.RUNNING, WorkflowState.LOST} or not booked.is_over(now):
         return
     for asked in booked.open_decisions:
         detail = f"{asked.decision} was asked for, and nobody is left to answer"

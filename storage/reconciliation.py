@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -12,21 +12,23 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.booking import ENDED, ActorKind, Decision, Event, ReasonCode, Status
+from domain.booking import ENDED, TRANSITIONS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.cancellation import CancellationPolicy, refund_due
 from domain.deadlines import midnight
 from domain.findings import AskedDecision, Booked
-from domain.messages import BookingTerms, CheckoutSession, Command, OpenDecision, Resumption
+from domain.messages import BookingTerms, CheckoutSession, Command, Mailing, OpenDecision, Resumption
 from domain.money import Money
 from models import (
     Booking,
     BookingCommand,
     BookingTimeline,
     Hotel,
+    SentMail,
     Staff,
 )
 from storage.bookings import newest_session
 from storage.creation import submission_terms
+from storage.mails import mails_of
 from storage.queue import timelines
 
 _CANCELLATIONS: Final = frozenset({Event.CANCELLED_BY_GUEST, Event.CANCELLED_BY_STAFF})
@@ -192,6 +194,8 @@ async def _resumption(db: AsyncSession, booking: Booking, status: Status) -> Res
         needs_attention=booking.needs_attention,
         decision_deadline=booking.decision_deadline,
         decisions=await _decisions(db, booking.booking_id),
+        mailings=tuple(_untold(booking, steps, await mails_of(db, booking.booking_id))),
+        reason_code=ReasonCode(booking.reason_code) if booking.reason_code else None,
     )
 
 
@@ -218,3 +222,33 @@ def _command(row: BookingCommand, staff_id: int | None) -> Command:
         reason_code=ReasonCode(row.reason_code) if row.reason_code else None,
         asked_at=row.created_at,
     )
+
+
+def _untold(
+    booking: Booking, steps: Sequence[BookingTimeline], mails: Sequence[SentMail]
+) -> Iterator[Mailing]:
+    """E-mails of its changes that no mail server is on record to have taken.
+
+    A mail to several people is begun for all of them at once: who came to the hotel later has no part in it.
+    """
+    told = {(mail.version, mail.kind) for mail in mails}
+    told -= {(mail.version, mail.kind) for mail in mails if mail.sent_at is None}
+    for step in steps:
+        if step.event == Event.ATTENTION_NEEDED and not _still_calls(booking, step, steps):
+            continue
+        kinds = tuple(kind for kind in _mails_of(step) if (step.version, kind) not in told)
+        if kinds:
+            yield Mailing(booking.booking_id, kinds, step.version)
+
+
+def _mails_of(step: BookingTimeline) -> tuple[MailKind, ...]:
+    if step.from_status is None:
+        return ()
+    change = TRANSITIONS.get((Status(step.from_status), Event(step.event)))
+    return change.mails if change else ()
+
+
+def _still_calls(booking: Booking, call: BookingTimeline, steps: Sequence[BookingTimeline]) -> bool:
+    """Whether a call for a person is the one that stands: nobody is called for what is over."""
+    newest = max(step.version for step in steps if step.event == Event.ATTENTION_NEEDED)
+    return booking.needs_attention is not None and call.version == newest

@@ -67,7 +67,10 @@ class Story:
         self.payment_intent_id = resume.payment_intent_id
         self.refunded_minor = resume.refunded_minor
         self.attention = resume.needs_attention
+        self.reason_code = resume.reason_code
         self._show(moved=True)
+        for mailing in resume.mailings:
+            self._herald.mail(mailing.kinds, mailing.version)
 
     async def record(
         self,

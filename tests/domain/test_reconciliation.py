@@ -109,6 +109,11 @@ CLEAN = {
         booked(Status.DECLINED, needs_attention=True),
         seen(OVER, RELEASED, strays=("stray-1",)),
     ),
+    "stray money of a booking lost at its end waits for an operator": (
+        booked(Status.DECLINED, needs_attention=True),
+        seen(LOST, RELEASED, strays=("stray-1",)),
+    ),
+    "ended long ago": (booked(Status.DECLINED), seen(Seen(), RELEASED)),
 }
 
 
@@ -237,6 +242,15 @@ CASES: dict[str, tuple[Booked, Seen, list[tuple[Kind, Remedy, str]]]] = {
     "a call for help nobody hears": (
         booked(Status.EXPIRED, needs_attention=True), OVER, [(Kind.ATTENTION_UNHEARD, Remedy.RESUME, "")],
     ),
+    "lost at its end": (booked(Status.DECLINED), seen(LOST, RELEASED), [(Kind.END_UNTOLD, Remedy.RESUME, "")]),
+    "lost at its end, with a call for help": (
+        booked(Status.EXPIRED, needs_attention=True), LOST, [(Kind.ATTENTION_UNHEARD, Remedy.RESUME, "")],
+    ),
+    "lost before check-in with a cancellation that nobody answered": (
+        booked(Status.CONFIRMED, check_in_at=NOW - HOUR, open_decisions=ASKED),
+        seen(LOST, TAKEN),
+        [(Kind.END_UNTOLD, Remedy.RESUME, "")],
+    ),
     "a payment Stripe does not know": (
         booked(Status.PENDING_APPROVAL),
         seen(RUNNING, own_is_unknown=True),
@@ -328,6 +342,10 @@ def _check(row: Booked, said: Seen, found: list[Finding]) -> None:
     assert not (resumed and (running or said.strays)), case
     is_left = bool(said.strays) and not row.needs_attention
     assert (Kind.WORKFLOW_MISSING in kinds) == (needs_one and not running and not is_left), case
+    # M8: one that was lost at its end comes back to it; one that is unknown may have come to it long ago.
+    over = row.status in ENDED or (row.status is Status.CONFIRMED and row.check_in_at < NOW)
+    untold = over and said.workflow is WorkflowState.LOST and not row.needs_attention and not said.strays
+    assert (Kind.END_UNTOLD in kinds) == untold, case
     # M3: money at stake that is not the booking's to keep is found, unless somebody is at it.
     for payment in said.payments:
         if (
@@ -366,7 +384,7 @@ def _check_remedy(row: Booked, said: Seen, finding: Finding, case: object) -> No
         case Remedy.CLOSE_DECISION:
             over = row.status in ENDED or (row.status is Status.CONFIRMED and row.check_in_at < NOW)
             assert over, case
-            assert said.workflow is not WorkflowState.RUNNING, case
+            assert said.workflow not in {WorkflowState.RUNNING, WorkflowState.LOST}, case
         case Remedy.SUBMIT:
             assert (row.status, said.workflow) == (Status.DRAFT, WorkflowState.LOST), case
         case Remedy.RESUME | Remedy.HAND_ON | Remedy.REPORT:

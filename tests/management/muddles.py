@@ -10,7 +10,7 @@ from domain.booking import Decision
 from domain.findings import Kind
 from models import StripeWebhookEvent
 from storage.creation import submission_terms
-from tests.management.office import Office, Stay
+from tests.management.office import Office, Stay, eventually
 from workflows.client import start_booking
 
 NOBODY = "BK-00000-00000-00000"
@@ -37,6 +37,18 @@ async def unheard_attention(office: Office) -> Stay:
     """It asks for a person, and its workflow has come to its end."""
     stay = await office.declined()
     await stay.set(needs_attention="The e-mail 'declined' could not be sent: no answer in time")
+    return stay
+
+
+async def untold_end(office: Office) -> Stay:
+    """Declined while the mail server wanted nothing for its guest, and the workflow is gone."""
+    stay = await office.held()
+    rule = f"RCPT {stay.guest_email}"
+    fault = await office.stand_ins.mail.order(rule, "error_before", status=451, times=None)
+    await stay.decide(Decision.DECLINE)
+    await eventually("a mail to be turned away", lambda: office.stand_ins.mail.hits(fault))
+    await stay.lose_workflow()
+    await office.stand_ins.mail.ask("DELETE", f"/_sandbox/faults/{fault}")
     return stay
 
 
@@ -187,6 +199,7 @@ HEALED: dict[Kind, Muddle] = {
     Kind.WORKFLOW_MISSING: lost_while_paying,
     Kind.SUBMISSION_LOST: lost_submission,
     Kind.ATTENTION_UNHEARD: unheard_attention,
+    Kind.END_UNTOLD: untold_end,
     Kind.HOLD_UNSEEN: unseen_hold,
     Kind.HOLD_GONE: gone_hold,
     Kind.CAPTURE_UNSEEN: unseen_capture,

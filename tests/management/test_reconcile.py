@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import jsonschema
 import pytest
+from temporalio.client import WorkflowExecutionStatus
 
 from domain.booking import Status
 from domain.findings import Kind, Outcome, Remedy
@@ -79,6 +80,13 @@ async def _hears_operators(stay: Stay) -> bool:
     return "needs nobody any more" in said and (await stay.row()).needs_attention is None
 
 
+async def _told_its_guest_and_ended(stay: Stay) -> bool:
+    query = {"booking_id": stay.booking_id, "to": stay.guest_email}
+    mails = await stay.office.stand_ins.mail.ask("GET", "/_sandbox/messages", params=query)
+    ended = (await stay.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+    return ended and f"Booking Update - {stay.booking_id}" in [mail["subject"] for mail in mails]
+
+
 async def _waits_for_a_decision(stay: Stay) -> bool:
     return await stay.status() is Status.PENDING_APPROVAL
 
@@ -139,6 +147,7 @@ _HEALTHY: dict[Kind, Callable[[Stay], Awaitable[bool]]] = {
     Kind.WORKFLOW_MISSING: _runs_and_can_be_paid,
     Kind.SUBMISSION_LOST: _is_submitted,
     Kind.ATTENTION_UNHEARD: _hears_operators,
+    Kind.END_UNTOLD: _told_its_guest_and_ended,
     Kind.HOLD_UNSEEN: _waits_for_a_decision,
     Kind.HOLD_GONE: _is_declined,
     Kind.CAPTURE_UNSEEN: _is_confirmed_by_stripe,

@@ -10,9 +10,6 @@ import pytest
 from sqlalchemy import text, update
 from sqlmodel import col
 
-from domain.booking import ActorKind, Decision, ReasonCode, Status
-from domain.messages import Command, OpenDecision
-from domain.roles import Role
 from models import Booking, IdempotentRequest, RateLimit
 from storage.bookings import booking_by_id, insert_draft
 from storage.creation import (
@@ -27,8 +24,7 @@ from storage.creation import (
 )
 from storage.database import Database
 from storage.limits import Attempts, count_attempt, take_back_attempt
-from storage.reconciliation import terms_to_go_on
-from tests.storage.rows import T0, House, ask, book, draft, held, open_house
+from tests.storage.rows import T0, House, book, draft, open_house
 
 LOCK = timedelta(seconds=30)
 ANSWER = {"booking_id": "BK-1", "access_token": "secret"}
@@ -230,54 +226,6 @@ async def test_terms_take_the_policy_as_it_was_booked(database: Database) -> Non
     assert terms.free_cancel_until == datetime(2026, 12, 18, 15, tzinfo=UTC)
     assert terms.late_cancel_fee_percent == 30
     assert (terms.authorization_margin_s, terms.payment_poll_s, terms.resume) == (7, 8, None)
-
-
-async def test_a_booking_that_lost_its_workflow_keeps_the_time_it_was_given_to_pay(
-    database: Database,
-) -> None:
-    """The hotel's window has changed since; what the guest was told has not."""
-    house = await open_house(database, payment_window_s=60)
-    until = T0 + timedelta(days=2)
-    booking = await book(
-        database, house, status=Status.PENDING_PAYMENT, created_at=T0, payment_deadline=until, version=2
-    )
-    async with database.transaction() as db:
-        terms = await terms_to_go_on(
-            db, booking.booking_id, 2, authorization_margin_s=3600, payment_poll_s=300
-        )
-    assert terms is not None
-    assert terms.resume is not None
-    assert terms.resume.submitted_at + timedelta(seconds=terms.payment_window_s) == until
-
-
-async def test_what_a_lost_workflow_was_asked_for_goes_along_oldest_first(
-    database: Database, house: House
-) -> None:
-    """As its signals said it; what has come out, and what operators asked for, stays behind."""
-    booking = await held(database, house)
-    approver = house.staff[Role.APPROVER].email
-    second = T0 + timedelta(minutes=1)
-    decline = await ask(
-        database, booking.booking_id, "decline", actor=approver, reason_code="RATE_ERROR",
-        reason_note="Philippa was told", created_at=second,
-    )  # fmt: skip
-    cancel = await ask(database, booking.booking_id, "cancel", actor=ActorKind.GUEST)
-    await ask(database, booking.booking_id, "approve", closed_at=T0, verdict="not_sent")
-    await ask(database, booking.booking_id, "retry", actor=ActorKind.OPERATOR)
-    async with database.transaction() as db:
-        terms = await terms_to_go_on(
-            db, booking.booking_id, booking.version, authorization_margin_s=3600, payment_poll_s=300
-        )
-    assert terms is not None
-    assert terms.resume is not None
-    by_guest = Command(cancel.command_id, ActorKind.GUEST, asked_at=T0)
-    by_staff = Command(
-        decline.command_id, ActorKind.STAFF, house.approver_id, ReasonCode.RATE_ERROR, asked_at=second
-    )
-    assert terms.resume.decisions == (
-        OpenDecision(Decision.CANCEL, by_guest),
-        OpenDecision(Decision.DECLINE, by_staff),
-    )
 
 
 # --- rate limits ---

@@ -25,6 +25,7 @@ from domain.messages import (
 from models import Booking, BookingCommand, BookingTimeline
 from sandbox.evidence import Answer
 from storage import bookings
+from storage.reconciliation import terms_to_go_on
 from tests.workflows.hotels import Team
 from tests.workflows.servers import STRIPE_KEY, Json
 from workflows.booking import BookingWorkflow
@@ -148,27 +149,29 @@ class Reservation:
         Args:
             asked_at: when the API took it, if not now.
         """
-        command_id = command_id or new_command_id()
         staff_id = None
         if actor is ActorKind.STAFF:
             staff_id = self.team.manager if decision is Decision.CANCEL else self.team.approver
         asked_at = asked_at or await self._world.now()
-        async with self._world.database.transaction() as db:
-            await bookings.open_command(
-                db,
-                BookingCommand(
-                    command_id=command_id,
-                    booking_id=self.booking_id,
-                    kind=decision,
-                    actor=actor,
-                    reason_code=reason_code,
-                    reason_note=note,
-                    created_at=asked_at,
-                ),
-            )
+        command_id = await self.keep(
+            decision,
+            actor,
+            command_id=command_id or new_command_id(),
+            reason_code=reason_code,
+            reason_note=note,
+            created_at=asked_at,
+        )
         await self.signal(decision, command_id, actor, staff_id, reason_code, asked_at)
         self._world.asked[command_id] = (self.booking_id, decision)
         return command_id
+
+    async def keep(self, decision: Decision, actor: ActorKind = ActorKind.STAFF, **fields: Any) -> str:
+        """Keep a decision in the books, and return its command id; `fields` are further ones of its row."""
+        values: dict[str, Any] = {"command_id": new_command_id(), "created_at": await self._world.now()}
+        row = BookingCommand(booking_id=self.booking_id, kind=decision, actor=actor, **values | fields)
+        async with self._world.database.transaction() as db:
+            await bookings.open_command(db, row)
+        return row.command_id
 
     async def signal(self, decision: Decision, command_id: str, *more: Any) -> None:
         """Signal a decision that is in the books; `more` are the other fields of `Command`."""
@@ -224,6 +227,27 @@ class Reservation:
         command = Command(new_command_id(), ActorKind.OPERATOR)
         await self.handle.signal(BookingWorkflow.resolve, command)
         return await self.outcome(command.command_id)
+
+    # --- a lost workflow ---
+
+    async def lose_workflow(self) -> None:
+        """Somebody terminates the workflow in the Temporal UI."""
+        await self.handle.terminate("by mistake")
+
+    async def give_back_workflow(self) -> None:
+        """Start another one, as reconciliation does, with nothing that is sent afterwards."""
+        version = (await self.row()).version
+        async with self._world.database.transaction() as db:
+            terms = await terms_to_go_on(
+                db,
+                self.booking_id,
+                version,
+                authorization_margin_s=self.terms.authorization_margin_s,
+                payment_poll_s=self.terms.payment_poll_s,
+            )
+        assert terms is not None
+        await start_booking(self._world.client, terms, self._world.task_queue)
+        await self._world.settle()
 
     # --- Stripe's Dashboard ---
 

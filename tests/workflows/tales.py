@@ -210,6 +210,17 @@ async def _written_by_somebody_else(world: World) -> Reservation:
     return stay
 
 
+async def _lost_and_given_back(world: World) -> Reservation:
+    """With an approval it had not carried out, and a mail that was refused once; the history is the next one's."""
+    stay = await world.submitted()
+    await world.stand_ins.mail.order(f"RCPT {stay.guest_email}", "error_before", status=550)
+    await stay.place_hold()
+    await stay.lose_workflow()
+    await stay.keep(Decision.APPROVE)
+    await stay.give_back_workflow()
+    return stay
+
+
 async def _unpaid(world: World) -> Reservation:
     stay = await world.submitted()
     await stay.open_page()
@@ -242,6 +253,7 @@ TALES: Final = (
     Tale("stray money stuck and retried after the end", _stray_retried_after_the_end),
     Tale("stray money stuck and retried during the stay", _stray_retried_during_the_stay),
     Tale("row written by somebody else and retried", _written_by_somebody_else),
+    Tale("lost and given back", _lost_and_given_back),
     *OPEN,
 )
 """Histories that begin with `former` tell the same as a former version of the workflow let it happen."""
