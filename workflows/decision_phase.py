@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,13 +79,11 @@ class DecisionPhase:
     async def run(self) -> None:
         """Work off what comes until the booking is confirmed or has ended."""
         self._story.wait_for("the hotel's decision")
-        await self._follow(self._payment)
+        # Somebody may have captured or released the hold before this booking ever looked.
+        await self._or_ask_for_person(self._follow(self._payment))
         while self._story.status is Status.PENDING_APPROVAL:
             item = await self._desk.next(self._due(), "Reminder, or decision deadline")
-            try:
-                await self._deal_with(item)
-            except MoneyStuckError as stuck:
-                await self._ask_for_person(str(stuck))
+            await self._or_ask_for_person(self._deal_with(item))
 
     async def _deal_with(self, item: Item | None) -> None:
         match item:
@@ -303,6 +302,12 @@ class DecisionPhase:
             raise
 
     # --- when Stripe will not have it ---
+
+    async def _or_ask_for_person(self, step: Awaitable[Any]) -> None:
+        try:
+            await step
+        except MoneyStuckError as stuck:
+            await self._ask_for_person(str(stuck))
 
     async def _ask_for_person(self, reason: str) -> None:
         """Stay as the booking is, say so, and look every hour whether the money has moved by itself."""

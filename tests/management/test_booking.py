@@ -133,6 +133,26 @@ async def test_retry_carries_the_stuck_decision_out(shared_office: Office) -> No
     assert "not yet" not in said
 
 
+async def test_retry_refunds_what_was_captured_in_part_while_the_booking_had_no_workflow(
+    shared_office: Office,
+) -> None:
+    """Reconciliation gives it one back, whose first look is refused the refund."""
+    stay = await shared_office.held()
+    await stay.lose_workflow()
+    await stay.dashboard("capture", {"amount": 5000})
+    await _refuse(shared_office, REFUND)
+    await shared_office.reconcile()
+    await eventually("a call for help", lambda: _asks_for_help(stay))
+    await shared_office.stripe.heal()
+
+    said = await shared_office.done("booking", "retry", stay.booking_id)
+
+    assert "done, it needs nobody any more. It is DECLINED" in said
+    assert (await stay.row()).reason_code == "PAYMENT_MISMATCH"
+    [payment] = await stay.payments()
+    assert (payment["amount_received"], payment["refunded"]) == (5000, 5000)
+
+
 async def test_resolve_follows_what_was_done_in_the_dashboard(shared_office: Office) -> None:
     stay = await _stuck_approval(shared_office)
     await stay.dashboard("cancel")

@@ -139,6 +139,25 @@ async def _approved_after_stuck_cancellation(world: World) -> Reservation:
     return stay
 
 
+async def captured_in_part_unheard(world: World) -> Reservation:
+    """Captured in part in the Dashboard before the booking has looked, and Stripe refuses the refund."""
+    stay = await world.submitted()
+    await stay.open_page()
+    await stay.pay()
+    await stay.dashboard("capture", {"amount": 5000})
+    await refuse(world, REFUND, times=None)
+    await world.postman.deliver()
+    await world.settle()
+    return stay
+
+
+async def _refunded_after_its_first_look(world: World) -> Reservation:
+    stay = await captured_in_part_unheard(world)
+    await world.stand_ins.heal()
+    await stay.retry()
+    return stay
+
+
 async def _paid_beside_the_page(world: World) -> Reservation:
     """Somebody pays a wrong amount elsewhere, and nobody pays on the booking's own page."""
     stay = await world.submitted()
@@ -247,6 +266,7 @@ TALES: Final = (
     Tale("cancellation stuck before paying and paid", _paid_after_stuck_cancellation),
     Tale("cancellation stuck while held", _stuck_while_held),
     Tale("cancellation stuck while held and approved", _approved_after_stuck_cancellation),
+    Tale("refund stuck at the first look and retried", _refunded_after_its_first_look),
     Tale("paid beside the page", _paid_beside_the_page),
     Tale("page not told about", _page_not_told_about),
     Tale("stray money stuck and retried once held", _stray_retried_once_held),

@@ -12,6 +12,7 @@ from domain.decisions import Verdict
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, READ_PAGE, REFUND, refuse
 from tests.workflows.reservation import Reservation
+from tests.workflows.tales import captured_in_part_unheard
 from tests.workflows.world import World
 
 HELD = ("requires_capture", 0, 0)
@@ -191,6 +192,55 @@ async def test_release_at_the_deadline_that_is_refused_asks_for_a_person(world: 
 
     assert (await stay.decline()).verdict is Verdict.SETTLED
     assert await stay.money() == ("canceled", 0, 0)
+
+
+async def test_refund_that_is_refused_at_the_first_look_asks_for_a_person_and_is_made_by_retry(
+    world: World,
+) -> None:
+    stay = await captured_in_part_unheard(world)
+    assert await stay.status() is Status.PENDING_APPROVAL
+    assert await stay.events() == [Event.AUTHORIZED, Event.ATTENTION_NEEDED]
+    assert (await stay.staff_told())[-1] == f"Attention needed - {stay.booking_id}"
+    assert (await stay.retry()).verdict is Verdict.NEEDS_ATTENTION
+
+    await world.stand_ins.heal()
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    await world.settle()
+
+    row = await stay.row()
+    assert (row.status, row.reason_code) == (Status.DECLINED, "PAYMENT_MISMATCH")
+    assert row.needs_attention is None
+    assert (row.amount_captured_minor, row.amount_refunded_minor) == (5000, 5000)
+    assert await stay.money() == ("succeeded", 5000, 5000)
+    assert (await stay.told())[-1] == f"Booking Update - {stay.booking_id}"
+    assert await stay.is_over()
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+async def test_decision_is_heard_while_the_refund_of_a_part_is_refused(
+    world: World, decision: Decision
+) -> None:
+    stay = await captured_in_part_unheard(world)
+    actor = ActorKind.GUEST if decision is Decision.CANCEL else ActorKind.STAFF
+    command_id = await stay.send(decision, actor)
+    assert (await stay.outcome(command_id)).verdict is Verdict.NEEDS_ATTENTION
+
+    await world.stand_ins.heal()
+    await stay.retry()
+    await world.settle()
+    assert await stay.status() is Status.DECLINED
+    assert await stay.money() == ("succeeded", 5000, 5000)
+    assert await stay.verdict(command_id) == Verdict.ALREADY_DECIDED
+
+
+async def test_refund_refused_at_the_first_look_is_made_by_the_decision_deadline_at_the_latest(
+    world: World,
+) -> None:
+    stay = await captured_in_part_unheard(world)
+    await world.stand_ins.heal()
+    await world.advance(hours=25)
+    assert await stay.status() is Status.DECLINED
+    assert await stay.money() == ("succeeded", 5000, 5000)
 
 
 async def test_retry_with_nothing_stuck_looks_and_leaves_all_as_it_is(world: World) -> None:
