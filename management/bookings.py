@@ -61,6 +61,9 @@ def retry(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> 
 def resolve(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> None:
     """Say that you settled it by hand: Stripe is read and followed, and nothing is tried again.
 
+    A guest's cancellation of a booking the hotel has not decided on is never dropped: while the hold stands, its
+    release is tried again.
+
     Money that came for a booking after its end is looked at again as with `retry`: what you gave back in the
     Stripe Dashboard is left alone.
 

@@ -13,6 +13,7 @@ from workflows import options
 from workflows.desk import STRIPE_UNAVAILABLE, Desk, unavailable
 from workflows.herald import Herald
 from workflows.money_news import give_back, kept_if_stuck, settle_news, settle_unsettled
+from workflows.parked import comes_true, is_tried_every_hour, outlives_resolve, stands
 from workflows.story import Story
 from workflows.till import MoneyStuckError, Till
 
@@ -119,7 +120,7 @@ class DecisionPhase:
             self._remind()
 
     async def _recheck(self) -> None:
-        if self._parked is not None and self._cancels_again():
+        if self._parked is not None and is_tried_every_hour(self._parked):
             await self._carry_out(self._parked)
         else:
             await self._follow(await self._till.read(self._intent_id))
@@ -145,20 +146,10 @@ class DecisionPhase:
         verdict = self._came_out(asked)
         if verdict is not None:
             self._desk.settle(asked.command, verdict)
-        elif self._parked is not None and self._stands(self._parked, asked):
+        elif self._parked is not None and stands(self._parked, asked):
             await self._repeat(self._parked, asked)
         else:
             await self._carry_out(asked)
-
-    def _stands(self, parked: DecisionAsked, asked: DecisionAsked) -> bool:
-        """Whether a decision that got stuck is tried again, instead of giving way to the one that is asked now.
-
-        Staff may change their minds. A guest who cancelled was told that this is safe: no later approval may
-        charge them, and no later decline make the hotel's decision of what was theirs.
-        """
-        if parked.decision is asked.decision:
-            return True
-        return parked.decision is Decision.CANCEL and workflow.patched("parked-cancellation-stands")
 
     async def _repeat(self, parked: DecisionAsked, asked: DecisionAsked) -> None:
         """Try the decision that came first again, under its author's name."""
@@ -228,6 +219,8 @@ class DecisionPhase:
         if payment.status is PaymentStatus.SUCCEEDED:
             await self._follow_capture(payment, asked)
         elif payment.status is PaymentStatus.CANCELED:
+            if asked is None and comes_true(self._parked):
+                asked = self._parked
             await self._follow_release(asked, unless_lost)
         else:
             return False
@@ -313,16 +306,10 @@ class DecisionPhase:
         """Stay as the booking is, say so, and look every hour whether the money has moved by itself."""
         if self._parked is not None:
             self._desk.settle(self._parked.command, Verdict.NEEDS_ATTENTION)
-        if workflow.now() >= self._deadline.at or self._cancels_again():
+        if workflow.now() >= self._deadline.at or is_tried_every_hour(self._parked):
             self._recheck_at = workflow.now() + options.PARKED_RECHECK
         self._story.wait_for("an operator: `booking retry` or `booking resolve`")
         await self._story.ask_for_person(reason)
-
-    def _cancels_again(self) -> bool:
-        """Whether the guest's cancellation got stuck, which is tried every hour rather than left to the deadline."""
-        if self._parked is None or self._parked.decision is not Decision.CANCEL:
-            return False
-        return workflow.patched("parked-cancellation-is-tried-again")
 
     async def _resume(self, item: OperatorAsked) -> None:
         before = self._story.version
@@ -339,7 +326,7 @@ class DecisionPhase:
             await settle_unsettled(self._story, self._till, settled_by_hand=settled_by_hand)
         if await self._follow(await self._till.read(self._intent_id)):
             return
-        if self._parked is not None and not settled_by_hand:
+        if self._parked is not None and (not settled_by_hand or outlives_resolve(self._parked)):
             await self._carry_out(self._parked)
             return
         # The hold stands and nothing is to be tried again: the booking waits for a decision as before.

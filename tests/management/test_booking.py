@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from activities.delivery import start_stray
-from domain.booking import Decision, Status
+from domain.booking import ActorKind, Decision, Status
 from domain.decisions import Verdict
 from domain.messages import PaymentNews, StrayNews
 from tests.management.office import Office, Stay, eventually
@@ -169,6 +169,23 @@ async def test_resolve_drops_a_stuck_decision_while_the_hold_stands(shared_offic
     await shared_office.stripe.heal()
     await stay.decide(Decision.DECLINE)
     assert await stay.status() is Status.DECLINED
+
+
+async def test_resolve_of_a_guests_stuck_cancellation_follows_the_hold_they_cancelled_in_the_dashboard(
+    shared_office: Office,
+) -> None:
+    stay = await shared_office.held()
+    await _refuse(shared_office, CANCEL)
+    assert (await stay.decide(Decision.CANCEL, ActorKind.GUEST)).verdict is Verdict.NEEDS_ATTENTION
+    await eventually("a call for help", lambda: _asks_for_help(stay))
+    result = await shared_office.run("booking", "resolve", stay.booking_id)
+    assert result.exit_code == 1
+    assert "still needs a person (PENDING_APPROVAL" in result.stderr
+
+    await stay.dashboard("cancel")
+    said = await shared_office.done("booking", "resolve", stay.booking_id)
+
+    assert "done, it needs nobody any more. It is CANCELLED" in said
 
 
 async def test_a_healthy_booking_has_nothing_to_retry(shared_office: Office) -> None:

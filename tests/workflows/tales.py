@@ -139,6 +139,19 @@ async def _approved_after_stuck_cancellation(world: World) -> Reservation:
     return stay
 
 
+async def _resolved_after_stuck_cancellation(world: World) -> Reservation:
+    stay = await _stuck_while_held(world)
+    await stay.resolve()
+    return stay
+
+
+async def _released_in_the_dashboard_after_stuck_cancellation(world: World) -> Reservation:
+    stay = await _stuck_while_held(world)
+    await stay.dashboard("cancel")
+    await world.postman.deliver()
+    return stay
+
+
 async def captured_in_part_unheard(world: World) -> Reservation:
     """Captured in part in the Dashboard before the booking has looked, and Stripe refuses the refund."""
     stay = await world.submitted()
@@ -266,6 +279,11 @@ TALES: Final = (
     Tale("cancellation stuck before paying and paid", _paid_after_stuck_cancellation),
     Tale("cancellation stuck while held", _stuck_while_held),
     Tale("cancellation stuck while held and approved", _approved_after_stuck_cancellation),
+    Tale("cancellation stuck while held and resolved", _resolved_after_stuck_cancellation),
+    Tale(
+        "cancellation stuck while held and released in the Dashboard",
+        _released_in_the_dashboard_after_stuck_cancellation,
+    ),
     Tale("refund stuck at the first look and retried", _refunded_after_its_first_look),
     Tale("paid beside the page", _paid_beside_the_page),
     Tale("page not told about", _page_not_told_about),

@@ -36,6 +36,38 @@ async def _stuck(world: World, decision: Decision, **more: str) -> tuple[Reserva
     return stay, command_id
 
 
+# --- who may find out what became of a payment ---
+
+
+async def _returns(_world: World, stay: Reservation) -> None:
+    await stay.come_back()
+
+
+async def _wants_to_pay(_world: World, stay: Reservation) -> None:
+    assert not (await stay.open_page()).payable
+
+
+async def _hears(world: World, _stay: Reservation) -> None:
+    await world.postman.deliver()
+
+
+async def _waits(world: World, _stay: Reservation) -> None:
+    world.postman.on_strike = True
+    await world.advance(minutes=61)
+
+
+async def _retries(_world: World, stay: Reservation) -> None:
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+
+
+async def _resolves(_world: World, stay: Reservation) -> None:
+    assert (await stay.resolve()).verdict is Verdict.SETTLED
+
+
+async def _declines(_world: World, stay: Reservation) -> None:
+    assert (await stay.decline()).verdict is Verdict.ALREADY_DECIDED
+
+
 # --- while a decision is carried out ---
 
 
@@ -134,6 +166,55 @@ async def test_guests_stuck_cancellation_is_carried_out_by_retry(world: World) -
     assert (await stay.retry()).verdict is Verdict.SETTLED
     assert await stay.status() is Status.CANCELLED
     assert await stay.verdict(command_id) == Verdict.SETTLED
+
+
+async def test_guests_stuck_cancellation_is_carried_out_by_resolve(world: World) -> None:
+    stay, command_id = await _stuck(world, Decision.CANCEL)
+    assert (await stay.resolve()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.events() == [Event.AUTHORIZED, Event.ATTENTION_NEEDED, Event.CANCELLED_BY_GUEST]
+    assert await stay.money() == RELEASED
+    assert await stay.verdict(command_id) == Verdict.SETTLED
+    assert not await _asks_for_person(stay)
+
+
+async def test_resolve_drops_no_cancellation_and_no_later_approval_charges_the_guest(world: World) -> None:
+    stay = await world.held()
+    await refuse(world, CANCEL, times=None)
+    cancel = await stay.send(Decision.CANCEL, ActorKind.GUEST)
+    assert (await stay.outcome(cancel)).verdict is Verdict.NEEDS_ATTENTION
+    assert (await stay.resolve()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await stay.approve()).verdict is Verdict.IN_PROGRESS
+    await world.settle()
+    assert await _asks_for_person(stay)
+    assert await stay.money() == HELD
+    assert await stay.verdict(cancel) is None, "it stands"
+
+    await world.stand_ins.heal()
+    await world.advance(minutes=61)
+    assert await stay.status() is Status.CANCELLED
+    assert await stay.money() == RELEASED
+    assert await stay.verdict(cancel) == Verdict.SETTLED
+
+
+@pytest.mark.parametrize("gone", ["cancel", "lapse"])
+@pytest.mark.parametrize("tell", [_hears, _returns, _retries, _resolves, _declines, _waits])
+async def test_hold_that_is_gone_ends_as_the_guests_stuck_cancellation(
+    world: World, tell: Callable[[World, Reservation], Awaitable[None]], gone: str
+) -> None:
+    """Released in the Dashboard, as staff are advised to, or lapsed: whatever tells of it first."""
+    stay, command_id = await _stuck(world, Decision.CANCEL)
+    await stay.dashboard(gone)
+    await tell(world, stay)
+    await world.settle()
+
+    row = await stay.row()
+    assert (row.status, row.reason_code, row.needs_attention) == (Status.CANCELLED, None, None)
+    assert (await stay.events())[-1] is Event.CANCELLED_BY_GUEST
+    assert await stay.last_actor() == ActorKind.GUEST
+    assert await stay.money() == RELEASED
+    assert await stay.verdict(command_id) == Verdict.SETTLED
+    assert (await stay.told())[-1] == f"Booking Cancelled - {stay.booking_id}"
 
 
 @pytest.mark.parametrize("later", [Decision.APPROVE, Decision.DECLINE])
@@ -268,23 +349,6 @@ async def test_cancellation_whose_page_cannot_be_closed_is_carried_out_by_retry(
     assert (await stay.retry()).verdict is Verdict.SETTLED
     await world.settle()
     assert await stay.status() is Status.CANCELLED
-
-
-async def _returns(_world: World, stay: Reservation) -> None:
-    await stay.come_back()
-
-
-async def _wants_to_pay(_world: World, stay: Reservation) -> None:
-    assert not (await stay.open_page()).payable
-
-
-async def _hears(world: World, _stay: Reservation) -> None:
-    await world.postman.deliver()
-
-
-async def _waits(world: World, _stay: Reservation) -> None:
-    world.postman.on_strike = True
-    await world.advance(minutes=61)
 
 
 @pytest.mark.parametrize("refused", [READ_PAGE, CANCEL])
