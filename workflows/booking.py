@@ -52,7 +52,7 @@ class BookingWorkflow:
         for asked in terms.resume.decisions if terms.resume else ():
             self._desk.put(DecisionAsked(asked.decision, asked.command))
         self._till = Till(terms.booking_id, terms.amount_minor, terms.currency)
-        self._payment = PaymentPhase(terms, self._story, self._desk, self._till)
+        self._payment = PaymentPhase(terms, self._story, self._desk, self._till, self._herald)
         self._stay = StayPhase(terms, self._story, self._desk, self._till, self._herald)
 
     @workflow.run

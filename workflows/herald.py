@@ -54,6 +54,11 @@ class Herald:
         """Send the e-mails of these kinds about a version of the booking."""
         self._start(self._mail(Mailing(booking_id=self._booking_id, kinds=kinds, version=version)))
 
+    @property
+    def has_lost(self) -> bool:
+        """Whether there is a mail that could not be sent."""
+        return bool(self._lost)
+
     def resend_lost(self) -> None:
         """Send once more what could not be sent; each mail keeps its Message-ID."""
         lost, self._lost = self._lost, []

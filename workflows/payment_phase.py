@@ -10,6 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import options
 from workflows.desk import STRIPE_UNAVAILABLE, Desk, unavailable
+from workflows.herald import Herald
 from workflows.money_news import give_back, kept_if_stuck, return_stray, settle_unsettled
 from workflows.story import Story
 from workflows.till import MoneyStuckError, Till, failure
@@ -44,11 +45,12 @@ _HELD = frozenset({PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED})
 class PaymentPhase:
     """Takes the payment. Afterwards `payment` and `deadline` tell of the hold, if there is one."""
 
-    def __init__(self, terms: BookingTerms, story: Story, desk: Desk, till: Till) -> None:
+    def __init__(self, terms: BookingTerms, story: Story, desk: Desk, till: Till, herald: Herald) -> None:
         self._terms = terms
         self._story = story
         self._desk = desk
         self._till = till
+        self._herald = herald
         resume = terms.resume
         submitted_at = resume.submitted_at if resume else workflow.now()
         self.closes_at = submitted_at + timedelta(seconds=terms.payment_window_s)
@@ -301,6 +303,7 @@ class PaymentPhase:
 
     async def _resume(self, item: OperatorAsked) -> None:
         before = self._story.version
+        resent = self._resend_lost()
         owed = stuck = self._story.owes() is not None
         try:
             if owed:
@@ -310,8 +313,11 @@ class PaymentPhase:
             elif self._closing:
                 await self._close()
             else:
+                flag = self._story.attention
                 await self._look(self._unread or self._session_news())
-                if item.settled or (owed and not self._refused):
+                # What that look came upon needs a person of its own.
+                resent = resent and self._story.attention == flag
+                if item.settled or ((owed or resent) and not self._refused):
                     await self._story.clear_attention()
             # What was given back beside it moves the version as well: that alone is not what was asked for.
             stuck = False
@@ -319,6 +325,13 @@ class PaymentPhase:
             moved = self._story.version > before and not self._refused and self._story.owes() is None
             done = moved and not stuck
             self._desk.settle(item.command, Verdict.SETTLED if done else Verdict.NEEDS_ATTENTION)
+
+    def _resend_lost(self) -> bool:
+        """Send once more what could not be sent, and say whether there was anything."""
+        if not self._herald.has_lost or not workflow.patched("retry-resends-mails-while-payment-is-due"):
+            return False
+        self._herald.resend_lost()
+        return True
 
 
 def _answer(session: CheckoutSession, *, created: bool) -> SessionAnswer:

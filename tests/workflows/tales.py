@@ -171,6 +171,25 @@ async def _refunded_after_its_first_look(world: World) -> Reservation:
     return stay
 
 
+async def notice_refused(world: World) -> Reservation:
+    """Staff were to hear of a payment of a wrong amount, which went back, and no mailbox of theirs took that."""
+    stay = await world.submitted()
+    await stay.open_page()
+    mailboxes = f"RCPT *@{stay.terms.hotel_slug}.test"
+    await world.stand_ins.mail.order(mailboxes, "error_before", status=550, times=None)
+    await stay.fill_in(await stay.unnoted_page(amount_minor=TOTAL_MINOR - 1))
+    await world.postman.deliver()
+    await world.settle()
+    return stay
+
+
+async def _notice_sent_by_retry(world: World) -> Reservation:
+    stay = await notice_refused(world)
+    await world.stand_ins.mail.heal()
+    await stay.retry()
+    return stay
+
+
 async def _paid_beside_the_page(world: World) -> Reservation:
     """Somebody pays a wrong amount elsewhere, and nobody pays on the booking's own page."""
     stay = await world.submitted()
@@ -285,6 +304,7 @@ TALES: Final = (
         _released_in_the_dashboard_after_stuck_cancellation,
     ),
     Tale("refund stuck at the first look and retried", _refunded_after_its_first_look),
+    Tale("notice refused while payment is due and retried", _notice_sent_by_retry),
     Tale("paid beside the page", _paid_beside_the_page),
     Tale("page not told about", _page_not_told_about),
     Tale("stray money stuck and retried once held", _stray_retried_once_held),

@@ -9,8 +9,10 @@ import pytest
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.decisions import Verdict
 from tests.workflows.hotels import TOTAL_MINOR
+from tests.workflows.refusals import READ_PAGE, refuse
 from tests.workflows.reservation import Reservation
 from tests.workflows.servers import PUSHER
+from tests.workflows.tales import notice_refused
 from tests.workflows.wire import Trouble
 from tests.workflows.world import World
 
@@ -128,6 +130,43 @@ async def test_mail_that_is_refused_asks_for_a_person_and_is_sent_by_retry(world
     await world.settle()
     assert (await stay.told())[-1] == f"Booking Confirmed - {stay.booking_id}"
     assert (await stay.row()).needs_attention is None
+
+
+async def _misses_the_notice(stay: Reservation) -> bool:
+    reason = "The e-mail 'staff_payment_notice' could not be sent"
+    return reason in str((await stay.row()).needs_attention)
+
+
+async def test_mail_that_is_refused_while_payment_is_due_is_sent_by_retry(world: World) -> None:
+    stay = await notice_refused(world)
+    assert await _misses_the_notice(stay)
+    await world.stand_ins.mail.heal()
+    assert (await stay.retry()).verdict is Verdict.SETTLED
+    await world.settle()
+    assert await stay.staff_told() == [f"Payment notice - {stay.booking_id}"]
+    assert (await stay.row()).needs_attention is None
+    assert (await stay.events())[-1] is Event.ATTENTION_CLEARED
+
+    await stay.place_hold()
+    assert await stay.status() is Status.PENDING_APPROVAL, "the right amount may still be paid"
+
+
+async def test_mail_that_is_refused_again_asks_for_a_person_again(world: World) -> None:
+    stay = await notice_refused(world)
+    await stay.retry()
+    await world.settle()
+    assert await stay.staff_told() == []
+    assert await _misses_the_notice(stay)
+
+
+async def test_mail_sent_by_retry_leaves_the_flag_to_what_else_needs_a_person(world: World) -> None:
+    stay = await notice_refused(world)
+    await world.stand_ins.mail.heal()
+    await refuse(world, READ_PAGE, times=None)
+    assert (await stay.retry()).verdict is Verdict.NEEDS_ATTENTION
+    await world.settle()
+    assert f"Payment notice - {stay.booking_id}" in await stay.staff_told()
+    assert str((await stay.row()).needs_attention).startswith("Stripe: HTTP 400")
 
 
 async def test_mail_server_that_is_away_for_hours_holds_up_nothing(world: World) -> None:
