@@ -161,7 +161,10 @@ class BookingTimeline(SQLModel, table=True):
 
 
 class BookingCommand(SQLModel, table=True):
-    """A decision somebody asked for. Its note stays here: the signal carries the id alone."""
+    """A decision somebody asked for. Its note stays here: the signal carries the id alone.
+
+    `asked_in` is the booking's status as its asker was shown it.
+    """
 
     __tablename__ = "booking_command"
     __table_args__ = (Index("booking_command_booking", "booking_id", "created_at"),)
@@ -172,6 +175,7 @@ class BookingCommand(SQLModel, table=True):
     actor: str = Field(max_length=320)
     reason_code: str | None = Field(default=None, max_length=40)
     reason_note: str | None = Field(default=None, max_length=1000)
+    asked_in: str | None = Field(default=None, max_length=20)
     created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
     closed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     verdict: str | None = Field(default=None, max_length=40)

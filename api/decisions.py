@@ -99,14 +99,15 @@ def _by_row(found: Found, asked: Asked, *, workflow_gone: bool = False) -> Verdi
 
 
 async def _keep(services: Services, found: Found, asked: Asked) -> Command:
-    """Keep a decision in the books; what is signalled of it names the same moment."""
-    asked_at = utc_now()
+    """Keep a decision in the books; what is signalled of it names the same moment and status."""
+    asked_at, asked_in = utc_now(), Status(found.booking.status)
     command = Command(
         command_id=new_command_id(),
         actor=asked.actor,
         staff_id=asked.staff.id if asked.staff else None,
         reason_code=asked.reason_code,
         asked_at=asked_at,
+        asked_in=asked_in,
     )
     row = BookingCommand(
         command_id=command.command_id,
@@ -115,6 +116,7 @@ async def _keep(services: Services, found: Found, asked: Asked) -> Command:
         actor=asked.staff.email if asked.staff else ActorKind.GUEST,
         reason_code=asked.reason_code,
         reason_note=asked.reason_note,
+        asked_in=asked_in,
         created_at=asked_at,
     )
     async with transaction(services.database) as db:

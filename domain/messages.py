@@ -106,6 +106,8 @@ class Command:
 
     Args:
         asked_at: when it was asked for, by the clock of the API that took it; None from before that was said.
+        asked_in: the booking's status as its asker was shown it, and with it what cancelling costs; None from before
+            that was said.
     """
 
     command_id: str = ""
@@ -113,6 +115,7 @@ class Command:
     staff_id: int | None = None
     reason_code: ReasonCode | None = None
     asked_at: datetime | None = None
+    asked_in: Status | None = None
 
 
 @dataclass(frozen=True)

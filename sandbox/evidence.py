@@ -70,6 +70,7 @@ class Booked:
         private: texts about the guest, and notes, that must never leave the product's own database.
         policy: None where it is not known; then any fee is believed that the ledger confirms.
         cancel_asked_at: when the cancellation was asked for that was carried out; None where that is not known.
+        guest_cancelled_in: in which status a guest had asked for it; None where staff had, or it is not known.
         payment_deadline: end of the payment window; None where that is not known.
         open_decisions: what was asked for and has not come out.
     """
@@ -92,6 +93,7 @@ class Booked:
     timeline: tuple[Step, ...]
     policy: Policy | None = None
     cancel_asked_at: datetime | None = None
+    guest_cancelled_in: str | None = None
     payment_deadline: datetime | None = None
     open_decisions: tuple[str, ...] = ()
 
@@ -194,7 +196,10 @@ _BOOKINGS = """
         ARRAY(SELECT c.kind FROM booking_command c WHERE c.booking_id = b.booking_id AND c.closed_at IS NULL
             AND c.kind IN ('approve', 'decline', 'cancel') ORDER BY c.created_at) AS open_decisions,
         (SELECT min(c.created_at) FROM booking_command c WHERE c.booking_id = b.booking_id
-            AND c.kind = 'cancel' AND c.verdict = 'settled') AS cancel_asked_at
+            AND c.kind = 'cancel' AND c.verdict = 'settled') AS cancel_asked_at,
+        (SELECT min(c.asked_in) FROM booking_command c JOIN booking_timeline t ON t.booking_id = c.booking_id
+            AND t.at = c.closed_at AND t.event = 'cancelled_by_guest'
+            WHERE c.booking_id = b.booking_id AND c.kind = 'cancel') AS guest_cancelled_in
     FROM booking b JOIN hotel h ON h.id = b.hotel_id ORDER BY b.id
 """
 _STEPS = "SELECT * FROM booking_timeline ORDER BY booking_id, version"
@@ -251,6 +256,7 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[Step]) -> Booked:
         timeline=tuple(timeline),
         policy=Policy(row["free_cancel_days"], row["late_cancel_fee_percent"], row["timezone"]),
         cancel_asked_at=row["cancel_asked_at"],
+        guest_cancelled_in=row["guest_cancelled_in"],
         payment_deadline=row["payment_deadline"],
         open_decisions=tuple(row["open_decisions"]),
     )

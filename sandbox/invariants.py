@@ -158,6 +158,9 @@ def _fee(money: Money, booking: Booked) -> int:
         return 0
     if booking.policy is None:
         return money.kept_minor
+    if booking.guest_cancelled_in in OPEN:
+        # A guest who asks before the hotel has confirmed is shown that it costs nothing.
+        return 0
     cancelled = next(step for step in booking.timeline if step.to == "CANCELLED")
     # The fee is the one of the moment in which it was asked for, which may have had to wait for a worker.
     asked_at = min(booking.cancel_asked_at or cancelled.at, cancelled.at)

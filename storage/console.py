@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Date, SQLColumnExpression, and_, cast, fun
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.booking import DECIDED_AS, Event, Status
+from domain.booking import DECIDED_AS, UNDER_DECISION, ActorKind, Decision, Event, Status
+from domain.decisions import Verdict
 from models import Booking, BookingCommand, BookingTimeline, RoomType
 from storage.bookings import DECISION_EVENTS
 
@@ -68,6 +69,22 @@ async def open_decision(db: AsyncSession, booking_id: str) -> BookingCommand | N
         .limit(1)
     )
     return (await db.scalars(query)).one_or_none()
+
+
+async def is_cancellation_overtaken(db: AsyncSession, booking_id: str) -> bool:
+    """Whether what the guest asked for last was to cancel, and the hotel's confirmation came first."""
+    query = (
+        select(BookingCommand)
+        .where(
+            col(BookingCommand.booking_id) == booking_id,
+            col(BookingCommand.kind) == Decision.CANCEL,
+            col(BookingCommand.actor) == ActorKind.GUEST,
+        )
+        .order_by(col(BookingCommand.created_at).desc())
+        .limit(1)
+    )
+    last = (await db.scalars(query)).one_or_none()
+    return last is not None and last.verdict == Verdict.IN_PROGRESS and last.asked_in in UNDER_DECISION
 
 
 # --- figures --------------------------------------------------------------------------------------------

@@ -221,6 +221,7 @@ def _command(row: BookingCommand, staff_id: int | None) -> Command:
         staff_id=staff_id,
         reason_code=ReasonCode(row.reason_code) if row.reason_code else None,
         asked_at=row.created_at,
+        asked_in=Status(row.asked_in) if row.asked_in else None,
     )
 
 

@@ -13,7 +13,7 @@ from workflows.story import Story
 from workflows.till import MoneyStuckError, Till
 
 with workflow.unsafe.imports_passed_through():
-    from domain.booking import Decision, Status, cancellation_event
+    from domain.booking import UNDER_DECISION, ActorKind, Decision, Status, cancellation_event
     from domain.cancellation import refund_due
     from domain.decisions import Verdict, judge
     from domain.messages import BookingTerms, Command, PaymentNews, SessionAnswer
@@ -93,11 +93,22 @@ class StayPhase:
         )
         if verdict is not None:
             self._desk.settle(asked.command, verdict)
-        elif self._parked is not None:
+        elif self._parked is not None or self._is_overtaken(asked.command, asked_at):
             self._desk.settle(asked.command, Verdict.IN_PROGRESS)
         else:
             # What goes back depends on when the guest asked, not on when a worker or Stripe could be reached.
             await self._cancel(asked, asked_at)
+
+    def _is_overtaken(self, command: Command, asked_at: datetime) -> bool:
+        """Whether a guest who was shown that cancelling costs nothing would pay, because the hotel has confirmed since.
+
+        What costs nothing even so is carried out: the guest wants to be rid of the booking, and was told that this
+        is safe.
+        """
+        was_free = command.actor is ActorKind.GUEST and command.asked_in in UNDER_DECISION
+        if not was_free or self._due(asked_at).minor == self._terms.amount_minor:
+            return False
+        return workflow.patched("overtaken-cancellation-is-refused")
 
     async def _cancel(self, asked: DecisionAsked, asked_at: datetime) -> None:
         self._desk.deciding = Decision.CANCEL

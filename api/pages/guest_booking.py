@@ -24,11 +24,11 @@ from api.pages.site import Page, ThisPage
 from api.schemas import ChannelIn, SessionIn
 from api.services import Api, Services
 from api.views import Found, show
-from domain.booking import Decision
+from domain.booking import Decision, Status
 from domain.identifiers import booking_channel
 from models import utc_now
 from storage.bookings import owns_session
-from storage.console import open_decision
+from storage.console import is_cancellation_overtaken, open_decision
 
 router = page_router()
 
@@ -184,7 +184,10 @@ async def _part(page: Page, services: Services, found: Found, session_id: str) -
     async with reading(services.database) as db:
         view = await show(db, found)
         asked = await open_decision(db, found.booking.booking_id)
-    words: dict[str, Any] = tell(found, view, asked, utc_now()) | {"checking": bool(session_id)}
+        is_confirmed = view.status == Status.CONFIRMED
+        overtaken = is_confirmed and await is_cancellation_overtaken(db, found.booking.booking_id)
+    more = {"checking": bool(session_id), "overtaken": overtaken}
+    words: dict[str, Any] = tell(found, view, asked, utc_now()) | more
     inside = page.render(f"guest/{words['look'].template}.html", **words)
     digest = hashlib.sha256(inside.encode()).hexdigest()[:_DIGEST_LENGTH]
     html = page.render("guest/_part.html", inside=inside, seen=digest, session_id=session_id, **words)

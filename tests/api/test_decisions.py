@@ -7,6 +7,7 @@ import asyncio
 import httpx
 from temporalio.converter import DataConverter
 
+from domain.booking import Status
 from domain.identifiers import workflow_id
 from domain.messages import Command
 from domain.roles import Role
@@ -156,8 +157,8 @@ async def test_the_guest_cancels_a_confirmed_stay(stack: Stack) -> None:
     assert await money(inn, late) == ("succeeded", 15000, 10500, 1)
 
 
-async def test_the_moment_of_asking_goes_with_a_decision(hotel: Hotel) -> None:
-    """What a cancellation costs is counted from it, whenever a worker comes to it."""
+async def test_moment_and_status_of_asking_go_with_a_decision(hotel: Hotel) -> None:
+    """What a cancellation may cost is known from them, whenever a worker comes to it."""
     guest = await hotel.held()
     settled(await guest.cancel())
     [kept] = await commands_of(hotel.stack, guest.booking_id)
@@ -168,6 +169,7 @@ async def test_the_moment_of_asking_goes_with_a_decision(hotel: Hotel) -> None:
     [asked] = [signal for signal in signals if signal.signal_name == "cancel"]
     [command] = await DataConverter.default.decode(asked.input.payloads, [Command])
     assert (command.command_id, command.asked_at) == (kept.command_id, kept.created_at)
+    assert command.asked_in == kept.asked_in == Status.PENDING_APPROVAL
 
 
 async def test_a_stay_in_the_far_future(hotel: Hotel) -> None:

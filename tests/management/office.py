@@ -297,7 +297,7 @@ class Stay:
         return command_id
 
     async def keep(self, decision: Decision, actor: ActorKind = ActorKind.STAFF, **fields: Any) -> str:
-        """Keep a decision in the database alone, and return its id."""
+        """Keep a decision in the database alone, and return its id; `fields` are further columns of it."""
         row = BookingCommand(
             command_id=new_command_id(),
             booking_id=self.booking_id,

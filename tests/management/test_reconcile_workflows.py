@@ -223,6 +223,25 @@ async def test_a_cancellation_the_lost_one_was_asked_costs_what_it_did_then(lost
     assert [payment["refunded"] for payment in await stay.payments()] == [15000]
 
 
+async def test_a_cancellation_the_lost_one_was_asked_becomes_no_dearer_by_an_approval(office: Office) -> None:
+    """The guest asked while it cost nothing; the approval, asked before it, confirms the booking first."""
+    stay = await office.held(check_in_days=1)
+    approve = await stay.keep(Decision.APPROVE)
+    cancel = await stay.keep(Decision.CANCEL, ActorKind.GUEST, asked_in=Status.PENDING_APPROVAL)
+    await stay.lose_workflow()
+    await office.stop_worker()
+    await office.reconcile()
+    office.start_worker()
+
+    async def came_out() -> str | None:
+        return (await stay.command(cancel)).verdict
+
+    assert await eventually("the cancellation to come out", came_out) == Verdict.IN_PROGRESS
+    assert (await stay.command(approve)).verdict == Verdict.SETTLED
+    assert await stay.status() is Status.CONFIRMED
+    assert [payment["refunded"] for payment in await stay.payments()] == [0]
+
+
 async def test_a_confirmed_booking_can_be_refunded_again(lost: Lost) -> None:
     stay = lost.confirmed
     await stay.decide(Decision.CANCEL)

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from models import utc_now
-from sandbox.people import wait_until
+from sandbox.people import Guest, wait_until
 from tests.api.hotels import Hotel, open_hotel
-from tests.api.rows import edit
+from tests.api.outcomes import money, settled
+from tests.api.rows import commands_of, edit
 from tests.api.stack import PATIENCE_S, Stack
 from tests.pages.guests import at, opened, status_of
 from tests.pages.visitor import Visitors
@@ -108,3 +109,35 @@ async def test_cancelling_at_the_moment_of_approval_tells_how_it_came_out(
     assert at(guest) in seen.links
     assert (await approval).status_code == 200
     assert await status_of(guest) == "CONFIRMED"
+
+
+async def test_a_cancellation_behind_an_approval_costs_nothing_or_is_not_done(
+    visitors: Visitors, stack: Stack
+) -> None:
+    """The booking is busy asking Stripe; staff approve, then the guest cancels for nothing, and both have to wait."""
+    hotel = await open_hotel(stack, free_cancel_days=60, late_cancel_fee_percent=100)
+    guest, staff = await hotel.held(), await hotel.staff()
+    visitor = await opened(visitors, guest)
+    asked = await visitor.open(at(guest, "cancel/"))
+    assert "Cancelling costs nothing" in asked.words
+    slow = await stack.stand_ins.stripe.order("GET /v1/payment_intents/*", "delay", delay_s=4, times=1)
+    looking = asyncio.create_task(guest.verify())
+    await wait_until(lambda: stack.stand_ins.stripe.hits(slow), bool, what="the booking to be busy")
+    approval = asyncio.create_task(staff.approve(guest.booking_id))
+    await wait_until(lambda: _decisions_kept(stack, guest), lambda count: count == 1, what="the approval")
+    seen = await visitor.send(at(guest, "cancel/"))
+    assert seen.status == 409
+    assert "Your booking could not be cancelled" in seen.words
+    assert settled(await approval)["status"] == "CONFIRMED"
+    await looking
+    assert await money(hotel, guest) == ("succeeded", 15000, 0, 1)
+    page = await visitor.open(at(guest))
+    assert "the hotel's confirmation came first: nothing has been cancelled" in page.words
+    # Asked again, at what it costs now, it is done.
+    await visitor.open(at(guest, "cancel/"))
+    assert (await visitor.send(at(guest, "cancel/"))).status == 303
+    assert await status_of(guest) == "CANCELLED"
+
+
+async def _decisions_kept(stack: Stack, guest: Guest) -> int:
+    return len(await commands_of(stack, guest.booking_id))

@@ -186,6 +186,15 @@ def test_fee_counts_from_the_moment_of_asking() -> None:
     assert broken(replace(late, bookings=[asked_too_late])) == set()
 
 
+def test_no_fee_for_what_was_asked_before_the_confirmation() -> None:
+    """The guest was shown that cancelling costs nothing, and is charged no fee."""
+    late = evidence(5)
+    asked_before = replace(late.bookings[0], guest_cancelled_in="PENDING_APPROVAL")
+    assert broken(replace(late, bookings=[asked_before])) == {"M3"}
+    asked_after = replace(asked_before, guest_cancelled_in="CONFIRMED")
+    assert broken(replace(late, bookings=[asked_after])) == set()
+
+
 def test_deadline_passed_without_a_call_for_help() -> None:
     """A booking long past its decision deadline hangs, unless it has asked for a person."""
     hold = {"payment_intents": [intent(status="requires_capture", captures=0, amount_received=0)]}

@@ -153,15 +153,17 @@ class Reservation:
         if actor is ActorKind.STAFF:
             staff_id = self.team.manager if decision is Decision.CANCEL else self.team.approver
         asked_at = asked_at or await self._world.now()
+        asked_in = await self.status()
         command_id = await self.keep(
             decision,
             actor,
             command_id=command_id or new_command_id(),
             reason_code=reason_code,
             reason_note=note,
+            asked_in=asked_in,
             created_at=asked_at,
         )
-        await self.signal(decision, command_id, actor, staff_id, reason_code, asked_at)
+        await self.signal(decision, command_id, actor, staff_id, reason_code, asked_at, asked_in)
         self._world.asked[command_id] = (self.booking_id, decision)
         return command_id
 

@@ -9,11 +9,12 @@ from typing import Final
 from sqlalchemy import update
 from sqlmodel import col
 
-from domain.booking import Decision
+from domain.booking import ActorKind, Decision
 from models import Booking
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, READ_PAGE, REFUND, refuse
 from tests.workflows.reservation import Reservation
+from tests.workflows.wire import Trouble
 from tests.workflows.world import World
 
 STRAY: Final = "stray money"
@@ -272,6 +273,28 @@ async def _lost_and_given_back(world: World) -> Reservation:
     return stay
 
 
+async def cancelled_while_the_approval_is_written(world: World) -> tuple[Reservation, str]:
+    """The card is charged, and the guest's page still says that cancelling costs nothing; also the command's id."""
+    stay = await world.held(check_in_days=1)
+    world.wire.order("bookings.record", Trouble.BEFORE, times=3, booking_id=stay.booking_id)
+    await stay.send(Decision.APPROVE)
+
+    async def is_charged() -> bool:
+        # And the workflow has heard so: no capture is under way any more.
+        is_captured = (await stay.money())[0] == "succeeded"
+        return is_captured and (await stay.view()).pending_decision is None
+
+    await world.until(is_charged)
+    command_id = await stay.send(Decision.CANCEL, ActorKind.GUEST)
+    await world.advance(minutes=1)
+    return stay, command_id
+
+
+async def _overtaken_cancellation(world: World) -> Reservation:
+    stay, _ = await cancelled_while_the_approval_is_written(world)
+    return stay
+
+
 async def _unpaid(world: World) -> Reservation:
     stay = await world.submitted()
     await stay.open_page()
@@ -305,6 +328,7 @@ TALES: Final = (
     ),
     Tale("refund stuck at the first look and retried", _refunded_after_its_first_look),
     Tale("notice refused while payment is due and retried", _notice_sent_by_retry),
+    Tale("cancellation overtaken by the approval", _overtaken_cancellation),
     Tale("paid beside the page", _paid_beside_the_page),
     Tale("page not told about", _page_not_told_about),
     Tale("stray money stuck and retried once held", _stray_retried_once_held),

@@ -12,7 +12,7 @@ from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import READ_PAGE, refuse
 from tests.workflows.reservation import Reservation
 from tests.workflows.servers import PUSHER
-from tests.workflows.tales import notice_refused
+from tests.workflows.tales import cancelled_while_the_approval_is_written, notice_refused
 from tests.workflows.wire import Trouble
 from tests.workflows.world import World
 
@@ -112,6 +112,62 @@ async def test_cancellation_is_never_dated_later_than_it_arrived(world: World) -
     command_id = await stay.send(Decision.CANCEL, ActorKind.GUEST, asked_at=limit + A_WHILE)
     assert (await stay.outcome(command_id)).verdict is Verdict.SETTLED
     assert await stay.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
+
+
+# --- a cancellation that waits behind an approval ---
+
+
+async def _cancelled_behind_an_approval(world: World, stay: Reservation) -> str | None:
+    """Nobody works while staff approve and the guest, whose page still says that it costs nothing, cancels."""
+    await world.crew.stop()
+    approve = await stay.send(Decision.APPROVE)
+    cancel = await stay.send(Decision.CANCEL, ActorKind.GUEST)
+    world.crew.start()
+    await world.settle()
+    assert await stay.verdict(approve) == Verdict.SETTLED
+    return await stay.verdict(cancel)
+
+
+@pytest.mark.forgetful
+async def test_cancellation_that_an_approval_made_dearer_is_refused(world: World) -> None:
+    stay = await world.held(check_in_days=1, late_cancel_fee_percent=100)
+    assert await _cancelled_behind_an_approval(world, stay) == Verdict.IN_PROGRESS
+    assert await stay.status() is Status.CONFIRMED
+    assert await stay.money() == CAPTURED
+    assert f"Booking Cancelled - {stay.booking_id}" not in await stay.told()
+    # Who asks again has been shown what it costs now.
+    assert (await stay.cancel()).verdict is Verdict.SETTLED
+    assert await stay.money() == CAPTURED
+    assert await stay.status() is Status.CANCELLED
+
+
+@pytest.mark.forgetful
+async def test_cancellation_that_costs_nothing_even_once_approved_is_carried_out(world: World) -> None:
+    stay = await world.held()
+    assert await _cancelled_behind_an_approval(world, stay) == Verdict.SETTLED
+    assert await stay.status() is Status.CANCELLED
+    assert await stay.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
+
+
+async def test_cancellation_that_comes_while_the_approval_is_written_is_refused(world: World) -> None:
+    stay, command_id = await cancelled_while_the_approval_is_written(world)
+    assert await stay.verdict(command_id) == Verdict.IN_PROGRESS
+    assert await stay.status() is Status.CONFIRMED
+    assert await stay.money() == CAPTURED
+
+
+@pytest.mark.forgetful
+async def test_cancellation_asked_before_somebody_captured_in_the_dashboard_is_refused(world: World) -> None:
+    stay = await world.held(check_in_days=1)
+    await world.crew.stop()
+    await stay.dashboard("capture")
+    await world.postman.deliver()
+    cancel = await stay.send(Decision.CANCEL, ActorKind.GUEST)
+    world.crew.start()
+    await world.settle()
+    assert await stay.verdict(cancel) == Verdict.IN_PROGRESS
+    assert await stay.status() is Status.CONFIRMED
+    assert await stay.money() == CAPTURED
 
 
 # --- mails ---
