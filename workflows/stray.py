@@ -31,18 +31,21 @@ class StrayMoneyWorkflow:
     async def run(self, stray: StrayNews) -> None:
         """Look into the news until it is settled, with an operator's help where Stripe refuses."""
         herald = Herald(stray.booking_id, stray.hotel_slug, on_mail_lost=workflow.logger.warning)
+        generation = 1
         while True:
             row = await workflow.execute_activity_method(
                 Bookings.read_for_stray, stray.booking_id, summary="Read the booking", **options.DATABASE
             )
             story = self._story(row, herald)
+            till = Till(stray.booking_id, row.amount_minor, row.currency, generation=generation)
             try:
-                if await self._settled(story, Till(stray.booking_id, row.amount_minor, row.currency)):
+                if await self._settled(story, till):
                     break
             except ActivityError as error:
                 # Another one of these was quicker to write: what it left is looked at anew.
                 if failure(error)[0] != STALE_VERSION:
                     raise
+            generation = till.generation
         await herald.drain()
 
     async def _settled(self, story: Story, till: Till) -> bool:

@@ -43,14 +43,15 @@ class Till:
         booking_id: the booking.
         amount_minor: its total in the currency's smallest unit.
         currency: ISO 4217 code.
+        generation: where its keys go on, for one that takes over from another.
     """
 
-    def __init__(self, booking_id: str, amount_minor: int, currency: str) -> None:
+    def __init__(self, booking_id: str, amount_minor: int, currency: str, *, generation: int = 1) -> None:
         self._booking_id = booking_id
         self._amount_minor = amount_minor
         self._currency = currency
         # One counter for all steps: a key may only ever be new, and a gap in the numbers hurts nobody.
-        self._generation = 1
+        self.generation = generation
 
     async def open_session(self, expires_at: datetime, return_to: int | None) -> CheckoutSession:
         """Open a session while its guest waits.
@@ -60,7 +61,7 @@ class Till:
         """
         request = OpenSession(
             booking_id=self._booking_id,
-            generation=self._generation,
+            generation=self.generation,
             amount_minor=self._amount_minor,
             currency=self._currency,
             expires_at=expires_at,
@@ -68,7 +69,7 @@ class Till:
         )
         # The next request has parameters of its own, and Stripe refuses those under an old key. A session
         # whose answer was lost has a link nobody was given, and lapses by itself.
-        self._generation += 1
+        self.generation += 1
         return await workflow.execute_activity_method(
             Payments.open_session, request, summary="Open the payment page", **options.STRIPE_ONLINE
         )
@@ -186,12 +187,15 @@ class Till:
         while True:
             patience = max(until - workflow.now(), options.STRIPE_PATIENCE_SHORTEST)
             try:
-                return await attempt(self._generation, patience)
+                return await attempt(self.generation, patience)
             except ActivityError as error:
                 kind, text = failure(error)
+                # Stripe may keep that answer under the key; the activity has read back that nothing was done.
                 if kind in {FAILED, REFUSED}:
-                    # Stripe may keep that answer under the key; the activity has read back that nothing was done.
-                    self._generation += 1
+                    self.generation += 1
+                if kind == REFUSED:
+                    # Somebody else may be, or have been, at the same money: no refusal of theirs is to be heard next.
+                    self.generation = max(self.generation, int(workflow.now().timestamp()))
                 if kind == REFUSED or workflow.now() >= until:
                     raise MoneyStuckError(text) from error
             # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:

@@ -13,6 +13,11 @@ READ_PAGE: Final = "GET /v1/checkout/sessions/*"
 REFUND: Final = "POST /v1/refunds"
 
 
-async def refuse(world: World, match: str, times: int | None = 1) -> None:
-    """Let Stripe refuse a step, with an error nobody here knows; `times` None: until it is healed."""
-    await world.stripe.order(match, "error_before", status=400, code="sandbox_refused", times=times)
+async def refuse(world: World, match: str, times: int | None = 1, *, status: int = 400) -> None:
+    """Let Stripe refuse a step, with an error nobody here knows.
+
+    Args:
+        times: None: until it is healed.
+        status: 402 is kept under the step's key, and told again for a day.
+    """
+    await world.stripe.order(match, "error_before", status=status, code="sandbox_refused", times=times)

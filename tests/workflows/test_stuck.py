@@ -584,12 +584,14 @@ async def test_stray_hold_of_a_confirmed_booking_that_cannot_be_released_waits_f
 # --- after the end ---
 
 
-async def test_stray_money_that_cannot_be_returned_waits_for_retry(world: World) -> None:
+@pytest.mark.parametrize("status", [400, 402])
+async def test_stray_money_that_cannot_be_returned_waits_for_retry(world: World, status: int) -> None:
+    """A 402 is kept under its key for a day: each try after one needs another key."""
     stay = await world.submitted()
     await stay.cancel()
     await world.settle()
     await stay.fill_in(await stay.unnoted_page())
-    await refuse(world, CANCEL)
+    await refuse(world, CANCEL, times=2, status=status)
     await world.postman.deliver("checkout.session.completed")
     await world.postman.lose()
     await world.settle()
@@ -598,9 +600,38 @@ async def test_stray_money_that_cannot_be_returned_waits_for_retry(world: World)
 
     await world.retry_stray()
     await world.settle()
+    assert await _asks_for_person(stay), "refused again"
+    assert await stay.money() == HELD
+
+    await world.retry_stray()
+    await world.settle()
     assert await stay.money() == ("canceled", 0, 0)
     assert not await _asks_for_person(stay)
     assert await stay.status() is Status.CANCELLED
+
+
+async def test_stray_money_is_tried_again_whatever_was_refused_to_somebody_else(world: World) -> None:
+    """The workflow that was refused several times was lost; what takes over tries under no key of its."""
+    stay = await world.submitted()
+    await stay.cancel()
+    await world.settle()
+    await stay.fill_in(await stay.unnoted_page())
+    await refuse(world, CANCEL, times=3, status=402)
+    await world.postman.deliver("checkout.session.completed")
+    for _ in range(2):
+        await world.settle()
+        await world.retry_stray()
+    await world.settle()
+    [first] = world.postman.stray_workflows
+    await world.client.get_workflow_handle(first).terminate("by mistake")
+    await world.postman.deliver("payment_intent.amount_capturable_updated")
+    await world.postman.lose()
+    await world.settle()
+
+    await world.retry_stray()
+    await world.settle()
+    assert await stay.money() == ("canceled", 0, 0)
+    assert not await _asks_for_person(stay)
 
 
 async def test_flag_of_stray_money_comes_down_although_another_writer_came_between(world: World) -> None:
