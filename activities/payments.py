@@ -19,7 +19,7 @@ from domain.messages import (
     PaymentQuestion,
     PaymentStatus,
 )
-from domain.money import Money, from_stripe
+from domain.money import Money, from_stripe, to_stripe
 from models import PaymentSession
 from storage.bookings import BookingNotFoundError, booking_with_hotel, record_session, return_addresses
 from storage.database import Database
@@ -199,9 +199,13 @@ class Payments:
     @activity.defn(name="payments.refund")
     async def refund(self, step: MoneyStep) -> Payment:
         """Refund captured money until `amount_minor` has gone back in total, by whomever."""
-        payment = await self._read_step(step)
-        missing = step.amount_minor - payment.amount_refunded_minor
-        if payment.status is not PaymentStatus.SUCCEEDED or missing <= 0:
+        intent = await self._intent(step.payment_intent_id)
+        payment = _payment(intent, step)
+        if payment.status is not PaymentStatus.SUCCEEDED:
+            return payment
+        # Counted as the payment is: somebody may have paid in another currency than the booking's.
+        missing = to_stripe(step.amount_minor - payment.amount_refunded_minor, intent.currency)
+        if missing <= 0:
             return payment
         # What has gone back so far is part of the key: a later refund is another one, a repeat is not.
         key = (
@@ -213,7 +217,7 @@ class Payments:
                 await self._stripe.refunds.create_async(
                     {
                         "payment_intent": step.payment_intent_id,
-                        "amount": Money(missing, step.currency).stripe_amount,
+                        "amount": missing,
                         "reason": "requested_by_customer",
                         "metadata": {"booking_id": step.booking_id},
                     },
@@ -261,8 +265,8 @@ def _payment(
             and currency == ours.currency
             and _metadata(intent).get("booking_id") == ours.booking_id
         ),
-        amount_received_minor=from_stripe(intent.amount_received, currency).minor,
-        amount_refunded_minor=from_stripe(refunded(charge), currency).minor if charge else 0,
+        amount_received_minor=from_stripe(intent.amount_received, currency),
+        amount_refunded_minor=from_stripe(refunded(charge), currency) if charge else 0,
         authorized_at=_instant(charge.created) if charge else None,
         capture_before=_capture_before(charge),
         disputed=bool(charge and charge.disputed),

@@ -19,7 +19,6 @@ from temporalio.exceptions import ApplicationError
 
 from activities.payments import refunded
 from activities.stripe_client import translated_errors
-from domain.errors import DomainError
 from domain.findings import SeenPayment
 from domain.messages import PaymentStatus
 from domain.money import from_stripe
@@ -194,10 +193,10 @@ def _seen(intent: stripe.PaymentIntent) -> SeenPayment:
         payment_intent_id=intent.id,
         booking_id=_booking_id(intent.metadata),
         status=_status(intent.status),
-        amount_minor=_minor(intent.amount, currency),
+        amount_minor=from_stripe(intent.amount, currency),
         currency=currency,
-        received_minor=_minor(intent.amount_received, currency),
-        refunded_minor=_minor(refunded(charge), currency) if charge else 0,
+        received_minor=from_stripe(intent.amount_received, currency),
+        refunded_minor=from_stripe(refunded(charge), currency) if charge else 0,
         disputed=bool(charge and charge.disputed),
     )
 
@@ -208,11 +207,3 @@ def _status(status: str) -> PaymentStatus:
     except ValueError:
         # The guest, the bank or Stripe is still at work.
         return PaymentStatus.PENDING
-
-
-def _minor(amount: int, currency: str) -> int:
-    try:
-        return from_stripe(amount, currency).minor
-    except DomainError:
-        # Somebody else's payment, in a currency we never charge: it will match nothing of ours anyway.
-        return amount

@@ -275,7 +275,7 @@ class PaymentStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Payment:
-    """What Stripe says of a booking's money. Amounts in the currency's smallest unit.
+    """What Stripe says of a booking's money. Amounts in the smallest unit of the payment's own currency.
 
     Args:
         session_open: the guest may still pay on the session that was asked about.
@@ -313,7 +313,8 @@ class MoneyStep:
     Args:
         generation: part of the idempotency key. Raised only after Stripe answered an error that it will
             replay for a day, and reading the PaymentIntent showed that nothing had been done.
-        amount_minor: what to capture; what shall have been refunded in total; ignored by a release.
+        amount_minor: what to capture; what shall have been refunded in total, in the smallest unit of the payment's
+            own currency, which need not be the booking's; ignored by a release.
     """
 
     booking_id: str = ""

@@ -97,18 +97,22 @@ class Money:
     @property
     def stripe_amount(self) -> int:
         """The integer Stripe's API takes for this amount."""
-        return self.minor * 100 if self.currency in _STRIPE_TIMES_100 else self.minor
+        return to_stripe(self.minor, self.currency)
 
 
-def from_stripe(amount: int, currency: str) -> Money:
-    """Read an amount as Stripe's API gives it.
+def to_stripe(minor: int, currency: str) -> int:
+    """The integer Stripe's API takes for an amount; the inverse of `from_stripe`, with the same arguments."""
+    return minor * 100 if currency.upper() in _STRIPE_TIMES_100 else minor
+
+
+def from_stripe(amount: int, currency: str) -> int:
+    """Read an amount as Stripe's API gives it: in the currency's smallest unit.
 
     Args:
         amount: Stripe's integer.
-        currency: ISO 4217 code in any case; Stripe writes it in small letters.
+        currency: ISO 4217 code in any case, also of a currency we do not charge in: somebody may have paid in it.
     """
-    code = currency.upper()
-    return Money(amount // 100 if code in _STRIPE_TIMES_100 else amount, code)
+    return amount // 100 if currency.upper() in _STRIPE_TIMES_100 else amount
 
 
 def parse(text: str, currency: str) -> Money:

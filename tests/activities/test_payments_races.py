@@ -177,7 +177,14 @@ async def test_a_disputed_charge_cannot_be_refunded(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"amount": 14999}, {"currency": "USD"}, {"booking_id": "BK-7Q2M9-XKD4T-ZRW3H"}, {"booking_id": ""}],
+    [
+        {"amount": 14999},
+        {"currency": "USD"},
+        {"currency": "BHD"},
+        {"currency": "COP"},
+        {"booking_id": "BK-7Q2M9-XKD4T-ZRW3H"},
+        {"booking_id": ""},
+    ],
 )
 async def test_what_is_not_the_bookings_is_released_and_never_captured(
     database: Database, counter: Counter, house: House, payments: Payments, changes: dict[str, Any]
@@ -204,3 +211,19 @@ async def test_crowns_are_captured_and_returned_in_crowns(
     found = await REFUND.take(counter, payments, paid, amount_minor=4000)
     assert told(found) == (PaymentStatus.SUCCEEDED, 15000, 4000)
     assert (await counter.intent(paid))["refunded"] == 400_000
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "minor"), [("EUR", "ISK", 150), ("ISK", "EUR", 15000), ("EUR", "BHD", 15000)]
+)
+async def test_money_of_another_currency_is_returned_in_its_own_units(
+    database: Database, counter: Counter, payments: Payments, ours: str, theirs: str, minor: int
+) -> None:
+    """Stripe counts in the payment's currency, whatever the booking's is; one we never charge in is left as it is."""
+    house = await open_house(database, currency=ours)
+    paid = await counter.foreign(await book(database, house), currency=theirs, amount=15000)
+    await counter.dashboard(f"payment_intents/{paid.intent_id}/capture")
+    found = await REFUND.take(counter, payments, paid, amount_minor=minor)
+    assert told(found) == (PaymentStatus.SUCCEEDED, minor, minor)
+    assert not found.matches
+    assert (await counter.intent(paid))["refunded"] == 15000

@@ -302,6 +302,8 @@ async def test_a_dispute(counter: Counter, house: House) -> None:
         {"amount": 14999},
         {"amount": 15001},
         {"currency": "USD"},
+        {"currency": "BHD"},
+        {"currency": "COP"},
         {"booking_id": "BK-7Q2M9-XKD4T-ZRW3H"},
         {"booking_id": ""},
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import delete
@@ -294,7 +295,15 @@ async def test_second_hold_that_somebody_captured_is_refunded(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"amount_minor": TOTAL_MINOR - 1}, {"currency": "USD"}, {"payment_names": new_booking_id()}]
+    "wrong",
+    [
+        {"amount_minor": TOTAL_MINOR - 1},
+        {"currency": "USD"},
+        # Currencies no hotel here charges in; the first one has three decimals.
+        {"currency": "BHD"},
+        {"currency": "COP"},
+        {"payment_names": new_booking_id()},
+    ],
 )
 async def test_hold_that_is_not_the_bookings_never_advances_it(world: World, wrong: dict[str, str]) -> None:
     stay = await world.submitted()
@@ -312,6 +321,71 @@ async def test_hold_that_is_not_the_bookings_never_advances_it(world: World, wro
     await stay.place_hold()
     assert await stay.status() is Status.PENDING_APPROVAL
     assert (await stay.row()).needs_attention is None
+
+
+async def _late(world: World) -> Reservation:
+    return await _dead(world, Status.EXPIRED)
+
+
+_STANDINGS = [World.submitted, World.held, World.confirmed, _late]
+each_standing = pytest.mark.parametrize(
+    "standing", _STANDINGS, ids=["submitted", "held", "confirmed", "late"]
+)
+Standing = Callable[[World], Awaitable[Reservation]]
+
+
+async def _paid_in(world: World, stay: Reservation, currency: str) -> str:
+    """Somebody pays in another currency for the booking; nobody here has heard of it. The PaymentIntent's id."""
+    url = await stay.unnoted_page(currency=currency)
+    await stay.fill_in(url)
+    [intent] = await world.intents_of_page(url)
+    return intent
+
+
+async def _goes_on(world: World, stay: Reservation, was: Status) -> None:
+    """The payment was given back, people know, and the booking is as it was; its own money is left alone."""
+    await world.postman.deliver()
+    await world.settle()
+    assert await stay.status() is was
+    assert Event.STRAY_PAYMENT_RETURNED in await stay.events()
+    assert f"Payment notice - {stay.booking_id}" in await stay.staff_told()
+    if was is Status.PENDING_PAYMENT:
+        await stay.place_hold()
+        assert await stay.status() is Status.PENDING_APPROVAL
+
+
+@each_standing
+async def test_hold_in_a_currency_nobody_here_charges_in_is_released(
+    world: World, standing: Standing
+) -> None:
+    stay = await standing(world)
+    was = await stay.status()
+    intent = await _paid_in(world, stay, "SAR")
+    await _goes_on(world, stay, was)
+    assert (await world.payment(intent))["status"] == "canceled"
+
+
+@pytest.mark.parametrize("currency", ["BHD", "COP", "ISK"])
+@each_standing
+async def test_money_captured_in_another_currency_is_refunded_in_full(
+    world: World, standing: Standing, currency: str
+) -> None:
+    """Stripe counts each currency in units of its own: crowns times one hundred, dinars in thousandths."""
+    stay = await standing(world)
+    was = await stay.status()
+    intent = await _paid_in(world, stay, currency)
+    await world.stripe.ask("POST", f"/_sandbox/dashboard/payment_intents/{intent}/capture", json={})
+    await _goes_on(world, stay, was)
+    payment = await world.payment(intent)
+    assert (payment["amount_received"], payment["refunded"]) == (TOTAL_MINOR, TOTAL_MINOR)
+
+
+async def test_euros_that_came_for_a_price_in_crowns_are_refunded_in_full(world: World) -> None:
+    stay = await world.confirmed(currency="ISK")
+    intent = await _paid_in(world, stay, "EUR")
+    await world.stripe.ask("POST", f"/_sandbox/dashboard/payment_intents/{intent}/capture", json={})
+    await _goes_on(world, stay, Status.CONFIRMED)
+    assert (await world.payment(intent))["refunded"] == TOTAL_MINOR
 
 
 async def test_page_outlives_a_hold_that_is_not_the_bookings(world: World) -> None:

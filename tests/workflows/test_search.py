@@ -163,7 +163,14 @@ class Bookings(RuleBasedStateMachine):
     @rule(
         number=which,
         page=st.sampled_from(
-            [{}, {}, {"amount_minor": 100}, {"currency": "usd"}, {"payment_names": "BK-NONE"}]
+            [
+                {},
+                {},
+                {"amount_minor": 100},
+                {"currency": "usd"},
+                {"currency": "bhd"},
+                {"payment_names": "BK-NONE"},
+            ]
         ),
     )
     def pay_beside(self, number: int, page: dict[str, Any]) -> None:
