@@ -80,11 +80,18 @@ class DecisionPhase:
     async def run(self) -> None:
         """Work off what comes until the booking is confirmed or has ended."""
         self._story.wait_for("the hotel's decision")
-        # Somebody may have captured or released the hold before this booking ever looked.
-        await self._or_ask_for_person(self._follow(self._payment))
+        if self._terms.resume and self._terms.resume.decisions:
+            # What the lost workflow had done with the money for it, and not written, is told of as what it was.
+            await self._next()
+        if self._story.status is Status.PENDING_APPROVAL:
+            # Somebody may have captured or released the hold before this booking ever looked.
+            await self._or_ask_for_person(self._follow(self._payment))
         while self._story.status is Status.PENDING_APPROVAL:
-            item = await self._desk.next(self._due(), "Reminder, or decision deadline")
-            await self._or_ask_for_person(self._deal_with(item))
+            await self._next()
+
+    async def _next(self) -> None:
+        item = await self._desk.next(self._due(), "Reminder, or decision deadline")
+        await self._or_ask_for_person(self._deal_with(item))
 
     async def _deal_with(self, item: Item | None) -> None:
         match item:

@@ -85,6 +85,44 @@ async def test_decisions_come_in_the_order_in_which_they_were_asked_and_each_of_
     assert world.wire.attempts_of[stay.booking_id].count("bookings.close_command") == 1, "one was a repeat"
 
 
+async def test_approval_that_the_lost_workflow_had_captured_for_is_its_authors(world: World) -> None:
+    stay = await world.held()
+    await stay.lose_workflow()
+    command_id = await stay.keep(Decision.APPROVE)
+    await stay.dashboard("capture")
+
+    await stay.give_back_workflow()
+
+    assert await stay.events() == [Event.AUTHORIZED, Event.APPROVED]
+    assert await stay.verdict(command_id) == Verdict.SETTLED
+
+
+async def test_cancellation_that_the_lost_workflow_had_released_the_hold_for_is_no_decline(
+    world: World,
+) -> None:
+    stay = await world.held()
+    await stay.lose_workflow()
+    command_id = await stay.keep(Decision.CANCEL, ActorKind.GUEST)
+    await stay.dashboard("cancel")
+
+    await stay.give_back_workflow()
+
+    assert await stay.events() == [Event.AUTHORIZED, Event.CANCELLED_BY_GUEST]
+    assert await stay.verdict(command_id) == Verdict.SETTLED
+
+
+async def test_hold_that_is_gone_ends_the_booking_although_what_was_asked_is_refused(world: World) -> None:
+    stay = await world.held()
+    await stay.lose_workflow()
+    command_id = await stay.keep(Decision.CANCEL)
+    await stay.dashboard("cancel")
+
+    await stay.give_back_workflow()
+
+    assert await stay.status() is Status.DECLINED
+    assert await stay.verdict(command_id) == Verdict.NOT_CANCELLABLE
+
+
 # --- e-mails ---
 
 
