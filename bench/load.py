@@ -20,7 +20,7 @@ from bench.listening import Listener
 Json = dict[str, Any]
 
 _PATIENCE_S: Final = 120.0
-_WARM_UP_S: Final = 45.0
+_WARM_UP_S: Final = 30.0
 _LONGEST_WINDOW_S: Final = 10.0
 _GUEST: Final = {"first_name": "Load", "last_name": "Tester", "email": "load@example.com"}
 PAID: Final = 303

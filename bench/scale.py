@@ -29,7 +29,7 @@ _LONG_QUEUE: Final = 10_000
 _DRAIN_PATIENCE_S: Final = 240
 _TAKE_UP_PATIENCE_S: Final = 60
 _FAR: Final = timedelta(days=6)
-_SPARE_S: Final = 10
+_SPARE_S: Final = 5
 _APPROVED: Final = 20
 _SLOW_PER_S: Final = 4.0
 _AMOUNT_MINOR: Final = 30_000

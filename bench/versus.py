@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 LATENCIES_MS: Final = (0, 300, 1000)
 _POOLS: Final = (10, 20, 50)
-_SETTLE_S: Final = 45
+_SETTLE_S: Final = 30
 _LAST_ANSWERS_S: Final = 10
 """Until then even what looks right may still change."""
 _AT_ONCE: Final = 20
