@@ -30,7 +30,7 @@ test-slow: $(READY) ## the slow tests: crashes, outages, races, every page and e
 run: $(READY) ## everything on this machine, until Ctrl-C; addresses in var/run.json
 	@exec $(IN)/python -m sandbox.run $(ARGS)
 
-bench: $(READY) ## measure, in about ten minutes; results in bench/out/
+bench: $(READY) ## measure, in less than ten minutes; results in bench/out/
 	@exec $(IN)/python -m bench $(ARGS)
 
 chaos: $(READY) ## kill parts at random under load for CHAOS_SECONDS, then check every promise

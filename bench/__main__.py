@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print tables, write JSON and plots. About ten minutes."""
+"""`python -m bench`: measure, print tables, write JSON and plots. Less than ten minutes."""
 
 from __future__ import annotations
 
