@@ -119,6 +119,9 @@ class Story:
         self._show(moved=moved)
         if not recorded.published:
             self._herald.publish(self.status, self.version, change.at, change.staff_event)
+        if moved and self._herald.has_lost and workflow.patched("lost-mails-go-with-the-next-status"):
+            # The flag that told of them has come down.
+            self._herald.resend_lost()
         if step.mails:
             self._herald.mail(step.mails, self.version)
         if self.row.blocked_by is not None:

@@ -184,6 +184,15 @@ async def notice_refused(world: World) -> Reservation:
     return stay
 
 
+async def _refused_mail_sent_with_the_decline(world: World) -> Reservation:
+    stay = await world.submitted()
+    await world.stand_ins.mail.order(f"RCPT {stay.guest_email}", "error_before", status=550)
+    await stay.place_hold()
+    await world.settle()
+    await stay.decline()
+    return stay
+
+
 async def _notice_sent_by_retry(world: World) -> Reservation:
     stay = await notice_refused(world)
     await world.stand_ins.mail.heal()
@@ -328,6 +337,7 @@ TALES: Final = (
     ),
     Tale("refund stuck at the first look and retried", _refunded_after_its_first_look),
     Tale("notice refused while payment is due and retried", _notice_sent_by_retry),
+    Tale("mail refused and sent with the decline", _refused_mail_sent_with_the_decline),
     Tale("cancellation overtaken by the approval", _overtaken_cancellation),
     Tale("paid beside the page", _paid_beside_the_page),
     Tale("page not told about", _page_not_told_about),

@@ -225,6 +225,22 @@ async def test_mail_sent_by_retry_leaves_the_flag_to_what_else_needs_a_person(wo
     assert str((await stay.row()).needs_attention).startswith("Stripe: HTTP 400")
 
 
+async def test_mail_that_was_refused_is_sent_with_the_next_change_of_status(world: World) -> None:
+    """The flag that told of it comes down with that change: nobody would be asked to try again."""
+    stay = await world.submitted()
+    await world.stand_ins.mail.order(f"RCPT {stay.guest_email}", "error_before", status=550)
+    await stay.place_hold()
+    await world.settle()
+    assert "The e-mail 'authorized, staff_request' could not be sent" in str((await stay.row()).needs_attention)
+
+    assert (await stay.decline()).verdict is Verdict.SETTLED
+    await world.settle()
+
+    authorized = f"Payment authorized — awaiting hotel confirmation ({stay.booking_id})"
+    assert sorted(await stay.told()) == [f"Booking Update - {stay.booking_id}", authorized]
+    assert (await stay.row()).needs_attention is None
+
+
 async def test_mail_server_that_is_away_for_hours_holds_up_nothing(world: World) -> None:
     stay = await _confirmed_without_mail(world)
     await world.advance(hours=5)
