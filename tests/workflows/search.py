@@ -136,7 +136,13 @@ class Theatre:
     # --- what must hold ---
 
     async def broken(self) -> list[str]:
-        """Violations: of every promise where nothing is under way, else of those that hold at any moment."""
+        """Violations: of every promise where nothing is under way, else of those that hold at any moment.
+
+        A step may begin between being found calm and being looked at. What is broken stays so: it is looked at twice.
+        """
+        return await self._broken_now() and await self._broken_now()
+
+    async def _broken_now(self) -> list[str]:
         await self.world.settle()
         await self._collect_answers()
         calm = await self._is_calm()

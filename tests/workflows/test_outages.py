@@ -231,7 +231,9 @@ async def test_mail_that_was_refused_is_sent_with_the_next_change_of_status(worl
     await world.stand_ins.mail.order(f"RCPT {stay.guest_email}", "error_before", status=550)
     await stay.place_hold()
     await world.settle()
-    assert "The e-mail 'authorized, staff_request' could not be sent" in str((await stay.row()).needs_attention)
+    assert "The e-mail 'authorized, staff_request' could not be sent" in str(
+        (await stay.row()).needs_attention
+    )
 
     assert (await stay.decline()).verdict is Verdict.SETTLED
     await world.settle()
