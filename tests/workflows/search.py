@@ -37,6 +37,7 @@ class Theatre:
         self.lost: list[Json] = []
         self._orders: list[tuple[StandIn, str]] = []
         self._awaited: list[asyncio.Task[Any]] = []
+        self._excused: frozenset[str] = frozenset()
 
     # --- steps ---
 
@@ -108,7 +109,8 @@ class Theatre:
         self._orders.append((stripe, await stripe.order(match, kind, status=status, times=times)))
 
     async def refuse_mail(self, status: int, times: int) -> None:
-        """Let mailboxes refuse what they are brought."""
+        """Let mailboxes refuse what they are brought. Such a mail waits for a person, who comes at the end."""
+        self._excused = frozenset({"M8"})
         mail = self.world.stand_ins.mail
         self._orders.append((mail, await mail.order("RCPT *", "error_before", status=status, times=times)))
 
@@ -136,13 +138,7 @@ class Theatre:
     # --- what must hold ---
 
     async def broken(self) -> list[str]:
-        """Violations: of every promise where nothing is under way, else of those that hold at any moment.
-
-        A step may begin between being found calm and being looked at. What is broken stays so: it is looked at twice.
-        """
-        return await self._broken_now() and await self._broken_now()
-
-    async def _broken_now(self) -> list[str]:
+        """Violations: of every promise where nothing is under way, else of those that hold at any moment."""
         await self.world.settle()
         await self._collect_answers()
         calm = await self._is_calm()
@@ -150,7 +146,7 @@ class Theatre:
         return [
             f"{verdict.code}: {violation}"
             for verdict in found
-            if calm or verdict.code in ALWAYS
+            if verdict.code in ALWAYS or (calm and verdict.code not in self._excused)
             for violation in verdict.violations
         ]
 
