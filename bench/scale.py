@@ -31,7 +31,6 @@ _TAKE_UP_PATIENCE_S: Final = 60
 _FAR: Final = timedelta(days=6)
 _SPARE_S: Final = 5
 _APPROVED: Final = 20
-_SLOW_PER_S: Final = 4.0
 _AMOUNT_MINOR: Final = 30_000
 _TASK_QUEUE: Final = "bookings"
 
@@ -63,11 +62,11 @@ async def waiting(rig: Rig, count: int, due: int, tell: Tell) -> Json:
     }
 
 
-async def _deadlines(rig: Rig, due: int, waiting: int, made_per_s: float, tell: Tell) -> Json:
-    """Let `due` bookings join the `waiting` ones, and see how long they take once their deadline has come."""
+async def _deadlines(rig: Rig, due: int, others: int, made_per_s: float, tell: Tell) -> Json:
+    """Let `due` bookings join the `others` that wait, and see how long they take once their deadline has come."""
     # All of them wait before the first deadline comes, even should this machine be a quarter as quick from now on.
     drain_at = datetime.now(UTC) + timedelta(seconds=_SPARE_S + 4 * due / made_per_s)
-    ids = await _let_wait(rig, due, drain_at, waiting + due)
+    ids = await _let_wait(rig, due, drain_at, others + due)
     return await _drain(rig, ids, drain_at, tell)
 
 

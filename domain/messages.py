@@ -39,6 +39,7 @@ class Resumption:
         decision_deadline: until when the hotel may decide, as guest and staff were told.
         decisions: what the lost workflow was asked for and had not carried out, in the order of its asking.
         mailings: e-mails that no mail server is on record to have taken.
+        reason_code: why the booking ended, which tells a person's decline from the system's.
     """
 
     status: Status = Status.PENDING_PAYMENT

@@ -184,11 +184,17 @@ async def notice_refused(world: World) -> Reservation:
     return stay
 
 
-async def _refused_mail_sent_with_the_decline(world: World) -> Reservation:
+async def held_and_mail_refused(world: World) -> Reservation:
+    """The guest's mailbox refuses, this once, the mail that tells of the hold."""
     stay = await world.submitted()
     await world.stand_ins.mail.order(f"RCPT {stay.guest_email}", "error_before", status=550)
     await stay.place_hold()
     await world.settle()
+    return stay
+
+
+async def _refused_mail_sent_with_the_decline(world: World) -> Reservation:
+    stay = await held_and_mail_refused(world)
     await stay.decline()
     return stay
 
@@ -273,9 +279,7 @@ async def _written_by_somebody_else(world: World) -> Reservation:
 
 async def _lost_and_given_back(world: World) -> Reservation:
     """With an approval it had not carried out, and a mail that was refused once; the history is the next one's."""
-    stay = await world.submitted()
-    await world.stand_ins.mail.order(f"RCPT {stay.guest_email}", "error_before", status=550)
-    await stay.place_hold()
+    stay = await held_and_mail_refused(world)
     await stay.lose_workflow()
     await stay.keep(Decision.APPROVE)
     await stay.give_back_workflow()

@@ -12,7 +12,11 @@ from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import READ_PAGE, refuse
 from tests.workflows.reservation import Reservation
 from tests.workflows.servers import PUSHER
-from tests.workflows.tales import cancelled_while_the_approval_is_written, notice_refused
+from tests.workflows.tales import (
+    cancelled_while_the_approval_is_written,
+    held_and_mail_refused,
+    notice_refused,
+)
 from tests.workflows.wire import Trouble
 from tests.workflows.world import World
 
@@ -227,10 +231,7 @@ async def test_mail_sent_by_retry_leaves_the_flag_to_what_else_needs_a_person(wo
 
 async def test_mail_that_was_refused_is_sent_with_the_next_change_of_status(world: World) -> None:
     """The flag that told of it comes down with that change: nobody would be asked to try again."""
-    stay = await world.submitted()
-    await world.stand_ins.mail.order(f"RCPT {stay.guest_email}", "error_before", status=550)
-    await stay.place_hold()
-    await world.settle()
+    stay = await held_and_mail_refused(world)
     assert "The e-mail 'authorized, staff_request' could not be sent" in str(
         (await stay.row()).needs_attention
     )
