@@ -106,9 +106,8 @@ class Command:
     """A person's decision. Its note, if any, is kept in the database under `command_id`.
 
     Args:
-        asked_at: when it was asked for, by the clock of the API that took it; None from before that was said.
-        asked_in: the booking's status as its asker was shown it, and with it what cancelling costs; None from before
-            that was said.
+        asked_at: when it was asked for, by the clock of the API that took it.
+        asked_in: the booking's status as its asker was shown it, and with it what cancelling costs.
     """
 
     command_id: str = ""

@@ -165,7 +165,7 @@ class BookingWorkflow:
     async def payment_session(self, request: SessionRequest) -> SessionAnswer:
         """Open a payment page, or find the one that is open."""
         # Its guest may be quicker than the news that the submission was written.
-        if self._story.status is Status.DRAFT and workflow.patched("session-waits-for-submission"):
+        if self._story.status is Status.DRAFT:
             await workflow.wait_condition(lambda: self._story.status is not Status.DRAFT or self._story.over)
         if self._story.status is not Status.PENDING_PAYMENT:
             return SessionAnswer()

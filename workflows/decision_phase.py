@@ -13,7 +13,6 @@ from workflows import options
 from workflows.desk import STRIPE_UNAVAILABLE, Desk, unavailable
 from workflows.herald import Herald
 from workflows.money_news import give_back, kept_if_stuck, settle_news, settle_unsettled
-from workflows.parked import comes_true, is_tried_every_hour, outlives_resolve, stands
 from workflows.story import Story
 from workflows.till import MoneyStuckError, Till
 
@@ -127,7 +126,7 @@ class DecisionPhase:
             self._remind()
 
     async def _recheck(self) -> None:
-        if self._parked is not None and is_tried_every_hour(self._parked):
+        if self._parked is not None and self._cancellation_stands():
             await self._carry_out(self._parked)
         else:
             await self._follow(await self._till.read(self._intent_id))
@@ -153,10 +152,25 @@ class DecisionPhase:
         verdict = self._came_out(asked)
         if verdict is not None:
             self._desk.settle(asked.command, verdict)
-        elif self._parked is not None and stands(self._parked, asked):
+        elif self._parked is not None and self._stands_against(asked):
             await self._repeat(self._parked, asked)
         else:
             await self._carry_out(asked)
+
+    def _stands_against(self, asked: DecisionAsked) -> bool:
+        """Whether the parked decision is tried again, instead of giving way to the one that is asked now."""
+        assert self._parked is not None, "a decision got stuck"
+        return self._parked.decision is asked.decision or self._cancellation_stands()
+
+    def _cancellation_stands(self) -> bool:
+        """Whether a guest's cancellation got stuck.
+
+        Staff may change their minds: their decision gives way to the next one, to an operator's `resolve`, and to a
+        hold that is gone. A guest who cancelled was told that this is safe. No later approval may charge them; no
+        later decline, deadline or lapse of the hold makes another end of what was theirs; and no operator drops it.
+        Only a capture in the Dashboard is stronger.
+        """
+        return self._parked is not None and self._parked.decision is Decision.CANCEL
 
     async def _repeat(self, parked: DecisionAsked, asked: DecisionAsked) -> None:
         """Try the decision that came first again, under its author's name."""
@@ -226,7 +240,7 @@ class DecisionPhase:
         if payment.status is PaymentStatus.SUCCEEDED:
             await self._follow_capture(payment, asked)
         elif payment.status is PaymentStatus.CANCELED:
-            if asked is None and comes_true(self._parked):
+            if asked is None and self._cancellation_stands():
                 asked = self._parked
             await self._follow_release(asked, unless_lost)
         else:
@@ -258,12 +272,11 @@ class DecisionPhase:
         """Captured money may have gone back before it was looked at; what Stripe says of that is no news any more."""
         if self._story.status is not Status.CONFIRMED or payment.amount_refunded_minor == 0:
             return
-        if workflow.patched("refund-before-the-first-look-is-told"):
-            await self._story.record(
-                Event.REFUND_RECORDED,
-                actor=ActorKind.STRIPE,
-                amount_refunded_minor=payment.amount_refunded_minor,
-            )
+        await self._story.record(
+            Event.REFUND_RECORDED,
+            actor=ActorKind.STRIPE,
+            amount_refunded_minor=payment.amount_refunded_minor,
+        )
 
     async def _follow_release(self, asked: DecisionAsked | None, unless_lost: Event) -> None:
         if asked is not None and asked.decision is Decision.DECLINE:
@@ -313,7 +326,7 @@ class DecisionPhase:
         """Stay as the booking is, say so, and look every hour whether the money has moved by itself."""
         if self._parked is not None:
             self._desk.settle(self._parked.command, Verdict.NEEDS_ATTENTION)
-        if workflow.now() >= self._deadline.at or is_tried_every_hour(self._parked):
+        if workflow.now() >= self._deadline.at or self._cancellation_stands():
             self._recheck_at = workflow.now() + options.PARKED_RECHECK
         self._story.wait_for("an operator: `booking retry` or `booking resolve`")
         await self._story.ask_for_person(reason)
@@ -333,7 +346,7 @@ class DecisionPhase:
             await settle_unsettled(self._story, self._till, settled_by_hand=settled_by_hand)
         if await self._follow(await self._till.read(self._intent_id)):
             return
-        if self._parked is not None and (not settled_by_hand or outlives_resolve(self._parked)):
+        if self._parked is not None and (not settled_by_hand or self._cancellation_stands()):
             await self._carry_out(self._parked)
             return
         # The hold stands and nothing is to be tried again: the booking waits for a decision as before.

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from workflows.story import KEPT_IN_MIND, Story
+from workflows.story import Story
 from workflows.till import MoneyStuckError, Till
 
 with workflow.unsafe.imports_passed_through():
-    from domain.booking import UNDER_DECISION, ActorKind, Event, Status
+    from domain.booking import ActorKind, Event, Status
     from domain.messages import Payment, PaymentNews, PaymentStatus
 
 PATIENCE = timedelta(hours=24)
@@ -35,7 +35,7 @@ async def give_back(till: Till, payment_intent_id: str, patience: timedelta = PA
     if payment.status is PaymentStatus.SUCCEEDED:
         payment = await till.refund(payment_intent_id, payment.amount_received_minor, until)
     # A refund that the guest's bank sent back is answered from memory for a day when it is asked for again.
-    if _is_at_stake(payment) and workflow.patched("money-given-back-is-counted"):
+    if _is_at_stake(payment):
         raise MoneyStuckError("The refund did not go through.")
     return payment
 
@@ -80,16 +80,12 @@ def kept_if_stuck(story: Story, news: PaymentNews) -> Iterator[None]:
     try:
         yield
     except MoneyStuckError as stuck:
-        # Older bookings remember it only once they are confirmed.
-        if story.status not in UNDER_DECISION or workflow.patched(KEPT_IN_MIND):
-            story.unsettled[news] = str(stuck)
+        story.unsettled[news] = str(stuck)
         raise
-    story.unsettled.pop(news, None)
-    if story.owes() is not None:
-        # Other events may have told of the same money.
-        for kept in list(story.unsettled):
-            if _subject(kept) == _subject(news):
-                del story.unsettled[kept]
+    # Other events may have told of the same money.
+    for kept in list(story.unsettled):
+        if _subject(kept) == _subject(news):
+            del story.unsettled[kept]
 
 
 async def settle_unsettled(story: Story, till: Till, *, settled_by_hand: bool) -> None:

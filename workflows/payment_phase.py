@@ -128,7 +128,7 @@ class PaymentPhase:
     async def _not_read(self, news: PaymentNews, kind: str, text: str) -> None:
         workflow.logger.warning("payment not read: %s", text)
         # With a page of its own the booking has something better to ask about than what Stripe will not tell.
-        if kind != REFUSED or self._session is None or not workflow.patched("refusal-is-no-outage"):
+        if kind != REFUSED or self._session is None:
             # Stripe is away: the next poll asks again, about the same thing.
             self._unread = news
             return
@@ -152,7 +152,7 @@ class PaymentPhase:
                 await return_stray(self._story, self._till, payment.payment_intent_id)
             await self._story.ask_for_person("A payment with the wrong amount or booking was given back.")
             # A payment that came by another way says nothing about the page, which may still be paid on.
-            if own_page or not workflow.patched("strays-leave-the-page"):
+            if own_page:
                 self._session = None
             return
         if self._cancellation_stands():
@@ -269,8 +269,7 @@ class PaymentPhase:
 
     def _cancellation_stands(self) -> bool:
         """Whether the guest has cancelled, was told that this is safe, and nothing else may happen any more."""
-        # Asked only where the booking would leave this phase otherwise: one that is open now is spared as well.
-        return self._cancelling is not None and workflow.patched("cancellation-stands")
+        return self._cancelling is not None
 
     async def _cancel(self) -> None:
         """Carry the guest's cancellation out: close the page, give back what is held, end."""
@@ -296,8 +295,7 @@ class PaymentPhase:
         """Ask for a person, and try the end again later: the session lapses by itself meanwhile."""
         if self._cancelling is not None:
             self._desk.settle(self._cancelling.command, Verdict.NEEDS_ATTENTION)
-            if workflow.patched("cancellation-is-tried-again"):
-                self._cancel_at = workflow.now() + options.PARKED_RECHECK
+            self._cancel_at = workflow.now() + options.PARKED_RECHECK
         self.closes_at = max(self.closes_at, workflow.now() + options.PARKED_RECHECK)
         await self._story.ask_for_person(reason)
 
@@ -328,7 +326,7 @@ class PaymentPhase:
 
     def _resend_lost(self) -> bool:
         """Send once more what could not be sent, and say whether there was anything."""
-        if not self._herald.has_lost or not workflow.patched("retry-resends-mails-while-payment-is-due"):
+        if not self._herald.has_lost:
             return False
         self._herald.resend_lost()
         return True

@@ -38,8 +38,6 @@ class Row:
     async def write(self, change: Change, status: Status, on_blocked: Callable[[str], None]) -> Recorded:
         """Write a change.
 
-        No history from before people were called has a refusal in it: the activity was repeated for ever.
-
         Args:
             status: what the row must show, lest one of the two writers undoes what the other did.
             on_blocked: told why people are called.

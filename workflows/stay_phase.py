@@ -106,9 +106,7 @@ class StayPhase:
         is safe.
         """
         was_free = command.actor is ActorKind.GUEST and command.asked_in in UNDER_DECISION
-        if not was_free or self._due(asked_at).minor == self._terms.amount_minor:
-            return False
-        return workflow.patched("overtaken-cancellation-is-refused")
+        return was_free and self._due(asked_at).minor != self._terms.amount_minor
 
     async def _cancel(self, asked: DecisionAsked, asked_at: datetime) -> None:
         self._desk.deciding = Decision.CANCEL
@@ -156,22 +154,13 @@ class StayPhase:
         """Try again what got stuck; `settled` by hand means: only look, and let it rest."""
         self._herald.resend_lost()
         try:
-            await self._settle_unsettled(settled_by_hand=item.settled)
+            await settle_unsettled(self._story, self._till, settled_by_hand=item.settled)
             if self._parked is not None:
                 await self._take_up(*self._parked, settled_by_hand=item.settled)
             await self._story.clear_attention()
         finally:
             done = self._story.attention is None
             self._desk.settle(item.command, Verdict.SETTLED if done else Verdict.NEEDS_ATTENTION)
-
-    async def _settle_unsettled(self, *, settled_by_hand: bool) -> None:
-        if self._story.owes() is not None:
-            await settle_unsettled(self._story, self._till, settled_by_hand=settled_by_hand)
-            return
-        # As histories have it: the first one that got stuck again was the only one to be remembered.
-        unsettled, self._story.unsettled = list(self._story.unsettled), {}
-        for news in unsettled:
-            await self._settle_news(news)
 
     async def _take_up(self, asked: DecisionAsked, asked_at: datetime, *, settled_by_hand: bool) -> None:
         """Go on with a cancellation that got stuck.
@@ -193,6 +182,4 @@ class StayPhase:
 def _asked_at(command: Command) -> datetime:
     """When a person asked, by the API's clock; that may be a little fast, and nobody asks in the future."""
     now = workflow.now()
-    if command.asked_at is None or not workflow.patched("cancelled-when-asked"):
-        return now
-    return min(command.asked_at, now)
+    return now if command.asked_at is None else min(command.asked_at, now)

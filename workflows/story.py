@@ -18,8 +18,6 @@ with workflow.unsafe.imports_passed_through():
     from domain.stripe_events import is_news
 
 
-KEPT_IN_MIND: Final = "stray-money-is-kept-in-mind"
-"""The patch of that name."""
 _REQUEST: Final = re.compile(r", request \S+")
 
 
@@ -119,7 +117,7 @@ class Story:
         self._show(moved=moved)
         if not recorded.published:
             self._herald.publish(self.status, self.version, change.at, change.staff_event)
-        if moved and self._herald.has_lost and workflow.patched("lost-mails-go-with-the-next-status"):
+        if moved and self._herald.has_lost:
             # The flag that told of them has come down.
             self._herald.resend_lost()
         if step.mails:
@@ -150,9 +148,7 @@ class Story:
 
     async def ask_for_person(self, reason: str) -> None:
         """Flag the booking for an operator, with what is known; what is tried every hour calls them once."""
-        if self.attention == reason:
-            return
-        if self._said(reason) and workflow.patched("called-once-for-a-reason"):
+        if self._said(reason):
             return
         await self.record(Event.ATTENTION_NEEDED, attention=reason[:500])
 
@@ -162,7 +158,7 @@ class Story:
 
     def owes(self) -> str | None:
         """Why stray money could not be given back; None where none is left."""
-        if not self.unsettled or not workflow.patched(KEPT_IN_MIND):
+        if not self.unsettled:
             return None
         return list(self.unsettled.values())[-1][:500]
 

@@ -1,6 +1,6 @@
 """Records histories for `test_replay.py`, where asked to: `RECORD_HISTORIES=1`.
 
-A history that is there already stays: it stands for bookings that a former version of the workflow began.
+A history that is there already stays. Until 1.0 no booking depends on one: delete the folder to record all afresh.
 """
 
 from __future__ import annotations
@@ -62,5 +62,5 @@ async def test_record_money_that_came_too_late(world: World) -> None:
     await stay.fill_in(page)
     await world.postman.deliver()
     await world.settle()
-    [stray] = world.postman.stray_workflows
+    stray, *_ = world.postman.stray_workflows  # two events tell of this hold, each has a workflow
     _keep(STRAY, await world.client.get_workflow_handle(stray).fetch_history())
