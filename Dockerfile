@@ -21,9 +21,12 @@ COPY --from=assets /build/node_modules ./node_modules
 COPY alembic.ini manage.py models.py settings.py worker.py ./
 COPY activities ./activities
 COPY api ./api
+COPY dispatch ./dispatch
 COPY domain ./domain
+COPY emails ./emails
 COPY management ./management
 COPY migrations ./migrations
+COPY reconciliation ./reconciliation
 COPY static ./static
 COPY storage ./storage
 COPY templates ./templates

@@ -21,22 +21,22 @@ from temporalio.common import VersioningBehavior
 from temporalio.worker import Worker, WorkerDeploymentConfig, WorkerDeploymentVersion
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.alarm import Alarm
 from activities.bookings import Bookings
 from activities.emails import Emails, SmtpServer
 from activities.inbox import Inbox
 from activities.payments import Payments
 from activities.realtime import Realtime
-from activities.reconciliation import Reconciliation
-from activities.remedies import Remedies
 from activities.stripe_client import stripe_client
+from dispatch.client import connect
+from reconciliation.activities import Reconciliation
+from reconciliation.alerts import Alarm
+from reconciliation.remedies import Remedies
+from reconciliation.workflow import ReconcileWorkflow
 from settings import Settings, load_settings
 from storage.database import Database
 from workflows.booking import BookingWorkflow
-from workflows.client import connect, start_booking
-from workflows.maintenance import SweepWorkflow
-from workflows.reconcile import ReconcileWorkflow
-from workflows.stray import StrayMoneyWorkflow
+from workflows.ended_booking import StrayMoneyWorkflow
+from workflows.sweep import SweepWorkflow
 
 log = logging.getLogger("worker")
 
@@ -46,6 +46,7 @@ WORKFLOWS = (BookingWorkflow, StrayMoneyWorkflow, SweepWorkflow, ReconcileWorkfl
 GRACE = timedelta(seconds=35)
 CACHED_WORKFLOWS = 2000
 _CONNECT_AGAIN_AFTER_S = 1
+_HERE = Path(__file__).parent
 
 
 def build_worker(settings: Settings, client: Client, database: Database) -> Worker:
@@ -78,20 +79,24 @@ def sandboxed_runner() -> SandboxedWorkflowRunner:
     Else the sandbox would import all of it anew for each booking, and keep it as long as the booking is cached. What
     the modules beside them must not call, as it would not replay, the linter refuses (`banned-api`, pyproject.toml).
     """
-    modules = {f"workflows.{path.stem}" for path in (Path(__file__).parent / "workflows").glob("*.py")}
-    beside = modules - {defined.__module__ for defined in WORKFLOWS}
+    defining = {defined.__module__ for defined in WORKFLOWS}
+    beside = {
+        f"{package}.{path.stem}"
+        for package in ("workflows", "reconciliation")
+        for path in (_HERE / package).glob("*.py")
+    }
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
-        "domain", "activities", "storage", "models", *beside
+        "domain", "models", "storage", "dispatch", "emails", "activities", *(beside - defining)
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
 def build_id() -> str:
     """Name the code that decides: a digest of the workflows and the rules they follow."""
-    here = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([*here.glob("workflows/*.py"), *here.glob("domain/*.py")]):
-        digest.update(path.read_bytes())
+    for package in ("workflows", "reconciliation", "domain"):
+        for path in sorted((_HERE / package).rglob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -153,7 +158,6 @@ def build_reconciliation(
         database,
         client,
         settings.temporal_task_queue,
-        start_booking=start_booking,
         authorization_margin_s=settings.authorization_margin_s,
         payment_poll_s=settings.payment_poll_s,
     )

@@ -22,9 +22,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.bookings import BOOKING_GONE
-from activities.composing import Composer, Letter, Report
 from domain.booking import STAFF_MAILS
 from domain.messages import Mailing
+from emails.compose import Composer, Letter, Report
 from models import SentMail, utc_now
 from storage import bookings, mails
 from storage.database import Database

@@ -10,8 +10,8 @@ from stripe.params import EventListParams
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.delivery import hand_on
 from activities.stripe_client import translated_errors
+from dispatch.events import hand_on
 from domain.stripe_events import KNOWN, subject_of
 from models import StripeWebhookEvent, utc_now
 from storage.database import Database

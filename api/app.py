@@ -15,16 +15,18 @@ from api import guest, health, realtime, staff, webhooks
 from api.errors import Problem, install_error_handlers
 from api.metrics import Metrics
 from api.middleware import BodyLimit, RequestLog
-from api.pages import assets, front, guest_booking, guest_hotel
-from api.pages import staff as staff_pages
+from api.pages import assets, front
+from api.pages.guest import booking as guest_booking
+from api.pages.guest import hotel as guest_hotel
 from api.pages.policy import RealtimeSource
 from api.pages.routing import answer, install_pages
 from api.pages.site import Site, page_templates
+from api.pages.staff import routes as staff_pages
 from api.passwords import Passwords
 from api.services import Services
+from dispatch.client import connect
 from settings import Settings
 from storage.database import Database
-from workflows.client import connect
 
 _DESCRIPTION = """\
 A guest's card is **held** until the hotel has looked at the booking: staff approve and the hold is captured, or

@@ -10,12 +10,12 @@ from typing import Any, Final, Protocol
 from fastapi.responses import JSONResponse
 
 from api.auth import find
-from api.engine import admitted, outcome, start, worker_away
 from api.errors import ProblemError, conflict, invalid
 from api.outages import reading, transaction
 from api.schemas import NewBooking
 from api.services import Services
 from api.views import CreatedBooking, Found, show
+from api.workflow_calls import admitted, outcome, start, worker_away
 from domain.booking import Status
 from domain.deadlines import cutoff_at, hotel_today, nights
 from domain.errors import DomainError

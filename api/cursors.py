@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from api.errors import ProblemError, invalid
-from storage.queue import Position, Sort
+from storage.booking_list import Position, Sort
 
 _LONGEST: Final = 200
 _LARGEST_ID: Final = 2**63 - 1

@@ -10,11 +10,11 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 
 from api.auth import find
-from api.engine import outcome, send_decision
 from api.errors import ProblemError, conflict, unavailable
 from api.outages import WorkflowGoneError, reading, temporal_away, transaction
 from api.services import Services
 from api.views import BookingView, DecidedBooking, Found, show
+from api.workflow_calls import outcome, send_decision
 from domain.booking import ENDED, ActorKind, Decision, ReasonCode, Status
 from domain.deadlines import midnight
 from domain.decisions import Verdict, judge

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Body, Header, Query, Response
 from api import creation
 from api.auth import BookingId, GuestsBooking, Slug, find, is_plain
 from api.decisions import Asked, decide
-from api.engine import check_payment, open_session
 from api.errors import ProblemError, conflict, invalid, not_found, problems, too_many
 from api.outages import WorkflowGoneError, reading, temporal_away, transaction
 from api.schemas import NewBooking, SessionIn
@@ -27,6 +26,7 @@ from api.views import (
     show_hotel,
     show_payment,
 )
+from api.workflow_calls import check_payment, open_session
 from domain.booking import UNDER_DECISION, Decision, Status
 from domain.messages import SessionRequest
 from domain.money import Money

@@ -9,12 +9,12 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from api.engine import worker_polls
 from api.errors import ProblemError, problems
 from api.outages import reading
 from api.services import Api, Services
+from api.workflow_calls import worker_polls
+from reconciliation.run_queries import count_left
 from storage.inbox import inbox_backlog
-from storage.reconciliation_runs import count_left
 
 router = APIRouter(tags=["operations"])
 

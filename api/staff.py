@@ -19,9 +19,9 @@ from api.services import Api, Services
 from api.views import BookingPage, BookingView, DecidedBooking, Found, show, show_all
 from domain.booking import Decision, Status
 from models import Staff, utc_now
+from storage.booking_list import Sort, Wanted, list_bookings, position
 from storage.catalogue import staff_with_hotel
 from storage.limits import count_attempt, take_back_attempt
-from storage.queue import Sort, Wanted, list_bookings, position
 
 router = APIRouter(tags=["staff"])
 

@@ -16,7 +16,7 @@ from domain.decisions import judge
 from domain.money import Money
 from domain.timestamps import rfc3339
 from models import Booking, BookingTimeline, Hotel, RoomType
-from storage.queue import pending_decisions, timelines
+from storage.booking_list import pending_decisions, timelines
 
 Instant = Annotated[
     datetime, PlainSerializer(rfc3339, return_type=str), Field(examples=["2027-05-01T09:30:00Z"])

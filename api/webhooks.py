@@ -16,11 +16,11 @@ from typing import Any, Final, TypeGuard
 import stripe
 from fastapi import APIRouter, Request
 
-from activities.delivery import Delivery, address, deliver
 from api.auth import is_plain
 from api.errors import ProblemError, problems
 from api.outages import TEMPORAL_PATIENCE_S, database_errors, temporal_errors, transaction
 from api.services import Api, Services
+from dispatch.events import Delivery, address, deliver
 from domain.stripe_events import UNEXPECTED, subject_of
 from models import StripeWebhookEvent
 from storage.inbox import keep_event

@@ -11,7 +11,9 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from domain.booking import Status
+from reconciliation import queries as reconciliation
 from storage import (
+    booking_list,
     bookings,
     catalogue,
     console,
@@ -20,12 +22,10 @@ from storage import (
     mails,
     occupancy,
     people,
-    queue,
-    reconciliation,
 )
+from storage.booking_list import Sort, Wanted
 from storage.database import async_url
 from storage.housekeeping import delete_stale
-from storage.queue import Sort, Wanted
 
 Json = dict[str, Any]
 Read = Callable[[AsyncSession], Awaitable[object]]
@@ -96,7 +96,7 @@ def _reads(hotel_id: int, slug: str, booking_id: str, intent_id: str) -> dict[st
     month, day = now - timedelta(days=30), now - timedelta(days=1)
 
     def listed(*statuses: Status, **how: Any) -> Read:
-        return lambda db: queue.list_bookings(db, hotel_id, Wanted(statuses, limit=_PAGE, **how))
+        return lambda db: booking_list.list_bookings(db, hotel_id, Wanted(statuses, limit=_PAGE, **how))
 
     return {
         "booking": lambda db: bookings.booking_in_hotel(db, slug, booking_id),

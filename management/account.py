@@ -12,8 +12,9 @@ from sqlmodel import col
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from activities.temporal_books import TemporalBooks, running_strays
-from domain.findings import WorkflowState
+from dispatch.client import booking_handle
+from dispatch.events import running_strays
+from dispatch.names import STATE
 from domain.messages import BookingView
 from management.tools import TemporalAwayError, Tools
 from models import (
@@ -26,12 +27,12 @@ from models import (
     RoomType,
     SentMail,
 )
+from reconciliation.findings import WorkflowState
+from reconciliation.run_queries import findings_left
+from reconciliation.temporal_reader import TemporalBooks
 from storage.bookings import booking_with_hotel, timeline
 from storage.database import Database
 from storage.mails import mails_of
-from storage.reconciliation_runs import findings_left
-from workflows.booking import BookingWorkflow
-from workflows.client import booking_handle
 
 _QUERY_PATIENCE_S: Final = 5
 
@@ -102,7 +103,7 @@ async def _own_account(client: Client, booking_id: str) -> BookingView | None:
     handle = booking_handle(client, booking_id)
     try:
         async with asyncio.timeout(_QUERY_PATIENCE_S):
-            return await handle.query(BookingWorkflow.state)
+            return await STATE.ask(handle)
     except (RPCError, WorkflowQueryFailedError, TimeoutError):
         # Without a worker nobody answers for it.
         return None

@@ -8,8 +8,8 @@ from datetime import datetime
 from domain.attention import advice
 from domain.booking import ENDED, UNDER_DECISION, Status
 from domain.deadlines import midnight
-from domain.findings import WorkflowState
 from management.account import Rows, Workflow
+from reconciliation.findings import WorkflowState
 
 
 def next_steps(rows: Rows, workflow: Workflow | str, now: datetime) -> list[str]:

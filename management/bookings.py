@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dispatch.operator_commands import Help, Helper
 from domain.identifiers import workflow_in_ui
 from management.account import Rows, Workflow, read_rows, read_workflow
 from management.checks import BookingId
@@ -13,7 +14,6 @@ from management.helping import Ending, ending
 from management.showing import console, show
 from management.tools import UNAVAILABLE, Tools, fail, say, tools_of
 from models import utc_now
-from workflows.helping import Help, Helper
 
 app = typer.Typer(no_args_is_help=True, help="Look at bookings, and help those that need a person.")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dispatch.operator_commands import Came, Help, Helped
 from domain.booking import Status
 from management.tools import DONE, FAILED, UNDER_WAY
 from models import Booking
-from workflows.helping import Came, Help, Helped
 
 
 @dataclass(frozen=True)

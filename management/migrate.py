@@ -11,10 +11,10 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from dispatch.names import SEARCH_ATTRIBUTES
+from dispatch.schedules import ensure_schedules
 from management.tools import TemporalAwayError, Tools, fail, say, tools_of
 from storage.schema import upgrade
-from workflows.client import ensure_schedules
-from workflows.options import SEARCH_ATTRIBUTES
 
 _TEMPORAL_PATIENCE_S: Final = 30
 _ASK_AGAIN_AFTER_S: Final = 1

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from domain.booking import Status
-from domain.findings import Outcome
-from domain.reconciliation_run import LOOK_BACK_DAYS, LOOK_BACK_LONGEST_DAYS, Batch, Plan, StartedBy, Tally
 from domain.timestamps import rfc3339
 from management.showing import console, table
 from management.tools import FAILED, Tools, say, tools_of
 from models import ReconciliationFinding, utc_now
-from storage.reconciliation_runs import findings_of
+from reconciliation.findings import Outcome
+from reconciliation.run_queries import findings_of
+from reconciliation.runs import LOOK_BACK_DAYS, LOOK_BACK_LONGEST_DAYS, Batch, Plan, StartedBy, Tally
 from worker import build_reconciliation
 
 

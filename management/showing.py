@@ -12,11 +12,11 @@ from rich.text import Text
 
 from domain.booking import STAFF_MAILS, Status
 from domain.erasure import RECIPIENT
-from domain.findings import WorkflowState
 from domain.identifiers import payment_in_dashboard
 from domain.money import Money
 from management.account import Rows, Workflow
 from management.advice import next_steps
+from reconciliation.findings import WorkflowState
 
 _WIDE: Final = 140
 

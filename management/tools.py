@@ -17,9 +17,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities.stripe_client import stripe_client, stripe_connections
+from dispatch.client import connect
 from settings import Settings
 from storage.database import Database
-from workflows.client import connect
 
 Answer = TypeVar("Answer")
 

@@ -10,28 +10,33 @@ from __future__ import annotations
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
+from activities.bookings import BOOKING_GONE
+from domain.booking import ActorKind, Decision, Event, Status
+from domain.messages import (
+    SUBMIT_COMMAND,
+    BookingTerms,
+    BookingView,
+    Command,
+    Outcome,
+    PaymentNews,
+    SessionAnswer,
+    SessionRequest,
+)
+from workflows.booking_state import Story
 from workflows.decision_phase import DecisionPhase
-from workflows.desk import Desk
-from workflows.herald import Herald
+from workflows.message_queue import Desk
+from workflows.notifications import Herald
 from workflows.payment_phase import PaymentPhase
+from workflows.payment_steps import Till, failure
+from workflows.queue_messages import (
+    CheckAsked,
+    DecisionAsked,
+    MailLost,
+    NewsCame,
+    OperatorAsked,
+    SessionAsked,
+)
 from workflows.stay_phase import StayPhase
-from workflows.story import Story
-from workflows.till import Till, failure
-
-with workflow.unsafe.imports_passed_through():
-    from activities.bookings import BOOKING_GONE
-    from domain.booking import ActorKind, Decision, Event, Status
-    from domain.messages import (
-        SUBMIT_COMMAND,
-        BookingTerms,
-        BookingView,
-        Command,
-        Outcome,
-        PaymentNews,
-        SessionAnswer,
-        SessionRequest,
-    )
-    from workflows.items import CheckAsked, DecisionAsked, MailLost, NewsCame, OperatorAsked, SessionAsked
 
 
 @workflow.defn

@@ -9,34 +9,32 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
+from domain.deadlines import DecisionDeadline, last_capture_at, reminder_at
+from domain.decisions import Verdict, judge
+from domain.messages import (
+    BookingTerms,
+    Payment,
+    PaymentNews,
+    PaymentStatus,
+    SessionAnswer,
+    StaffEvent,
+)
 from workflows import options
-from workflows.desk import STRIPE_UNAVAILABLE, Desk, unavailable
-from workflows.herald import Herald
-from workflows.money_news import give_back, kept_if_stuck, settle_news, settle_unsettled
-from workflows.story import Story
-from workflows.till import MoneyStuckError, Till
-
-with workflow.unsafe.imports_passed_through():
-    from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
-    from domain.deadlines import DecisionDeadline, last_capture_at, reminder_at
-    from domain.decisions import Verdict, judge
-    from domain.messages import (
-        BookingTerms,
-        Payment,
-        PaymentNews,
-        PaymentStatus,
-        SessionAnswer,
-        StaffEvent,
-    )
-    from workflows.items import (
-        CheckAsked,
-        DecisionAsked,
-        Item,
-        MailLost,
-        NewsCame,
-        OperatorAsked,
-        SessionAsked,
-    )
+from workflows.booking_state import Story
+from workflows.message_queue import STRIPE_UNAVAILABLE, Desk, unavailable
+from workflows.notifications import Herald
+from workflows.payment_steps import MoneyStuckError, Till
+from workflows.queue_messages import (
+    CheckAsked,
+    DecisionAsked,
+    Item,
+    MailLost,
+    NewsCame,
+    OperatorAsked,
+    SessionAsked,
+)
+from workflows.unmatched_payments import give_back, kept_if_stuck, settle_news, settle_unsettled
 
 RELEASE_PATIENCE = timedelta(hours=1)
 """How long a release is retried on its own, past the hold's end, before a person is asked."""

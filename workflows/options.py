@@ -1,16 +1,11 @@
-"""Timeouts and retries, named once per dependency, and the search attributes operators filter by."""
+"""Timeouts and retries, named once per dependency."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.common import RetryPolicy, SearchAttributeKey
-
-BOOKING_STATUS: Final = SearchAttributeKey.for_keyword("BookingStatus")
-HOTEL_SLUG: Final = SearchAttributeKey.for_keyword("HotelSlug")
-NEEDS_ATTENTION: Final = SearchAttributeKey.for_bool("NeedsAttention")
-SEARCH_ATTRIBUTES: Final = (BOOKING_STATUS, HOTEL_SLUG, NEEDS_ATTENTION)
+from temporalio.common import RetryPolicy
 
 STRIPE_ATTEMPT: Final = timedelta(seconds=30)
 STRIPE_RETRY: Final = RetryPolicy(

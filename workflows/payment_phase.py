@@ -8,36 +8,34 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from activities.stripe_client import REFUSED
+from domain.booking import ActorKind, Event, Status
+from domain.deadlines import DecisionDeadline, as_told, decision_deadline, session_expires_at
+from domain.decisions import Verdict, judge
+from domain.messages import (
+    BookingTerms,
+    CheckoutSession,
+    Payment,
+    PaymentNews,
+    PaymentStatus,
+    Resumption,
+    SessionAnswer,
+)
 from workflows import options
-from workflows.desk import STRIPE_UNAVAILABLE, Desk, unavailable
-from workflows.herald import Herald
-from workflows.money_news import give_back, kept_if_stuck, return_stray, settle_unsettled
-from workflows.story import Story
-from workflows.till import MoneyStuckError, Till, failure
-
-with workflow.unsafe.imports_passed_through():
-    from activities.stripe_client import REFUSED
-    from domain.booking import ActorKind, Event, Status
-    from domain.deadlines import DecisionDeadline, as_told, decision_deadline, session_expires_at
-    from domain.decisions import Verdict, judge
-    from domain.messages import (
-        BookingTerms,
-        CheckoutSession,
-        Payment,
-        PaymentNews,
-        PaymentStatus,
-        Resumption,
-        SessionAnswer,
-    )
-    from workflows.items import (
-        CheckAsked,
-        DecisionAsked,
-        Item,
-        MailLost,
-        NewsCame,
-        OperatorAsked,
-        SessionAsked,
-    )
+from workflows.booking_state import Story
+from workflows.message_queue import STRIPE_UNAVAILABLE, Desk, unavailable
+from workflows.notifications import Herald
+from workflows.payment_steps import MoneyStuckError, Till, failure
+from workflows.queue_messages import (
+    CheckAsked,
+    DecisionAsked,
+    Item,
+    MailLost,
+    NewsCame,
+    OperatorAsked,
+    SessionAsked,
+)
+from workflows.unmatched_payments import give_back, kept_if_stuck, return_stray, settle_unsettled
 
 _HELD = frozenset({PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED})
 

@@ -6,27 +6,25 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from workflows.desk import Desk
-from workflows.herald import Herald
-from workflows.money_news import kept_if_stuck, settle_news, settle_unsettled
-from workflows.story import Story
-from workflows.till import MoneyStuckError, Till
-
-with workflow.unsafe.imports_passed_through():
-    from domain.booking import UNDER_DECISION, ActorKind, Decision, Status, cancellation_event
-    from domain.cancellation import refund_due
-    from domain.decisions import Verdict, judge
-    from domain.messages import BookingTerms, Command, PaymentNews, SessionAnswer
-    from domain.money import Money
-    from workflows.items import (
-        CheckAsked,
-        DecisionAsked,
-        Item,
-        MailLost,
-        NewsCame,
-        OperatorAsked,
-        SessionAsked,
-    )
+from domain.booking import UNDER_DECISION, ActorKind, Decision, Status, cancellation_event
+from domain.cancellation import refund_due
+from domain.decisions import Verdict, judge
+from domain.messages import BookingTerms, Command, PaymentNews, SessionAnswer
+from domain.money import Money
+from workflows.booking_state import Story
+from workflows.message_queue import Desk
+from workflows.notifications import Herald
+from workflows.payment_steps import MoneyStuckError, Till
+from workflows.queue_messages import (
+    CheckAsked,
+    DecisionAsked,
+    Item,
+    MailLost,
+    NewsCame,
+    OperatorAsked,
+    SessionAsked,
+)
+from workflows.unmatched_payments import kept_if_stuck, settle_news, settle_unsettled
 
 REFUND_PATIENCE = timedelta(hours=24)
 

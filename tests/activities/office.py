@@ -17,8 +17,8 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.testing import ActivityEnvironment
 
-from activities.delivery import hand_on
 from activities.inbox import Inbox
+from dispatch.events import hand_on
 from domain.messages import PaymentNews, StrayNews
 from models import Booking, StripeWebhookEvent
 from storage.database import Database

@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from api.app import create_app
+from dispatch.names import SEARCH_ATTRIBUTES
 from sandbox.people import Addresses, World
 from settings import Settings
 from storage.database import Database
@@ -24,7 +25,6 @@ from tests.api.gate import Gate, gate_to
 from tests.api.serving import address, listener, serving
 from tests.workflows.servers import PUSHER, STRIPE_KEY, StandIns, stand_ins
 from worker import build_worker
-from workflows.options import SEARCH_ATTRIBUTES
 
 WEBHOOK_PATH = "/api/public/hotel/room-bookings/stripe-webhook/"
 WEBHOOK_SECRETS = ("whsec_of_the_api_tests", "whsec_being_rolled")

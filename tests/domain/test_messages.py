@@ -20,11 +20,12 @@ import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter
 
-from domain import messages, reconciliation_run
+from domain import messages
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.decisions import Verdict
 from domain.messages import Command, PaymentStatus, StaffEvent
-from domain.reconciliation_run import StartedBy
+from reconciliation import runs as reconciliation_run
+from reconciliation.runs import StartedBy
 
 Json = dict[str, Any]
 

@@ -11,10 +11,19 @@ import pytest
 
 from domain.booking import ENDED, UNDER_DECISION, Decision, Status
 from domain.erasure import reason_to_keep
-from domain.findings import AskedDecision, Booked, Finding, Kind, Remedy, Seen, SeenPayment, WorkflowState
 from domain.messages import PaymentStatus
-from domain.reconciliation import GRACE, compare, persisting
 from domain.stripe_events import is_news
+from reconciliation.findings import (
+    AskedDecision,
+    Booked,
+    Finding,
+    Kind,
+    Remedy,
+    Seen,
+    SeenPayment,
+    WorkflowState,
+)
+from reconciliation.rules import GRACE, compare, persisting
 
 NOW = datetime(2027, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

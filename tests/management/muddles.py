@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from dispatch.client import start_booking
 from domain.booking import Decision
-from domain.findings import Kind
 from models import StripeWebhookEvent
+from reconciliation.findings import Kind
 from storage.creation import submission_terms
 from tests.management.office import Office, Stay, eventually
-from workflows.client import start_booking
 
 NOBODY = "BK-00000-00000-00000"
 

@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 
 from activities.emails import Emails, SmtpServer
 from activities.stripe_client import stripe_client, stripe_connections
+from dispatch.client import booking_handle, start_booking
 from domain.booking import ActorKind, Decision, Status
 from domain.identifiers import new_booking_id, new_command_id
 from domain.messages import SUBMIT_COMMAND, BookingView, Command, Outcome, SessionRequest
@@ -34,7 +35,6 @@ from storage.database import Database
 from tests.workflows.servers import STRIPE_KEY, Json, StandIns
 from worker import build_worker
 from workflows.booking import BookingWorkflow
-from workflows.client import booking_handle, start_booking
 
 ROOT = Path(__file__).parents[2]
 TOTAL_MINOR = 15000

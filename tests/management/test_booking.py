@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from activities.delivery import start_stray
+from dispatch.events import start_stray
 from domain.booking import ActorKind, Decision, Status
 from domain.decisions import Verdict
 from domain.messages import PaymentNews, StrayNews

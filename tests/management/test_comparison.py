@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from activities.comparison import Comparison
-from activities.stripe_books import StripeBooks
-from activities.temporal_books import TemporalBooks
 from domain.booking import Status
-from domain.findings import Kind
-from domain.reconciliation_run import Plan, Tally
 from models import utc_now
-from storage.reconciliation import booked, bookings_to_compare
-from storage.reconciliation_runs import begin_run, count_batch, finish_run
+from reconciliation.comparison import Comparison
+from reconciliation.findings import Kind
+from reconciliation.queries import booked, bookings_to_compare
+from reconciliation.run_queries import begin_run, count_batch, finish_run
+from reconciliation.runs import Plan, Tally
+from reconciliation.stripe_reader import StripeBooks
+from reconciliation.temporal_reader import TemporalBooks
 from tests.management.muddles import unseen_hold
 from tests.management.office import Office
 from workflows.booking import BookingWorkflow

@@ -11,9 +11,9 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.booking import Status
-from domain.findings import Kind, Outcome, Remedy
 from models import ReconciliationRun, StripeWebhookEvent
-from storage.reconciliation_runs import findings_of
+from reconciliation.findings import Kind, Outcome, Remedy
+from reconciliation.run_queries import findings_of
 from tests.management.muddles import HEALED, LEFT, NOBODY, make_all
 from tests.management.office import Office, Stay, eventually
 from tests.workflows.servers import Json

@@ -10,14 +10,14 @@ from unittest.mock import AsyncMock
 import pytest
 from sqlalchemy import text
 
-from activities.alarm import Alarm
-from domain.findings import Kind
-from domain.reconciliation_run import Plan, Tally
 from models import utc_now
-from storage.reconciliation_runs import begin_run, count_left, findings_of
+from reconciliation.alerts import Alarm
+from reconciliation.findings import Kind
+from reconciliation.run_queries import begin_run, count_left, findings_of
+from reconciliation.runs import Plan, Tally
+from reconciliation.workflow import ReconcileWorkflow
 from tests.management.office import Office, Stay
 from tests.workflows.servers import Json
-from workflows.reconcile import ReconcileWorkflow
 
 
 async def _run(office: Office) -> Tally:
@@ -126,7 +126,7 @@ async def test_an_alarm_that_fails_stops_no_run_and_the_next_run_tells_what_is_n
 async def test_more_findings_than_a_statement_takes_parameters_are_told(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.CRITICAL, "activities.alarm")
+    caplog.set_level(logging.CRITICAL, "reconciliation.alerts")
     stay = await office.draft()
     plan = Plan(run_id="run-of-many", started_at=utc_now())
     async with office.database.transaction() as db:

@@ -19,20 +19,19 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 from typer.testing import Result
 
-from activities.delivery import hand_on
-from activities.remedies import Remedies
-from activities.stripe_books import StripeBooks
+from dispatch.events import hand_on
 from domain.booking import ActorKind, Decision, Status
 from domain.decisions import Verdict
-from domain.findings import Finding, Kind, Outcome, Remedy
-from domain.reconciliation_run import Tally
 from models import ReconciliationFinding, ReconciliationRun, StripeWebhookEvent, utc_now
+from reconciliation.findings import Finding, Kind, Outcome, Remedy
+from reconciliation.queries import booked
+from reconciliation.remedies import Remedies
+from reconciliation.run_queries import findings_of
+from reconciliation.runs import Tally
+from reconciliation.stripe_reader import StripeBooks
+from reconciliation.workflow import ReconcileWorkflow
 from storage.inbox import keep_event
-from storage.reconciliation import booked
-from storage.reconciliation_runs import findings_of
 from tests.management.office import Office, Stay, eventually
-from workflows.client import start_booking
-from workflows.reconcile import ReconcileWorkflow
 
 _EVENT_ID = "evt_of_a_lost_booking"
 
@@ -195,7 +194,7 @@ async def test_whoever_is_cut_off_right_after_the_start_has_lost_no_decision(off
     config = office.client.config()
     config["interceptors"] = [_CutOff()]
     remedies = Remedies(
-        office.database, Client(**config), office.settings.temporal_task_queue, start_booking=start_booking,
+        office.database, Client(**config), office.settings.temporal_task_queue,
         authorization_margin_s=3600, payment_poll_s=300,
     )  # fmt: skip
     finding = Finding(Kind.WORKFLOW_MISSING, stay.booking_id, Remedy.RESUME)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from activities.composing import Composer, Letter
 from domain.booking import STAFF_MAILS, Event, MailKind, ReasonCode, Status
+from emails.compose import Composer, Letter
 from models import Booking, BookingTimeline, Hotel, RoomType
 
 NOW = datetime(2027, 3, 1, 9, 30, tzinfo=UTC)

@@ -139,7 +139,7 @@ def test_the_image_holds_all_the_product_needs(tmp_path: Path) -> None:
         copy = shutil.copytree if path.is_dir() else shutil.copy
         copy(path, tmp_path / source)
     check = (
-        "import api.__main__, worker, manage, api.pages.site, storage.schema as s, activities.composing as c;"
+        "import api.__main__, worker, manage, api.pages.site, storage.schema as s, emails.compose as c;"
         "manage.build_app(); assert s._CONFIG.exists(); assert c._TEMPLATES.is_dir();"
         "from api.pages.assets import Assets; Assets()"
     )

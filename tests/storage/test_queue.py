@@ -9,10 +9,10 @@ import pytest
 
 from domain.booking import Event, Status
 from models import Booking
+from storage.booking_list import Position, Sort, Wanted, list_bookings, pending_decisions, position, timelines
 from storage.bookings import apply_change, close_command, rooms_taken
 from storage.console import open_decision
 from storage.database import Database
-from storage.queue import Position, Sort, Wanted, list_bookings, pending_decisions, position, timelines
 from tests.storage.rows import CHECK_IN, T0, House, ask, book, change_of, held, open_house
 
 MINUTE = timedelta(minutes=1)

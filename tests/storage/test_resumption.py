@@ -8,9 +8,9 @@ from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Sta
 from domain.messages import BookingTerms, Command, Mailing, OpenDecision, Resumption
 from domain.roles import Role
 from models import SentMail
+from reconciliation.queries import terms_to_go_on
 from storage.bookings import apply_change
 from storage.database import Database
-from storage.reconciliation import terms_to_go_on
 from tests.storage.rows import T0, House, ask, book, change_of, held, open_house
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from temporalio.client import WorkflowUpdateFailedError
 
+from dispatch.client import start_booking
 from domain.booking import ActorKind, Decision, Status
 from domain.messages import SUBMIT_COMMAND
 from tests.workflows.reservation import GOOD_CARD, Reservation
 from tests.workflows.world import World
-from workflows.client import start_booking
 
 _PATIENCE = timedelta(minutes=12)
 """Longer than any two faults and the pauses after them."""

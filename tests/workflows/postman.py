@@ -11,7 +11,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.delivery import hand_on
+from dispatch.events import hand_on
 from domain.identifiers import stray_workflow_id
 from domain.stripe_events import subject_of
 from models import StripeWebhookEvent, utc_now

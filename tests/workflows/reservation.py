@@ -10,6 +10,7 @@ import httpx
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from dispatch.client import start_booking
 from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
 from domain.decisions import Verdict
 from domain.identifiers import new_command_id, workflow_id
@@ -23,13 +24,12 @@ from domain.messages import (
     SessionRequest,
 )
 from models import Booking, BookingCommand, BookingTimeline
+from reconciliation.queries import terms_to_go_on
 from sandbox.evidence import Answer
 from storage import bookings
-from storage.reconciliation import terms_to_go_on
 from tests.workflows.hotels import Team
 from tests.workflows.servers import STRIPE_KEY, Json
 from workflows.booking import BookingWorkflow
-from workflows.client import start_booking
 
 if TYPE_CHECKING:
     from tests.workflows.world import World

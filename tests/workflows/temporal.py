@@ -19,11 +19,11 @@ from temporalio.plugin import SimplePlugin
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkerConfig
 
+from dispatch import names
 from settings import Settings
 from storage.database import Database
 from tests.workflows.wire import Wire
 from worker import build_worker
-from workflows import options
 
 IDENTITY = "workflow-tests"
 _SKIPS_WITHIN_S = 3
@@ -32,9 +32,9 @@ _KEYWORD, _BOOLEAN = (
     IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
 )
 _SEARCH_ATTRIBUTES = {
-    options.BOOKING_STATUS.name: _KEYWORD,
-    options.HOTEL_SLUG.name: _KEYWORD,
-    options.NEEDS_ATTENTION.name: _BOOLEAN,
+    names.BOOKING_STATUS.name: _KEYWORD,
+    names.HOTEL_SLUG.name: _KEYWORD,
+    names.NEEDS_ATTENTION.name: _BOOLEAN,
 }
 
 

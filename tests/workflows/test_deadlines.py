@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import update
 
+from dispatch.client import start_booking
 from domain.booking import Decision, Event, Status
 from domain.decisions import Verdict
 from models import Hotel
-from storage.reconciliation import terms_to_go_on
+from reconciliation.queries import terms_to_go_on
 from tests.workflows.reservation import UNTIMED_CARD, Reservation
 from tests.workflows.wire import Trouble
 from tests.workflows.world import World
-from workflows.client import start_booking
 
 HOUR_S, DAY_S = 3600, 86400
 LONG_SLA_S = 30 * DAY_S

@@ -10,6 +10,7 @@ from sqlalchemy import delete
 from sqlmodel import col
 from temporalio.service import RPCError, RPCStatusCode
 
+from dispatch.client import start_booking
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.decisions import Verdict
 from domain.identifiers import new_booking_id
@@ -18,7 +19,6 @@ from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.reservation import CHALLENGED_CARD, Reservation
 from tests.workflows.wire import Trouble
 from tests.workflows.world import World
-from workflows.client import start_booking
 
 RELEASED = ("canceled", 0, 0)
 HELD = ("requires_capture", 0, 0)

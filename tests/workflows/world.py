@@ -32,7 +32,7 @@ from tests.workflows.postman import Postman
 from tests.workflows.reservation import Reservation
 from tests.workflows.servers import PUSHER, STRIPE_KEY, Json, StandIn, StandIns
 from tests.workflows.temporal import Crew, Temporal
-from workflows.stray import StrayMoneyWorkflow
+from workflows.ended_booking import StrayMoneyWorkflow
 
 T = TypeVar("T")
 

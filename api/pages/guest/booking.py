@@ -1,0 +1,219 @@
+"""A guest's booking: how it stands, paying, cancelling. The page changes by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from typing import Annotated, Any, Final
+
+from fastapi import Query
+from fastapi.responses import JSONResponse, Response
+from markupsafe import Markup
+from pydantic import ValidationError
+
+from api import creation
+from api.auth import BookingId, is_plain
+from api.decisions import Asked, decide
+from api.errors import ProblemError
+from api.guest import ask_stripe, open_payment_page
+from api.outages import reading
+from api.pages.guest.access import booking_path, guests_booking, let_in, locked, opens
+from api.pages.guest.words import cost_of_cancelling, may_cancel, tell
+from api.pages.routing import page_router, show_problem
+from api.pages.site import Page, ThisPage
+from api.schemas import ChannelIn, SessionIn
+from api.services import Api, Services
+from api.views import Found, show
+from domain.booking import Decision, Status
+from domain.identifiers import booking_channel
+from models import utc_now
+from storage.bookings import owns_session
+from storage.console import is_cancellation_overtaken, open_decision
+
+router = page_router()
+
+_DIGEST_LENGTH: Final = 16
+
+SessionId = Annotated[str, Query(max_length=255)]
+
+
+@router.get("/bookings/{booking_id}")
+async def without_slash(page: ThisPage, booking_id: BookingId) -> Response:
+    """Addresses end in a slash; people forget it."""
+    if not is_plain(booking_id):
+        raise locked()
+    return page.redirect(booking_path(booking_id))
+
+
+@router.get("/bookings/{booking_id}/")
+async def status_page(
+    page: ThisPage,
+    services: Api,
+    booking_id: BookingId,
+    token: Annotated[str, Query(max_length=255)] = "",
+    session_id: SessionId = "",
+) -> Response:
+    """How the booking stands. The link of the e-mails, with its token, leads to the address without it.
+
+    Whoever comes back from the payment page has Stripe asked at once; the webhook may be late.
+    """
+    if token:
+        if not opens(services, booking_id, token):
+            raise locked()
+        return let_in(page, services, booking_id, session_id)
+    found = await guests_booking(page, services, booking_id)
+    if session_id:
+        if await _stripe_has_told(services, found, session_id):
+            return page.redirect(booking_path(booking_id))
+        found = await guests_booking(page, services, booking_id)
+    part = await _part(page, services, found, session_id)
+    return page.show("guest/booking.html", hotel=found.hotel, booking_id=booking_id, part=part[0])
+
+
+@router.get("/bookings/{booking_id}/part/")
+async def part_of_page(
+    page: ThisPage,
+    services: Api,
+    booking_id: BookingId,
+    seen: Annotated[str, Query(max_length=64)] = "",
+    session_id: SessionId = "",
+) -> Response:
+    """What of the page may change; 204 while it is as the guest has `seen` it."""
+    found = await guests_booking(page, services, booking_id)
+    if session_id and await _stripe_has_told(services, found, session_id):
+        found, session_id = await guests_booking(page, services, booking_id), ""
+    html, digest = await _part(page, services, found, session_id)
+    if digest == seen:
+        return page.nothing_new()
+    return page.send(html)
+
+
+@router.post("/bookings/{booking_id}/submit/")
+async def submit(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
+    """Send a draft to the hotel."""
+    found = await guests_booking(page, services, booking_id)
+    await page.form()
+    try:
+        await creation.submit(services, found)
+    except ProblemError as problem:
+        return show_problem(page, problem, back=booking_path(booking_id))
+    return page.redirect(booking_path(booking_id))
+
+
+@router.post("/bookings/{booking_id}/pay/")
+async def pay(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
+    """Open the payment page, or find the one that is open, and go there.
+
+    The way leads over a page of ours: browsers apply the policy for forms to redirects, too, and the payment
+    page's origin is Stripe's to choose.
+    """
+    found = await guests_booking(page, services, booking_id)
+    await page.form()
+    try:
+        session = await open_payment_page(services, found, SessionIn())
+    except ProblemError as problem:
+        if problem.status == 409:
+            # It has been paid, or has ended, in between: its page says how it stands.
+            return page.redirect(booking_path(booking_id))
+        return show_problem(page, problem, back=booking_path(booking_id))
+    return page.show("guest/to_payment.html", url=session.payment_url, hotel=found.hotel)
+
+
+@router.get("/bookings/{booking_id}/cancel/")
+async def ask_to_cancel(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
+    """What cancelling costs, and the button that does it."""
+    found = await guests_booking(page, services, booking_id)
+    return await _confirm_cancelling(page, services, found)
+
+
+@router.post("/bookings/{booking_id}/cancel/")
+async def cancel(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
+    """Cancel, if it costs what the guest was told; else tell them anew."""
+    found = await guests_booking(page, services, booking_id)
+    fields = await page.form()
+    back = booking_path(booking_id)
+    if not may_cancel(found, utc_now()):
+        return page.redirect(back)
+    if fields.get("refund") != _told_refund(found):
+        return await _confirm_cancelling(page, services, found, changed=True)
+    try:
+        await decide(services, found, Asked(Decision.CANCEL))
+    except ProblemError as problem:
+        title = "Your booking could not be cancelled" if problem.status == 409 else None
+        return show_problem(page, problem, title, back)
+    return page.redirect(back)
+
+
+@router.post("/bookings/{booking_id}/realtime/")
+async def listen(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
+    """Let the page listen to its booking: https://pusher.com/docs/channels/server_api/authorizing-users."""
+    await guests_booking(page, services, booking_id)
+    try:
+        wanted = ChannelIn.model_validate(dict(await page.form()))
+    except ValidationError:
+        raise _not_this_channel() from None
+    if wanted.channel_name != booking_channel(booking_id):
+        raise _not_this_channel()
+    return JSONResponse(services.pusher.authenticate(wanted.channel_name, wanted.socket_id))
+
+
+def _not_this_channel() -> ProblemError:
+    return ProblemError(403, "forbidden", "This page may listen to its own booking only.")
+
+
+async def _stripe_has_told(services: Services, found: Found, session_id: str) -> bool:
+    """Ask Stripe about a guest who comes from its page; False where it cannot be asked now."""
+    booking_id = found.booking.booking_id
+    if not is_plain(session_id):
+        return True
+    async with reading(services.database) as db:
+        if not await owns_session(db, booking_id, session_id):
+            return True
+    with suppress(ProblemError):
+        await ask_stripe(services, found)
+        return True
+    return False
+
+
+async def _part(page: Page, services: Services, found: Found, session_id: str) -> tuple[Markup, str]:
+    """The part of the page that changes, and a digest of what it says.
+
+    Args:
+        session_id: of the payment page the guest came from, while Stripe could not be asked.
+    """
+    async with reading(services.database) as db:
+        view = await show(db, found)
+        asked = await open_decision(db, found.booking.booking_id)
+        is_confirmed = view.status == Status.CONFIRMED
+        overtaken = is_confirmed and await is_cancellation_overtaken(db, found.booking.booking_id)
+    more = {"checking": bool(session_id), "overtaken": overtaken}
+    words: dict[str, Any] = tell(found, view, asked, utc_now()) | more
+    inside = page.render(f"guest/{words['look'].template}.html", **words)
+    digest = hashlib.sha256(inside.encode()).hexdigest()[:_DIGEST_LENGTH]
+    html = page.render("guest/_part.html", inside=inside, seen=digest, session_id=session_id, **words)
+    return html, digest
+
+
+async def _confirm_cancelling(
+    page: Page, services: Services, found: Found, *, changed: bool = False
+) -> Response:
+    if not may_cancel(found, utc_now()):
+        return page.redirect(booking_path(found.booking.booking_id))
+    async with reading(services.database) as db:
+        view = await show(db, found)
+        asked = await open_decision(db, found.booking.booking_id)
+    return page.show(
+        "guest/cancel.html",
+        409 if changed else 200,
+        cost=cost_of_cancelling(found, utc_now()),
+        refund=_told_refund(found),
+        changed=changed,
+        **tell(found, view, asked, utc_now()),
+    )
+
+
+def _told_refund(found: Found) -> str:
+    """What the guest was told they get back, as the form carries it."""
+    refund = cost_of_cancelling(found, utc_now()).refund_minor
+    # The hold is nothing that comes back: it is another promise than a refund of nothing.
+    return "none" if refund is None else str(refund)

@@ -1,0 +1,243 @@
+"""A hotel's booking page: rooms, the price for the chosen nights, and the form that books."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from api.auth import Slug, is_plain
+from api.creation import Asked, create, quote
+from api.errors import ProblemError, not_found
+from api.outages import reading
+from api.pages.guest.access import booking_path, let_in
+from api.pages.guest.form import LABELS, read_booking, read_stay, refusals, values_of
+from api.pages.guest.words import duration_in_words
+from api.pages.routing import page_router
+from api.pages.site import Page, ThisPage
+from api.schemas import NewBooking
+from api.services import Api, Services
+from domain.cancellation import CancellationPolicy
+from domain.deadlines import NIGHTS_LONGEST, hotel_today, nights
+from emails.format import count_in_words, instant_in_words, money_in_words
+from models import Hotel, RoomType, utc_now
+from storage.catalogue import hotel_by_slug, room_types
+
+router = page_router()
+
+_KEY_BYTES: Final = 18
+_KEY: Final = re.compile(r"page-[A-Za-z0-9_-]{24}")
+_SENT: Final = "sent"
+_SENT_KEPT_S: Final = 86400
+_UNAVAILABLE: Final = (
+    "We cannot take your request at this moment. Nothing you typed is lost: please send it again in a minute. "
+    "It will not be booked twice."
+)
+
+_SENT_BEFORE: Final = (
+    "You have sent this very request already. Send it again only if you want a second booking just like it."
+)
+_USED_BEFORE: Final = "You have already booked with this form. Send it again if you want another booking."
+
+
+@dataclass(frozen=True)
+class House:
+    """A hotel and its rooms."""
+
+    hotel: Hotel
+    rooms: Sequence[RoomType]
+
+    @property
+    def policy(self) -> CancellationPolicy:
+        """What cancelling costs."""
+        return CancellationPolicy(self.hotel.free_cancel_days, self.hotel.late_cancel_fee_percent)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form as it is shown.
+
+    Args:
+        key: makes a repeat of it harmless.
+        errors: words by field.
+        notice: what went wrong beside single fields.
+        sent_before: the address of a booking just like this one that the visitor has made before.
+        again: that booking's key: with it, the form makes another one.
+    """
+
+    values: Mapping[str, str]
+    key: str
+    errors: Mapping[str, str] = field(default_factory=dict)
+    notice: str = ""
+    sent_before: str = ""
+    again: str = ""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The request a visitor sent last, as a cookie remembers it.
+
+    The back button shows a form anew, with another key: the key alone would not tell that it is sent twice.
+    """
+
+    digest: str = ""
+    key: str = ""
+    booking_id: str = ""
+
+    @classmethod
+    def read(cls, cookie: str) -> Sent:
+        """Read the cookie; what is not one of ours says nothing."""
+        parts = cookie.split("|")
+        return cls(*parts) if len(parts) == 3 and is_plain(parts[2]) else cls()
+
+    def written(self) -> str:
+        """The cookie's value."""
+        return "|".join((self.digest, self.key, self.booking_id))
+
+
+@router.get("/hotels/{slug}")
+async def without_slash(page: ThisPage, slug: Slug) -> Response:
+    """Addresses end in a slash; people forget it."""
+    if not is_plain(slug):
+        raise not_found("hotel")
+    return page.redirect(f"/hotels/{slug}/")
+
+
+@router.get("/hotels/{slug}/")
+async def booking_page(page: ThisPage, services: Api, request: Request, slug: Slug) -> Response:
+    """Rooms and the form; its fields can be filled in by the address."""
+    house = await _house(services, slug)
+    return _show(page, house, Form(values_of(request.query_params), _new_key()))
+
+
+@router.get("/hotels/{slug}/price/")
+async def price(page: ThisPage, services: Api, request: Request, slug: Slug) -> Response:
+    """The price of the stay in the form, as a part of the page."""
+    house = await _house(services, slug)
+    return page.show("guest/_price.html", price=_price(house, values_of(request.query_params)))
+
+
+@router.post("/hotels/{slug}/")
+async def book(page: ThisPage, services: Api, slug: Slug) -> Response:
+    """Make a booking and go on to its page; the same form sent twice leads to the same booking."""
+    fields = await page.form()
+    house = await _house(services, slug)
+    values, key = values_of(fields), fields.get("key", "")
+    key = key if _KEY.fullmatch(key) else _new_key()
+    if fields.get("do") == "price":
+        return _show(page, house, Form(values, key))
+    wanted = read_booking(values)
+    if isinstance(wanted, dict):
+        return _show(page, house, Form(values, key, wanted), 422)
+    sent = Sent.read(page.cookie(_SENT))
+    if sent.digest == _digest(wanted) and sent.key not in (key, fields.get("again")):
+        form = Form(
+            values, key, notice=_SENT_BEFORE, sent_before=booking_path(sent.booking_id), again=sent.key
+        )
+        return _show(page, house, form, 409)
+    try:
+        created = await create(services, Asked(slug, wanted, key))
+    except ProblemError as problem:
+        return await _not_made(page, services, house, Form(values, key), problem)
+    booking_id = json.loads(bytes(created.body))["booking_id"]
+    response = let_in(page, services, booking_id)
+    value = Sent(_digest(wanted), key, booking_id).written()
+    page.set_cookie(response, _SENT, value, path=f"/hotels/{slug}/", max_age_s=_SENT_KEPT_S)
+    return response
+
+
+async def _not_made(
+    page: Page, services: Services, house: House, form: Form, problem: ProblemError
+) -> Response:
+    values, key = form.values, form.key
+    match problem.code:
+        case "idempotency_key_in_use":
+            # The first press is still at work on this very booking; its page tells how it comes along.
+            return let_in(page, services, problem.members["booking"]["booking_id"])
+        case "idempotency_key_reused":
+            return _show(page, house, Form(values, _new_key(), notice=_USED_BEFORE), 409)
+        case _ if problem.status == 503:
+            return _show(page, house, Form(values, key, notice=_UNAVAILABLE), 503, problem.headers)
+        case _ if problem.status == 422:
+            return _show(page, house, Form(values, key, refusals(problem.members)), 422)
+        case _:
+            raise problem
+
+
+def _show(
+    page: Page, house: House, form: Form, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    hotel = house.hotel
+    return page.show(
+        "guest/hotel.html",
+        status,
+        headers,
+        hotel=hotel,
+        rooms=[_room(hotel, room) for room in house.rooms],
+        policy=house.policy.in_words(),
+        answers_within=duration_in_words(hotel.approval_sla_s),
+        most_nights=NIGHTS_LONGEST,
+        most_guests=max((room.max_guests for room in house.rooms), default=1),
+        today=hotel_today(utc_now(), hotel.timezone).isoformat(),
+        form=form,
+        labels=LABELS,
+        price=_price(house, form.values),
+    )
+
+
+def _room(hotel: Hotel, room: RoomType) -> dict[str, Any]:
+    return {
+        "code": room.code,
+        "name": room.name,
+        "guests": count_in_words(room.max_guests, "guest", "guests"),
+        "price": money_in_words(room.price_per_night_minor, hotel.currency),
+    }
+
+
+def _price(house: House, values: Mapping[str, str]) -> dict[str, Any]:
+    """What the chosen stay costs, or why there is no price yet."""
+    room = next((room for room in house.rooms if room.code == values["room_type"]), None)
+    stay = read_stay(values)
+    if room is None or stay is None:
+        return {"missing": "Choose a room and your dates to see the price."}
+    hotel = house.hotel
+    try:
+        total = quote(hotel, room, stay, utc_now())
+    except ProblemError as problem:
+        return {"missing": " ".join(refusals(problem.members).values())}
+    free_until = house.policy.free_until(stay.check_in, hotel.timezone)
+    return {
+        "missing": "",
+        "room": room.name,
+        "nights": count_in_words(nights(stay.check_in, stay.check_out), "night", "nights"),
+        "per_night": money_in_words(room.price_per_night_minor, hotel.currency),
+        "total": money_in_words(total.minor, total.currency),
+        "free_until": instant_in_words(free_until, hotel.timezone) if free_until > utc_now() else None,
+        "has_fee": house.policy.has_fee,
+        "late_fee": money_in_words(total.percent(hotel.late_cancel_fee_percent).minor, total.currency),
+    }
+
+
+async def _house(services: Services, slug: str) -> House:
+    if not is_plain(slug):
+        raise not_found("hotel")
+    async with reading(services.database) as db:
+        hotel = await hotel_by_slug(db, slug)
+        if hotel is None or hotel.id is None:
+            raise not_found("hotel")
+        return House(hotel, await room_types(db, hotel.id))
+
+
+def _digest(wanted: NewBooking) -> str:
+    return hashlib.sha256(wanted.model_dump_json().encode()).hexdigest()
+
+
+def _new_key() -> str:
+    return f"page-{secrets.token_urlsafe(_KEY_BYTES)}"

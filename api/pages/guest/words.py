@@ -1,0 +1,177 @@
+"""What a guest reads on their booking's page. Sentences about money are the e-mails' own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from api.views import UNDER_WAY_FOR, BookingView, Found, TimelineEntry
+from domain.booking import ActorKind, Decision, Event, Status
+from domain.cancellation import CancellationPolicy, refund_due
+from domain.deadlines import midnight
+from domain.decisions import judge
+from domain.money import Money
+from emails.format import instant_in_words, money_in_words, words_for
+from models import Booking, BookingCommand
+
+_DAY_S, _HOUR_S, _MINUTE_S = 86400, 3600, 60
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a status is shown.
+
+    Args:
+        word: what the guest reads.
+        kind: its colour and sign, by the names of `static/pages.css`.
+        template: what is said, in `templates/pages/guest/`.
+    """
+
+    word: str
+    kind: str
+    template: str
+
+
+LOOKS: Final = {
+    Status.DRAFT: Look("Not sent yet", "calm", "draft"),
+    Status.PENDING_PAYMENT: Look("Waiting for your card", "wait", "to_pay"),
+    Status.PENDING_APPROVAL: Look("Waiting for the hotel", "wait", "waiting"),
+    Status.CONFIRMED: Look("Confirmed", "good", "confirmed"),
+    Status.DECLINED: Look("Declined", "bad", "declined"),
+    Status.EXPIRED: Look("Expired", "bad", "expired"),
+    Status.CANCELLED: Look("Cancelled", "calm", "cancelled"),
+}
+
+_HAPPENED: Final = {
+    Event.CREATED: "You filled in the form",
+    Event.SUBMITTED: "Your request was sent",
+    Event.AUTHORIZED: "Your card was authorized: the amount is held, not charged",
+    Event.PAYMENT_WINDOW_CLOSED: "The time to pay was over",
+    Event.APPROVED: "The hotel confirmed, and the held amount was charged",
+    Event.DECLINED: "The hotel declined, and the hold was released",
+    Event.APPROVAL_TIMED_OUT: "The hotel did not answer in time, and the hold was released",
+    Event.AUTHORIZATION_LOST: "The hold on your card ended before the hotel had confirmed",
+    Event.CAPTURED_OUTSIDE: "The hotel confirmed, and the held amount was charged",
+    Event.CAPTURE_MISMATCHED: "Another amount than the total was charged, and given back",
+    Event.CANCELLED_BY_GUEST: "You cancelled",
+    Event.CANCELLED_BY_STAFF: "The hotel cancelled",
+    Event.REFUND_RECORDED: "Money was refunded to your card",
+    Event.DISPUTE_RECORDED: "Your bank asked about the payment",
+    Event.STRAY_PAYMENT_RETURNED: "A payment that was not needed was given back to you",
+}
+"""What is not here is the hotel's own business."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What cancelling now means for the guest's money, in words; `refund_minor` is None where none was taken."""
+
+    sentence: str
+    refund_minor: int | None = None
+
+
+def tell(found: Found, view: BookingView, asked: BookingCommand | None, now: datetime) -> dict[str, Any]:
+    """Everything the templates may say of a booking to its guest at `now`.
+
+    Args:
+        asked: the decision that was asked for and has not come out.
+    """
+    row, hotel = found.booking, found.hotel
+    look = LOOKS[view.status]
+    return words_for(row, hotel, found.room_type, now, for_staff=False) | {
+        "look": look,
+        "hotel": hotel,
+        "home": f"/bookings/{row.booking_id}/",
+        "money": _money(row),
+        "pay_by": instant_in_words(row.payment_deadline, hotel.timezone),
+        "timeline": _timeline(view.timeline, hotel.timezone),
+        "by_staff": any(step.event == Event.CANCELLED_BY_STAFF for step in view.timeline),
+        "cancelling": _cancelling(view, asked, now),
+        "looked_into": view.needs_attention,
+        "may_cancel": may_cancel(found, now),
+    }
+
+
+def _cancelling(view: BookingView, asked: BookingCommand | None, now: datetime) -> str:
+    """Who is cancelling: `guest` or `hotel`; `late` where nothing has been heard of it for a while."""
+    if asked is None or view.pending_decision != Decision.CANCEL or asked.kind != Decision.CANCEL:
+        return ""
+    if now - asked.created_at >= UNDER_WAY_FOR:
+        return "late"
+    return "guest" if asked.actor == ActorKind.GUEST else "hotel"
+
+
+def may_cancel(found: Found, now: datetime) -> bool:
+    """Whether the guest could cancel now."""
+    row = found.booking
+    checked_in = now >= midnight(row.check_in, found.hotel.timezone)
+    verdict = judge(
+        Decision.CANCEL, ActorKind.GUEST, Status(row.status), row.reason_code, checked_in=checked_in
+    )
+    return verdict is None
+
+
+def cost_of_cancelling(found: Found, now: datetime) -> Cost:
+    """What cancelling at `now` gives back and keeps."""
+    row = found.booking
+    total = money_in_words(row.amount_minor, row.currency)
+    if row.amount_captured_minor == 0:
+        if row.payment_intent_id is None:
+            return Cost("Cancelling costs nothing: nothing was charged, and nothing is held on your card.")
+        return Cost(f"Cancelling costs nothing: the hold of {total} on your card is released.")
+    policy = CancellationPolicy(row.free_cancel_days, row.late_cancel_fee_percent)
+    free_until = policy.free_until(row.check_in, found.hotel.timezone)
+    due = refund_due(
+        Money(row.amount_minor, row.currency), free_until, row.late_cancel_fee_percent, now
+    ).minor
+    refund = max(due, row.amount_refunded_minor)
+    kept = row.amount_captured_minor - refund
+    return Cost(_cost_in_words(row, refund, kept), refund)
+
+
+def _cost_in_words(row: Booking, refund: int, kept: int) -> str:
+    def say(minor: int) -> str:
+        return money_in_words(minor, row.currency)
+
+    if kept == 0:
+        return f"Cancelling costs nothing: the full {say(refund)} goes back to your card."
+    if refund == 0:
+        return f"Nothing is refunded: the hotel keeps the {say(kept)} you paid."
+    return f"Cancelling costs {say(kept)}: the hotel keeps it, and {say(refund)} goes back to your card."
+
+
+def duration_in_words(seconds: int) -> str:
+    """A hotel's own time limit, such as `24 hours` or `3 days`."""
+    for unit_s, word in ((_DAY_S, "day"), (_HOUR_S, "hour"), (_MINUTE_S, "minute"), (1, "second")):
+        # One day is better said in hours.
+        if seconds % unit_s == 0 and (seconds, unit_s) != (_DAY_S, _DAY_S):
+            count = seconds // unit_s
+            return f"{count} {word}{'' if count == 1 else 's'}"
+    raise AssertionError("a limit has at least one second")
+
+
+def _money(row: Booking) -> list[tuple[str, str]]:
+    def say(minor: int) -> str:
+        return money_in_words(minor, row.currency)
+
+    lines = [("Total", say(row.amount_minor))]
+    if row.status == Status.PENDING_APPROVAL:
+        lines.append(("Held on your card", say(row.amount_minor)))
+    lines.append(("Charged", say(row.amount_captured_minor)))
+    if row.amount_refunded_minor:
+        lines.append(("Refunded", say(row.amount_refunded_minor)))
+    return lines
+
+
+def _timeline(steps: Sequence[TimelineEntry], timezone: str) -> list[dict[str, str]]:
+    return [
+        {
+            "what": _HAPPENED[Event(step.event)],
+            "at": step.at.isoformat(),
+            "local": instant_in_words(step.at, timezone) or "",
+        }
+        for step in steps
+        if step.event in _HAPPENED
+    ]

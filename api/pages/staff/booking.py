@@ -1,0 +1,296 @@
+"""Everything about one booking, as staff read it and as far as their role goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.auth import Colleague
+from api.pages.staff import words
+from api.pages.staff.queue import Fullness, fullness, people
+from api.views import UNDER_WAY_FOR, Found, PaymentState, payment_state
+from domain.attention import advice
+from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
+from domain.cancellation import CancellationPolicy
+from domain.deadlines import midnight, nights
+from domain.decisions import judge
+from domain.roles import may_decide, may_manage
+from emails.format import money_in_words
+from models import BookingCommand, BookingTimeline, SentMail
+from storage.bookings import timeline
+from storage.console import open_decision
+from storage.mails import mails_of
+from storage.occupancy import rooms_taken_by_night
+
+_MONEY: Final[dict[PaymentState, str]] = {
+    "unpaid": "Nothing is held",
+    "authorized": "Held, not charged",
+    "captured": "Captured",
+    "released": "The hold was released",
+    "refunded": "Refunded",
+}
+
+
+@dataclass(frozen=True)
+class May:
+    """What the reader may do with the booking as it stands."""
+
+    decide: bool
+    cancel: bool
+    resume: bool
+    manage: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line of the timeline."""
+
+    at: datetime
+    local: str
+    words: str
+    actor: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Mail:
+    """An e-mail about the booking; `sent` is None while the mail server has not taken it."""
+
+    words: str
+    subject: str
+    recipient: str
+    sent: str | None
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A decision that was taken and has not come out yet."""
+
+    kind: Decision
+    words: str
+    by: str
+    at: str
+    recent: bool
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Why a booking needs a person, since when, and what to do."""
+
+    reason: str
+    since: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Money:
+    """Amounts as they are written; `held` is None where nothing is held now."""
+
+    state: str
+    total: str
+    held: str | None
+    captured: str | None
+    refunded: str | None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """All there is to show."""
+
+    booking_id: str
+    version: int
+    guest: str
+    email: str
+    phone: str | None
+    requests: str | None
+    erased: bool
+    room: str
+    stay: str
+    check_in: str
+    check_out: str
+    nights: str
+    people: str
+    policy: str
+    free_until: str | None
+    status: Status
+    status_words: str
+    reason: str | None
+    note: str | None
+    decided: str | None
+    decided_by: str | None
+    urgency: words.Urgency | None
+    deadline: str | None
+    fullness: Fullness | None
+    money: Money
+    payment_intent_id: str | None
+    under_way: UnderWay | None
+    attention: Attention | None
+    may: May
+    happened: frozenset[Event]
+    steps: Sequence[Step]
+    mails: Sequence[Mail]
+
+
+async def sheet(db: AsyncSession, found: Found, reader: Colleague, now: datetime) -> Sheet:
+    """Read everything about a booking."""
+    row, hotel = found.booking, found.hotel
+    lines = await timeline(db, row.booking_id)
+    asked = await open_decision(db, row.booking_id)
+    status = Status(row.status)
+    waits = status is Status.PENDING_APPROVAL
+    taken = await rooms_taken_by_night(db, [row.booking_id]) if waits else {}
+    mails = await mails_of(db, row.booking_id)
+    policy = CancellationPolicy(row.free_cancel_days, row.late_cancel_fee_percent)
+    return Sheet(
+        booking_id=row.booking_id,
+        version=row.version,
+        guest=f"{row.guest_first_name} {row.guest_last_name}",
+        email=row.guest_email,
+        phone=row.guest_phone,
+        requests=row.special_requests,
+        erased=row.guest_erased_at is not None,
+        room=found.room_type.name,
+        stay=words.stay(row.check_in, row.check_out),
+        check_in=words.day(row.check_in),
+        check_out=words.day(row.check_out),
+        nights=words.counted(nights(row.check_in, row.check_out), "night"),
+        people=people(row),
+        policy=policy.in_words(),
+        free_until=words.local(policy.free_until(row.check_in, hotel.timezone), hotel.timezone, now)
+        if policy.has_fee
+        else None,
+        status=status,
+        status_words=words.STATUS[status],
+        reason=words.REASONS[ReasonCode(row.reason_code)] if row.reason_code else None,
+        note=row.reason_note,
+        decided=came_about(found, lines, now),
+        decided_by=moved[-1].actor if (moved := _moves(lines)) else None,
+        urgency=words.urgency(row.decision_deadline, now) if waits else None,
+        deadline=words.local(row.decision_deadline, hotel.timezone, now)
+        if waits and row.decision_deadline
+        else None,
+        fullness=fullness(row, found.room_type, taken) if waits else None,
+        money=_money(found),
+        payment_intent_id=row.payment_intent_id,
+        under_way=_under_way(found, asked, now),
+        attention=attention(found, lines, now),
+        may=_may(found, reader, now),
+        happened=frozenset(Event(line.event) for line in lines),
+        steps=[_step(line, hotel.timezone, now) for line in lines],
+        mails=[_mail(mail, hotel.timezone, now) for mail in mails],
+    )
+
+
+def came_about(found: Found, lines: Sequence[BookingTimeline], now: datetime) -> str | None:
+    """Who brought the booking where it stands, and when: `approved by ada@… at 14:02`."""
+    moved = _moves(lines)
+    if not moved or Event(moved[-1].event) not in _CAME_ABOUT:
+        return None
+    last = moved[-1]
+    event = Event(last.event)
+    by = f" by {words.actor(last.actor)}" if event in _BY_SOMEBODY else ""
+    return f"{_CAME_ABOUT[event]}{by} at {words.clock(last.at, found.hotel.timezone, now)}"
+
+
+def _moves(lines: Sequence[BookingTimeline]) -> list[BookingTimeline]:
+    return [line for line in lines if line.from_status != line.to_status]
+
+
+_CAME_ABOUT: Final = {
+    Event.APPROVED: "approved",
+    Event.DECLINED: "declined",
+    Event.APPROVAL_TIMED_OUT: "declined because nobody decided in time,",
+    Event.AUTHORIZATION_LOST: "declined because the hold had ended,",
+    Event.CAPTURED_OUTSIDE: "confirmed by a capture in the Stripe Dashboard",
+    Event.CAPTURE_MISMATCHED: "declined because another amount was captured,",
+    Event.CANCELLED_BY_GUEST: "cancelled by the guest",
+    Event.CANCELLED_BY_STAFF: "cancelled",
+    Event.PAYMENT_WINDOW_CLOSED: "expired, as nobody had paid,",
+}
+_BY_SOMEBODY: Final = frozenset({Event.APPROVED, Event.DECLINED, Event.CANCELLED_BY_STAFF})
+
+
+def attention(found: Found, lines: Sequence[BookingTimeline], now: datetime) -> Attention | None:
+    """Why a booking needs a person; None where it does not."""
+    reason = found.booking.needs_attention
+    if reason is None:
+        return None
+    flagged = [line.at for line in lines if line.event == Event.ATTENTION_NEEDED]
+    since = flagged[-1] if flagged else found.booking.updated_at
+    return Attention(
+        reason,
+        words.local(since, found.hotel.timezone, now),
+        advice(reason, retry="“Try again”", resolve="“Settled by hand”"),
+    )
+
+
+def _money(found: Found) -> Money:
+    row = found.booking
+
+    def written(minor: int) -> str:
+        return money_in_words(minor, row.currency)
+
+    state = payment_state(row)
+    return Money(
+        state=_MONEY[state],
+        total=written(row.amount_minor),
+        held=written(row.amount_minor) if state == "authorized" else None,
+        captured=written(row.amount_captured_minor) if row.amount_captured_minor else None,
+        refunded=written(row.amount_refunded_minor) if row.amount_refunded_minor else None,
+    )
+
+
+def _under_way(found: Found, asked: BookingCommand | None, now: datetime) -> UnderWay | None:
+    if asked is None or found.booking.needs_attention is not None:
+        return None
+    kind, actor = Decision(asked.kind), ActorKind.STAFF
+    if asked.actor == ActorKind.GUEST:
+        actor = ActorKind.GUEST
+    if _judged(found, kind, actor, now):
+        return None
+    return UnderWay(
+        kind,
+        words.UNDER_WAY[kind],
+        words.actor(asked.actor),
+        words.clock(asked.created_at, found.hotel.timezone, now),
+        recent=now - asked.created_at < UNDER_WAY_FOR,
+    )
+
+
+def _judged(found: Found, decision: Decision, actor: ActorKind, now: datetime) -> bool:
+    """Whether the booking stands where that decision can do nothing any more, or not yet."""
+    row = found.booking
+    checked_in = now >= midnight(row.check_in, found.hotel.timezone)
+    status = Status(row.status)
+    return judge(decision, actor, status, row.reason_code, checked_in=checked_in) is not None
+
+
+def _may(found: Found, reader: Colleague, now: datetime) -> May:
+    manages = may_manage(reader.role)
+    return May(
+        decide=may_decide(reader.role) and not _judged(found, Decision.APPROVE, ActorKind.STAFF, now),
+        cancel=manages and not _judged(found, Decision.CANCEL, ActorKind.STAFF, now),
+        resume=manages and found.booking.needs_attention is not None,
+        manage=manages,
+    )
+
+
+def _step(line: BookingTimeline, timezone: str, now: datetime) -> Step:
+    return Step(
+        line.at,
+        words.local(line.at, timezone, now),
+        words.EVENTS[Event(line.event)],
+        words.actor(line.actor),
+        line.version,
+    )
+
+
+def _mail(mail: SentMail, timezone: str, now: datetime) -> Mail:
+    kind = MailKind(mail.kind)
+    to = mail.recipient if kind in STAFF_MAILS else f"guest, {mail.recipient}"
+    sent = words.local(mail.sent_at, timezone, now) if mail.sent_at else None
+    return Mail(words.MAILS[kind], mail.subject, to, sent)

@@ -1,0 +1,211 @@
+"""Who sits at the console: their session, and the frame around every page they see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.auth import STAFF_TOKEN_S, Colleague, colleague_of, find, staff_token
+from api.errors import ProblemError
+from api.outages import reading
+from api.pages.routing import Handler, PageRoute
+from api.pages.site import Page, ThisPage
+from api.pages.staff import words
+from api.services import Api, Services
+from api.views import Found
+from domain.identifiers import hotel_channel, staff_channel
+from domain.roles import may_decide, may_manage
+from models import Hotel, Staff, utc_now
+from storage.console import COUNTED_AT_MOST, count_attention, count_waiting
+
+HOME: Final = "/staff/"
+LOG_IN: Final = "/staff/log-in/"
+
+_COOKIE: Final = "staff"
+_LONGEST_ADDRESS: Final = 500
+
+
+class LogInNeededError(Exception):
+    """Nobody is logged in, or not any more."""
+
+
+class StaffRoute(PageRoute):
+    """A route that leads to the log-in where there is none, and back afterwards."""
+
+    def get_route_handler(self) -> Handler:
+        """The handler, sending whoever is not logged in to where they can."""
+        handle = super().get_route_handler()
+
+        async def handle_logged_in(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except LogInNeededError:
+                return _to_log_in(Page(request))
+
+        return handle_logged_in
+
+
+def staff_router() -> APIRouter:
+    """A router for pages of the console."""
+    return APIRouter(prefix="/staff", route_class=StaffRoute, include_in_schema=False)
+
+
+def _to_log_in(page: Page) -> Response:
+    # A form cannot be sent again by a link: its sender comes back to the page that showed it.
+    came_from = page.request.headers.get("hx-current-url") if page.is_fragment else str(page.request.url)
+    parts = urlsplit(came_from or "")
+    query = parts.query if page.request.method == "GET" else ""
+    address = log_in_address(parts.path + (f"?{query}" if query else ""))
+    if page.is_fragment:
+        # A redirect would be followed by htmx itself, and the log-in would appear within the page.
+        return Response(status_code=401, headers={"HX-Redirect": address})
+    return page.redirect(address)
+
+
+def log_in_address(after: str) -> str:
+    """The log-in that leads to `after`."""
+    after = own_address(after)
+    return LOG_IN if after == HOME else f"{LOG_IN}?{urlencode({'next': after})}"
+
+
+def own_address(text: str) -> str:
+    """An address of the console, or its first page where `text` leads elsewhere."""
+    parts = (
+        urlsplit(text) if text.isascii() and text.isprintable() and len(text) <= _LONGEST_ADDRESS else None
+    )
+    ours = parts is not None and not parts.scheme and not parts.netloc and parts.path.startswith(HOME)
+    # Browsers take a backslash for a slash, and two slashes for another host.
+    if not ours or "\\" in text or "//" in text or text.startswith(LOG_IN):
+        return HOME
+    return text
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around every page: how many requests wait, and how many bookings need a person."""
+
+    waiting: int
+    attention: int
+
+    @property
+    def waiting_words(self) -> str:
+        """The first number, as far as it was counted."""
+        return f"{self.waiting}+" if self.waiting >= COUNTED_AT_MOST else str(self.waiting)
+
+
+@dataclass(frozen=True)
+class Console:
+    """Somebody who is logged in, and the page they ask for."""
+
+    page: Page
+    services: Services
+    colleague: Colleague
+
+    @property
+    def hotel(self) -> Hotel:
+        """Where they work."""
+        return self.colleague.hotel
+
+    @property
+    def hotel_id(self) -> int:
+        """Its number."""
+        assert self.hotel.id is not None
+        return self.hotel.id
+
+    @property
+    def me(self) -> Staff:
+        """Their account."""
+        return self.colleague.staff
+
+    async def find(self, booking_id: str) -> Found:
+        """A booking of their hotel.
+
+        Raises:
+            ProblemError: 404, also for another hotel's; 503.
+        """
+        return await find(self.services, self.hotel.slug, booking_id)
+
+    async def frame(self, db: AsyncSession) -> Frame:
+        """Count what the frame shows."""
+        return Frame(await count_waiting(db, self.hotel_id), await count_attention(db, self.hotel_id))
+
+    async def show(
+        self,
+        template: str,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        frame: Frame | None = None,
+        **context: Any,
+    ) -> Response:
+        """Render a page within the console's frame."""
+        if frame is None:
+            async with reading(self.services.database) as db:
+                frame = await self.frame(db)
+        around = {
+            "frame": frame,
+            "hotel": self.hotel,
+            "me": self.me,
+            "manages": may_manage(self.colleague.role),
+            "here": self.page.request.url.path
+            + (f"?{query}" if (query := self.page.request.url.query) else ""),
+            "tone": words.tone,
+            "sentence": words.sentence,
+            "channels": f"{hotel_channel(self.hotel.slug)} {staff_channel(self.hotel.slug)}",
+        }
+        return self.page.show(f"staff/{template}", status, headers, **(around | context))
+
+
+async def _console(page: ThisPage, services: Api) -> Console:
+    token = page.cookie(_COOKIE)
+    colleague = await colleague_of(services, token) if token else None
+    if colleague is None:
+        raise LogInNeededError
+    page.session = token
+    return Console(page, services, colleague)
+
+
+AtConsole = Annotated[Console, Depends(_console)]
+"""Anybody on the staff."""
+
+
+def _decides(console: AtConsole) -> Console:
+    if not may_decide(console.colleague.role):
+        raise ProblemError(403, "forbidden", "An approver or manager has to do this.")
+    return console
+
+
+def _manages(console: AtConsole) -> Console:
+    if not may_manage(console.colleague.role):
+        raise ProblemError(403, "forbidden", "A manager has to do this.")
+    return console
+
+
+DecidingConsole = Annotated[Console, Depends(_decides)]
+ManagingConsole = Annotated[Console, Depends(_manages)]
+
+
+def session_token(page: Page) -> str:
+    """What the session's cookie holds; empty for none."""
+    return page.cookie(_COOKIE)
+
+
+def let_in(page: Page, services: Services, staff: Staff, after: str) -> Response:
+    """Begin a session and go on to `after`."""
+    assert staff.id is not None
+    response = page.redirect(own_address(after))
+    token = staff_token(services.auth_secret, staff.id, utc_now())
+    page.set_cookie(response, _COOKIE, token, path=HOME, max_age_s=STAFF_TOKEN_S)
+    return response
+
+
+def let_out(page: Page) -> Response:
+    """End the session."""
+    response = page.redirect(LOG_IN)
+    page.forget_cookie(response, _COOKIE, path=HOME)
+    return response

@@ -1,0 +1,233 @@
+"""Deciding: a page that asks and shows what it will cost, and a form that does it.
+
+A GET never decides: mail scanners and browsers that look ahead open links.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from api.auth import BookingId
+from api.decisions import Asked, decide
+from api.errors import ProblemError
+from api.outages import reading
+from api.pages.routing import show_problem
+from api.pages.staff import words
+from api.pages.staff.booking import Sheet, sheet
+from api.pages.staff.console import Console, DecidingConsole, ManagingConsole, staff_router
+from api.schemas import DeclineIn
+from api.views import Found
+from domain.booking import STAFF_REASON_CODES, Decision, MailKind, ReasonCode, Status
+from domain.cancellation import CancellationPolicy, refund_due
+from domain.identifiers import status_page
+from domain.money import Money
+from emails.compose import Composer, Letter
+from emails.format import REASONS as GUEST_REASONS
+from emails.format import money_in_words
+from models import Booking, utc_now
+
+router = staff_router()
+
+# The most frequent first; OTHER, which says least, last.
+_REASON_CHOICES: Final = [
+    (code, words.REASONS[code])
+    for code in ReasonCode
+    if code in STAFF_REASON_CODES and code is not ReasonCode.OTHER
+] + [(ReasonCode.OTHER, words.REASONS[ReasonCode.OTHER])]
+
+_PREVIEW_SECRET: Final = "preview"  # noqa: S105  the guest's link must not open anything from here
+_PREVIEW_SENDER: Final = "preview@preview.invalid"
+
+
+def booking_address(booking_id: str, query: str = "") -> str:
+    """A booking's page."""
+    return f"/staff/bookings/{booking_id}/" + (f"?{query}" if query else "")
+
+
+async def _look(console: Console, found: Found) -> Sheet:
+    async with reading(console.services.database) as db:
+        return await sheet(db, found, console.colleague, utc_now())
+
+
+async def _carry_out(console: Console, found: Found, asked: Asked) -> Response:
+    """Have it done; the booking's page then tells how it came out."""
+    booking_id, said = found.booking.booking_id, ""
+    try:
+        await decide(console.services, found, asked)
+    except ProblemError as problem:
+        if problem.status != 409:
+            title = "It is not known yet what came of it" if problem.status == 503 else None
+            return show_problem(console.page, problem, title, booking_address(booking_id))
+        said = f"&said={problem.code}"
+    return console.page.redirect(booking_address(booking_id, f"asked={asked.decision}{said}"))
+
+
+# --- approve --------------------------------------------------------------------------------------------
+
+
+@router.get("/bookings/{booking_id}/approve/")
+async def ask_to_approve(console: DecidingConsole, booking_id: BookingId) -> Response:
+    """Show what approving captures."""
+    found = await console.find(booking_id)
+    shown = await _look(console, found)
+    if not shown.may.decide:
+        return console.page.redirect(booking_address(booking_id))
+    return await console.show("approve.html", sheet=shown)
+
+
+@router.post("/bookings/{booking_id}/approve/")
+async def approve(console: DecidingConsole, booking_id: BookingId) -> Response:
+    """Capture the hold."""
+    await console.page.form()
+    found = await console.find(booking_id)
+    return await _carry_out(console, found, Asked(Decision.APPROVE, console.me))
+
+
+# --- decline --------------------------------------------------------------------------------------------
+
+
+@router.get("/bookings/{booking_id}/decline/")
+async def ask_to_decline(console: DecidingConsole, booking_id: BookingId) -> Response:
+    """Ask why, and show the e-mail the guest will get."""
+    found = await console.find(booking_id)
+    shown = await _look(console, found)
+    if not shown.may.decide:
+        return console.page.redirect(booking_address(booking_id))
+    return await _show_decline(console, found, shown, DeclineIn())
+
+
+@router.post("/bookings/{booking_id}/decline/")
+async def decline(console: DecidingConsole, booking_id: BookingId) -> Response:
+    """Release the hold; the guest reads why."""
+    form = await console.page.form()
+    found = await console.find(booking_id)
+    why, errors = _read(form)
+    if why is None:
+        shown = await _look(console, found)
+        return await _show_decline(console, found, shown, DeclineIn(), form, errors, status=422)
+    asked = Asked(Decision.DECLINE, console.me, why.reason_code, why.reason_note)
+    return await _carry_out(console, found, asked)
+
+
+@router.post("/bookings/{booking_id}/decline/preview/")
+async def preview(console: DecidingConsole, booking_id: BookingId) -> Response:
+    """Show the e-mail again, with what has been written so far. Decides nothing."""
+    form = await console.page.form()
+    found = await console.find(booking_id)
+    why, errors = _read(form)
+    letter = _letter(console, found, why or DeclineIn())
+    if console.page.is_fragment:
+        return console.page.show("staff/_letter.html", letter=letter, errors=errors)
+    shown = await _look(console, found)
+    return await _show_decline(console, found, shown, why or DeclineIn(), form, errors)
+
+
+async def _show_decline(
+    console: Console,
+    found: Found,
+    shown: Sheet,
+    why: DeclineIn,
+    form: Any = None,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    given = form or {}
+    return await console.show(
+        "decline.html",
+        status,
+        sheet=shown,
+        choices=_REASON_CHOICES,
+        reason_code=given.get("reason_code", _REASON_CHOICES[0][0]),
+        reason_note=given.get("reason_note", why.reason_note or ""),
+        errors=errors or {},
+        letter=_letter(console, found, why if form else DeclineIn(reason_code=_REASON_CHOICES[0][0])),
+    )
+
+
+def _read(form: Any) -> tuple[DeclineIn | None, dict[str, str]]:
+    fields = {name: form[name] for name in ("reason_code", "reason_note") if name in form}
+    # Browsers send line ends in two characters; counted as one, they fit where people were told they do.
+    if "reason_note" in fields:
+        fields["reason_note"] = fields["reason_note"].replace("\r\n", "\n")
+    try:
+        return DeclineIn.model_validate(fields), {}
+    except ValidationError as error:
+        return None, {str(item["loc"][0]): item["msg"] for item in error.errors()}
+
+
+def _letter(console: Console, found: Found, why: DeclineIn) -> dict[str, str]:
+    """The e-mail a guest would get, as its text says it."""
+    values = found.booking.model_dump() | {
+        "status": Status.DECLINED,
+        "reason_code": why.reason_code,
+        "reason_note": why.reason_note,
+    }
+    booking = Booking(**values)
+    base = console.services.public_base_url
+    composer = Composer(_PREVIEW_SENDER, base, _PREVIEW_SECRET)
+    letter = Letter(MailKind.DECLINED, booking.version + 1, booking, found.hotel, found.room_type)
+    to = "" if booking.guest_erased_at else booking.guest_email
+    message = composer.compose(letter, to or "guest@preview.invalid", utc_now())
+    body = message.get_body(("plain",))
+    assert body is not None
+    link = status_page(base, _PREVIEW_SECRET, booking.booking_id)
+    text = str(body.get_content()).replace(link, "(the guest's own link)")
+    return {
+        "to": to,
+        "subject": str(message["Subject"]),
+        "text": text.strip(),
+        "reason": GUEST_REASONS[why.reason_code],
+    }
+
+
+# --- cancel ---------------------------------------------------------------------------------------------
+
+
+@router.get("/bookings/{booking_id}/cancel/")
+async def ask_to_cancel(console: ManagingConsole, booking_id: BookingId) -> Response:
+    """Show what goes back to the guest, and what the hotel keeps."""
+    found = await console.find(booking_id)
+    shown = await _look(console, found)
+    if not shown.may.cancel:
+        return console.page.redirect(booking_address(booking_id))
+    return await _show_cancel(console, found, shown)
+
+
+@router.post("/bookings/{booking_id}/cancel/")
+async def cancel(console: ManagingConsole, booking_id: BookingId) -> Response:
+    """Cancel and refund, if the refund still is what was shown."""
+    form = await console.page.form()
+    found = await console.find(booking_id)
+    shown = await _look(console, found)
+    if shown.may.cancel and form.get("refund") != str(_refund(found)):
+        return await _show_cancel(console, found, shown, changed=True)
+    return await _carry_out(console, found, Asked(Decision.CANCEL, console.me))
+
+
+async def _show_cancel(console: Console, found: Found, shown: Sheet, *, changed: bool = False) -> Response:
+    row = found.booking
+    back = max(_refund(found), row.amount_refunded_minor)
+    return await console.show(
+        "cancel.html",
+        409 if changed else 200,
+        sheet=shown,
+        changed=changed,
+        refund=_refund(found),
+        back=money_in_words(back, row.currency),
+        kept=money_in_words(row.amount_captured_minor - back, row.currency),
+        gone_back=money_in_words(row.amount_refunded_minor, row.currency)
+        if row.amount_refunded_minor
+        else None,
+    )
+
+
+def _refund(found: Found) -> int:
+    """What shall have gone back in all if the booking were cancelled now, in the currency's smallest unit."""
+    row = found.booking
+    policy = CancellationPolicy(row.free_cancel_days, row.late_cancel_fee_percent)
+    free_until = policy.free_until(row.check_in, found.hotel.timezone)
+    total = Money(row.amount_minor, row.currency)
+    return refund_due(total, free_until, policy.late_cancel_fee_percent, utc_now()).minor

@@ -1,0 +1,186 @@
+"""A hotel's last thirty days in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from babel.numbers import format_compact_currency
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.pages.staff.plot import Chart, Series, bar_chart
+from domain.booking import Event
+from domain.deadlines import hotel_today, midnight
+from domain.money import Money
+from emails.format import money_in_words
+from models import Hotel
+from storage.console import (
+    DaySum,
+    Held,
+    TimeToDecide,
+    decisions_by_day,
+    held_now,
+    holds_by_day,
+    time_to_decide,
+)
+
+DAYS: Final = 30
+
+_APPROVED: Final = frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE})
+_DECLINED: Final = frozenset({Event.DECLINED, Event.CAPTURE_MISMATCHED})
+_LAPSED: Final = frozenset({Event.APPROVAL_TIMED_OUT, Event.AUTHORIZATION_LOST})
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day's requests and how many of any day's came out on it."""
+
+    day: date
+    requests: int
+    approved: int
+    declined: int
+    lapsed: int
+
+
+@dataclass(frozen=True)
+class MoneyDay:
+    """One day's money in one currency, as it is written."""
+
+    day: date
+    held: str
+    captured: str
+
+
+@dataclass(frozen=True)
+class Purse:
+    """One currency: what is held at this moment, and what came and went."""
+
+    currency: str
+    held_now: str
+    holds_now: int
+    held: str
+    captured: str
+    chart: Chart
+    days: Sequence[MoneyDay]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything the page shows.
+
+    Args:
+        approval_percent: of all requests that came out; None where none did.
+    """
+
+    days: Sequence[Day]
+    requests: int
+    approved: int
+    declined: int
+    lapsed: int
+    approval_percent: int | None
+    time_to_decide: TimeToDecide
+    outcomes: Chart
+    purses: Sequence[Purse]
+
+
+async def figures(db: AsyncSession, hotel: Hotel, now: datetime) -> Figures:
+    """Count a hotel's last `DAYS` days, the present one included."""
+    assert hotel.id is not None
+    today = hotel_today(now, hotel.timezone)
+    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
+    since = midnight(days[0], hotel.timezone)
+    holds = await holds_by_day(db, hotel.id, since, hotel.timezone)
+    decisions = await decisions_by_day(db, hotel.id, since, hotel.timezone)
+    counted = [
+        Day(
+            day,
+            requests=_count(holds, day, {Event.AUTHORIZED}),
+            approved=_count(decisions, day, _APPROVED),
+            declined=_count(decisions, day, _DECLINED),
+            lapsed=_count(decisions, day, _LAPSED),
+        )
+        for day in days
+    ]
+    held = await held_now(db, hotel.id)
+    took = await time_to_decide(db, hotel.id, since)
+    return _add_up(counted, took, _purses(hotel, days, holds, decisions, held))
+
+
+def _add_up(days: Sequence[Day], took: TimeToDecide, purses: Sequence[Purse]) -> Figures:
+    approved, declined, lapsed = (
+        sum(getattr(day, name) for day in days) for name in ("approved", "declined", "lapsed")
+    )
+    came_out = approved + declined + lapsed
+    series = (
+        Series("approved", "approved", [day.approved for day in days]),
+        Series("declined", "declined", [day.declined for day in days]),
+        Series("lapsed", "lapsed", [day.lapsed for day in days]),
+    )
+    return Figures(
+        days=days,
+        requests=sum(day.requests for day in days),
+        approved=approved,
+        declined=declined,
+        lapsed=lapsed,
+        approval_percent=round(100 * approved / came_out) if came_out else None,
+        time_to_decide=took,
+        outcomes=bar_chart([day.day for day in days], series, str, stacked=True),
+        purses=purses,
+    )
+
+
+def _count(sums: Iterable[DaySum], day: date, events: Iterable[Event]) -> int:
+    wanted = set(events)
+    return sum(each.count for each in sums if each.day == day and each.event in wanted)
+
+
+def _purses(
+    hotel: Hotel,
+    days: Sequence[date],
+    holds: Sequence[DaySum],
+    decisions: Sequence[DaySum],
+    held: Sequence[Held],
+) -> list[Purse]:
+    """One for each currency there was money in; the hotel's own is always there, and first."""
+    found = {each.currency for each in holds} | {each.currency for each in decisions}
+    others = (found | {each.currency for each in held}) - {hotel.currency}
+    return [_purse(currency, days, holds, decisions, held) for currency in (hotel.currency, *sorted(others))]
+
+
+def _purse(
+    currency: str,
+    days: Sequence[date],
+    holds: Sequence[DaySum],
+    decisions: Sequence[DaySum],
+    held: Sequence[Held],
+) -> Purse:
+    def words(minor: int) -> str:
+        return money_in_words(minor, currency)
+
+    def short(minor: int) -> str:
+        return format_compact_currency(
+            Decimal(str(Money(minor, currency))), currency, locale="en_IE", fraction_digits=1
+        )
+
+    came = [_minor(holds, day, currency) for day in days]
+    kept = [_minor(decisions, day, currency) for day in days]
+    now = next((each for each in held if each.currency == currency), Held(currency, 0, 0))
+    series = (Series("held", "held", came), Series("captured", "captured", kept))
+    return Purse(
+        currency=currency,
+        held_now=words(now.minor),
+        holds_now=now.count,
+        held=words(sum(came)),
+        captured=words(sum(kept)),
+        chart=bar_chart(days, series, words, stacked=False, in_short=short),
+        days=[
+            MoneyDay(day, words(one), words(other)) for day, one, other in zip(days, came, kept, strict=True)
+        ],
+    )
+
+
+def _minor(sums: Iterable[DaySum], day: date, currency: str) -> int:
+    return sum(each.minor for each in sums if each.day == day and each.currency == currency)

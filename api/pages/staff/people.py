@@ -1,0 +1,187 @@
+"""Staff accounts, as the hotel's managers keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import Path
+from fastapi.responses import Response
+
+from api.accounts import staff_address
+from api.errors import ProblemError, not_found
+from api.outages import reading, transaction
+from api.pages.staff import words
+from api.pages.staff.console import Console, ManagingConsole, staff_router
+from domain.accounts import PASSWORD_LONGEST, PASSWORD_SHORTEST, AccountError, check_password, check_standing
+from domain.roles import Role, may_manage
+from models import Staff
+from storage.catalogue import add_unless_there
+from storage.people import active_staff
+from storage.staff_accounts import lock_accounts, one_of, staff_of
+
+router = staff_router()
+
+_ADDRESS: Final = "/staff/people/"
+_LARGEST_ID: Final = 2**31 - 1
+_ROLES: Final = [(role.value, text) for role, text in words.ROLES.items()]
+
+StaffId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
+Errors = dict[str, str]
+
+
+@router.get("/people/")
+async def people(console: ManagingConsole, saved: str = "") -> Response:
+    """Everybody on the staff."""
+    return await _show(console, saved=saved)
+
+
+@router.post("/people/")
+async def add(console: ManagingConsole) -> Response:
+    """Add somebody."""
+    form = await console.page.form()
+    email, errors = _read_address(form)
+    role = _read_role(form, errors)
+    password = _read_password(form, errors, needed=True)
+    if not errors and password is not None:
+        hashed = await console.services.passwords.hash(password)
+        row = Staff(hotel_id=console.hotel_id, email=email, role=role, password_hash=hashed)
+        async with transaction(console.services.database) as db:
+            await _lock(console, db)
+            if await add_unless_there(db, row):
+                return console.page.redirect(f"{_ADDRESS}?saved=added")
+        errors["email"] = "This address has an account already."
+    return await _show(console, form=form, errors=errors, status=422)
+
+
+@router.get("/people/{staff_id}/")
+async def person(console: ManagingConsole, staff_id: StaffId) -> Response:
+    """One account."""
+    return await _show_person(console, await _find(console, staff_id))
+
+
+@router.post("/people/{staff_id}/")
+async def change(console: ManagingConsole, staff_id: StaffId) -> Response:
+    """Change a role, open or close a log-in, set a password."""
+    form = await console.page.form()
+    found = await _find(console, staff_id)
+    errors: Errors = {}
+    role, active = _read_role(form, errors), form.get("active") == "yes"
+    password = _read_password(form, errors, needed=False)
+    try:
+        check_standing(own=staff_id == console.me.id, role=role, active=active)
+    except AccountError as error:
+        errors["role" if not may_manage(role) else "active"] = _sentence(error)
+    if errors:
+        return await _show_person(console, found, form=form, errors=errors, status=422)
+    hashed = await console.services.passwords.hash(password) if password is not None else None
+    async with transaction(console.services.database) as db:
+        await _lock(console, db)
+        row = await one_of(db, console.hotel_id, staff_id)
+        assert row is not None, "accounts are closed, never deleted"
+        row.role, row.active = role, active
+        row.password_hash = hashed or row.password_hash
+    return console.page.redirect(f"{_ADDRESS}?saved={staff_id}")
+
+
+async def _lock(console: Console, db: Any) -> None:
+    """Let no other manager change accounts meanwhile, and see that this one still may.
+
+    Raises:
+        ProblemError: 403, another manager was quicker.
+    """
+    await lock_accounts(db, console.hotel_id)
+    assert console.me.id is not None
+    found = await active_staff(db, console.me.id)
+    if found is None or not may_manage(Role(found[0].role)):
+        raise ProblemError(403, "forbidden", "A manager has to do this, and you are none any more.")
+
+
+async def _find(console: Console, staff_id: int) -> Staff:
+    async with reading(console.services.database) as db:
+        found = await one_of(db, console.hotel_id, staff_id)
+    if found is None:
+        raise not_found("account")
+    return found
+
+
+async def _show(
+    console: Console,
+    *,
+    saved: str = "",
+    form: Mapping[str, str] | None = None,
+    errors: Errors | None = None,
+    status: int = 200,
+) -> Response:
+    async with reading(console.services.database) as db:
+        accounts = await staff_of(db, console.hotel_id)
+    changed = next((each.email for each in accounts if str(each.id) == saved), None)
+    return await console.show(
+        "people.html",
+        status,
+        accounts=accounts,
+        changed=changed,
+        added=saved == "added",
+        form=form or {},
+        errors=errors or {},
+        roles=_ROLES,
+        role_words=words.ROLES,
+        password_hint=_PASSWORD_HINT,
+    )
+
+
+async def _show_person(
+    console: Console,
+    found: Staff,
+    *,
+    form: Mapping[str, str] | None = None,
+    errors: Errors | None = None,
+    status: int = 200,
+) -> Response:
+    given = form or {"role": found.role, "active": "yes" if found.active else "no"}
+    return await console.show(
+        "person.html",
+        status,
+        account=found,
+        own=found.id == console.me.id,
+        role=given.get("role", found.role),
+        active=given.get("active", "no"),
+        errors=errors or {},
+        roles=_ROLES,
+        password_hint=_PASSWORD_HINT,
+    )
+
+
+_PASSWORD_HINT: Final = f"{PASSWORD_SHORTEST} to {PASSWORD_LONGEST} characters."
+
+
+def _read_address(form: Mapping[str, str]) -> tuple[str, Errors]:
+    try:
+        return staff_address(form.get("email", "").strip()), {}
+    except ValueError:
+        return "", {"email": "Write an e-mail address, such as ada@example.com."}
+
+
+def _read_role(form: Mapping[str, str], errors: Errors) -> Role:
+    try:
+        return Role(form.get("role", ""))
+    except ValueError:
+        errors["role"] = "Choose one of the roles."
+        return Role.VIEWER
+
+
+def _read_password(form: Mapping[str, str], errors: Errors, *, needed: bool) -> str | None:
+    """The password, or None where it stays as it is."""
+    given = form.get("password", "")
+    if not given and not needed:
+        return None
+    try:
+        return check_password(given)
+    except AccountError as error:
+        errors["password"] = _sentence(error)
+        return None
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."

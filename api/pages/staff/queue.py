@@ -1,0 +1,196 @@
+"""The lists staff work through: what is to be decided, and everything else by its status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlencode
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.cursors import decode, encode
+from api.errors import ProblemError
+from api.pages.staff import words
+from domain.booking import UNDER_DECISION, Decision, Status
+from domain.deadlines import nights
+from emails.format import money_in_words
+from models import Booking, Hotel, RoomType
+from storage.booking_list import Position, Sort, Wanted, list_bookings, pending_decisions, position
+from storage.occupancy import Night, busiest_night, rooms_taken_by_night
+
+PAGE: Final = 25
+_LONGEST_SEARCH: Final = 100
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One list.
+
+    Args:
+        name: as its address has it.
+        statuses: which bookings; all, if empty.
+    """
+
+    name: str
+    title: str
+    statuses: Sequence[Status]
+    sort: Sort = Sort.CREATED
+
+
+_TABS: Final = (
+    Tab("decide", "To decide", (Status.PENDING_APPROVAL,), Sort.DEADLINE),
+    Tab("unpaid", "Awaiting payment", (Status.PENDING_PAYMENT,)),
+    Tab("confirmed", "Confirmed", (Status.CONFIRMED,)),
+    Tab("declined", "Declined", (Status.DECLINED,)),
+    Tab("cancelled", "Cancelled", (Status.CANCELLED,)),
+    Tab("expired", "Expired", (Status.EXPIRED,)),
+    Tab("all", "All", ()),
+)
+TABS: Final[Mapping[str, Tab]] = MappingProxyType({tab.name: tab for tab in _TABS})
+FIRST: Final = _TABS[0]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the address asks for; what it says wrongly is passed over."""
+
+    tab: Tab
+    text: str
+    after: Position | None
+
+    @classmethod
+    def read(cls, view: str, text: str, cursor: str) -> Asked:
+        """Read an address's three parameters."""
+        tab = TABS.get(view, FIRST)
+        text = " ".join(letters for letters in text.split() if letters.isprintable())[:_LONGEST_SEARCH]
+        try:
+            after = decode(cursor, tab.sort) if cursor else None
+        except ProblemError:
+            after = None
+        return cls(tab, text, after)
+
+    def address(self, *, view: str | None = None, cursor: str = "") -> str:
+        """The address of this list, of another tab with the same search, or of another page."""
+        chosen = view or self.tab.name
+        given = {"view": chosen if chosen != FIRST.name else "", "q": self.text, "cursor": cursor}
+        query = urlencode({name: value for name, value in given.items() if value})
+        return "/staff/" + (f"?{query}" if query else "")
+
+
+@dataclass(frozen=True)
+class Fullness:
+    """How many rooms of the type are taken on the fullest night of a stay, and how many there are."""
+
+    taken: int
+    rooms: int
+
+    @property
+    def overbooks(self) -> bool:
+        """Whether another booking would be one too many."""
+        return self.taken >= self.rooms
+
+    @property
+    def words(self) -> str:
+        """The same in words."""
+        if self.overbooks:
+            return f"Full: {self.taken} of {self.rooms} taken"
+        return f"{self.taken} of {self.rooms} rooms taken"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One booking as a list shows it."""
+
+    booking_id: str
+    guest: str
+    stay: str
+    nights: str
+    room: str
+    people: str
+    amount: str
+    status: Status
+    status_words: str
+    urgency: words.Urgency | None
+    deadline: str | None
+    made: str
+    under_way: str | None
+    fullness: Fullness | None
+    needs_attention: bool
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of a list, and where it goes on."""
+
+    lines: Sequence[Line]
+    next_address: str | None
+
+
+async def listing(db: AsyncSession, hotel: Hotel, asked: Asked, now: datetime) -> Listing:
+    """Read one page of a list."""
+    assert hotel.id is not None
+    wanted = Wanted(
+        statuses=asked.tab.statuses,
+        text=asked.text or None,
+        sort=asked.tab.sort,
+        after=asked.after,
+        limit=PAGE + 1,
+    )
+    rows = await list_bookings(db, hotel.id, wanted)
+    page, more = rows[:PAGE], len(rows) > PAGE
+    open_ids = [booking.booking_id for booking, _ in page if Status(booking.status) in UNDER_DECISION]
+    taken = await rooms_taken_by_night(db, open_ids) if open_ids else {}
+    pending = await pending_decisions(db, open_ids) if open_ids else {}
+    return Listing(
+        [_line(booking, room, hotel, taken, pending, now) for booking, room in page],
+        asked.address(cursor=encode(position(page[-1][0], asked.tab.sort), asked.tab.sort)) if more else None,
+    )
+
+
+def _line(
+    booking: Booking,
+    room: RoomType,
+    hotel: Hotel,
+    taken: Mapping[Night, int],
+    pending: Mapping[str, str],
+    now: datetime,
+) -> Line:
+    status = Status(booking.status)
+    waits = status is Status.PENDING_APPROVAL
+    # A decision that got stuck is not under way: somebody has to help it.
+    kind = pending.get(booking.booking_id) if booking.needs_attention is None else None
+    return Line(
+        booking_id=booking.booking_id,
+        guest=f"{booking.guest_first_name} {booking.guest_last_name}",
+        stay=words.stay(booking.check_in, booking.check_out),
+        nights=words.counted(nights(booking.check_in, booking.check_out), "night"),
+        room=room.name,
+        people=people(booking),
+        amount=money_in_words(booking.amount_minor, booking.currency),
+        status=status,
+        status_words=words.STATUS[status],
+        urgency=words.urgency(booking.decision_deadline, now) if waits else None,
+        deadline=_local(booking.decision_deadline, hotel, now) if waits else None,
+        made=words.local(booking.created_at, hotel.timezone, now),
+        under_way=words.UNDER_WAY[Decision(kind)] if kind else None,
+        fullness=fullness(booking, room, taken) if status in UNDER_DECISION else None,
+        needs_attention=booking.needs_attention is not None,
+    )
+
+
+def fullness(booking: Booking, room: RoomType, taken: Mapping[Night, int]) -> Fullness:
+    """How full the hotel is on a booking's nights."""
+    return Fullness(busiest_night(booking, taken), room.rooms)
+
+
+def people(booking: Booking) -> str:
+    """Who comes: `2 adults, 1 child`."""
+    children = words.counted(booking.children, "child", "children")
+    return words.counted(booking.adults, "adult") + (f", {children}" if booking.children else "")
+
+
+def _local(instant: datetime | None, hotel: Hotel, now: datetime) -> str | None:
+    return words.local(instant, hotel.timezone, now) if instant else None

@@ -1,0 +1,143 @@
+"""The console's reading pages: the queue, a booking, what needs a person, figures."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from api.auth import BookingId
+from api.outages import reading
+from api.pages.site import ThisPage
+from api.pages.staff import decide as staff_decide
+from api.pages.staff import help as staff_help
+from api.pages.staff import log_in as staff_log_in
+from api.pages.staff import people as staff_people
+from api.pages.staff import policy as staff_policy
+from api.pages.staff.booking import attention, sheet
+from api.pages.staff.console import HOME, AtConsole, Console, ManagingConsole, staff_router
+from api.pages.staff.figures import DAYS, figures
+from api.pages.staff.outcome import told
+from api.pages.staff.plot import FLOOR, HEIGHT, LEFT, RIGHT, WIDTH, day_in_words
+from api.pages.staff.queue import TABS, Asked, listing
+from api.pages.staff.words import counted, duration, stay
+from api.views import Found
+from domain.identifiers import booking_channel, payment_in_dashboard, workflow_in_ui
+from models import utc_now
+from storage.booking_list import timelines
+from storage.console import needing_attention
+
+router = staff_router()
+
+_ATTENTION_LIMIT: Final = 100
+
+
+@router.get("")
+async def without_slash(page: ThisPage) -> Response:
+    """Addresses end in a slash; people forget it."""
+    return page.redirect(HOME)
+
+
+@router.get("/")
+async def queue(
+    console: AtConsole,
+    view: str = "",
+    q: str = "",
+    cursor: str = "",
+) -> Response:
+    """Requests by deadline, or everything else by its age."""
+    now = utc_now()
+    asked = Asked.read(view, q, cursor)
+    async with reading(console.services.database) as db:
+        found = await listing(db, console.hotel, asked, now)
+        frame = await console.frame(db)
+    return await console.show(
+        "queue.html", frame=frame, asked=asked, tabs=TABS.values(), listing=found, now=now, counted=counted
+    )
+
+
+@router.get("/bookings/{booking_id}/")
+async def booking(
+    console: AtConsole,
+    booking_id: BookingId,
+    asked: str = "",
+    said: str = "",
+    helped: str = "",
+) -> Response:
+    """One booking. Looking at it decides nothing, whatever the address says."""
+    found = await console.find(booking_id)
+    now = utc_now()
+    async with reading(console.services.database) as db:
+        shown = await sheet(db, found, console.colleague, now)
+        frame = await console.frame(db)
+    return await console.show(
+        "booking.html",
+        frame=frame,
+        sheet=shown,
+        told=told(found, shown, console.me, asked=asked, said=said, helped=helped),
+        payment_address=_payment_address(console, found),
+        workflow_address=_workflow_address(console, booking_id) if shown.may.manage else None,
+        channel=booking_channel(booking_id),
+    )
+
+
+def _payment_address(console: Console, found: Found) -> str | None:
+    intent = found.booking.payment_intent_id
+    return payment_in_dashboard(intent, livemode=console.page.site.stripe_livemode) if intent else None
+
+
+def _workflow_address(console: Console, booking_id: str) -> str | None:
+    ui = console.page.site.temporal_ui_url
+    return workflow_in_ui(ui, console.services.temporal.namespace, booking_id) if ui else None
+
+
+@router.get("/attention/")
+async def attention_list(console: AtConsole) -> Response:
+    """Bookings that need a person."""
+    now = utc_now()
+    async with reading(console.services.database) as db:
+        rows = await needing_attention(db, console.hotel_id, _ATTENTION_LIMIT)
+        lines = await timelines(db, [row.booking_id for row, _ in rows])
+        frame = await console.frame(db)
+    items = [
+        {
+            "booking_id": row.booking_id,
+            "guest": f"{row.guest_first_name} {row.guest_last_name}",
+            "stay": stay(row.check_in, row.check_out),
+            "room": room.name,
+            "why": attention(Found(row, console.hotel, room), lines.get(row.booking_id, []), now),
+        }
+        for row, room in rows
+    ]
+    return await console.show("attention.html", frame=frame, items=items)
+
+
+@router.get("/figures/")
+async def figures_page(console: ManagingConsole) -> Response:
+    """The last thirty days, counted and drawn."""
+    async with reading(console.services.database) as db:
+        found = await figures(db, console.hotel, utc_now())
+        frame = await console.frame(db)
+    return await console.show(
+        "figures.html",
+        frame=frame,
+        figures=found,
+        days=DAYS,
+        size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "floor": FLOOR},
+        duration=duration,
+        counted=counted,
+        day_in_words=day_in_words,
+    )
+
+
+def routers() -> list[APIRouter]:
+    """Every router of the console."""
+    return [
+        staff_log_in.router,
+        router,
+        staff_decide.router,
+        staff_help.router,
+        staff_policy.router,
+        staff_people.router,
+    ]

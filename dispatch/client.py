@@ -1,0 +1,89 @@
+"""Temporal's client, and starting a booking's workflow."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RetryConfig
+
+from dispatch.names import BOOKING_STATUS, BOOKING_WORKFLOW, HOTEL_SLUG, NEEDS_ATTENTION
+from domain.booking import Status
+from domain.identifiers import workflow_id
+from domain.messages import BookingTerms, BookingView
+from domain.money import Money
+
+RPC_PATIENCE_MS: Final = 2000
+"""How long one call is retried inside the client before its caller hears that Temporal is away."""
+
+
+async def connect(*, address: str, namespace: str, api_key: str | None, lazy: bool = False) -> Client:
+    """Connect to Temporal, filling what is not given from the SDK's own profile variables.
+
+    Args:
+        address: `host:port` of the frontend.
+        namespace: the namespace.
+        api_key: key for Temporal Cloud, if any; TLS is then switched on.
+        lazy: connect on first use, so that a process can start while Temporal is away.
+
+    Raises:
+        RuntimeError: Temporal is away (not when `lazy`).
+    """
+    config = ClientConfig.load_client_connect_config()
+    config.update({"target_host": address, "namespace": namespace})
+    if api_key:
+        config["api_key"] = api_key
+        config.setdefault("tls", True)
+    retry = RetryConfig(
+        initial_interval_millis=100, max_interval_millis=500, max_elapsed_time_millis=RPC_PATIENCE_MS
+    )
+    return await Client.connect(**config, retry_config=retry, lazy=lazy)
+
+
+async def start_booking(
+    client: Client, terms: BookingTerms, task_queue: str, *, after_loss: bool = False
+) -> WorkflowHandle[Any, BookingView]:
+    """Start a booking's workflow; if it was started before, running or ended, that one is meant.
+
+    Args:
+        after_loss: start one anew where the former is closed. The caller has made sure that it was lost, not
+            completed. Implied by terms with a `resume`.
+    """
+    total = Money(terms.amount_minor, terms.currency)
+    status = terms.resume.status if terms.resume else Status.PENDING_PAYMENT
+    anew = after_loss or terms.resume is not None
+    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if anew else WorkflowIDReusePolicy.REJECT_DUPLICATE
+    try:
+        return await client.start_workflow(
+            BOOKING_WORKFLOW,
+            terms,
+            id=workflow_id(terms.booking_id),
+            task_queue=task_queue,
+            id_reuse_policy=reuse,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(HOTEL_SLUG, terms.hotel_slug),
+                    SearchAttributePair(BOOKING_STATUS, status),
+                    SearchAttributePair(NEEDS_ATTENTION, False),
+                ]
+            ),
+            result_type=BookingView,
+            static_summary=f"{terms.hotel_slug}: {total} {terms.currency}",
+            static_details=f"Check-in {terms.check_in_at:%Y-%m-%d %H:%M} UTC",
+        )
+    except WorkflowAlreadyStartedError:
+        return booking_handle(client, terms.booking_id)
+
+
+def booking_handle(client: Client, booking_id: str) -> WorkflowHandle[Any, BookingView]:
+    """A booking's workflow, whether or not there is one."""
+    return client.get_workflow_handle(workflow_id(booking_id), result_type=BookingView)

@@ -1,0 +1,173 @@
+"""Handing a Stripe event from the inbox to the workflow it is news to.
+
+The webhook does this at once; the sweep does it again for events that were kept and not handed on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from dispatch.names import AUTHORIZED, PAYMENT_CHANGED, STRAY_WORKFLOW
+from domain.booking import UNDER_DECISION, Status
+from domain.identifiers import stray_workflow_id, workflow_id
+from domain.messages import PaymentNews, StrayNews
+from domain.stripe_events import AUTHORIZING, KNOWN, is_news
+from models import Booking, Hotel, StripeWebhookEvent
+from storage.database import Database
+from storage.inbox import booking_behind, mark_processed
+
+BOOKING_MEMO: Final = "booking_id"
+"""Where such a workflow says whose money it settles: its id names a payment."""
+
+
+class WorkflowMissingError(Exception):
+    """A booking that waits for its payment or a decision has no workflow: reconciliation gives it one back."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An event, and the booking whose workflow is to hear of it."""
+
+    event: StripeWebhookEvent
+    booking: Booking
+    hotel_slug: str
+
+
+async def hand_on(
+    database: Database, client: Client, task_queue: str, event: StripeWebhookEvent
+) -> str | None:
+    """Give a kept event to its workflow, then mark it processed.
+
+    Returns:
+        Why it was not handed on; None where a workflow took it.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
+        RPCError, RuntimeError: Temporal is away. The event stays unprocessed in both cases.
+    """
+    async with database.transaction() as db:
+        addressed = await address(db, event)
+    return addressed if isinstance(addressed, str) else await deliver(database, client, task_queue, addressed)
+
+
+async def address(db: AsyncSession, event: StripeWebhookEvent) -> Delivery | str:
+    """Find whom a kept event is news to.
+
+    Returns:
+        The delivery to make; or why there is none, and then the event is marked processed in `db`.
+    """
+    found = await _addressee(db, event)
+    if isinstance(found, str):
+        await mark_processed(db, event.event_id, found)
+    return found
+
+
+async def _addressee(db: AsyncSession, event: StripeWebhookEvent) -> Delivery | str:
+    if event.event_type not in KNOWN:
+        return "a type we do not act on"
+    booking = await booking_behind(
+        db,
+        booking_id=event.booking_id,
+        session_id=event.session_id,
+        payment_intent_id=event.payment_intent_id,
+    )
+    hotel = await db.get(Hotel, booking.hotel_id) if booking else None
+    if booking is None or hotel is None:
+        return "no booking of ours"
+    return Delivery(event, booking, hotel.slug) if _is_news_to(booking, event) else "nothing new"
+
+
+async def deliver(database: Database, client: Client, task_queue: str, delivery: Delivery) -> str | None:
+    """Give an event to the workflow it is for, then mark it processed.
+
+    An event for a booking whose workflow was lost is kept unprocessed: what it tells of is the booking's own
+    money, and nobody else may give that back.
+
+    Returns, raises: as `hand_on`.
+    """
+    try:
+        await tell(client, task_queue, delivery.booking, delivery.hotel_slug, _news(delivery.event))
+    except WorkflowMissingError:
+        return "its workflow is missing"
+    async with database.transaction() as db:
+        await mark_processed(db, delivery.event.event_id)
+    return None
+
+
+def _is_news_to(booking: Booking, event: StripeWebhookEvent) -> bool:
+    own = booking.payment_intent_id
+    about_own_payment = own is not None and event.payment_intent_id in {None, own}
+    return is_news(event.event_type, Status(booking.status), about_own_payment=about_own_payment)
+
+
+def _news(event: StripeWebhookEvent) -> PaymentNews:
+    return PaymentNews(
+        event_id=event.event_id,
+        event_type=event.event_type,
+        session_id=event.session_id,
+        payment_intent_id=event.payment_intent_id,
+    )
+
+
+async def tell(client: Client, task_queue: str, booking: Booking, hotel_slug: str, news: PaymentNews) -> None:
+    """Give news to a booking's workflow, or to one of its own where the booking's has ended.
+
+    Args:
+        booking: as the row was read just now.
+
+    Raises:
+        WorkflowMissingError: the booking has not ended, but its workflow has.
+        RPCError, RuntimeError: Temporal is away.
+    """
+    signal = AUTHORIZED if news.event_type in AUTHORIZING else PAYMENT_CHANGED
+    handle = client.get_workflow_handle(workflow_id(booking.booking_id))
+    try:
+        await signal.send(handle, news)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        if booking.status in UNDER_DECISION:
+            raise WorkflowMissingError(booking.booking_id) from error
+        # Never signal-with-start: that would run a booking anew that has ended.
+        await start_stray(client, task_queue, StrayNews(booking.booking_id, hotel_slug, news))
+
+
+async def start_stray(client: Client, task_queue: str, stray: StrayNews) -> None:
+    """Start the workflow that settles money of an ended booking; a repeat finds it started."""
+    subject = stray.news.payment_intent_id or stray.news.session_id or "unknown"
+    try:
+        await client.start_workflow(
+            STRAY_WORKFLOW,
+            stray,
+            id=stray_workflow_id(subject, stray.news.event_id),
+            task_queue=task_queue,
+            memo={BOOKING_MEMO: stray.booking_id},
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"Money for {stray.booking_id}, which has ended: {stray.news.event_type}",
+        )
+    except WorkflowAlreadyStartedError:
+        return
+
+
+async def running_strays(client: Client) -> dict[str, list[str]]:
+    """Ids of the workflows that are settling stray money now, by booking.
+
+    Raises:
+        RPCError, RuntimeError: Temporal is away.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    query = f"WorkflowType = '{STRAY_WORKFLOW}' AND ExecutionStatus = 'Running'"
+    async for execution in client.list_workflows(query):
+        booking_id = await execution.memo_value(BOOKING_MEMO, "", type_hint=str)
+        if booking_id:
+            found[booking_id].append(execution.id)
+    return found

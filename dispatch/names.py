@@ -1,0 +1,124 @@
+"""Names of workflows, their signals, updates and queries, and of search attributes, each with its types.
+
+Programs call workflows by these names, so that nothing has to import the workflows themselves. A test compares
+them with the workflows' own definitions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from temporalio.client import WorkflowHandle
+from temporalio.common import SearchAttributeKey
+
+from domain.booking import Decision
+from domain.messages import (
+    BookingView,
+    Command,
+    Outcome,
+    PaymentNews,
+    SessionAnswer,
+    SessionRequest,
+)
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
+
+BOOKING_WORKFLOW: Final = "BookingWorkflow"
+STRAY_WORKFLOW: Final = "StrayMoneyWorkflow"
+SWEEP_WORKFLOW: Final = "SweepWorkflow"
+RECONCILE_WORKFLOW: Final = "ReconcileWorkflow"
+
+BOOKING_STATUS: Final = SearchAttributeKey.for_keyword("BookingStatus")
+HOTEL_SLUG: Final = SearchAttributeKey.for_keyword("HotelSlug")
+NEEDS_ATTENTION: Final = SearchAttributeKey.for_bool("NeedsAttention")
+SEARCH_ATTRIBUTES: Final = (BOOKING_STATUS, HOTEL_SLUG, NEEDS_ATTENTION)
+
+
+@dataclass(frozen=True)
+class Signal(Generic[Argument]):
+    """A signal of a booking's workflow. Once Temporal has accepted it, it is not lost."""
+
+    name: str
+    argument: type[Argument]
+
+    async def send(self, handle: WorkflowHandle[Any, Any], argument: Argument) -> None:
+        """Signal a workflow.
+
+        Raises:
+            RPCError: Temporal refuses, or no such workflow is running (NOT_FOUND).
+            RuntimeError: Temporal is away.
+        """
+        await handle.signal(self.name, argument)
+
+
+@dataclass(frozen=True)
+class Update(Generic[Argument, Answer]):
+    """An update of a booking's workflow: it asks and waits, and may be lost."""
+
+    name: str
+    argument: type[Argument]
+    answer: type[Answer]
+
+    async def ask(
+        self, handle: WorkflowHandle[Any, Any], argument: Argument | None = None, *, id_: str | None = None
+    ) -> Answer:
+        """Ask a workflow and wait for its answer.
+
+        Args:
+            argument: None for an update that takes none.
+            id_: the same id asks once, however often it is sent.
+
+        Raises:
+            WorkflowUpdateFailedError: the workflow refused, or ended before it answered.
+            WorkflowUpdateRPCTimeoutOrCancelledError: no answer in time.
+            RPCError: Temporal refuses, or no such workflow is running (NOT_FOUND).
+            RuntimeError: Temporal is away.
+        """
+        arguments = [] if argument is None else [argument]
+        answer: Answer = await handle.execute_update(
+            self.name, args=arguments, id=id_, result_type=self.answer
+        )
+        return answer
+
+
+@dataclass(frozen=True)
+class Query(Generic[Answer]):
+    """A query of a booking's workflow."""
+
+    name: str
+    answer: type[Answer]
+
+    async def ask(self, handle: WorkflowHandle[Any, Any]) -> Answer:
+        """Ask a workflow, running or ended.
+
+        Raises:
+            RPCError: Temporal is away, no worker answers, or there is no such workflow (NOT_FOUND).
+        """
+        answer: Answer = await handle.query(self.name, result_type=self.answer)
+        return answer
+
+
+AUTHORIZED: Final = Signal("authorized", PaymentNews)
+PAYMENT_CHANGED: Final = Signal("payment_changed", PaymentNews)
+APPROVE: Final = Signal("approve", Command)
+DECLINE: Final = Signal("decline", Command)
+CANCEL: Final = Signal("cancel", Command)
+RETRY: Final = Signal("retry", Command)
+RESOLVE: Final = Signal("resolve", Command)
+
+DECISION_SIGNALS: Final = {
+    Decision.APPROVE: APPROVE,
+    Decision.DECLINE: DECLINE,
+    Decision.CANCEL: CANCEL,
+}
+
+PAYMENT_SESSION: Final = Update("payment_session", SessionRequest, SessionAnswer)
+CHECK_PAYMENT: Final = Update("check_payment", type(None), BookingView)
+AWAIT_OUTCOME: Final = Update("await_outcome", str, Outcome)
+
+STATE: Final = Query("state", BookingView)
+
+SIGNALS: Final = (AUTHORIZED, PAYMENT_CHANGED, APPROVE, DECLINE, CANCEL, RETRY, RESOLVE)
+UPDATES: Final = (PAYMENT_SESSION, CHECK_PAYMENT, AWAIT_OUTCOME)

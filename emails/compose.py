@@ -1,0 +1,197 @@
+"""What e-mails say: pure functions of a booking. Templates are in `templates/email/`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime, parseaddr
+from pathlib import Path
+from typing import Any, Final
+
+import css_inline
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+
+from domain.booking import STAFF_MAILS, Event, MailKind
+from domain.identifiers import status_page
+from emails.calendar import calendar_file
+from emails.format import words_for
+from models import Booking, BookingTimeline, Hotel, ReconciliationFinding, RoomType
+
+_TEMPLATES = Path(__file__).parents[1] / "templates"
+_REPORT: Final = "staff_reconciliation"
+_LISTED: Final = 50
+"""Findings that one mail lists: with a wrong setting every booking is one."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What one e-mail is about.
+
+    Args:
+        version: the booking's, to which the mail belongs.
+        step: what happened then; None where that is not known.
+        rooms_taken: confirmed bookings of the same room type on the same nights.
+    """
+
+    kind: MailKind
+    version: int
+    booking: Booking
+    hotel: Hotel
+    room_type: RoomType
+    step: BookingTimeline | None = None
+    rooms_taken: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run of reconciliation left for the people of one hotel."""
+
+    run_id: str
+    hotel: Hotel
+    findings: Sequence[ReconciliationFinding]
+
+
+def message_id(booking_id: str, kind: str, version: int, recipient: str, domain: str) -> str:
+    """The same for every repeat of a mail, so that a mailbox can tell."""
+    digest = hashlib.sha256(recipient.encode()).hexdigest()[:12]
+    return f"<{booking_id}.{kind}.{version}.{digest}@{domain}>"
+
+
+class Composer:
+    """Writes e-mails.
+
+    Args:
+        email_from: the sender's address, with or without a name; without, the hotel's is put before it.
+        public_base_url: where guests and staff reach the product.
+        auth_secret: guests' links are derived from it.
+    """
+
+    def __init__(self, email_from: str, public_base_url: str, auth_secret: str) -> None:
+        self._sender_name, self.sender = parseaddr(email_from)
+        self._public_base_url = public_base_url
+        self._auth_secret = auth_secret
+        self._domain = self.sender.rpartition("@")[2]
+        self._inliner = css_inline.CSSInliner(load_remote_stylesheets=False)
+        self._templates = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=select_autoescape(["html"], default=False),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["breaks"] = _breaks
+
+    def compose(self, letter: Letter, recipient: str, date: datetime) -> EmailMessage:
+        """Write one e-mail to one recipient.
+
+        Args:
+            date: when it is handed to the mail server.
+
+        Raises:
+            ValueError: the recipient's address holds what no header may.
+        """
+        booking, kind = letter.booking, letter.kind
+        event = letter.step.event if letter.step else ""
+        for_staff = kind in STAFF_MAILS
+        context = words_for(booking, letter.hotel, letter.room_type, date, for_staff=for_staff) | {
+            "event": event,
+            "by_staff": event == Event.CANCELLED_BY_STAFF,
+            "rooms_taken": letter.rooms_taken,
+            "link": self._link(booking.booking_id, kind),
+        }
+        message = self._addressed(letter.hotel, recipient, date)
+        if letter.hotel.contact_email and not for_staff:
+            message["Reply-To"] = Address(_one_line(letter.hotel.name), addr_spec=letter.hotel.contact_email)
+        message["Subject"] = _one_line(self._render(kind, "subject.txt", context))
+        message["Message-ID"] = message_id(booking.booking_id, kind, letter.version, recipient, self._domain)
+        self._write(message, kind, context)
+        if kind is MailKind.CONFIRMED:
+            self._attach_calendar_file(message, letter)
+        return message
+
+    def compose_report(self, report: Report, recipient: str, date: datetime) -> EmailMessage:
+        """Write what reconciliation left for people to one of them.
+
+        Args, raises: as `compose`.
+        """
+        listed, hotel = report.findings[:_LISTED], report.hotel
+        context = {
+            "hotel_name": hotel.name,
+            "first": listed[0].booking_id,
+            "more": len(report.findings) - 1,
+            "unlisted": len(report.findings) - len(listed),
+            "facts": [(row.booking_id, f"{row.kind.replace('_', ' ')}: {row.detail}") for row in listed],
+            "link": f"{self._public_base_url}/staff/",
+        }
+        message = self._addressed(hotel, recipient, date)
+        message["Subject"] = _one_line(self._render(_REPORT, "subject.txt", context))
+        message["Message-ID"] = message_id(
+            hotel.slug, f"{_REPORT}-{report.run_id}", 0, recipient, self._domain
+        )
+        self._write(message, _REPORT, context)
+        return message
+
+    def _addressed(self, hotel: Hotel, recipient: str, date: datetime) -> EmailMessage:
+        # Without the other form of writing, a header may hold no letter beyond ASCII.
+        message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
+        message["From"] = Address(self._sender_name or _one_line(hotel.name), addr_spec=self.sender)
+        message["To"] = _address(recipient)
+        message["Date"] = format_datetime(date)
+        # So that no out-of-office note answers: https://www.rfc-editor.org/rfc/rfc3834
+        message["Auto-Submitted"] = "auto-generated"
+        return message
+
+    def _write(self, message: EmailMessage, folder: str, context: dict[str, Any]) -> None:
+        message.set_content(self._render(folder, "body.txt", context))
+        html = self._inliner.inline(self._render(folder, "body.html", context))
+        message.add_alternative(html, subtype="html")
+
+    def _attach_calendar_file(self, message: EmailMessage, letter: Letter) -> None:
+        content = calendar_file(letter.booking, letter.hotel, letter.room_type, self._domain)
+        message.add_attachment(
+            content,
+            maintype="text",
+            subtype="calendar",
+            filename=f"{letter.booking.booking_id}.ics",
+            params={"method": "PUBLISH", "charset": "utf-8"},
+        )
+
+    def _link(self, booking_id: str, kind: MailKind) -> str:
+        if kind in STAFF_MAILS:
+            return f"{self._public_base_url}/staff/bookings/{booking_id}/"
+        return status_page(self._public_base_url, self._auth_secret, booking_id)
+
+    def _render(self, folder: str, part: str, context: dict[str, Any]) -> str:
+        return self._templates.get_template(f"email/{folder}/{part}").render(context)
+
+
+def _address(text: str) -> Address:
+    """An address as headers hold it. Python's own parser refuses letters beyond ASCII, which RFC 6531 allows.
+
+    Raises:
+        ValueError: this is no address.
+    """
+    if not text:
+        raise ValueError("no address at all")
+    if text.isascii():
+        return Address(addr_spec=text)
+    local, _, domain = text.rpartition("@")
+    if not (local and domain) or "@" in local or any(letter.isspace() for letter in text):
+        raise ValueError("not an address")
+    return Address(username=local, domain=domain)
+
+
+def _breaks(text: str) -> Markup:
+    """Keep the lines of what somebody wrote: old mail programs know no style that does."""
+    return Markup("<br>\n").join(escape(line) for line in text.splitlines())
+
+
+def _one_line(text: str) -> str:
+    # A line break would begin another header.
+    return " ".join(text.split())

@@ -1,0 +1,72 @@
+"""Telling people what reconciliation on a Schedule left for them: in the log each time, by e-mail once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from activities.emails import Emails
+from emails.compose import Report
+from models import Hotel, ReconciliationFinding
+from reconciliation.findings import Kind
+from reconciliation.run_queries import hotels_of, left_for_people, mark_told
+from storage.database import Database
+
+log = logging.getLogger(__name__)
+
+_PATIENCE_S: Final = 60
+"""The next run waits while this one tries to send; what is not begun by then that one sends."""
+
+
+class Alarm:
+    """Tells people.
+
+    Raises (all methods):
+        sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
+    """
+
+    def __init__(self, database: Database, emails: Emails) -> None:
+        self._database = database
+        self._emails = emails
+
+    async def raise_for(self, run_id: str) -> None:
+        """Log what a run left for people, and mail what is new of it to the hotels; a repeat mails what is left over.
+
+        What it could not heal this once (the booking moved on, Stripe was away) is no news yet: the next run tries.
+        """
+        async with self._database.transaction() as db:
+            left = await left_for_people(db, run_id)
+            hotels = await hotels_of(db, run_id)
+        for row in left:
+            # Whose payment nobody's is, is somebody else's text.
+            booking_id = "-" if row.kind == Kind.PAYMENT_OF_NOBODY else row.booking_id or "-"
+            log.error(
+                "reconciliation left kind=%s booking=%s subject=%s",
+                row.kind,
+                booking_id,
+                row.subject or "-",
+            )
+        await self._mail(run_id, [row for row in left if not row.told], hotels)
+
+    async def _mail(
+        self, run_id: str, fresh: Sequence[ReconciliationFinding], hotels: dict[str, Hotel]
+    ) -> None:
+        by_hotel: dict[str, list[ReconciliationFinding]] = defaultdict(list)
+        for row in fresh:
+            if row.booking_id in hotels:
+                by_hotel[hotels[row.booking_id].slug].append(row)
+        deadline = time.monotonic() + _PATIENCE_S
+        for findings in by_hotel.values():
+            # Between two hotels: a report that was cut off would be sent again to those who have it.
+            if time.monotonic() > deadline:
+                log.warning("reconciliation: the mail server takes too long, the next run tells what is left")
+                break
+            report = Report(run_id, hotels[findings[0].booking_id], findings)
+            if await self._emails.report(report):
+                async with self._database.transaction() as db:
+                    await mark_told(db, findings)
+            else:
+                log.warning("reconciliation: nobody at a hotel took a report, the next run sends it")

@@ -1,0 +1,255 @@
+"""Reconciliation: which bookings are compared, what the database has about them, and what they go on with."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.booking import ENDED, TRANSITIONS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
+from domain.cancellation import CancellationPolicy, refund_due
+from domain.deadlines import midnight
+from domain.messages import BookingTerms, CheckoutSession, Command, Mailing, OpenDecision, Resumption
+from domain.money import Money
+from models import (
+    Booking,
+    BookingCommand,
+    BookingTimeline,
+    Hotel,
+    SentMail,
+    Staff,
+)
+from reconciliation.findings import AskedDecision, Booked
+from storage.booking_list import timelines
+from storage.bookings import newest_session
+from storage.creation import submission_terms
+from storage.mails import mails_of
+
+_CANCELLATIONS: Final = frozenset({Event.CANCELLED_BY_GUEST, Event.CANCELLED_BY_STAFF})
+_OPEN: Final = tuple(status for status in Status if status not in ENDED and status is not Status.CONFIRMED)
+
+_NOT_COME_OUT: Final = (
+    col(BookingCommand.closed_at).is_(None),
+    col(BookingCommand.kind).in_(list(Decision)),
+)
+_DECISIONS_AT_MOST: Final = 1000
+"""So many are 200 kB, a tenth of what a start may carry. The first one decides; one more is a repeat."""
+
+
+# --- what is compared ---
+
+
+async def bookings_to_compare(
+    db: AsyncSession, after: int, since: datetime, limit: int
+) -> list[tuple[int, Booked]]:
+    """Open bookings and those that ended after `since`, in the order of their rows.
+
+    Args:
+        after: the row id after which they begin.
+        limit: how many at most.
+    """
+    query = (
+        select(Booking, Hotel)
+        .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
+        .where(
+            col(Booking.id) > after,
+            or_(
+                col(Booking.status).in_(_OPEN),
+                col(Booking.updated_at) >= since,
+                # A confirmed booking is over with its check-in, which changes nothing in its row.
+                (col(Booking.status) == Status.CONFIRMED) & (col(Booking.check_in) >= since.date()),
+                col(Booking.needs_attention).is_not(None),
+            ),
+        )
+        .order_by(col(Booking.id))
+        .limit(limit)
+    )
+    rows = [(row[0], row[1]) for row in await db.execute(query)]
+    facts = await _facts(db, rows)
+    return [(_row_id(booking), facts[booking.booking_id]) for booking, _ in rows]
+
+
+async def booked(db: AsyncSession, booking_ids: Iterable[str]) -> dict[str, Booked]:
+    """What the database has about these bookings; ids it does not know are left out."""
+    query = (
+        select(Booking, Hotel)
+        .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
+        .where(col(Booking.booking_id).in_(list(booking_ids)))
+    )
+    return await _facts(db, [(row[0], row[1]) for row in await db.execute(query)])
+
+
+def _row_id(booking: Booking) -> int:
+    assert booking.id is not None
+    return booking.id
+
+
+async def _facts(db: AsyncSession, rows: Sequence[tuple[Booking, Hotel]]) -> dict[str, Booked]:
+    ids = [booking.booking_id for booking, _ in rows]
+    steps = await timelines(db, ids)
+    asked = await _open_decisions(db, ids)
+    return {
+        booking.booking_id: _booked(booking, hotel, steps[booking.booking_id], asked[booking.booking_id])
+        for booking, hotel in rows
+    }
+
+
+async def _open_decisions(db: AsyncSession, ids: Sequence[str]) -> dict[str, list[AskedDecision]]:
+    query = select(BookingCommand).where(col(BookingCommand.booking_id).in_(ids), *_NOT_COME_OUT)
+    found: dict[str, list[AskedDecision]] = defaultdict(list)
+    for row in await db.scalars(query.order_by(col(BookingCommand.created_at))):
+        decision = AskedDecision(row.command_id, Decision(row.kind), row.created_at)
+        found[row.booking_id].append(decision)
+    return found
+
+
+def _booked(
+    booking: Booking, hotel: Hotel, steps: Sequence[BookingTimeline], asked: Sequence[AskedDecision]
+) -> Booked:
+    return Booked(
+        booking_id=booking.booking_id,
+        hotel_slug=hotel.slug,
+        status=Status(booking.status),
+        version=booking.version,
+        amount_minor=booking.amount_minor,
+        currency=booking.currency,
+        created_at=booking.created_at,
+        check_in_at=midnight(booking.check_in, hotel.timezone),
+        captured_minor=booking.amount_captured_minor,
+        refunded_minor=booking.amount_refunded_minor,
+        fee_minor=_fee_minor(booking, hotel, steps),
+        payment_intent_id=booking.payment_intent_id,
+        needs_attention=booking.needs_attention is not None,
+        closes_at=booking.payment_deadline,
+        decision_deadline=booking.decision_deadline,
+        dispute_recorded=any(step.event == Event.DISPUTE_RECORDED for step in steps),
+        open_decisions=tuple(asked),
+    )
+
+
+def _submitted_at(steps: Sequence[BookingTimeline]) -> datetime | None:
+    return next((step.at for step in steps if step.event == Event.SUBMITTED), None)
+
+
+def _fee_minor(booking: Booking, hotel: Hotel, steps: Sequence[BookingTimeline]) -> int:
+    """What the policy lets the hotel keep of a confirmed booking that was cancelled."""
+    step = next((step for step in steps if step.event in _CANCELLATIONS), None)
+    if step is None or step.from_status != Status.CONFIRMED:
+        return 0
+    policy = CancellationPolicy(booking.free_cancel_days, booking.late_cancel_fee_percent)
+    total = Money(booking.amount_minor, booking.currency)
+    free_until = policy.free_until(booking.check_in, hotel.timezone)
+    return total.minus(refund_due(total, free_until, policy.late_cancel_fee_percent, step.at)).minor
+
+
+# --- what a lost workflow is given back ---
+
+
+async def terms_to_go_on(
+    db: AsyncSession, booking_id: str, version: int, *, authorization_margin_s: int, payment_poll_s: int
+) -> BookingTerms | None:
+    """The terms a lost workflow is started anew with, so that it takes up where its row stands.
+
+    Args:
+        version: the row's, when the workflow was found to be lost.
+
+    Returns:
+        None where the row has moved on since: then somebody writes it, and must stay the only one.
+    """
+    query = select(Booking, Hotel).join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
+    found = (await db.execute(query.where(col(Booking.booking_id) == booking_id))).one_or_none()
+    if found is None or found[0].version != version:
+        return None
+    booking, hotel = found[0], found[1]
+    status = Status(booking.status)
+    resume = None if status is Status.DRAFT else await _resumption(db, booking, status)
+    terms = submission_terms(
+        booking,
+        hotel,
+        authorization_margin_s=authorization_margin_s,
+        payment_poll_s=payment_poll_s,
+    )
+    if resume is not None and booking.payment_deadline is not None:
+        # The guest has been told until when they may pay; the hotel's window may be another one since.
+        window_s = int((booking.payment_deadline - resume.submitted_at).total_seconds())
+        terms = replace(terms, payment_window_s=window_s)
+    return replace(terms, resume=resume)
+
+
+async def _resumption(db: AsyncSession, booking: Booking, status: Status) -> Resumption:
+    steps = (await timelines(db, [booking.booking_id])).get(booking.booking_id, [])
+    session = await newest_session(db, booking.booking_id)
+    return Resumption(
+        status=status,
+        submitted_at=_submitted_at(steps) or booking.created_at,
+        session=CheckoutSession(session.session_id, session.expires_at) if session else None,
+        payment_intent_id=booking.payment_intent_id,
+        refunded_minor=booking.amount_refunded_minor,
+        needs_attention=booking.needs_attention,
+        decision_deadline=booking.decision_deadline,
+        decisions=await _decisions(db, booking.booking_id),
+        mailings=tuple(_untold(booking, steps, await mails_of(db, booking.booking_id))),
+        reason_code=ReasonCode(booking.reason_code) if booking.reason_code else None,
+    )
+
+
+async def _decisions(db: AsyncSession, booking_id: str) -> tuple[OpenDecision, ...]:
+    """What was promised to be safe and has not come out, oldest first."""
+    query = (
+        select(BookingCommand, col(Staff.id))
+        .outerjoin(Staff, col(Staff.email) == col(BookingCommand.actor))
+        .where(col(BookingCommand.booking_id) == booking_id, *_NOT_COME_OUT)
+        .order_by(col(BookingCommand.created_at))
+        .limit(_DECISIONS_AT_MOST)
+    )
+    return tuple(
+        OpenDecision(Decision(row.kind), _command(row, staff_id)) for row, staff_id in await db.execute(query)
+    )
+
+
+def _command(row: BookingCommand, staff_id: int | None) -> Command:
+    """A decision as its signal would have said it; a cancellation costs what it did when it was asked for."""
+    return Command(
+        command_id=row.command_id,
+        actor=ActorKind.GUEST if row.actor == ActorKind.GUEST else ActorKind.STAFF,
+        staff_id=staff_id,
+        reason_code=ReasonCode(row.reason_code) if row.reason_code else None,
+        asked_at=row.created_at,
+        asked_in=Status(row.asked_in) if row.asked_in else None,
+    )
+
+
+def _untold(
+    booking: Booking, steps: Sequence[BookingTimeline], mails: Sequence[SentMail]
+) -> Iterator[Mailing]:
+    """E-mails of its changes that no mail server is on record to have taken.
+
+    A mail to several people is begun for all of them at once: who came to the hotel later has no part in it.
+    """
+    told = {(mail.version, mail.kind) for mail in mails}
+    told -= {(mail.version, mail.kind) for mail in mails if mail.sent_at is None}
+    for step in steps:
+        if step.event == Event.ATTENTION_NEEDED and not _still_calls(booking, step, steps):
+            continue
+        kinds = tuple(kind for kind in _mails_of(step) if (step.version, kind) not in told)
+        if kinds:
+            yield Mailing(booking.booking_id, kinds, step.version)
+
+
+def _mails_of(step: BookingTimeline) -> tuple[MailKind, ...]:
+    if step.from_status is None:
+        return ()
+    change = TRANSITIONS.get((Status(step.from_status), Event(step.event)))
+    return change.mails if change else ()
+
+
+def _still_calls(booking: Booking, call: BookingTimeline, steps: Sequence[BookingTimeline]) -> bool:
+    """Whether a call for a person is the one that stands: nobody is called for what is over."""
+    newest = max(step.version for step in steps if step.event == Event.ATTENTION_NEEDED)
+    return booking.needs_attention is not None and call.version == newest

@@ -1,0 +1,195 @@
+"""The record of reconciliation: what each run compared, found and did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    any_,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from models import Booking, Hotel, ReconciliationFinding, ReconciliationRun
+from reconciliation.findings import Outcome, Remedy
+from reconciliation.runs import Plan, StartedBy, Tally
+
+_KEPT: Final = timedelta(days=90)
+_END: Final = 2**62
+"""Where a run is through that has compared everything."""
+
+_NEWEST_FIRST: Final = (
+    select(col(ReconciliationRun.run_id))
+    .where(col(ReconciliationRun.complete), ~col(ReconciliationRun.dry_run))
+    .order_by(col(ReconciliationRun.started_at).desc())
+)
+"""Complete runs that healed what they could."""
+
+
+async def begin_run(db: AsyncSession, plan: Plan) -> None:
+    """Put a run on record, and forget those whose day is long over; a repeat changes nothing."""
+    row = ReconciliationRun(
+        run_id=plan.run_id,
+        started_by=plan.started_by,
+        started_at=plan.started_at,
+        since=plan.since,
+        dry_run=plan.dry_run,
+    )
+    await db.execute(insert(ReconciliationRun).values(**row.model_dump()).on_conflict_do_nothing())
+    overdue = plan.started_at - _KEPT
+    await db.execute(delete(ReconciliationRun).where(col(ReconciliationRun.started_at) < overdue))
+
+
+async def keep_finding(db: AsyncSession, row: ReconciliationFinding) -> None:
+    """Put a finding on record; the same one found again in its run is the newer one."""
+    values = row.model_dump(exclude={"id"})
+    newer = {name: values[name] for name in ("status", "remedy", "outcome", "detail", "found_at")}
+    key = ["run_id", "kind", "booking_id", "subject"]
+    await db.execute(
+        insert(ReconciliationFinding).values(**values).on_conflict_do_update(index_elements=key, set_=newer)
+    )
+
+
+async def count_batch(
+    db: AsyncSession, run_id: str, *, after: int, next_after: int | None, counted: Tally
+) -> None:
+    """Count a batch that was compared; a repeat of it counts nothing twice."""
+    await db.execute(
+        update(ReconciliationRun)
+        .where(col(ReconciliationRun.run_id) == run_id, col(ReconciliationRun.through) == after)
+        .values(
+            bookings=col(ReconciliationRun.bookings) + counted.bookings,
+            payments=col(ReconciliationRun.payments) + counted.payments,
+            open_pages=col(ReconciliationRun.open_pages) + counted.open_pages,
+            events=col(ReconciliationRun.events) + counted.events,
+            through=next_after if next_after is not None else _END,
+        )
+    )
+
+
+async def finish_run(db: AsyncSession, run_id: str, at: datetime) -> Tally:
+    """Close a run, and say what it came to."""
+    query = select(col(ReconciliationFinding.outcome), func.count()).where(
+        col(ReconciliationFinding.run_id) == run_id
+    )
+    by_outcome = {row[0]: row[1] for row in await db.execute(query.group_by(ReconciliationFinding.outcome))}
+    run = await db.get_one(ReconciliationRun, run_id)
+    run.healed = by_outcome.get(Outcome.HEALED, 0)
+    run.planned = by_outcome.get(Outcome.PLANNED, 0)
+    run.left_open = by_outcome.get(Outcome.LEFT, 0)
+    run.complete = run.through == _END
+    run.finished_at = at
+    return Tally(
+        bookings=run.bookings,
+        payments=run.payments,
+        open_pages=run.open_pages,
+        events=run.events,
+        healed=run.healed,
+        planned=run.planned,
+        left=run.left_open,
+        complete=run.complete,
+    )
+
+
+async def findings_of(db: AsyncSession, run_id: str) -> Sequence[ReconciliationFinding]:
+    """Everything a run found, in the order of bookings."""
+    query = select(ReconciliationFinding).where(col(ReconciliationFinding.run_id) == run_id)
+    order = (col(ReconciliationFinding.booking_id), col(ReconciliationFinding.kind))
+    return (await db.scalars(query.order_by(*order))).all()
+
+
+async def findings_left(db: AsyncSession, booking_id: str) -> Sequence[ReconciliationFinding]:
+    """What the newest complete run left for a person about one booking."""
+    query = select(ReconciliationFinding).where(
+        col(ReconciliationFinding.booking_id) == booking_id,
+        col(ReconciliationFinding.run_id).in_(_NEWEST_FIRST.limit(1)),
+        col(ReconciliationFinding.outcome) == Outcome.LEFT,
+    )
+    return (await db.scalars(query.order_by(col(ReconciliationFinding.kind)))).all()
+
+
+async def left_for_people(db: AsyncSession, run_id: str) -> Sequence[ReconciliationFinding]:
+    """What a run left and the next one is not expected to heal, in the order of bookings."""
+    query = select(ReconciliationFinding).where(*_for_people(run_id))
+    order = (col(ReconciliationFinding.booking_id), col(ReconciliationFinding.kind))
+    return (await db.scalars(query.order_by(*order))).all()
+
+
+async def count_left(db: AsyncSession) -> int:
+    """How much the newest complete run left that the next one is not expected to heal."""
+    newest = await db.scalar(_NEWEST_FIRST.limit(1))
+    if newest is None:
+        return 0
+    query = select(func.count()).select_from(ReconciliationFinding).where(*_for_people(newest))
+    return (await db.scalar(query)) or 0
+
+
+def _for_people(run_id: str) -> tuple[ColumnElement[bool], ...]:
+    """What is never healed, and what was left though the run before had found it, too."""
+    finding = ReconciliationFinding
+    key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
+    before = _NEWEST_FIRST.where(col(ReconciliationRun.run_id) != run_id).limit(1)
+    again = tuple_(*key).in_(select(*key).where(col(finding.run_id).in_(before)))
+    return (
+        col(finding.run_id) == run_id,
+        col(finding.outcome) == Outcome.LEFT,
+        or_(col(finding.remedy) == Remedy.REPORT, again),
+    )
+
+
+async def carry_told(db: AsyncSession, run_id: str) -> None:
+    """Mark what people were told of when the Schedule's run before left it: they are told anew only after a gap."""
+    run, finding = ReconciliationRun, ReconciliationFinding
+    before = (
+        select(col(run.run_id))
+        .where(col(run.complete), col(run.started_by) == StartedBy.SCHEDULE, col(run.run_id) != run_id)
+        .order_by(col(run.started_at).desc())
+        .limit(1)
+    )
+    key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
+    known = select(*key).where(col(finding.run_id).in_(before), col(finding.told))
+    here = (col(finding.run_id) == run_id, col(finding.outcome) == Outcome.LEFT)
+    await db.execute(update(finding).where(*here, tuple_(*key).in_(known)).values(told=True))
+
+
+async def mark_told(db: AsyncSession, findings: Sequence[ReconciliationFinding]) -> None:
+    """Remember that people have been told."""
+    # One array, not one parameter each: PostgreSQL takes 32,767 of those.
+    ids = literal([finding.id for finding in findings], ARRAY(BigInteger))
+    told = update(ReconciliationFinding).where(col(ReconciliationFinding.id) == any_(ids))
+    await db.execute(told.values(told=True))
+
+
+async def hotels_of(db: AsyncSession, run_id: str) -> dict[str, Hotel]:
+    """The hotel of each booking that a run found something about; bookings nobody knows are left out."""
+    found = select(col(ReconciliationFinding.booking_id)).where(col(ReconciliationFinding.run_id) == run_id)
+    query = select(col(Booking.booking_id), Hotel).join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
+    rows = await db.execute(query.where(col(Booking.booking_id).in_(found)))
+    return {row[0]: row[1] for row in rows}
+
+
+async def treated_in_vain(db: AsyncSession, run_id: str, runs: int) -> frozenset[tuple[str, str, str]]:
+    """Kind, booking and subject of what each of the last `runs` runs treated, the one at hand left out."""
+    finding = ReconciliationFinding
+    newest = _NEWEST_FIRST.where(col(ReconciliationRun.run_id) != run_id).limit(runs)
+    key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
+    query = (
+        select(*key)
+        .where(col(finding.run_id).in_(newest), col(finding.remedy) != Remedy.REPORT)
+        .group_by(*key)
+        .having(func.count() == runs)
+    )
+    return frozenset((row[0], row[1], row[2]) for row in await db.execute(query))

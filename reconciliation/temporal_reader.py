@@ -1,0 +1,57 @@
+"""Temporal's side of a reconciliation: how bookings' workflows are, and who is settling stray money."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from dispatch.events import running_strays
+from dispatch.names import BOOKING_STATUS
+from domain.identifiers import workflow_id
+from reconciliation.findings import WorkflowState
+
+_AT_ONCE: Final = 8
+
+_STATES: Final = {
+    WorkflowExecutionStatus.RUNNING: WorkflowState.RUNNING,
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: WorkflowState.RUNNING,
+    WorkflowExecutionStatus.COMPLETED: WorkflowState.COMPLETED,
+}
+
+
+class TemporalBooks:
+    """Reads the state of workflows, a few at once.
+
+    Raises (all methods):
+        RPCError, RuntimeError: Temporal is away.
+
+    Args:
+        beat: called after each request, to show that this is alive.
+    """
+
+    def __init__(self, client: Client, beat: Callable[[], None]) -> None:
+        self._client = client
+        self._beat = beat
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    async def workflow(self, booking_id: str) -> tuple[WorkflowState, str | None]:
+        """A booking's workflow: its state, and the booking's status as it shows it to operators."""
+        async with self._places:
+            try:
+                found = await self._client.get_workflow_handle(workflow_id(booking_id)).describe()
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                return WorkflowState.MISSING, None
+            finally:
+                self._beat()
+        state = _STATES.get(found.status, WorkflowState.LOST) if found.status else WorkflowState.LOST
+        return state, found.typed_search_attributes.get(BOOKING_STATUS)
+
+    async def running_strays(self) -> dict[str, list[str]]:
+        """Ids of the workflows that are settling stray money now, by booking."""
+        return await running_strays(self._client)

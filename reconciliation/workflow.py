@@ -1,0 +1,42 @@
+"""Reconciliation on a Schedule: Stripe, database and workflows are compared, and what is safe is healed."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from reconciliation.activities import Reconciliation
+from reconciliation.runs import Batch, Plan, StartedBy, Tally
+from workflows import options
+
+_BATCHES_AT_MOST = 500
+
+
+@workflow.defn
+class ReconcileWorkflow:
+    """One run. What fails is left for the next one; `manage.py reconcile` runs the same steps by hand."""
+
+    @workflow.run
+    async def run(self) -> Tally:
+        """Compare batch after batch, then close the run's record."""
+        plan = Plan(run_id=workflow.info().run_id, started_at=workflow.now(), started_by=StartedBy.SCHEDULE)
+        await workflow.execute_activity_method(
+            Reconciliation.begin, plan, summary="Begin a record", **options.DATABASE
+        )
+        batch = Batch(plan)
+        for _ in range(_BATCHES_AT_MOST):
+            done = await workflow.execute_activity_method(
+                Reconciliation.compare,
+                batch,
+                summary=f"Compare bookings after row {batch.after}",
+                **options.RECONCILE,
+            )
+            if done.next_after is None:
+                break
+            batch = Batch(plan, done.next_after)
+        tally: Tally = await workflow.execute_activity_method(
+            Reconciliation.finish, plan, summary="Close the record", **options.RECONCILED
+        )
+        workflow.set_current_details(
+            f"{tally.bookings} bookings compared: {tally.healed} findings healed, {tally.left} left for a person"
+        )
+        return tally

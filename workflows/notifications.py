@@ -1,0 +1,101 @@
+"""Telling people: realtime events and e-mails, in the background of whatever the booking does next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from activities.emails import Emails
+from activities.realtime import Realtime
+from domain.booking import MailKind, Status
+from domain.messages import Mailing, Publication, StaffEvent
+from workflows import options
+from workflows.payment_steps import failure
+
+
+class Herald:
+    """Sends what a booking's changes are told by. Nothing here can hold up a decision or undo money.
+
+    Args:
+        booking_id: the booking.
+        hotel_slug: its hotel.
+        on_mail_lost: called with a reason when a mail could not be sent in a day.
+    """
+
+    def __init__(self, booking_id: str, hotel_slug: str, on_mail_lost: Callable[[str], None]) -> None:
+        self._booking_id = booking_id
+        self._hotel_slug = hotel_slug
+        self._on_mail_lost = on_mail_lost
+        self._under_way: list[asyncio.Task[None]] = []
+        self._lost: list[Mailing] = []
+
+    def publish(
+        self, status: Status, version: int, at: datetime, staff_event: StaffEvent | None = None
+    ) -> None:
+        """Announce a version of the booking to browsers."""
+        publication = Publication(
+            booking_id=self._booking_id,
+            hotel_slug=self._hotel_slug,
+            status=status,
+            version=version,
+            updated_at=at,
+            staff_event=staff_event,
+        )
+        self._start(self._publish(publication))
+
+    def mail(self, kinds: tuple[MailKind, ...], version: int) -> None:
+        """Send the e-mails of these kinds about a version of the booking."""
+        self._start(self._mail(Mailing(booking_id=self._booking_id, kinds=kinds, version=version)))
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether there is a mail that could not be sent."""
+        return bool(self._lost)
+
+    def resend_lost(self) -> None:
+        """Send once more what could not be sent; each mail keeps its Message-ID."""
+        lost, self._lost = self._lost, []
+        for mailing in lost:
+            self._start(self._mail(mailing))
+
+    async def drain(self) -> None:
+        """Wait until everything has been sent or given up."""
+        while self._under_way:
+            await asyncio.gather(*self._under_way)
+
+    async def _publish(self, publication: Publication) -> None:
+        try:
+            await workflow.execute_activity_method(
+                Realtime.publish,
+                publication,
+                summary=f"Publish {publication.status} v{publication.version}",
+                **options.PUSHER,
+            )
+        except ActivityError as error:
+            workflow.logger.warning(
+                "realtime event dropped: version %d, %s", publication.version, failure(error)[1]
+            )
+
+    async def _mail(self, mailing: Mailing) -> None:
+        names = ", ".join(mailing.kinds)
+        try:
+            await workflow.execute_activity_method(
+                Emails.send, mailing, summary=f"E-mail: {names}", **options.MAIL
+            )
+        except ActivityError as error:
+            reason = f"The e-mail '{names}' could not be sent: {failure(error)[1]}"
+            workflow.logger.warning("%s", reason)
+            # A call for help that cannot be mailed must not call for help again, for ever.
+            if mailing.kinds != (MailKind.STAFF_ATTENTION,):
+                self._lost.append(mailing)
+                self._on_mail_lost(reason)
+
+    def _start(self, errand: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(errand)
+        self._under_way.append(task)
+        task.add_done_callback(self._under_way.remove)

@@ -1,0 +1,211 @@
+"""The steps on a booking's money, insisted on until Stripe has given a clear answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from activities.payments import Payments
+from activities.stripe_client import FAILED, REFUSED
+from domain.messages import (
+    CheckoutSession,
+    ExpireSession,
+    MoneyStep,
+    OpenSession,
+    Payment,
+    PaymentNews,
+    PaymentQuestion,
+)
+from workflows import options
+
+
+class MoneyStuckError(Exception):
+    """Stripe refused, or gave no clear answer in time: a person has to look."""
+
+
+def failure(error: ActivityError) -> tuple[str, str]:
+    """The type and text of what an activity failed with last."""
+    if isinstance(error.cause, ApplicationError):
+        return error.cause.type or "error", error.cause.message
+    return "timeout", "no answer in time"
+
+
+class Till:
+    """What the workflows of one booking do at Stripe.
+
+    Args:
+        booking_id: the booking.
+        amount_minor: its total in the currency's smallest unit.
+        currency: ISO 4217 code.
+        generation: where its keys go on, for one that takes over from another.
+    """
+
+    def __init__(self, booking_id: str, amount_minor: int, currency: str, *, generation: int = 1) -> None:
+        self._booking_id = booking_id
+        self._amount_minor = amount_minor
+        self._currency = currency
+        # One counter for all steps: a key may only ever be new, and a gap in the numbers hurts nobody.
+        self.generation = generation
+
+    async def open_session(self, expires_at: datetime, return_to: int | None) -> CheckoutSession:
+        """Open a session while its guest waits.
+
+        Raises:
+            ActivityError: not within a few attempts. The guest may ask again.
+        """
+        request = OpenSession(
+            booking_id=self._booking_id,
+            generation=self.generation,
+            amount_minor=self._amount_minor,
+            currency=self._currency,
+            expires_at=expires_at,
+            return_to=return_to,
+        )
+        # The next request has parameters of its own, and Stripe refuses those under an old key. A session
+        # whose answer was lost has a link nobody was given, and lapses by itself.
+        self.generation += 1
+        return await workflow.execute_activity_method(
+            Payments.open_session, request, summary="Open the payment page", **options.STRIPE_ONLINE
+        )
+
+    async def look(self, session_id: str | None, payment_intent_id: str | None) -> Payment:
+        """Ask Stripe once, for somebody or a timer that will ask again.
+
+        Raises:
+            ActivityError: no answer within a few attempts.
+        """
+        return await workflow.execute_activity_method(
+            Payments.read,
+            self._question(session_id, payment_intent_id),
+            summary="Ask Stripe about the payment",
+            **options.STRIPE_ONLINE,
+        )
+
+    async def read(self, payment_intent_id: str) -> Payment:
+        """Ask Stripe for as long as it takes.
+
+        Raises:
+            MoneyStuckError: Stripe refuses to answer.
+        """
+        return await self.find(PaymentNews(payment_intent_id=payment_intent_id))
+
+    async def find(self, news: PaymentNews) -> Payment:
+        """Ask Stripe about what an event names, for as long as it takes.
+
+        Raises:
+            MoneyStuckError: Stripe refuses to answer.
+        """
+        try:
+            return await workflow.execute_activity_method(
+                Payments.read,
+                self._question(news.session_id, news.payment_intent_id),
+                summary="Read the payment",
+                start_to_close_timeout=options.STRIPE_ATTEMPT,
+                retry_policy=options.STRIPE_RETRY,
+            )
+        except ActivityError as error:
+            raise MoneyStuckError(failure(error)[1]) from error
+
+    async def expire_session(self, session_id: str) -> Payment:
+        """Close a session; the answer tells of a hold where the guest was quicker."""
+        step = ExpireSession(
+            booking_id=self._booking_id,
+            session_id=session_id,
+            amount_minor=self._amount_minor,
+            currency=self._currency,
+        )
+
+        async def attempt(generation: int, patience: timedelta) -> Payment:
+            return await workflow.execute_activity_method(
+                Payments.expire_session,
+                replace(step, generation=generation),
+                summary="Close the payment page",
+                start_to_close_timeout=options.STRIPE_ATTEMPT,
+                schedule_to_close_timeout=patience,
+                retry_policy=options.STRIPE_RETRY,
+            )
+
+        return await self._insist(attempt, workflow.now() + timedelta(hours=24))
+
+    async def capture(self, payment_intent_id: str, until: datetime) -> Payment:
+        """Capture the booking's total, trying until `until`."""
+        return await self._money(
+            Payments.capture, payment_intent_id, self._amount_minor, until, "Capture the hold"
+        )
+
+    async def release(self, payment_intent_id: str, until: datetime) -> Payment:
+        """Give up a hold, trying until `until`."""
+        return await self._money(Payments.release, payment_intent_id, 0, until, "Release the hold")
+
+    async def refund(self, payment_intent_id: str, total_minor: int, until: datetime) -> Payment:
+        """Refund until `total_minor` has gone back in all, trying until `until`."""
+        return await self._money(Payments.refund, payment_intent_id, total_minor, until, "Refund the guest")
+
+    async def _money(
+        self,
+        activity: Callable[[Payments, MoneyStep], Awaitable[Payment]],
+        payment_intent_id: str,
+        amount_minor: int,
+        until: datetime,
+        summary: str,
+    ) -> Payment:
+        step = MoneyStep(
+            booking_id=self._booking_id,
+            payment_intent_id=payment_intent_id,
+            # A release compares with the booking's total; nobody captures or refunds nothing.
+            amount_minor=amount_minor or self._amount_minor,
+            currency=self._currency,
+        )
+
+        async def attempt(generation: int, patience: timedelta) -> Payment:
+            return await workflow.execute_activity_method(
+                activity,
+                replace(step, generation=generation),
+                summary=summary,
+                start_to_close_timeout=options.STRIPE_ATTEMPT,
+                schedule_to_close_timeout=patience,
+                retry_policy=options.STRIPE_RETRY,
+            )
+
+        return await self._insist(attempt, until)
+
+    async def _insist(
+        self, attempt: Callable[[int, timedelta], Awaitable[Payment]], until: datetime
+    ) -> Payment:
+        """Repeat a step under new generations of its key until it is answered, refused, or out of time.
+
+        Raises:
+            MoneyStuckError: refused, or `until` has passed without a clear answer.
+        """
+        pause = timedelta(seconds=1)
+        while True:
+            patience = max(until - workflow.now(), options.STRIPE_PATIENCE_SHORTEST)
+            try:
+                return await attempt(self.generation, patience)
+            except ActivityError as error:
+                kind, text = failure(error)
+                # Stripe may keep that answer under the key; the activity has read back that nothing was done.
+                if kind in {FAILED, REFUSED}:
+                    self.generation += 1
+                if kind == REFUSED:
+                    # Somebody else may be, or have been, at the same money: no refusal of theirs is to be heard next.
+                    self.generation = max(self.generation, int(workflow.now().timestamp()))
+                if kind == REFUSED or workflow.now() >= until:
+                    raise MoneyStuckError(text) from error
+            # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:
+            # what is left of it is used, under the same key.
+            await workflow.sleep(pause, summary="Pause before asking Stripe again")
+            pause = min(pause * 2, timedelta(minutes=5))
+
+    def _question(self, session_id: str | None, payment_intent_id: str | None) -> PaymentQuestion:
+        return PaymentQuestion(
+            booking_id=self._booking_id,
+            session_id=session_id,
+            payment_intent_id=payment_intent_id,
+            amount_minor=self._amount_minor,
+            currency=self._currency,
+        )
