@@ -16,8 +16,8 @@ import typer
 from rich.console import Console
 
 from bench import report
+from bench.bench_stack import Tell, bench_stack, running_stack
 from bench.latency import latency
-from bench.rig import Tell, rig, running_stack
 from bench.scale import rows, waiting
 from bench.throughput import counts, throughput
 from bench.versus import versus
@@ -29,7 +29,7 @@ _LEVELS: Final = (1, 10, 50, 200)
 _PEAK_UNKNOWN_PER_S: Final = 2.5
 
 
-class Part(StrEnum):
+class Measurement(StrEnum):
     """What can be measured."""
 
     COUNTS = "counts"
@@ -42,7 +42,9 @@ class Part(StrEnum):
 
 @app.command()
 def bench(
-    only: Annotated[list[Part] | None, typer.Option(help="Measure this alone; may be repeated.")] = None,
+    only: Annotated[
+        list[Measurement] | None, typer.Option(help="Measure this alone; may be repeated.")
+    ] = None,
     seconds: Annotated[float, typer.Option(min=2, help="How long each throughput run lasts.")] = 5,
     waiting_bookings: Annotated[int, typer.Option(min=10, help="Bookings that wait for approval.")] = 300,
     deadlines: Annotated[int, typer.Option(min=1, help="Deadlines that fall in one minute.")] = 100,
@@ -54,7 +56,7 @@ def bench(
     Starts a stack of its own on free ports, warms up, measures, and stops it. Close other programs first: all parts
     share this machine. What has been measured is kept when a run is interrupted.
     """
-    parts, begun, console = only or list(Part), time.monotonic(), Console()
+    parts, begun, console = only or list(Measurement), time.monotonic(), Console()
 
     def tell(text: str) -> None:
         console.print(f"{time.monotonic() - begun:6.1f} s  {text}", highlight=False)
@@ -62,46 +64,48 @@ def bench(
     found: dict[str, Any] = {"machine": _machine(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
     tell("starting the stack")
     try:
-        if {Part.COUNTS, Part.THROUGHPUT}.intersection(parts):
+        if {Measurement.COUNTS, Measurement.THROUGHPUT}.intersection(parts):
             with running_stack() as stack:
                 asyncio.run(_rates(stack, parts, found, seconds, tell))
-        if set(parts) - {Part.COUNTS, Part.THROUGHPUT}:
+        if set(parts) - {Measurement.COUNTS, Measurement.THROUGHPUT}:
             sizes = (waiting_bookings, deadlines, past_bookings)
             with running_stack() as stack:
                 asyncio.run(_measure(stack, parts, found, seconds, sizes, tell))
     finally:
-        if any(part in found for part in Part):
+        if any(part in found for part in Measurement):
             report.show(found, console)
             for path in report.write(found, out):
                 tell(f"written: {path}")
 
 
-async def _rates(stack: Stack, parts: list[Part], found: dict[str, Any], seconds: float, tell: Tell) -> None:
-    async with rig(stack) as running:
-        if Part.COUNTS in parts:
+async def _rates(
+    stack: Stack, parts: list[Measurement], found: dict[str, Any], seconds: float, tell: Tell
+) -> None:
+    async with bench_stack(stack) as running:
+        if Measurement.COUNTS in parts:
             found["counts"] = await counts(running)
-        if Part.THROUGHPUT in parts:
+        if Measurement.THROUGHPUT in parts:
             found["throughput"] = await throughput(running, list(_LEVELS), seconds, tell)
 
 
 async def _measure(
     stack: Stack,
-    parts: list[Part],
+    parts: list[Measurement],
     found: dict[str, Any],
     seconds: float,
     sizes: tuple[int, int, int],
     tell: Tell,
 ) -> None:
-    async with rig(stack) as running:
-        if Part.LATENCY in parts:
+    async with bench_stack(stack) as running:
+        if Measurement.LATENCY in parts:
             found["latency"] = await latency(running, _peak(found), 6 * seconds, tell)
         waiting_bookings, deadlines, past_bookings = sizes
-        if Part.WAITING in parts:
+        if Measurement.WAITING in parts:
             found["waiting"] = await waiting(running, waiting_bookings, deadlines, tell)
         # From here on nobody idles: the sweep fetches what Stripe told the other design.
-        if Part.VERSUS in parts:
+        if Measurement.VERSUS in parts:
             found["versus"] = await versus(running, _free_port(), seconds, tell)
-        if Part.ROWS in parts:
+        if Measurement.ROWS in parts:
             found["rows"] = await rows(running, past_bookings, tell)
 
 

@@ -52,7 +52,7 @@ def _held(process: psutil.Process) -> int:
         return 0
 
 
-class Meter:
+class CpuMeter:
     """CPU seconds between its start and `read`."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bench.load import Driver, Times, percentile, spread
-from bench.rig import Rig, Tell
+from bench.bench_stack import BenchStack, Tell
+from bench.load import LoadDriver, StepTimes, percentile, spread
 
 Json = dict[str, Any]
 
@@ -32,7 +32,7 @@ _ROUTES: Final = {
 }
 
 
-class Relay:
+class WebhookRelay:
     """Stands between Stripe's stand-in and the product's webhook, and holds the watch."""
 
     def __init__(self, http: httpx.AsyncClient, product: str) -> None:
@@ -51,23 +51,23 @@ class Relay:
 
 
 @asynccontextmanager
-async def _relayed(rig: Rig) -> AsyncIterator[Relay]:
-    relay = Relay(rig.http, rig.target.api)
+async def _relayed(bench_stack: BenchStack) -> AsyncIterator[WebhookRelay]:
+    relay = WebhookRelay(bench_stack.http, bench_stack.target.api)
     server = uvicorn.Server(uvicorn.Config(relay.app, log_level="error", access_log=False, ws="none"))
     # Listens from now on: whoever connects before the server has started waits a moment.
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        await rig.webhooks_to(f"http://127.0.0.1:{port}")
+        await bench_stack.webhooks_to(f"http://127.0.0.1:{port}")
         yield relay
     finally:
-        await rig.webhooks_to(rig.target.api)
+        await bench_stack.webhooks_to(bench_stack.target.api)
         server.should_exit = True
         await serving
 
 
-async def latency(rig: Rig, peak_per_s: float, seconds: float, tell: Tell) -> Json:
+async def latency(bench_stack: BenchStack, peak_per_s: float, seconds: float, tell: Tell) -> Json:
     """Let bookings come evenly, at a share of the peak, and time every step.
 
     Args:
@@ -75,11 +75,11 @@ async def latency(rig: Rig, peak_per_s: float, seconds: float, tell: Tell) -> Js
     """
     per_s = max(peak_per_s * SHARE_OF_PEAK, 0.5)
     tell(f"latency at {per_s:.1f} bookings per second for {seconds:.0f} s")
-    times = Times()
-    await rig.forget_requests()
-    async with rig.driver() as driver, _relayed(rig) as relay:
+    times = StepTimes()
+    await bench_stack.forget_requests()
+    async with bench_stack.driver() as driver, _relayed(bench_stack) as relay:
         await _evenly(driver, times, per_s, seconds)
-        stand_in = _stand_in_ms((await rig.requests())["requests"])
+        stand_in = _stand_in_ms((await bench_stack.requests())["requests"])
     return {
         "per_s": round(per_s, 2),
         "bookings": len(times.ended_at),
@@ -94,10 +94,10 @@ async def latency(rig: Rig, peak_per_s: float, seconds: float, tell: Tell) -> Js
     }
 
 
-async def _evenly(driver: Driver, times: Times, per_s: float, seconds: float) -> None:
+async def _evenly(driver: LoadDriver, times: StepTimes, per_s: float, seconds: float) -> None:
     plays, begun = set[asyncio.Task[None]](), time.perf_counter()
 
-    async def play() -> None:
+    async def drive() -> None:
         try:
             await driver.whole(times, _THINK_S)
         except (httpx.HTTPError, TimeoutError):
@@ -107,7 +107,7 @@ async def _evenly(driver: Driver, times: Times, per_s: float, seconds: float) ->
         due = len(plays) / per_s
         if now < due:
             await asyncio.sleep(due - now)
-        plays.add(asyncio.create_task(play()))
+        plays.add(asyncio.create_task(drive()))
     await asyncio.gather(*plays)
 
 

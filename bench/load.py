@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import httpx
 
-from bench.cpu import Meter
-from bench.listening import Listener
+from bench.cpu import CpuMeter
+from bench.realtime import BookingListener
 
 Json = dict[str, Any]
 
@@ -27,7 +27,7 @@ PAID: Final = 303
 
 
 @dataclass(frozen=True)
-class Target:
+class LoadTarget:
     """What is driven: the product, or the direct design, which has the same addresses.
 
     Args:
@@ -42,7 +42,7 @@ class Target:
 
 
 @dataclass
-class Times:
+class StepTimes:
     """Seconds each step took, for each booking that came to its end; the rest is counted.
 
     Args:
@@ -61,7 +61,7 @@ class Times:
     reasons: set[str] = field(default_factory=set)
 
 
-class Driver:
+class LoadDriver:
     """Plays guests and staff.
 
     Args:
@@ -69,7 +69,7 @@ class Driver:
         listener: tells when a booking has moved.
     """
 
-    def __init__(self, http: httpx.AsyncClient, target: Target, listener: Listener) -> None:
+    def __init__(self, http: httpx.AsyncClient, target: LoadTarget, listener: BookingListener) -> None:
         self._http = http
         self._target = target
         self._listener = listener
@@ -86,7 +86,7 @@ class Driver:
             "guest": _GUEST,
         }
 
-    async def whole(self, times: Times, think_s: float = 0) -> None:
+    async def whole(self, times: StepTimes, think_s: float = 0) -> None:
         """One booking: create, pay, authorized, approve, confirmed.
 
         Args:
@@ -101,7 +101,7 @@ class Driver:
         times.ended_at.append(time.perf_counter())
         times.whole.append(times.ended_at[-1] - begun)
 
-    async def hold(self, times: Times) -> str:
+    async def hold(self, times: StepTimes) -> str:
         """Create a booking and pay; returns its id once it waits for the hotel."""
         begun = time.perf_counter()
         once = {"Idempotency-Key": str(uuid4())}
@@ -122,7 +122,7 @@ class Driver:
         times.visible.append(max(visible_at - begun, 0.0))
         return booking_id
 
-    async def approve(self, booking_id: str, times: Times) -> None:
+    async def approve(self, booking_id: str, times: StepTimes) -> None:
         """Approve, and go on until it is settled."""
         begun = time.perf_counter()
         headers = {"Authorization": f"Bearer {self._target.staff_token}"}
@@ -132,7 +132,7 @@ class Driver:
             await self._listener.until(booking_id, "CONFIRMED", _PATIENCE_S)
         times.approve.append(time.perf_counter() - begun)
 
-    async def _json(self, times: Times, url: str, **options: Any) -> Json:
+    async def _json(self, times: StepTimes, url: str, **options: Any) -> Json:
         """Post, and do as a 503 says: post the same again after a while."""
         until = time.perf_counter() + _PATIENCE_S
         while True:
@@ -145,7 +145,7 @@ class Driver:
 
 
 @dataclass(frozen=True)
-class Run:
+class LoadRun:
     """Bookings that were kept in flight, and what was counted while all places were taken.
 
     Args:
@@ -155,7 +155,7 @@ class Run:
         cpu_s: CPU seconds used in that time, by part.
     """
 
-    times: Times
+    times: StepTimes
     window_s: float
     ended: int
     cpu_s: Mapping[str, float]
@@ -167,29 +167,29 @@ class Run:
 
 
 async def run(
-    play: Callable[[Times], Awaitable[object]],
+    drive: Callable[[StepTimes], Awaitable[object]],
     *,
     at_once: int,
     seconds: float,
     pids: Mapping[str, int] | None = None,
     finish: bool = True,
-) -> Run:
+) -> LoadRun:
     """Keep `at_once` bookings in flight, count for a while, then let those under way finish.
 
     Counting begins when as many bookings have ended as are in flight: by then they have spread out.
 
     Args:
-        play: one booking; notes its times.
+        drive: one booking; notes its times.
         seconds: to count for, at least; longer where a booking takes long, so that each place counts.
         pids: whose CPU is wanted, by part.
         finish: else those under way are left where they are.
     """
-    times, full, spread_out = Times(), True, asyncio.Event()
+    times, full, spread_out = StepTimes(), True, asyncio.Event()
 
     async def place() -> None:
         while full:
             try:
-                await play(times)
+                await drive(times)
             except (httpx.HTTPError, TimeoutError, KeyError) as error:
                 times.failed += 1
                 times.reasons.add(f"{type(error).__name__}: {error}"[:200])
@@ -199,7 +199,7 @@ async def run(
     places = [asyncio.create_task(place()) for _ in range(at_once)]
     with suppress(TimeoutError):
         await asyncio.wait_for(spread_out.wait(), _WARM_UP_S)
-    meter, before, since = Meter(pids or {}), len(times.ended_at), time.perf_counter()
+    meter, before, since = CpuMeter(pids or {}), len(times.ended_at), time.perf_counter()
     typical_s = percentile(times.whole, 0.5) / 1000
     await asyncio.sleep(max(seconds, min(1.5 * typical_s, _LONGEST_WINDOW_S)))
     ended, window_s, cpu_s = len(times.ended_at) - before, time.perf_counter() - since, meter.read()
@@ -207,7 +207,7 @@ async def run(
     for task in places if not finish else ():
         task.cancel()
     await asyncio.gather(*places, return_exceptions=not finish)
-    return Run(times, window_s, ended, cpu_s)
+    return LoadRun(times, window_s, ended, cpu_s)
 
 
 def percentile(values: list[float], share: float) -> float:

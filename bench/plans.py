@@ -72,13 +72,13 @@ async def _explained(db: AsyncSession, read: Read, asked: list[tuple[str, Any]])
     for statement, values in statements:
         rows = await connection.exec_driver_sql(_EXPLAIN + statement, values)
         plan = rows.scalar_one()
-        found.append(_told((json.loads(plan) if isinstance(plan, str) else plan)[0]))
+        found.append(_summary((json.loads(plan) if isinstance(plan, str) else plan)[0]))
     # What was explained was carried out, too.
     await db.rollback()
     return found
 
 
-def _told(explained: Json) -> Json:
+def _summary(explained: Json) -> Json:
     nodes: list[str] = []
 
     def walk(node: Json) -> None:

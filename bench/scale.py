@@ -10,10 +10,10 @@ from typing import Any, Final
 import asyncpg
 from temporalio.client import Client
 
-from bench.cpu import Meter, memory_mib
-from bench.load import Times, spread
+from bench.bench_stack import HOTEL, BenchStack, Tell
+from bench.cpu import CpuMeter, memory_mib
+from bench.load import StepTimes, spread
 from bench.plans import plans
-from bench.rig import HOTEL, Rig, Tell
 from domain.booking import Status
 from domain.identifiers import new_booking_id, workflow_id
 from domain.messages import BookingTerms, Resumption
@@ -35,19 +35,19 @@ _AMOUNT_MINOR: Final = 30_000
 _TASK_QUEUE: Final = "bookings"
 
 
-async def waiting(rig: Rig, count: int, due: int, tell: Tell) -> Json:
+async def waiting(bench_stack: BenchStack, count: int, due: int, tell: Tell) -> Json:
     """Let `count` bookings wait for approval, then `due` more whose deadlines fall in the same minute."""
-    empty = {part: memory_mib(rig.pids[part]) for part in ("worker", "temporal")}
-    idle_before = await _idle_cpu(rig)
+    empty = {part: memory_mib(bench_stack.pids[part]) for part in ("worker", "temporal")}
+    idle_before = await _idle_cpu(bench_stack)
     begun = time.perf_counter()
-    ids = await _let_wait(rig, count, datetime.now(UTC) + _FAR, count)
+    ids = await _let_wait(bench_stack, count, datetime.now(UTC) + _FAR, count)
     made_s = time.perf_counter() - begun
     tell(f"{count} bookings wait for approval, after {made_s:.0f} s")
-    idle = await _idle_cpu(rig)
-    full = {part: memory_mib(rig.pids[part]) for part in ("worker", "temporal")}
-    queue_page = await _timed(rig, f"{rig.target.api}/staff/")
-    times = Times()
-    async with rig.driver() as driver:
+    idle = await _idle_cpu(bench_stack)
+    full = {part: memory_mib(bench_stack.pids[part]) for part in ("worker", "temporal")}
+    queue_page = await _timed(bench_stack, f"{bench_stack.target.api}/staff/")
+    times = StepTimes()
+    async with bench_stack.driver() as driver:
         # The first to wait: where there are more than a worker keeps at hand, these have to be replayed.
         for booking_id in ids[:_APPROVED]:
             await driver.approve(booking_id, times)
@@ -58,32 +58,32 @@ async def waiting(rig: Rig, count: int, due: int, tell: Tell) -> Json:
         "idle_cpu_percent": {"before": idle_before, "with_all_waiting": idle},
         "queue_page": queue_page,
         "approvals_of_the_first": spread(times.approve),
-        "deadlines": await _deadlines(rig, due, len(ids[_APPROVED:]), count / made_s, tell),
+        "deadlines": await _deadlines(bench_stack, due, len(ids[_APPROVED:]), count / made_s, tell),
     }
 
 
-async def _deadlines(rig: Rig, due: int, others: int, made_per_s: float, tell: Tell) -> Json:
+async def _deadlines(bench_stack: BenchStack, due: int, others: int, made_per_s: float, tell: Tell) -> Json:
     """Let `due` bookings join the `others` that wait, and see how long they take once their deadline has come."""
     # All of them wait before the first deadline comes, even should this machine be a quarter as quick from now on.
     drain_at = datetime.now(UTC) + timedelta(seconds=_SPARE_S + 4 * due / made_per_s)
-    ids = await _let_wait(rig, due, drain_at, others + due)
-    return await _drain(rig, ids, drain_at, tell)
+    ids = await _let_wait(bench_stack, due, drain_at, others + due)
+    return await _drain(bench_stack, ids, drain_at, tell)
 
 
-async def _let_wait(rig: Rig, count: int, deadline: datetime, in_all: int) -> list[str]:
+async def _let_wait(bench_stack: BenchStack, count: int, deadline: datetime, in_all: int) -> list[str]:
     """Write rows, have the cards held, and start workflows that take up where the rows stand.
 
     Returns once `in_all` bookings wait, earlier ones included.
     """
     ids = [new_booking_id() for _ in range(count)]
-    intents = await _hold(rig, ids)
-    connection = await asyncpg.connect(rig.stack.database_url)
+    intents = await _hold(bench_stack, ids)
+    connection = await asyncpg.connect(bench_stack.stack.database_url)
     try:
         await connection.execute(_ROWS, ids, [intents[id_] for id_ in ids], HOTEL, _AMOUNT_MINOR)
         await connection.execute(_STEPS, ids)
     finally:
         await connection.close()
-    client = await Client.connect(rig.stack.temporal_address)
+    client = await Client.connect(bench_stack.stack.temporal_address)
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def start(id_: str) -> None:
@@ -97,13 +97,13 @@ async def _let_wait(rig: Rig, count: int, deadline: datetime, in_all: int) -> li
     return ids
 
 
-async def _hold(rig: Rig, ids: list[str]) -> Json:
+async def _hold(bench_stack: BenchStack, ids: list[str]) -> Json:
     """Have the cards held, so many with each request that none takes long; PaymentIntents by booking."""
     intents: Json = {}
     for first in range(0, len(ids), _HOLDS_A_REQUEST):
         bookings = ids[first : first + _HOLDS_A_REQUEST]
         terms = {"bookings": bookings, "amount": _AMOUNT_MINOR, "currency": "eur", "hotel": HOTEL}
-        intents |= await rig.order("holds", terms)
+        intents |= await bench_stack.order("holds", terms)
     return intents
 
 
@@ -132,17 +132,17 @@ async def _until_taken_up(client: Client, count: int) -> None:
         await asyncio.sleep(1)
 
 
-async def _idle_cpu(rig: Rig) -> dict[str, float]:
+async def _idle_cpu(bench_stack: BenchStack) -> dict[str, float]:
     await asyncio.sleep(_BREATH_S)
-    meter = Meter({part: rig.pids[part] for part in ("worker", "temporal", "api")})
+    meter = CpuMeter({part: bench_stack.pids[part] for part in ("worker", "temporal", "api")})
     await asyncio.sleep(_IDLE_S)
     return {part: round(100 * used / _IDLE_S, 1) for part, used in meter.read().items()}
 
 
-async def _drain(rig: Rig, ids: list[str], drain_at: datetime, tell: Tell) -> Json:
+async def _drain(bench_stack: BenchStack, ids: list[str], drain_at: datetime, tell: Tell) -> Json:
     await asyncio.sleep(max((drain_at - datetime.now(UTC)).total_seconds(), 0))
     begun = time.perf_counter()
-    connection = await asyncpg.connect(rig.stack.database_url)
+    connection = await asyncpg.connect(bench_stack.stack.database_url)
     try:
         while True:
             left = await connection.fetchval(_LEFT, ids)
@@ -181,9 +181,9 @@ _LEFT: Final = "SELECT count(*) FROM booking WHERE booking_id = ANY($1) AND stat
 # --- a million rows -------------------------------------------------------------------------------------
 
 
-async def rows(rig: Rig, count: int, tell: Tell) -> Json:
+async def rows(bench_stack: BenchStack, count: int, tell: Tell) -> Json:
     """Fill the table with bookings of past guests and a long queue, then time the reads people wait for."""
-    connection = await asyncpg.connect(rig.stack.database_url)
+    connection = await asyncpg.connect(bench_stack.stack.database_url)
     try:
         begun = time.perf_counter()
         # Their hotel and room type come from a join: a million foreign keys need not be looked up once more.
@@ -195,9 +195,9 @@ async def rows(rig: Rig, count: int, tell: Tell) -> Json:
         await connection.execute(_STEPS, ids)
         await connection.execute("ANALYZE booking", timeout=120)
         tell(f"{count} rows more, after {time.perf_counter() - begun:.0f} s")
-        queue_page = await _timed(rig, f"{rig.target.api}/staff/")
-        found = await plans(rig.stack.database_url, HOTEL, ids[0])
-        reads = await _reads(rig, ids[0])
+        queue_page = await _timed(bench_stack, f"{bench_stack.target.api}/staff/")
+        found = await plans(bench_stack.stack.database_url, HOTEL, ids[0])
+        reads = await _reads(bench_stack, ids[0])
         # They have no workflow: reconciliation would give them one.
         await connection.execute("DELETE FROM booking_timeline WHERE booking_id = ANY($1)", ids)
         await connection.execute("DELETE FROM booking WHERE booking_id = ANY($1)", ids)
@@ -206,25 +206,28 @@ async def rows(rig: Rig, count: int, tell: Tell) -> Json:
     return {"rows": count, "waiting_rows": _LONG_QUEUE, "queue_page": queue_page, **reads, "plans": found}
 
 
-async def _reads(rig: Rig, one: str) -> Json:
-    base = f"{rig.target.api}/api/staff/hotel/{HOTEL}/room-bookings/"
+async def _reads(bench_stack: BenchStack, one: str) -> Json:
+    base = f"{bench_stack.target.api}/api/staff/hotel/{HOTEL}/room-bookings/"
     return {
-        "queue": await _timed(rig, base + "?status=PENDING_APPROVAL&limit=50"),
-        "by_deadline": await _timed(rig, base + "?limit=50"),
-        "newest": await _timed(rig, base + "?sort=created&limit=50"),
-        "search": await _timed(rig, base + "?q=Guest77&limit=50"),
-        "detail": await _timed(rig, f"{base}{one}/"),
-        "figures_page": await _timed(rig, f"{rig.target.api}/staff/figures/"),
+        "queue": await _timed(bench_stack, base + "?status=PENDING_APPROVAL&limit=50"),
+        "by_deadline": await _timed(bench_stack, base + "?limit=50"),
+        "newest": await _timed(bench_stack, base + "?sort=created&limit=50"),
+        "search": await _timed(bench_stack, base + "?q=Guest77&limit=50"),
+        "detail": await _timed(bench_stack, f"{base}{one}/"),
+        "figures_page": await _timed(bench_stack, f"{bench_stack.target.api}/staff/figures/"),
     }
 
 
-async def _timed(rig: Rig, url: str) -> Json:
+async def _timed(bench_stack: BenchStack, url: str) -> Json:
     """Ask for an address again and again, as a program or at the console: both are logged in by one token."""
-    headers = {"Authorization": f"Bearer {rig.staff_token}", "Cookie": f"staff={rig.staff_token}"}
+    headers = {
+        "Authorization": f"Bearer {bench_stack.staff_token}",
+        "Cookie": f"staff={bench_stack.staff_token}",
+    }
     took = []
     for _ in range(_READS):
         begun = time.perf_counter()
-        response = await rig.http.get(url, headers=headers)
+        response = await bench_stack.http.get(url, headers=headers)
         response.raise_for_status()
         took.append(time.perf_counter() - begun)
     return spread(took[1:])

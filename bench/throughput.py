@@ -12,9 +12,9 @@ from typing import Any, Final
 import asyncpg
 from temporalio.client import Client
 
+from bench.bench_stack import HOTEL, BenchStack, Tell
 from bench.ceiling.drive import CeilingDriver, ceiling_worker
-from bench.load import Run, Times, run, spread
-from bench.rig import HOTEL, Rig, Tell
+from bench.load import LoadRun, StepTimes, run, spread
 
 Json = dict[str, Any]
 
@@ -24,17 +24,20 @@ _LOGGED: Final = re.compile(r"LOG:  (?:statement|execute [^:]*): *(\w+)")
 _MARKS: Final = frozenset({"BEGIN", "COMMIT", "ROLLBACK"})
 
 
-async def throughput(rig: Rig, levels: list[int], seconds: float, tell: Tell) -> list[Json]:
+async def throughput(bench_stack: BenchStack, levels: list[int], seconds: float, tell: Tell) -> list[Json]:
     """Measure each level of concurrency, ceiling and product right after one another.
 
     The bookings of the highest level are left under way: the stack is of no further use.
     """
-    client = await Client.connect(rig.stack.temporal_address)
+    client = await Client.connect(bench_stack.stack.temporal_address)
     rows = []
     for at_once in levels:
-        with ceiling_worker(rig.stack.temporal_address) as pid:
-            row: Json = {"at_once": at_once, "ceiling": await _ceiling(rig, client, pid, at_once, seconds)}
-        row["product"] = await _product(rig, at_once, seconds, finish=at_once < max(levels))
+        with ceiling_worker(bench_stack.stack.temporal_address) as pid:
+            row: Json = {
+                "at_once": at_once,
+                "ceiling": await _ceiling(bench_stack, client, pid, at_once, seconds),
+            }
+        row["product"] = await _product(bench_stack, at_once, seconds, finish=at_once < max(levels))
         row["ratio"] = _ratio(row["product"]["per_s"], row["ceiling"]["per_s"])
         row["engine_cpu_ratio"] = _ratio(row["product"]["engine_cpu_ms"], row["ceiling"]["engine_cpu_ms"])
         rows.append(row)
@@ -45,22 +48,22 @@ async def throughput(rig: Rig, levels: list[int], seconds: float, tell: Tell) ->
     return rows
 
 
-async def _ceiling(rig: Rig, client: Client, pid: int, at_once: int, seconds: float) -> Json:
-    pids = {"temporal": rig.pids["temporal"], "worker": pid, "load": os.getpid()}
+async def _ceiling(bench_stack: BenchStack, client: Client, pid: int, at_once: int, seconds: float) -> Json:
+    pids = {"temporal": bench_stack.pids["temporal"], "worker": pid, "load": os.getpid()}
     # Its worker goes with it: what is left under way is at nobody's expense.
     done = await run(CeilingDriver(client).whole, at_once=at_once, seconds=seconds, pids=pids, finish=False)
-    return _told(done)
+    return _summary(done)
 
 
-async def _product(rig: Rig, at_once: int, seconds: float, *, finish: bool) -> Json:
-    pids = {**rig.pids, "load": os.getpid()}
-    async with rig.driver() as driver:
+async def _product(bench_stack: BenchStack, at_once: int, seconds: float, *, finish: bool) -> Json:
+    pids = {**bench_stack.pids, "load": os.getpid()}
+    async with bench_stack.driver() as driver:
         done = await run(driver.whole, at_once=at_once, seconds=seconds, pids=pids, finish=finish)
-    mails_s = await rig.mails_out(driver.confirmed) if finish else None
-    return {**_told(done), "mails_out_after_s": mails_s}
+    mails_s = await bench_stack.mails_out(driver.confirmed) if finish else None
+    return {**_summary(done), "mails_out_after_s": mails_s}
 
 
-def _told(done: Run) -> Json:
+def _summary(done: LoadRun) -> Json:
     times, ended = done.times, max(done.ended, 1)
     per_booking = {part: round(1000 * used / ended, 1) for part, used in done.cpu_s.items()}
     return {
@@ -80,19 +83,19 @@ def _ratio(part: float, whole: float) -> float:
     return round(part / whole, 3) if whole else 0.0
 
 
-async def counts(rig: Rig) -> Json:
+async def counts(bench_stack: BenchStack) -> Json:
     """What one approved booking asks of Stripe, PostgreSQL and Temporal."""
-    client = await Client.connect(rig.stack.temporal_address)
-    async with rig.driver() as driver:
-        times = Times()
+    client = await Client.connect(bench_stack.stack.temporal_address)
+    async with bench_stack.driver() as driver:
+        times = StepTimes()
         await driver.whole(times)  # whatever is made at first use is made now
-        await rig.forget_requests()
-        async with _statements_logged(rig) as log:
+        await bench_stack.forget_requests()
+        async with _statements_logged(bench_stack) as log:
             read_from = log.stat().st_size
             await driver.whole(times)
-            await rig.mails_out(driver.confirmed)
+            await bench_stack.mails_out(driver.confirmed)
             logged = log.read_bytes()[read_from:].decode(errors="replace")
-        requests = (await rig.requests())["counts"]
+        requests = (await bench_stack.requests())["counts"]
         history = await client.get_workflow_handle(f"booking-{driver.made[-1]}").fetch_history()
     verbs = [verb.upper() for verb in _LOGGED.findall(logged)]
     kinds: dict[str, int] = {}
@@ -114,22 +117,22 @@ async def counts(rig: Rig) -> Json:
 
 
 @asynccontextmanager
-async def _statements_logged(rig: Rig) -> AsyncIterator[Path]:
+async def _statements_logged(bench_stack: BenchStack) -> AsyncIterator[Path]:
     """Let PostgreSQL log every statement; yields its log."""
-    async with _connected(rig) as connection:
+    async with _connected(bench_stack) as connection:
         await connection.execute("ALTER SYSTEM SET log_statement = 'all'")
         await connection.execute("SELECT pg_reload_conf()")
     try:
-        yield rig.stack.logs / "postgres.log"
+        yield bench_stack.stack.logs / "postgres.log"
     finally:
-        async with _connected(rig) as connection:
+        async with _connected(bench_stack) as connection:
             await connection.execute("ALTER SYSTEM RESET log_statement")
             await connection.execute("SELECT pg_reload_conf()")
 
 
 @asynccontextmanager
-async def _connected(rig: Rig) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(rig.stack.database_url)
+async def _connected(bench_stack: BenchStack) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(bench_stack.stack.database_url)
     try:
         yield connection
     finally:

@@ -10,8 +10,8 @@ from typing import Any, Final
 import asyncpg
 import httpx
 
-from bench.load import Target, Times, run, spread
-from bench.rig import HOTEL, DirectServer, Rig, Tell
+from bench.bench_stack import HOTEL, BenchStack, DirectServer, Tell
+from bench.load import LoadTarget, StepTimes, run, spread
 from domain.stripe_events import KNOWN
 from sandbox.evidence import read_sandbox
 
@@ -27,33 +27,33 @@ _AT_THE_KILL: Final = 50
 _DIRECT_EVENTS: Final = ("checkout.session.completed",)
 
 
-async def versus(rig: Rig, port: int, seconds: float, tell: Tell) -> Json:
+async def versus(bench_stack: BenchStack, port: int, seconds: float, tell: Tell) -> Json:
     """Measure both designs at each latency of Stripe's, then kill both in the middle.
 
     Args:
         port: a free one, for the direct design.
     """
-    pool = await _best_pool(rig, port, seconds / 3, tell)
-    direct = DirectServer(rig.stack, port, pool)
+    pool = await _best_pool(bench_stack, port, seconds / 3, tell)
+    direct = DirectServer(bench_stack.stack, port, pool)
     direct.start()
     try:
-        rows = [await _at_latency(rig, direct, ms, seconds, tell) for ms in LATENCIES_MS]
-        killed = await _after_kill(rig, direct, tell)
+        rows = [await _at_latency(bench_stack, direct, ms, seconds, tell) for ms in LATENCIES_MS]
+        killed = await _after_kill(bench_stack, direct, tell)
     finally:
         direct.kill()
-        await rig.stripe_latency(0)
-        await rig.webhooks_to(rig.target.api)
+        await bench_stack.stripe_latency(0)
+        await bench_stack.webhooks_to(bench_stack.target.api)
     return {"direct_pool": pool, "at_once": _AT_ONCE, "by_stripe_latency": rows, "after_kill": killed}
 
 
-async def _best_pool(rig: Rig, port: int, seconds: float, tell: Tell) -> int:
-    await rig.stripe_latency(300)
+async def _best_pool(bench_stack: BenchStack, port: int, seconds: float, tell: Tell) -> int:
+    await bench_stack.stripe_latency(300)
     found: dict[int, float] = {}
     for pool in _POOLS:
-        server = DirectServer(rig.stack, port, pool)
+        server = DirectServer(bench_stack.stack, port, pool)
         server.start()
         try:
-            found[pool] = (await _run(rig, server.api, seconds))["per_s"]
+            found[pool] = (await _run(bench_stack, server.api, seconds))["per_s"]
         finally:
             server.kill()
     best = max(found, key=lambda pool: found[pool])
@@ -61,25 +61,27 @@ async def _best_pool(rig: Rig, port: int, seconds: float, tell: Tell) -> int:
     return best
 
 
-async def _at_latency(rig: Rig, direct: DirectServer, ms: int, seconds: float, tell: Tell) -> Json:
-    await rig.stripe_latency(ms)
+async def _at_latency(
+    bench_stack: BenchStack, direct: DirectServer, ms: int, seconds: float, tell: Tell
+) -> Json:
+    await bench_stack.stripe_latency(ms)
     row: Json = {"stripe_ms": ms}
-    row["direct"] = await _run(rig, direct.api, seconds)
-    row["product"] = await _run(rig, rig.target.api, seconds)
+    row["direct"] = await _run(bench_stack, direct.api, seconds)
+    row["product"] = await _run(bench_stack, bench_stack.target.api, seconds)
     tell(
         f"Stripe takes {ms} ms: direct {row['direct']['per_s']:.1f}/s, product {row['product']['per_s']:.1f}/s"
     )
     return row
 
 
-async def _listen(rig: Rig, api: str) -> None:
+async def _listen(bench_stack: BenchStack, api: str) -> None:
     """Send each design the events it acts on."""
-    await rig.webhooks_to(api, KNOWN if api == rig.target.api else _DIRECT_EVENTS)
+    await bench_stack.webhooks_to(api, KNOWN if api == bench_stack.target.api else _DIRECT_EVENTS)
 
 
-async def _run(rig: Rig, api: str, seconds: float) -> Json:
-    await _listen(rig, api)
-    async with rig.driver(Target(api, HOTEL, rig.staff_token)) as driver:
+async def _run(bench_stack: BenchStack, api: str, seconds: float) -> Json:
+    await _listen(bench_stack, api)
+    async with bench_stack.driver(LoadTarget(api, HOTEL, bench_stack.staff_token)) as driver:
         done = await run(driver.whole, at_once=_AT_ONCE, seconds=seconds)
     times = done.times
     return {
@@ -94,32 +96,34 @@ async def _run(rig: Rig, api: str, seconds: float) -> Json:
     }
 
 
-async def _after_kill(rig: Rig, direct: DirectServer, tell: Tell) -> Json:
+async def _after_kill(bench_stack: BenchStack, direct: DirectServer, tell: Tell) -> Json:
     """Approvals under way, `kill -9`, a restart, time to heal; then count what is wrong."""
-    await rig.stripe_latency(300)
+    await bench_stack.stripe_latency(300)
     found = {}
-    for name, api in (("direct", direct.api), ("product", rig.target.api)):
-        await _listen(rig, api)
-        made = await _killed_in_the_middle(rig, name, api, direct)
-        found[name] = await _once_settled(rig, name, made)
+    for name, api in (("direct", direct.api), ("product", bench_stack.target.api)):
+        await _listen(bench_stack, api)
+        made = await _killed_in_the_middle(bench_stack, name, api, direct)
+        found[name] = await _once_settled(bench_stack, name, made)
         tell(f"kill -9 in the middle, {name}: {found[name]}")
     return found
 
 
-async def _once_settled(rig: Rig, name: str, made: list[str]) -> Json:
+async def _once_settled(bench_stack: BenchStack, name: str, made: list[str]) -> Json:
     """What is wrong when nothing is any more, or when there was time enough to heal."""
     until = time.monotonic() + _SETTLE_S
     await asyncio.sleep(_LAST_ANSWERS_S)
     while True:
-        found = await _wrong(rig, name, made)
+        found = await _wrong(bench_stack, name, made)
         if not found["wrong"] or time.monotonic() > until:
             return found
         await asyncio.sleep(1)
 
 
-async def _killed_in_the_middle(rig: Rig, name: str, api: str, direct: DirectServer) -> list[str]:
-    async with rig.driver(Target(api, HOTEL, rig.staff_token)) as driver:
-        times = Times()
+async def _killed_in_the_middle(
+    bench_stack: BenchStack, name: str, api: str, direct: DirectServer
+) -> list[str]:
+    async with bench_stack.driver(LoadTarget(api, HOTEL, bench_stack.staff_token)) as driver:
+        times = StepTimes()
         held = await asyncio.gather(*(driver.hold(times) for _ in range(_AT_THE_KILL)))
         approvals = [asyncio.create_task(_try(driver.approve(booking_id, times))) for booking_id in held]
         more = [asyncio.create_task(_try(driver.hold(times))) for _ in range(_AT_THE_KILL)]
@@ -130,9 +134,9 @@ async def _killed_in_the_middle(rig: Rig, name: str, api: str, direct: DirectSer
             await asyncio.to_thread(direct.start)
         else:
             for part in ("worker", "api"):
-                await asyncio.to_thread(rig.stack.kill, part)
+                await asyncio.to_thread(bench_stack.stack.kill, part)
             for part in ("api", "worker"):
-                await asyncio.to_thread(rig.stack.restart, part)
+                await asyncio.to_thread(bench_stack.stack.restart, part)
         await asyncio.wait([*approvals, *more], timeout=30)
         for task in (*approvals, *more):
             task.cancel()
@@ -146,15 +150,17 @@ async def _try(act: Any) -> None:
         return
 
 
-async def _wrong(rig: Rig, name: str, made: list[str]) -> Json:
+async def _wrong(bench_stack: BenchStack, name: str, made: list[str]) -> Json:
     """Compare each booking with Stripe's books and with what people were told."""
-    ledger = await read_sandbox(rig.http, rig.stack.url["stripe"], "ledger")
+    ledger = await read_sandbox(bench_stack.http, bench_stack.stack.url["stripe"], "ledger")
     money = {intent["metadata"].get("booking_id"): intent for intent in ledger["payment_intents"]}
     mails = Counter(
         mail["subject"]
-        for mail in await read_sandbox(rig.http, rig.stack.url["inbox"], "messages", contents="false")
+        for mail in await read_sandbox(
+            bench_stack.http, bench_stack.stack.url["inbox"], "messages", contents="false"
+        )
     )
-    statuses = await _statuses(rig, "direct.booking" if name == "direct" else "booking", made)
+    statuses = await _statuses(bench_stack, "direct.booking" if name == "direct" else "booking", made)
     wrong: Counter[str] = Counter()
     for booking_id, status in statuses.items():
         intent = money.get(booking_id)
@@ -171,8 +177,8 @@ async def _wrong(rig: Rig, name: str, made: list[str]) -> Json:
     return {"bookings": len(statuses), "wrong": wrong.total(), "how": dict(wrong)}
 
 
-async def _statuses(rig: Rig, table: str, made: list[str]) -> dict[str, str]:
-    connection = await asyncpg.connect(rig.stack.database_url)
+async def _statuses(bench_stack: BenchStack, table: str, made: list[str]) -> dict[str, str]:
+    connection = await asyncpg.connect(bench_stack.stack.database_url)
     try:
         query = f"SELECT booking_id, status FROM {table} WHERE booking_id = ANY($1)"  # noqa: S608
         return {row["booking_id"]: row["status"] for row in await connection.fetch(query, made)}

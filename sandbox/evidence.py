@@ -36,7 +36,7 @@ def from_stripe(amount: int, currency: str) -> int:
 
 
 @dataclass(frozen=True)
-class Step:
+class TimelineEvidence:
     """One row of a booking's timeline."""
 
     version: int
@@ -63,7 +63,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Booked:
+class BookingEvidence:
     """A booking as the product tells of it. Amounts in the currency's smallest unit.
 
     Args:
@@ -90,7 +90,7 @@ class Booked:
     check_in: date
     guest_email: str
     private: tuple[str, ...]
-    timeline: tuple[Step, ...]
+    timeline: tuple[TimelineEvidence, ...]
     policy: Policy | None = None
     cancel_asked_at: datetime | None = None
     guest_cancelled_in: str | None = None
@@ -109,7 +109,7 @@ class Booked:
 
 
 @dataclass(frozen=True)
-class Answer:
+class DecisionReply:
     """What somebody was told about a decision: `settled` promises that it stands for good."""
 
     booking_id: str
@@ -134,11 +134,11 @@ class Evidence:
         secrets: texts that must appear nowhere.
     """
 
-    bookings: Sequence[Booked]
+    bookings: Sequence[BookingEvidence]
     ledger: Json
     messages: Sequence[Json]
     mails: Sequence[Json]
-    answers: Sequence[Answer] = ()
+    answers: Sequence[DecisionReply] = ()
     workflows: Mapping[str, str] | None = None
     histories: Mapping[str, str] | None = None
     inbox: Sequence[Json] | None = None
@@ -150,11 +150,11 @@ class Evidence:
 # --- bookings ------------------------------------------------------------------------------------------
 
 
-def booked_from_api(booking: Json, row: Booked) -> Booked:
+def booking_from_api(booking: Json, row: BookingEvidence) -> BookingEvidence:
     """Read a booking as the API shows it to its guest or to staff; what that leaves out is the row's."""
     guest, currency = booking["guest"], booking["currency"]
     private = (*guest.values(), booking["special_requests"], booking["reason_note"])
-    return Booked(
+    return BookingEvidence(
         booking_id=booking["booking_id"],
         hotel=booking["hotel"],
         status=booking["status"],
@@ -171,7 +171,7 @@ def booked_from_api(booking: Json, row: Booked) -> Booked:
         guest_email=guest["email"],
         private=tuple(word for word in private if word),
         timeline=tuple(
-            Step(
+            TimelineEvidence(
                 version=row["version"],
                 at=datetime.fromisoformat(row["at"]),
                 before=row["from"],
@@ -205,7 +205,7 @@ _BOOKINGS = """
 _STEPS = "SELECT * FROM booking_timeline ORDER BY booking_id, version"
 
 
-async def read_database(database_url: str) -> tuple[list[Booked], list[Json]]:
+async def read_database(database_url: str) -> tuple[list[BookingEvidence], list[Json]]:
     """Read every booking, and every row of the webhook inbox."""
     engine = create_async_engine(make_url(database_url).set(drivername="postgresql+asyncpg"))
     try:
@@ -217,15 +217,15 @@ async def read_database(database_url: str) -> tuple[list[Booked], list[Json]]:
             inbox = (await connection.execute(text("SELECT * FROM stripe_webhook_event"))).mappings().all()
     finally:
         await engine.dispose()
-    timelines: dict[str, list[Step]] = {}
+    timelines: dict[str, list[TimelineEvidence]] = {}
     for step in steps:
         timelines.setdefault(step["booking_id"], []).append(_step(step))
-    booked = [_from_row(row, timelines.get(row["booking_id"], [])) for row in rows]
-    return booked, [dict(row) for row in inbox]
+    booking = [_from_row(row, timelines.get(row["booking_id"], [])) for row in rows]
+    return booking, [dict(row) for row in inbox]
 
 
-def _step(row: Mapping[Any, Any]) -> Step:
-    return Step(
+def _step(row: Mapping[Any, Any]) -> TimelineEvidence:
+    return TimelineEvidence(
         version=row["version"],
         at=row["at"],
         before=row["from_status"],
@@ -235,9 +235,9 @@ def _step(row: Mapping[Any, Any]) -> Step:
     )
 
 
-def _from_row(row: Mapping[Any, Any], timeline: Iterable[Step]) -> Booked:
+def _from_row(row: Mapping[Any, Any], timeline: Iterable[TimelineEvidence]) -> BookingEvidence:
     private = "guest_first_name guest_last_name guest_email guest_phone special_requests reason_note".split()
-    return Booked(
+    return BookingEvidence(
         booking_id=row["booking_id"],
         hotel=row["slug"],
         status=row["status"],

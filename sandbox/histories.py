@@ -15,7 +15,7 @@ from typing import Any, Final
 _AT_ONCE: Final = 4
 
 
-class Temporal:
+class TemporalCli:
     """Reads workflows through the `temporal` command line.
 
     Args:

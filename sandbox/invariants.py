@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 from typing import Any, Final
 
-from sandbox.case import Case, Found, Money
-from sandbox.evidence import Booked, Evidence
+from sandbox.evidence import BookingEvidence, Evidence
+from sandbox.evidence_index import CheckItems, EvidenceIndex, LedgerPayment
 
 OPEN: Final = frozenset({"PENDING_PAYMENT", "PENDING_APPROVAL"})
 ENDED: Final = frozenset({"DECLINED", "EXPIRED", "CANCELLED"})
@@ -45,18 +45,18 @@ _GUEST_MAILS: Final = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class InvariantResult:
     """What came of one invariant.
 
     Args:
         code: `M1` to `M9`.
-        promise: the invariant in a few words.
+        invariant: the invariant in a few words.
         checked: how many things were looked at; None where it could not be looked at.
         violations: one sentence each.
     """
 
     code: str
-    promise: str
+    invariant: str
     checked: int | None
     violations: tuple[str, ...]
 
@@ -66,61 +66,63 @@ class Verdict:
         return not self.violations
 
 
-def check(evidence: Evidence, *, now: datetime | None = None) -> list[Verdict]:
+def check(evidence: Evidence, *, now: datetime | None = None) -> list[InvariantResult]:
     """Check every invariant.
 
     Args:
         now: the time at which the evidence was collected; the present by default.
     """
-    case = Case(evidence, now or datetime.now(UTC))
-    return [_verdict(code, promise, look, case) for code, promise, look in _CHECKS]
+    index = EvidenceIndex(evidence, now or datetime.now(UTC))
+    return [_check_one(code, invariant, look, index) for code, invariant, look in _CHECKS]
 
 
-def violations(verdicts: Sequence[Verdict]) -> list[str]:
+def violations(results: Sequence[InvariantResult]) -> list[str]:
     """All violations, each with its invariant's code."""
-    return [f"{verdict.code}: {text}" for verdict in verdicts for text in verdict.violations]
+    return [f"{result.code}: {text}" for result in results for text in result.violations]
 
 
-def _verdict(code: str, promise: str, look: Callable[[Case], Found | None], case: Case) -> Verdict:
-    found = look(case)
+def _check_one(
+    code: str, invariant: str, look: Callable[[EvidenceIndex], CheckItems | None], index: EvidenceIndex
+) -> InvariantResult:
+    found = look(index)
     if found is None:
-        return Verdict(code, promise, None, ())
+        return InvariantResult(code, invariant, None, ())
     items = list(found)
-    return Verdict(code, promise, len(items), tuple(item for item in items if item is not None))
+    return InvariantResult(code, invariant, len(items), tuple(item for item in items if item is not None))
 
 
-def _captured_rightly(case: Case) -> Found:
+def _captured_rightly(index: EvidenceIndex) -> CheckItems:
     """M1."""
-    for money in case.money:
-        if not money.captures:
+    for payment in index.payments:
+        if not payment.captures:
             yield None
             continue
-        booking = case.bookings.get(money.booking_id or "")
-        yield _capture_problem(money, booking)
+        booking = index.bookings.get(payment.booking_id or "")
+        yield _capture_problem(payment, booking)
 
 
-def _capture_problem(money: Money, booking: Booked | None) -> str | None:
+def _capture_problem(payment: LedgerPayment, booking: BookingEvidence | None) -> str | None:
     if booking is None:
-        return f"{money.intent_id} was captured for no booking of ours"
-    if money.captures > 1:
-        return f"{booking.booking_id}: captured {money.captures} times"
+        return f"{payment.intent_id} was captured for no booking of ours"
+    if payment.captures > 1:
+        return f"{booking.booking_id}: captured {payment.captures} times"
     confirming = booking.status == "PENDING_APPROVAL" and booking.pending_decision == "approve"
     if not (booking.has_been("CONFIRMED") or confirming):
         returned = any(step.event in _GIVEN_BACK for step in booking.timeline)
         explained = returned or booking.needs_attention
         return None if explained else f"{booking.booking_id}: captured, and never confirmed"
-    is_own = money.intent_id == booking.payment_intent_id
-    if is_own and money.received_minor != booking.amount_minor:
-        return f"{booking.booking_id}: captured {money.received_minor} instead of {booking.amount_minor}"
+    is_own = payment.intent_id == booking.payment_intent_id
+    if is_own and payment.received_minor != booking.amount_minor:
+        return f"{booking.booking_id}: captured {payment.received_minor} instead of {booking.amount_minor}"
     return None
 
 
-def _confirmed_is_paid(case: Case) -> Found:
+def _confirmed_is_paid(index: EvidenceIndex) -> CheckItems:
     """M2."""
-    for booking in case.bookings.values():
+    for booking in index.bookings.values():
         if booking.status != "CONFIRMED":
             continue
-        own = next((m for m in case.money if m.intent_id == booking.payment_intent_id), None)
+        own = next((m for m in index.payments if m.intent_id == booking.payment_intent_id), None)
         name = booking.booking_id
         if own is None or own.status != "succeeded":
             yield f"{name}: CONFIRMED, but its payment is {own.status if own else 'unknown to Stripe'}"
@@ -133,31 +135,31 @@ def _confirmed_is_paid(case: Case) -> Found:
             yield None
 
 
-def _nothing_left_behind(case: Case) -> Found:
+def _nothing_left_behind(index: EvidenceIndex) -> CheckItems:
     """M3: no hold or money beyond what the booking's status entitles us to."""
-    for booking in case.bookings.values():
-        yield from (_left_behind(money, booking) for money in case.money_of[booking.booking_id])
+    for booking in index.bookings.values():
+        yield from (_left_behind(payment, booking) for payment in index.payments_of[booking.booking_id])
 
 
-def _left_behind(money: Money, booking: Booked) -> str | None:
-    is_own = money.intent_id == booking.payment_intent_id
+def _left_behind(payment: LedgerPayment, booking: BookingEvidence) -> str | None:
+    is_own = payment.intent_id == booking.payment_intent_id
     name = f"{booking.booking_id} ({booking.status})"
-    if money.is_held and not (is_own and booking.status == "PENDING_APPROVAL"):
-        return f"{name}: {money.intent_id} still holds the card"
+    if payment.is_held and not (is_own and booking.status == "PENDING_APPROVAL"):
+        return f"{name}: {payment.intent_id} still holds the card"
     if booking.status in {"CONFIRMED", "PENDING_APPROVAL"} and is_own:
         return None
-    fee = _fee(money, booking) if is_own else 0
-    if booking.status == "CANCELLED" and is_own and money.refunded_minor != booking.refunded_minor:
-        return f"{name}: Stripe refunded {money.refunded_minor}, we say {booking.refunded_minor}"
+    fee = _fee(payment, booking) if is_own else 0
+    if booking.status == "CANCELLED" and is_own and payment.refunded_minor != booking.refunded_minor:
+        return f"{name}: Stripe refunded {payment.refunded_minor}, we say {booking.refunded_minor}"
     # A refund somebody made before the cancellation may have been larger than the policy's.
-    return f"{name}: {money.kept_minor} kept, the fee is {fee}" if money.kept_minor > fee else None
+    return f"{name}: {payment.kept_minor} kept, the fee is {fee}" if payment.kept_minor > fee else None
 
 
-def _fee(money: Money, booking: Booked) -> int:
+def _fee(payment: LedgerPayment, booking: BookingEvidence) -> int:
     if booking.status != "CANCELLED" or not booking.has_been("CONFIRMED"):
         return 0
     if booking.policy is None:
-        return money.kept_minor
+        return payment.kept_minor
     if booking.guest_cancelled_in in OPEN:
         # A guest who asks before the hotel has confirmed is shown that it costs nothing.
         return 0
@@ -167,31 +169,31 @@ def _fee(money: Money, booking: Booked) -> int:
     return booking.policy.fee_minor(booking.amount_minor, booking.check_in, asked_at)
 
 
-def _answers_stand(case: Case) -> Found:
+def _answers_stand(index: EvidenceIndex) -> CheckItems:
     """M4."""
-    for answer in case.evidence.answers:
+    for answer in index.evidence.answers:
         if not answer.settled:
             yield None
             continue
-        booking, decided = case.bookings[answer.booking_id], _DECIDED_AS[answer.decision]
+        booking, decided = index.bookings[answer.booking_id], _DECIDED_AS[answer.decision]
         # A confirmed booking may be cancelled afterwards; that undoes no answer.
         stands = booking.has_been(decided) and (decided == "CONFIRMED" or booking.status == decided)
         problem = f"{booking.booking_id}: {answer.decision} was settled, the booking is {booking.status}"
         yield None if stands else problem
 
 
-def _nobody_hangs(case: Case) -> Found | None:
+def _nobody_hangs(index: EvidenceIndex) -> CheckItems | None:
     """M5."""
-    workflows = case.evidence.workflows
-    return None if workflows is None else chain(_hanging(case, workflows), _left_unanswered(case))
+    workflows = index.evidence.workflows
+    return None if workflows is None else chain(_hanging(index, workflows), _left_unanswered(index))
 
 
-def _hanging(case: Case, workflows: Any) -> Found:
-    for booking in case.bookings.values():
+def _hanging(index: EvidenceIndex, workflows: Any) -> CheckItems:
+    for booking in index.bookings.values():
         if booking.status == "DRAFT":
             continue
         status = workflows.get(f"booking-{booking.booking_id}", "missing")
-        overdue = booking.deadline is not None and booking.deadline + LATE < case.now
+        overdue = booking.deadline is not None and booking.deadline + LATE < index.now
         name = f"{booking.booking_id} ({booking.status})"
         if status not in {"RUNNING", "COMPLETED"} or (status == "COMPLETED" and booking.status in OPEN):
             yield f"{name}: its workflow is {status}"
@@ -203,10 +205,10 @@ def _hanging(case: Case, workflows: Any) -> Found:
             yield None
 
 
-def _left_unanswered(case: Case) -> Found:
+def _left_unanswered(index: EvidenceIndex) -> CheckItems:
     """Decisions that were promised to be safe, and have not come out."""
-    for answer in case.evidence.answers:
-        booking = case.bookings[answer.booking_id]
+    for answer in index.evidence.answers:
+        booking = index.bookings[answer.booking_id]
         # One whose sender died before it was signalled stays open in the books, too; nobody was promised that.
         waits = not answer.settled and answer.decision in booking.open_decisions
         hangs = waits and booking.status in _TAKES[answer.decision] and not booking.needs_attention
@@ -216,14 +218,14 @@ def _left_unanswered(case: Case) -> Found:
         yield problem if hangs else None
 
 
-def _told_step_by_step(case: Case) -> Found:
+def _each_change_is_published(index: EvidenceIndex) -> CheckItems:
     """M6."""
     published: set[tuple[Any, Any, Any, Any]] = {
         (m["channel"], data.get("booking_id"), data.get("version"), data.get("status"))
-        for m in case.evidence.messages
+        for m in index.evidence.messages
         if m["name"] == "booking-updated" and isinstance(data := m["data"], dict)
     }
-    for booking in case.bookings.values():
+    for booking in index.bookings.values():
         name, steps = booking.booking_id, booking.timeline
         versions = [step.version for step in steps]
         complete = versions == list(range(1, booking.version + 1))
@@ -233,40 +235,42 @@ def _told_step_by_step(case: Case) -> Found:
         yield None if chained and ends_well else f"{name}: the timeline does not lead to {booking.status}"
         for step in steps[1:]:
             for channel in (f"hotel-{booking.hotel}", f"private-booking-{name}"):
-                told = (channel, name, step.version, step.to) in published
-                yield None if told else f"{name}: version {step.version} was not published on {channel}"
+                is_published = (channel, name, step.version, step.to) in published
+                yield (
+                    None if is_published else f"{name}: version {step.version} was not published on {channel}"
+                )
 
 
-def _inbox_is_done(case: Case) -> Found | None:
+def _inbox_is_done(index: EvidenceIndex) -> CheckItems | None:
     """M7."""
-    rows = case.evidence.inbox
-    return None if rows is None else _undone({row["event_id"]: row for row in rows}, case)
+    rows = index.evidence.inbox
+    return None if rows is None else _undone({row["event_id"]: row for row in rows}, index)
 
 
-def _undone(rows: dict[str, Any], case: Case) -> Found:
-    for event_id in set(case.evidence.delivered) - rows.keys():
+def _undone(rows: dict[str, Any], index: EvidenceIndex) -> CheckItems:
+    for event_id in set(index.evidence.delivered) - rows.keys():
         yield f"{event_id} was answered 2xx, and is not in the inbox"
     for event_id, row in rows.items():
         yield None if row["processed_at"] else f"{event_id} ({row['event_type']}) was not processed"
 
 
-def _mails_tell_it(case: Case) -> Found:
+def _each_change_is_mailed(index: EvidenceIndex) -> CheckItems:
     """M8."""
-    subjects = Counter((to.lower(), mail["subject"]) for mail in case.evidence.mails for to in mail["to"])
-    for booking in case.bookings.values():
+    subjects = Counter((to.lower(), mail["subject"]) for mail in index.evidence.mails for to in mail["to"])
+    for booking in index.bookings.values():
         for step in booking.timeline:
             subject = _GUEST_MAILS.get((step.before or "", step.to))
             if subject is not None:
                 subject = subject.format(booking.booking_id)
                 sent = subjects[booking.guest_email.lower(), subject]
                 yield None if sent else f"{booking.booking_id}: the guest was not sent {subject!r}"
-    yield from _message_ids(case)
+    yield from _message_ids(index)
 
 
-def _message_ids(case: Case) -> Found:
+def _message_ids(index: EvidenceIndex) -> CheckItems:
     meant: dict[str, tuple[Any, ...]] = {}
     ids: dict[tuple[Any, ...], str] = {}
-    for mail in case.evidence.mails:
+    for mail in index.evidence.mails:
         message_id = mail["message_id"]
         what = (tuple(mail["to"]), mail["subject"])
         if not message_id:
@@ -274,30 +278,30 @@ def _message_ids(case: Case) -> Found:
         elif meant.setdefault(message_id, what) != what:
             yield f"{message_id} is borne by two different mails"
         # Money notices may come several times about one booking; what the guest is told comes once.
-        elif _is_told_once(mail["subject"]) and ids.setdefault(what, message_id) != message_id:
+        elif _is_sent_once(mail["subject"]) and ids.setdefault(what, message_id) != message_id:
             yield f"{mail['subject']!r} was sent twice, under different Message-IDs"
         else:
             yield None
 
 
-def _is_told_once(subject: str) -> bool:
+def _is_sent_once(subject: str) -> bool:
     return any(subject.startswith(text.partition("{")[0]) for text in _GUEST_MAILS.values())
 
 
-def _nothing_leaks(case: Case) -> Found:
+def _nothing_leaks(index: EvidenceIndex) -> CheckItems:
     """M9."""
-    for message in case.evidence.messages:
+    for message in index.evidence.messages:
         extra = set(message["data"]) - _PUBLISHED_FIELDS if isinstance(message["data"], dict) else {"text"}
         yield f"{message['channel']}: carries {sorted(extra)}" if extra else None
-    histories = case.evidence.histories or {}
-    for booking in case.bookings.values():
+    histories = index.evidence.histories or {}
+    for booking in index.bookings.values():
         name, words = booking.booking_id, _words(booking.private)
         own = (text for text in histories.values() if name in text)
         yield from (_leak(f"history of {name}", text, words) for text in own)
-    everything = [text for booking in case.bookings.values() for text in booking.private]
-    words = _words([*everything, *case.evidence.secrets])
-    yield from (_leak(f"log of {part}", text, words) for part, text in case.evidence.logs.items())
-    secrets = _words(case.evidence.secrets)
+    everything = [text for booking in index.bookings.values() for text in booking.private]
+    words = _words([*everything, *index.evidence.secrets])
+    yield from (_leak(f"log of {part}", text, words) for part, text in index.evidence.logs.items())
+    secrets = _words(index.evidence.secrets)
     yield from (_leak(f"history {name}", text, secrets) for name, text in histories.items())
 
 
@@ -312,14 +316,14 @@ def _leak(where: str, text: str, words: re.Pattern[str] | None) -> str | None:
     return f"{where}: private text of {len(found[0])} characters at {found.start()}" if found else None
 
 
-_CHECKS: Final[tuple[tuple[str, str, Callable[[Case], Found | None]], ...]] = (
+_CHECKS: Final[tuple[tuple[str, str, Callable[[EvidenceIndex], CheckItems | None]], ...]] = (
     ("M1", "Money is captured once, in full, and only for confirmed bookings", _captured_rightly),
     ("M2", "A confirmed booking is paid, and refunds agree with Stripe's", _confirmed_is_paid),
     ("M3", "A booking that ended otherwise leaves no hold and no money behind", _nothing_left_behind),
     ("M4", "A settled answer is never undone", _answers_stand),
     ("M5", "No booking hangs without a workflow or a call for help", _nobody_hangs),
-    ("M6", "Every change: one timeline row, one version, published", _told_step_by_step),
+    ("M6", "Every change: one timeline row, one version, published", _each_change_is_published),
     ("M7", "Every webhook answered 2xx was processed, or kept with a reason", _inbox_is_done),
-    ("M8", "Every e-mail was sent for its change, with a Message-ID of its own", _mails_tell_it),
+    ("M8", "Every e-mail was sent for its change, with a Message-ID of its own", _each_change_is_mailed),
     ("M9", "No guest data in histories, realtime channels or logs", _nothing_leaks),
 )

@@ -26,7 +26,7 @@ from storage.schema import upgrade
 from tests.network import attempts_outside, keep_inside
 from tests.scheduling import pytest_xdist_make_scheduler  # noqa: F401  a hook
 from tests.tiers import mark_slow
-from tests.whole import whole_stack  # noqa: F401  a fixture
+from tests.whole_stack import whole_stack  # noqa: F401  a fixture
 
 NewDatabase = Callable[..., Coroutine[Any, Any, str]]
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 from temporalio.client import Client
 
 from bench.ceiling.flow import TASK_QUEUE, CeilingWorkflow
-from bench.load import Times
+from bench.load import StepTimes
 
 
 @contextmanager
@@ -34,7 +34,7 @@ class CeilingDriver:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def whole(self, times: Times) -> None:
+    async def whole(self, times: StepTimes) -> None:
         """One workflow from its start to its result."""
         begun = time.perf_counter()
         handle = await self._client.start_workflow(

@@ -15,10 +15,10 @@ from typing import Annotated, Any, Final
 import httpx
 import typer
 
-from bench.chaos.guests import APPROVED_HOTEL, HASTY_HOTEL, HASTY_WINDOW_S, Crowd
-from bench.chaos.judgement import Outcome, judge
-from bench.chaos.saboteur import Saboteur
-from sandbox.people import Addresses, Staff, World
+from bench.chaos.fault_injector import FaultInjector
+from bench.chaos.invariant_check import ChaosResult, check_once_healed
+from bench.chaos.scenarios import APPROVED_HOTEL, HASTY_HOTEL, HASTY_WINDOW_S, ChaosDriver
+from sandbox.drivers import Addresses, StackClient, StaffDriver
 from sandbox.stack import Stack
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -69,75 +69,79 @@ async def _run(stack: Stack, seed: int, seconds: float, at_once: int, settle: fl
     )
     limits = httpx.Limits(max_connections=4 * at_once)
     async with httpx.AsyncClient(timeout=_REQUEST_TIMEOUT_S, trust_env=False, limits=limits) as http:
-        crowd = await _crowd(stack, http, chance, password)
-        saboteur = Saboteur(stack, http, random.Random(seed + 1), typer.echo)
+        driver = await _chaos_driver(stack, http, chance, password)
+        fault_injector = FaultInjector(stack, http, random.Random(seed + 1), typer.echo)
         begun = time.monotonic()
         over = _after(begun + seconds)
-        progress = asyncio.create_task(_progress(crowd, saboteur, begun))
+        progress = asyncio.create_task(_progress(driver, fault_injector, begun))
         try:
-            await asyncio.gather(crowd.come(at_once=at_once, until=over), saboteur.work(over))
+            await asyncio.gather(driver.run_scenarios(at_once=at_once, until=over), fault_injector.work(over))
         finally:
             progress.cancel()
         typer.echo(
             f"{time.monotonic() - begun:6.1f} s  everything is back; waiting until it has come to rest"
         )
-        outcome = await judge(stack, http, crowd.answers, patience_s=settle, tell=typer.echo)
-    return _told(seed, seconds, crowd, saboteur, outcome)
+        outcome = await check_once_healed(stack, http, driver.answers, patience_s=settle, tell=typer.echo)
+    return _report(seed, seconds, driver, fault_injector, outcome)
 
 
 def _after(moment: float) -> Callable[[], bool]:
     return lambda: time.monotonic() >= moment
 
 
-async def _crowd(stack: Stack, http: httpx.AsyncClient, chance: random.Random, password: str) -> Crowd:
-    worlds = [
-        World(http, Addresses(stack.url[api], stack.url["stripe"], stack.url["pusher"], stack.url["inbox"]))
+async def _chaos_driver(
+    stack: Stack, http: httpx.AsyncClient, chance: random.Random, password: str
+) -> ChaosDriver:
+    clients = [
+        StackClient(
+            http, Addresses(stack.url[api], stack.url["stripe"], stack.url["pusher"], stack.url["inbox"])
+        )
         for api in ("api", "api2")
     ]
     staff = {
-        (hotel, role): await Staff.log_in(worlds[0], hotel, f"{role}@{hotel}.test", password)
+        (hotel, role): await StaffDriver.log_in(clients[0], hotel, f"{role}@{hotel}.test", password)
         for hotel in (APPROVED_HOTEL, HASTY_HOTEL)
         for role in ("approver", "manager")
     }
-    return Crowd(worlds, staff, chance)
+    return ChaosDriver(clients, staff, chance)
 
 
-async def _progress(crowd: Crowd, saboteur: Saboteur, begun: float) -> None:
+async def _progress(driver: ChaosDriver, fault_injector: FaultInjector, begun: float) -> None:
     while True:
         await asyncio.sleep(_PROGRESS_EVERY_S)
         typer.echo(
-            f"{time.monotonic() - begun:6.1f} s  {crowd.begun.total()} bookings begun, "
-            f"{len(saboteur.faults)} faults, {len(crowd.answers)} answers"
+            f"{time.monotonic() - begun:6.1f} s  {driver.begun.total()} bookings begun, "
+            f"{len(fault_injector.faults)} faults, {len(driver.answers)} answers"
         )
 
 
-def _told(seed: int, seconds: float, crowd: Crowd, saboteur: Saboteur, outcome: Outcome) -> dict[str, Any]:
-    violations = [f"{v.code}: {text}" for v in outcome.verdicts for text in v.violations]
+def _report(
+    seed: int, seconds: float, driver: ChaosDriver, fault_injector: FaultInjector, outcome: ChaosResult
+) -> dict[str, Any]:
+    violations = [f"{v.code}: {text}" for v in outcome.results for text in v.violations]
     bookings = outcome.statuses.total()
-    for verdict in outcome.verdicts:
+    for result in outcome.results:
         typer.echo(
-            f"{verdict.code}  {'holds ' if verdict.holds else 'BROKEN'}  {verdict.checked}  {verdict.promise}"
+            f"{result.code}  {'holds ' if result.holds else 'BROKEN'}  {result.checked}  {result.invariant}"
         )
     for violation in violations:
         typer.echo(violation)
     typer.echo(
-        f"seed {seed}: {bookings} bookings, {len(saboteur.faults)} faults, {len(violations)} violations; "
-        f"came to rest in {outcome.settled_s:g} s; {outcome.waiting} ask for a person"
+        f"seed {seed}: {bookings} bookings, {len(fault_injector.faults)} faults, {len(violations)} violations; "
+        f"came to rest in {outcome.healed_after_s:g} s; {outcome.waiting} ask for a person"
     )
     return {
         "seed": seed,
         "seconds": seconds,
         "bookings": bookings,
         "statuses": dict(outcome.statuses),
-        "stories": dict(crowd.begun),
-        "given_up": dict(crowd.given_up),
-        "answers": len(crowd.answers),
-        "faults": saboteur.report(),
-        "settled_s": outcome.settled_s,
+        "scenarios": dict(driver.begun),
+        "given_up": dict(driver.given_up),
+        "answers": len(driver.answers),
+        "faults": fault_injector.report(),
+        "healed_after_s": outcome.healed_after_s,
         "needs_attention": outcome.waiting,
-        "checks": {
-            v.code: {"checked": v.checked, "violations": list(v.violations)} for v in outcome.verdicts
-        },
+        "checks": {v.code: {"checked": v.checked, "violations": list(v.violations)} for v in outcome.results},
         "violations": len(violations),
     }
 

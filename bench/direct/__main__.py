@@ -7,7 +7,7 @@ import os
 
 import uvicorn
 
-from bench.direct.app import Places, create_app, pusher_arguments
+from bench.direct.app import DirectConfig, create_app, pusher_arguments
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=20, help="connections to PostgreSQL")
     arguments = parser.parse_args()
     environment = dict(os.environ)
-    places = Places(
+    config = DirectConfig(
         database_url=environment["DATABASE_URL"],
         stripe_key=environment["STRIPE_SECRET_KEY"],
         stripe_base=environment["STRIPE_API_BASE"],
@@ -27,7 +27,7 @@ def main() -> None:
         pool=arguments.pool,
     )
     uvicorn.run(
-        create_app(places), host="127.0.0.1", port=arguments.port, log_level="error", access_log=False
+        create_app(config), host="127.0.0.1", port=arguments.port, log_level="error", access_log=False
     )
 
 

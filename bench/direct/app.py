@@ -27,7 +27,7 @@ _BOOKINGS: Final = "/api/public/hotel/{hotel}/room-bookings"
 
 
 @dataclass(frozen=True)
-class Places:
+class DirectConfig:
     """Where everything is, and how many connections the pool may hold."""
 
     database_url: str
@@ -39,25 +39,25 @@ class Places:
     pool: int
 
 
-class Direct:
+class DirectHandlers:
     """The handlers, and the clients they share."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, config: DirectConfig) -> None:
+        self._places = config
         self._engine: AsyncEngine = create_async_engine(
-            make_url(places.database_url).set(drivername="postgresql+asyncpg"),
-            pool_size=places.pool,
+            make_url(config.database_url).set(drivername="postgresql+asyncpg"),
+            pool_size=config.pool,
             max_overflow=0,
             pool_timeout=60,
         )
         client = stripe.StripeClient(
-            places.stripe_key,
+            config.stripe_key,
             http_client=stripe.HTTPXClient(timeout=20, allow_sync_methods=False),
             max_network_retries=2,
-            base_addresses={"api": places.stripe_base},
+            base_addresses={"api": config.stripe_base},
         )
         self._stripe = client.v1
-        self._pusher = pusher.Pusher(**places.pusher)
+        self._pusher = pusher.Pusher(**config.pusher)
 
     @asynccontextmanager
     async def life(self, _: FastAPI) -> AsyncIterator[None]:
@@ -186,9 +186,9 @@ def _session_params(row: Json, hotel: str) -> Any:
     }
 
 
-def create_app(places: Places) -> FastAPI:
+def create_app(config: DirectConfig) -> FastAPI:
     """Put the routes together."""
-    direct = Direct(places)
+    direct = DirectHandlers(config)
     app = FastAPI(lifespan=direct.life)
     one = _BOOKINGS + "/{booking_id}"
     app.post("/api/public/hotel/room-bookings/stripe-webhook/")(direct.webhook)

@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from sandbox.demo.stage import Stage, cast_of, set_up, verdicts
-from sandbox.demo.stories import Cast, Performance, Progress, play_all
-from sandbox.demo.telling import Told, console, tell, tell_checks
+from sandbox.demo.report import ScenarioReport, console, print_checks, print_report
+from sandbox.demo.scenarios import DemoParticipants, Progress, ScenarioRun, drive_all
+from sandbox.demo.setup import DemoStack, check_invariants, log_in_participants, set_up
 from sandbox.stack import PartError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -42,8 +42,8 @@ def demo(
         folder = keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            with set_up(folder, progress) as stage:
-                good = asyncio.run(_run(stage, out, progress, quiet=quiet))
+            with set_up(folder, progress) as demo_stack:
+                good = asyncio.run(_run(demo_stack, out, progress, quiet=quiet))
         except PartError as error:
             out.print(Text(str(error), style="red"))
             raise typer.Exit(1) from None
@@ -53,32 +53,36 @@ def demo(
     raise typer.Exit(0 if good else 1)
 
 
-async def _run(stage: Stage, out: Console, progress: Progress, *, quiet: bool) -> bool:
-    async with cast_of(stage, progress) as cast:
-        played = await play_all(cast)
-        found = await verdicts(stage, cast)
-        told = [told for performance in played if (told := await _told(cast, performance)) is not None]
+async def _run(demo_stack: DemoStack, out: Console, progress: Progress, *, quiet: bool) -> bool:
+    async with log_in_participants(demo_stack, progress) as participants:
+        runs = await drive_all(participants)
+        found = await check_invariants(demo_stack, participants)
+        reports = [
+            report
+            for scenario_run in runs
+            if (report := await _read_report(participants, scenario_run)) is not None
+        ]
     if not quiet:
-        for story in told:
-            tell(out, story)
-    ended_well = sum(story.ended_well for story in told)
-    tell_checks(out, found, (ended_well, len(played)))
-    return ended_well == len(played) and all(verdict.holds for verdict in found)
+        for report in reports:
+            print_report(out, report)
+    ended_well = sum(report.ended_well for report in reports)
+    print_checks(out, found, (ended_well, len(runs)))
+    return ended_well == len(runs) and all(result.holds for result in found)
 
 
-async def _told(cast: Cast, performance: Performance) -> Told | None:
-    guest, world = performance.guest, cast.world
+async def _read_report(participants: DemoParticipants, scenario_run: ScenarioRun) -> ScenarioReport | None:
+    guest, client = scenario_run.guest, participants.client
     if guest is None:
         return None
-    hotel = await world.http.get(f"{world.at.api}/api/public/hotel/{guest.hotel}/")
-    return Told(
-        story=performance.story,
-        problem=performance.problem,
-        booking=await guest.look(),
+    hotel = await client.http.get(f"{client.at.api}/api/public/hotel/{guest.hotel}/")
+    return ScenarioReport(
+        scenario=scenario_run.scenario,
+        problem=scenario_run.problem,
+        booking=await guest.read_booking(),
         timezone=hotel.raise_for_status().json()["timezone"],
-        ledger=await world.ledger(guest.booking_id),
-        mails=await world.mails(guest.booking_id),
-        messages=await world.messages(guest.booking_id),
+        ledger=await client.ledger(guest.booking_id),
+        mails=await client.mails(guest.booking_id),
+        messages=await client.messages(guest.booking_id),
     )
 
 

@@ -8,21 +8,21 @@ import sys
 from pathlib import Path
 
 from sandbox.mail.app import create_app
-from sandbox.mail.catcher import Login
-from sandbox.mail.inbox import Inbox
+from sandbox.mail.catcher import SmtpLogin
+from sandbox.mail.inbox import MailInbox
 from sandbox.serving import HOST, run
 
 
 def main() -> None:
     arguments = _parser().parse_args()
-    login = Login(arguments.username, arguments.password) if arguments.username else None
+    login = SmtpLogin(arguments.username, arguments.password) if arguments.username else None
     try:
         smtp_socket = socket.create_server((HOST, arguments.smtp_port))
     except OSError as error:
         sys.exit(f"cannot listen for SMTP on port {arguments.smtp_port}: {error.strerror}")
     with smtp_socket:
         smtp_port = smtp_socket.getsockname()[1]
-        app = create_app(smtp_socket, Inbox(arguments.data), login)
+        app = create_app(smtp_socket, MailInbox(arguments.data), login)
         run(app, port=arguments.http_port, name=f"Mail catcher: SMTP on {HOST}:{smtp_port}, inbox")
 
 

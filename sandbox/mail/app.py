@@ -15,8 +15,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sandbox.faults import Faults, faults_router
-from sandbox.mail.catcher import Catcher, Login, listen
-from sandbox.mail.inbox import Inbox, Mail
+from sandbox.mail.catcher import MailCatcher, SmtpLogin, listen
+from sandbox.mail.inbox import InboxMessage, MailInbox
 
 SHOWN_MESSAGES = 200
 TEMPLATES = Path(__file__).parent / "templates"
@@ -27,7 +27,7 @@ HTML_POLICY = (
 )
 
 
-def create_app(smtp_socket: socket.socket, inbox: Inbox, login: Login | None) -> FastAPI:
+def create_app(smtp_socket: socket.socket, inbox: MailInbox, login: SmtpLogin | None) -> FastAPI:
     """Assemble the stand-in; the SMTP side runs as long as the app does.
 
     Args:
@@ -39,7 +39,7 @@ def create_app(smtp_socket: socket.socket, inbox: Inbox, login: Login | None) ->
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        server = await listen(smtp_socket, Catcher(inbox, faults), login)
+        server = await listen(smtp_socket, MailCatcher(inbox, faults), login)
         yield
         server.close()
         inbox.close()
@@ -51,14 +51,14 @@ def create_app(smtp_socket: socket.socket, inbox: Inbox, login: Login | None) ->
     return app
 
 
-def _found(inbox: Inbox, mail_id: int) -> Mail:
+def _found(inbox: MailInbox, mail_id: int) -> InboxMessage:
     mail = inbox.get(mail_id)
     if mail is None:
         raise HTTPException(404, "There is no such message, or it has been deleted.")
     return mail
 
 
-def _pages_router(inbox: Inbox) -> APIRouter:
+def _pages_router(inbox: MailInbox) -> APIRouter:
     router = APIRouter()
     pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
 
@@ -103,7 +103,7 @@ def _links_in_new_tabs(html: str) -> str:
     return with_base if heads else base + html
 
 
-def _control_router(inbox: Inbox) -> APIRouter:
+def _control_router(inbox: MailInbox) -> APIRouter:
     router = APIRouter(prefix="/_sandbox/messages")
 
     @router.get("")
@@ -124,7 +124,7 @@ def _control_router(inbox: Inbox) -> APIRouter:
     return router
 
 
-def _envelope(mail: Mail) -> dict[str, Any]:
+def _envelope(mail: InboxMessage) -> dict[str, Any]:
     return {
         "id": mail.id,
         "at": mail.at,
@@ -135,7 +135,7 @@ def _envelope(mail: Mail) -> dict[str, Any]:
     }
 
 
-def _contents(mail: Mail) -> dict[str, Any]:
+def _contents(mail: InboxMessage) -> dict[str, Any]:
     content = mail.content()
     attachments = [
         {"filename": attachment.filename, "content_type": attachment.content_type, "text": attachment.text}

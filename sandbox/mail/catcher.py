@@ -14,7 +14,7 @@ from typing import Any, cast
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from sandbox.faults import REQUEST_FAULTS, Fault, FaultKind, Faults
-from sandbox.mail.inbox import Inbox
+from sandbox.mail.inbox import MailInbox
 from sandbox.mail.parsing import read_headers
 
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024
@@ -23,7 +23,7 @@ _AFTER_THE_EFFECT = {FaultKind.ERROR_AFTER, FaultKind.HANG_AFTER, FaultKind.DROP
 
 
 @dataclass(frozen=True)
-class Login:
+class SmtpLogin:
     """The one account that may send."""
 
     username: str
@@ -37,7 +37,7 @@ class Login:
         return AuthResult(success=known, handled=False)
 
 
-class Catcher:
+class MailCatcher:
     """What `aiosmtpd` asks at each step of a conversation.
 
     Args:
@@ -45,7 +45,7 @@ class Catcher:
         faults: the faults in force.
     """
 
-    def __init__(self, inbox: Inbox, faults: Faults) -> None:
+    def __init__(self, inbox: MailInbox, faults: Faults) -> None:
         self._inbox = inbox
         self._faults = faults
 
@@ -105,7 +105,7 @@ def _reply(fault: Fault) -> str:
     return f"{status} {text}"
 
 
-async def listen(sock: socket.socket, catcher: Catcher, login: Login | None) -> asyncio.Server:
+async def listen(sock: socket.socket, catcher: MailCatcher, login: SmtpLogin | None) -> asyncio.Server:
     """Start to take mail.
 
     Args:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sandbox.mail.parsing import Content, read_content, read_headers
+from sandbox.mail.parsing import MessageContent, read_content, read_headers
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS mail (
@@ -22,7 +22,7 @@ _COLUMNS = "id, at, sender, recipients, subject, message_id, raw"
 
 
 @dataclass(frozen=True)
-class Mail:
+class InboxMessage:
     """One accepted message; `at` is RFC 3339 in UTC, sender and recipients are the envelope's."""
 
     id: int
@@ -33,11 +33,11 @@ class Mail:
     message_id: str
     raw: bytes
 
-    def content(self) -> Content:
+    def content(self) -> MessageContent:
         return read_content(self.raw)
 
 
-class Inbox:
+class MailInbox:
     """The messages of one mail catcher.
 
     Args:
@@ -67,7 +67,7 @@ class Inbox:
 
     def find(
         self, *, to: str | None = None, subject: str | None = None, booking_id: str | None = None
-    ) -> list[Mail]:
+    ) -> list[InboxMessage]:
         """The messages that match every filter given, oldest first.
 
         Args:
@@ -84,7 +84,7 @@ class Inbox:
         )
         return [_mail(row) for row in rows]
 
-    def newest(self, limit: int) -> list[Mail]:
+    def newest(self, limit: int) -> list[InboxMessage]:
         """The last `limit` messages, newest first."""
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM mail ORDER BY id DESC LIMIT ?",  # noqa: S608  # see above
@@ -92,7 +92,7 @@ class Inbox:
         )
         return [_mail(row) for row in rows]
 
-    def get(self, mail_id: int) -> Mail | None:
+    def get(self, mail_id: int) -> InboxMessage | None:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM mail WHERE id = ?", (mail_id,))  # noqa: S608  # see above
         return next((_mail(row) for row in rows), None)
 
@@ -108,6 +108,6 @@ class Inbox:
         self._db.close()
 
 
-def _mail(row: tuple[int, str, str, str, str, str, bytes]) -> Mail:
+def _mail(row: tuple[int, str, str, str, str, str, bytes]) -> InboxMessage:
     mail_id, at, sender, recipients, subject, message_id, raw = row
-    return Mail(mail_id, at, sender, tuple(json.loads(recipients)), subject, message_id, raw)
+    return InboxMessage(mail_id, at, sender, tuple(json.loads(recipients)), subject, message_id, raw)

@@ -12,7 +12,7 @@ from email.policy import compat32, default
 
 
 @dataclass(frozen=True)
-class Attachment:
+class MessageAttachment:
     """A part of a message that is not its body."""
 
     filename: str
@@ -26,13 +26,13 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Content:
+class MessageContent:
     """A message taken apart; a header that occurs twice has both values, one a line."""
 
     headers: dict[str, str]
     text: str | None
     html: str | None
-    attachments: tuple[Attachment, ...]
+    attachments: tuple[MessageAttachment, ...]
 
 
 def read_headers(raw: bytes) -> dict[str, str]:
@@ -45,13 +45,13 @@ def read_headers(raw: bytes) -> dict[str, str]:
     return headers
 
 
-def read_content(raw: bytes) -> Content:
+def read_content(raw: bytes) -> MessageContent:
     """Take a whole message apart."""
     message = message_from_bytes(raw, policy=default)
     assert isinstance(message, EmailMessage)
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     attachments = tuple(_attachment(part) for part in _leaves(message) if part not in (text, html))
-    return Content(
+    return MessageContent(
         headers=read_headers(raw),
         text=None if text is None else _text(text),
         html=None if html is None else _text(html),
@@ -63,8 +63,8 @@ def _leaves(message: Message) -> Iterator[Message]:
     return (part for part in message.walk() if not part.is_multipart())
 
 
-def _attachment(part: Message) -> Attachment:
-    return Attachment(
+def _attachment(part: Message) -> MessageAttachment:
+    return MessageAttachment(
         filename=part.get_filename() or "unnamed",
         content_type=part.get_content_type(),
         content=_bytes(part),

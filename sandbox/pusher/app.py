@@ -13,10 +13,10 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sandbox.faults import FaultMiddleware, Faults, faults_router
-from sandbox.pusher.events import Batch, Event, Trigger, channel_problem, check_sizes, parse
+from sandbox.pusher.errors import RefusedRequestError
+from sandbox.pusher.events import EventBatch, EventTrigger, PusherEvent, channel_problem, check_sizes, parse
 from sandbox.pusher.hub import Hub
 from sandbox.pusher.record import MessageRecord
-from sandbox.pusher.refused import Refused
 from sandbox.pusher.signature import Credentials, SignedRequest, check_request
 from sandbox.pusher.sockets import SocketServer
 
@@ -45,7 +45,7 @@ def create_app(credentials: Credentials, record: MessageRecord, activity_timeout
     app.include_router(_control_router(record))
     app.include_router(faults_router(faults))
     app.add_api_websocket_route("/app/{key}", _socket_route(sockets))
-    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(RefusedRequestError, _refused)
     app.add_middleware(FaultMiddleware, faults=faults)
     return app
 
@@ -58,7 +58,7 @@ def _socket_route(sockets: SocketServer) -> Any:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+    assert isinstance(error, RefusedRequestError)
     return PlainTextResponse(error.reason + "\n", error.status)
 
 
@@ -67,7 +67,7 @@ def _api_router(credentials: Credentials, hub: Hub, record: MessageRecord) -> AP
 
     async def signed_body(request: Request, app_id: str) -> bytes:
         if app_id != credentials.app_id:
-            raise Refused(404, f"Unknown app_id {app_id}")
+            raise RefusedRequestError(404, f"Unknown app_id {app_id}")
         body = await request.body()
         query = request.query_params.multi_items()
         check_request(
@@ -75,7 +75,7 @@ def _api_router(credentials: Credentials, hub: Hub, record: MessageRecord) -> AP
         )
         return body
 
-    def publish(events: list[Event]) -> None:
+    def publish(events: list[PusherEvent]) -> None:
         check_sizes(events)
         # Recorded first: what a client has seen is never missing from the evidence.
         record.add(events)
@@ -84,12 +84,12 @@ def _api_router(credentials: Credentials, hub: Hub, record: MessageRecord) -> AP
 
     @router.post("/events")
     async def trigger(request: Request, app_id: str) -> dict[str, Any]:
-        publish(parse(Trigger, await signed_body(request, app_id)).events())
+        publish(parse(EventTrigger, await signed_body(request, app_id)).events())
         return {}
 
     @router.post("/batch_events")
     async def batch_events(request: Request, app_id: str) -> dict[str, Any]:
-        publish(parse(Batch, await signed_body(request, app_id)).events())
+        publish(parse(EventBatch, await signed_body(request, app_id)).events())
         return {}
 
     @router.get("/channels")
@@ -109,7 +109,7 @@ def _api_router(credentials: Credentials, hub: Hub, record: MessageRecord) -> AP
     async def channel(request: Request, app_id: str, name: str) -> dict[str, Any]:
         await signed_body(request, app_id)
         if problem := channel_problem(name):
-            raise Refused(400, problem)
+            raise RefusedRequestError(400, problem)
         count = hub.subscription_counts()[name]
         shown = {"subscription_count": count} if _wants_count(request.query_params) else {}
         return {"occupied": count > 0, **shown}
@@ -120,7 +120,7 @@ def _api_router(credentials: Credentials, hub: Hub, record: MessageRecord) -> AP
 def _wants_count(query: Mapping[str, str]) -> bool:
     wanted = {part for part in query.get("info", "").split(",") if part}
     if unknown := wanted - {"subscription_count"}:
-        raise Refused(400, f"info: not available here: {', '.join(sorted(unknown))}")
+        raise RefusedRequestError(400, f"info: not available here: {', '.join(sorted(unknown))}")
     return bool(wanted)
 
 

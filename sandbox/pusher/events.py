@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, StrictStr, ValidationError, model_validator
 
-from sandbox.pusher.refused import Refused
+from sandbox.pusher.errors import RefusedRequestError
 
 MAX_DATA_BYTES = 10_240
 MAX_CHANNELS = 100
@@ -36,7 +36,7 @@ EventName = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 SocketId = Annotated[StrictStr, Field(pattern=r"^\d+\.\d+$")]
 
 
-class Trigger(BaseModel):
+class EventTrigger(BaseModel):
     """`POST /apps/{id}/events`: one event for one channel or several, or for all but one socket."""
 
     name: EventName
@@ -46,21 +46,21 @@ class Trigger(BaseModel):
     socket_id: SocketId | None = None
 
     @model_validator(mode="after")
-    def _one_way_to_say_where(self) -> Trigger:
+    def _one_way_to_say_where(self) -> EventTrigger:
         if (self.channels is None) == (self.channel is None):
             raise ValueError("give either channels or channel")
         return self
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[PusherEvent]:
         """One event per channel, in the order given."""
         channels = self.channels or ([self.channel] if self.channel else [])
         return [
-            Event(channel=channel, name=self.name, data=self.data, socket_id=self.socket_id)
+            PusherEvent(channel=channel, name=self.name, data=self.data, socket_id=self.socket_id)
             for channel in channels
         ]
 
 
-class Event(BaseModel):
+class PusherEvent(BaseModel):
     """One event for one channel; an element of a batch."""
 
     channel: ChannelName
@@ -69,12 +69,12 @@ class Event(BaseModel):
     socket_id: SocketId | None = None
 
 
-class Batch(BaseModel):
+class EventBatch(BaseModel):
     """`POST /apps/{id}/batch_events`."""
 
-    batch: Annotated[list[Event], Field(max_length=MAX_BATCH)]
+    batch: Annotated[list[PusherEvent], Field(max_length=MAX_BATCH)]
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[PusherEvent]:
         """The batch's events, in the order given."""
         return self.batch
 
@@ -90,10 +90,10 @@ def parse(kind: type[Body], body: bytes) -> Body:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "body"
-        raise Refused(400, f"{where}: {first['msg']}") from error
+        raise RefusedRequestError(400, f"{where}: {first['msg']}") from error
 
 
-def check_sizes(events: list[Event]) -> None:
+def check_sizes(events: list[PusherEvent]) -> None:
     """Refuse events whose data is over Pusher's limit.
 
     Raises:
@@ -101,6 +101,6 @@ def check_sizes(events: list[Event]) -> None:
     """
     for event in events:
         if len(event.data.encode()) > MAX_DATA_BYTES:
-            raise Refused(
+            raise RefusedRequestError(
                 413, f"The data content of this event exceeds the allowed maximum ({MAX_DATA_BYTES} bytes)"
             )

@@ -9,14 +9,14 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.pusher.events import Event
+from sandbox.pusher.events import PusherEvent
 
 # A client that does not read is cut off rather than allowed to fill the memory.
 OUTBOX_LIMIT = 1000
 
 
 @dataclass(frozen=True)
-class Close:
+class ConnectionClose:
     """The end of a connection, with one of Pusher's close codes."""
 
     code: int
@@ -29,7 +29,7 @@ class Connection:
     def __init__(self, socket_id: str) -> None:
         self.socket_id = socket_id
         self.channels: set[str] = set()
-        self.outbox: asyncio.Queue[str | Close] = asyncio.Queue(OUTBOX_LIMIT + 1)
+        self.outbox: asyncio.Queue[str | ConnectionClose] = asyncio.Queue(OUTBOX_LIMIT + 1)
         self._ending = False
 
     def send(self, event: str, data: Any, channel: str | None = None) -> None:
@@ -43,11 +43,11 @@ class Connection:
 
     def send_text(self, text: str) -> None:
         if self.outbox.qsize() >= OUTBOX_LIMIT:
-            self.end(Close(4100, "Too slow: messages are not being read"))
+            self.end(ConnectionClose(4100, "Too slow: messages are not being read"))
         elif not self._ending:
             self.outbox.put_nowait(text)
 
-    def end(self, close: Close) -> None:
+    def end(self, close: ConnectionClose) -> None:
         """Close the connection once what is queued has been sent."""
         if not self._ending:
             self._ending = True
@@ -87,7 +87,7 @@ class Hub:
         if not self._listeners[channel]:
             del self._listeners[channel]
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: PusherEvent) -> None:
         """Queue an event for everybody who listens, but for the socket it excludes."""
         text = json.dumps({"event": event.name, "channel": event.channel, "data": event.data})
         for connection in list(self._listeners.get(event.channel, {}).values()):

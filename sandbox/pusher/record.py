@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sandbox.pusher.events import Event
+from sandbox.pusher.events import PusherEvent
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -23,7 +23,7 @@ CREATE INDEX IF NOT EXISTS message_channel ON message (channel);
 
 
 @dataclass(frozen=True)
-class Message:
+class PusherMessage:
     """One event on one channel; `at` is RFC 3339 in UTC, `data` is parsed when it is JSON."""
 
     id: int
@@ -52,7 +52,7 @@ class MessageRecord:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
 
-    def add(self, events: Iterable[Event]) -> None:
+    def add(self, events: Iterable[PusherEvent]) -> None:
         """Keep events, all or none."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         rows = [(at, event.channel, event.name, event.data, _booking_id(event.data)) for event in events]
@@ -63,7 +63,7 @@ class MessageRecord:
 
     def find(
         self, *, channel: str | None = None, event: str | None = None, booking_id: str | None = None
-    ) -> list[Message]:
+    ) -> list[PusherMessage]:
         """The messages that match every filter given, oldest first."""
         rows = self._db.execute(
             "SELECT id, at, channel, name, data FROM message"
@@ -73,7 +73,7 @@ class MessageRecord:
         )
         return [_message(row) for row in rows]
 
-    def newest(self, limit: int) -> list[Message]:
+    def newest(self, limit: int) -> list[PusherMessage]:
         """The last `limit` messages, newest first."""
         rows = self._db.execute(
             "SELECT id, at, channel, name, data FROM message ORDER BY id DESC LIMIT ?", (limit,)
@@ -92,9 +92,9 @@ class MessageRecord:
         self._db.close()
 
 
-def _message(row: tuple[int, str, str, str, str]) -> Message:
+def _message(row: tuple[int, str, str, str, str]) -> PusherMessage:
     message_id, at, channel, name, data = row
-    return Message(message_id, at, channel, name, _parsed(data))
+    return PusherMessage(message_id, at, channel, name, _parsed(data))
 
 
 def _booking_id(data: str) -> str | None:

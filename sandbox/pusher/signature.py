@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sandbox.pusher.refused import Refused
+from sandbox.pusher.errors import RefusedRequestError
 
 TIMESTAMP_TOLERANCE_S = 600
 
@@ -47,22 +47,22 @@ def check_request(credentials: Credentials, request: SignedRequest, now_s: float
         now_s: seconds since the epoch.
 
     Raises:
-        Refused: 401, with the reason.
+        RefusedRequestError: 401, with the reason.
     """
     query = dict(request.query)
     if query.get("auth_key") != credentials.key:
-        raise Refused(401, f"Unknown auth_key {query.get('auth_key', '')}")
+        raise RefusedRequestError(401, f"Unknown auth_key {query.get('auth_key', '')}")
     if query.get("auth_version") != "1.0":
-        raise Refused(401, "auth_version must be 1.0")
+        raise RefusedRequestError(401, "auth_version must be 1.0")
     _check_timestamp(query.get("auth_timestamp", ""), now_s)
     # MD5 is Pusher's choice: it ties the body to the signed query, the secret does the rest.
     body_md5 = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
     if (request.body or "body_md5" in query) and query.get("body_md5") != body_md5:
-        raise Refused(401, "body_md5 does not match the body")
+        raise RefusedRequestError(401, "body_md5 does not match the body")
     text = "\n".join([request.method, request.path, _signed_query(request.query)])
     if not hmac.compare_digest(credentials.sign(text).encode(), query.get("auth_signature", "").encode()):
         shown = text.replace("\n", "\\n")
-        raise Refused(
+        raise RefusedRequestError(
             401, f'Invalid signature: you should have sent HmacSHA256Hex("{shown}", your_secret_key)'
         )
 
@@ -84,9 +84,9 @@ def check_subscription(credentials: Credentials, socket_id: str, channel: str, a
 
 def _check_timestamp(timestamp: str, now_s: float) -> None:
     if not timestamp.isascii() or not timestamp.isdigit():
-        raise Refused(401, "auth_timestamp must be seconds since the epoch")
+        raise RefusedRequestError(401, "auth_timestamp must be seconds since the epoch")
     if abs(now_s - int(timestamp)) > TIMESTAMP_TOLERANCE_S:
-        raise Refused(
+        raise RefusedRequestError(
             401,
             f"Timestamp expired: Given timestamp ({timestamp}) not within "
             f"{TIMESTAMP_TOLERANCE_S}s of server time ({now_s:.0f})",

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sandbox.pusher.events import channel_problem
-from sandbox.pusher.hub import Close, Connection, Hub
+from sandbox.pusher.hub import Connection, ConnectionClose, Hub
 from sandbox.pusher.signature import Credentials, check_subscription
 
 PROTOCOL = "7"
@@ -52,13 +52,13 @@ class SocketServer:
         finally:
             self._hub.forget(connection)
 
-    def _refusal(self, key: str, protocol: str | None) -> Close | None:
+    def _refusal(self, key: str, protocol: str | None) -> ConnectionClose | None:
         if key != self._credentials.key:
-            return Close(4001, f"App key {key[:100]} not in this cluster")
+            return ConnectionClose(4001, f"App key {key[:100]} not in this cluster")
         if protocol is None:
-            return Close(4008, "No protocol version supplied")
+            return ConnectionClose(4008, "No protocol version supplied")
         if protocol != PROTOCOL:
-            return Close(4007, f"Unsupported protocol version {protocol[:20]}")
+            return ConnectionClose(4007, f"Unsupported protocol version {protocol[:20]}")
         return None
 
     def _greet(self, connection: Connection) -> None:
@@ -74,13 +74,13 @@ class SocketServer:
                     frame = await websocket.receive()
             except TimeoutError:
                 if patience_s != self._activity_timeout_s:
-                    connection.end(Close(4201, "Pong reply not received"))
+                    connection.end(ConnectionClose(4201, "Pong reply not received"))
                     return
                 connection.send("pusher:ping", {})
                 patience_s = min(PONG_TIMEOUT_S, self._activity_timeout_s / 2)
                 continue
             if frame["type"] == "websocket.disconnect":
-                connection.end(Close(1000, ""))
+                connection.end(ConnectionClose(1000, ""))
                 return
             patience_s = self._activity_timeout_s
             self._handle(connection, frame.get("text"))
@@ -129,7 +129,7 @@ async def _write(websocket: WebSocket, connection: Connection) -> None:
     try:
         while True:
             item = await connection.outbox.get()
-            if isinstance(item, Close):
+            if isinstance(item, ConnectionClose):
                 await websocket.close(item.code, item.reason)
                 return
             await websocket.send_text(item)

@@ -13,9 +13,9 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from sandbox.run.addresses import table, where
-from sandbox.run.watch import GaveUpError, Watch
+from sandbox.run.watchdog import GaveUpError, Watchdog
 from sandbox.stack import FolderInUseError, PartError, Stack
-from sandbox.stack.keeping import write_atomically
+from sandbox.stack.folder import write_atomically
 from sandbox.stack.parts import ROOT
 
 _PORTS: Final = {
@@ -33,7 +33,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-class _AskedToStop(BaseException):
+class _StopRequest(BaseException):
     """Ctrl-C or SIGTERM. No ordinary `except` may catch it."""
 
 
@@ -78,8 +78,8 @@ def _run(stack: Stack) -> int:
     try:
         stack.start()
         _announce(stack, _demo_data(stack))
-        Watch(stack).forever()
-    except _AskedToStop:
+        Watchdog(stack).forever()
+    except _StopRequest:
         print("\nstopping everything", flush=True)
         return 0
     except FolderInUseError as error:
@@ -123,7 +123,7 @@ def _announce(stack: Stack, password: str) -> None:
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    raise _AskedToStop
+    raise _StopRequest
 
 
 if __name__ == "__main__":

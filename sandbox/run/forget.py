@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sandbox.stack import FolderInUseError
-from sandbox.stack.keeping import Lock
+from sandbox.stack.folder import FolderLock
 from sandbox.stack.parts import ROOT
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -24,7 +24,7 @@ def forget(
         print(f"there is no {folder}: nothing to forget")
         return
     try:
-        lock = Lock(folder)
+        lock = FolderLock(folder)
     except FolderInUseError as error:
         print(f"{error}; stop it first")
         raise typer.Exit(1) from None

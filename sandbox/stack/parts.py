@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sandbox.stack.folder import FolderState
 from sandbox.stack.guard import TOKEN_VARIABLE
-from sandbox.stack.keeping import Kept
 from sandbox.stack.ports import HOST
 from sandbox.stack.process import Part, answers
 
@@ -48,7 +48,7 @@ class Layout:
 
     folder: Path
     ports: Mapping[str, int]
-    kept: Kept
+    folder_state: FolderState
     database_url: str
     token: str
     extra: Mapping[str, str]
@@ -71,7 +71,7 @@ class Layout:
             "TEMPORAL_CONFIG_FILE": os.devnull,
             **ui,
             "STRIPE_SECRET_KEY": STRIPE_KEY,
-            "STRIPE_WEBHOOK_SECRET": f"whsec_{self.kept.secret('stripe_webhook')}",
+            "STRIPE_WEBHOOK_SECRET": f"whsec_{self.folder_state.secret('stripe_webhook')}",
             "STRIPE_API_BASE": self.url("stripe"),
             "PUSHER_APP_ID": app_id,
             "PUSHER_KEY": key,
@@ -84,19 +84,19 @@ class Layout:
             "SMTP_STARTTLS": "false",
             "EMAIL_FROM": "Hotel Holds <bookings@hotel-holds.test>",
             "PUBLIC_BASE_URL": self.url("api"),
-            "AUTH_SECRET": self.kept.secret("auth"),
+            "AUTH_SECRET": self.folder_state.secret("auth"),
             **self.extra,
         }
 
 
 def inherited(token: str) -> dict[str, str]:
     """Our own environment, less what the stack decides."""
-    kept = {
+    folder_state = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(_DECIDED_HERE) and name not in _DECIDED_HERE_TOO
     }
-    return kept | {
+    return folder_state | {
         TOKEN_VARIABLE: token,
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",

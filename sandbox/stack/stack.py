@@ -12,8 +12,8 @@ from typing import Final, Self
 import psutil
 
 from sandbox.stack import parts, postgres
+from sandbox.stack.folder import FolderLock, FolderState
 from sandbox.stack.guard import Guard
-from sandbox.stack.keeping import Kept, Lock
 from sandbox.stack.parts import Layout
 from sandbox.stack.ports import Ports
 from sandbox.stack.process import Part, PartError, Process, last_lines, start_and_wait
@@ -65,7 +65,7 @@ class Stack:
         self._ui = ui
         self._tell: Tell = tell or (lambda _part, _text: None)
         self._ports = Ports()
-        self._lock: Lock | None = None
+        self._lock: FolderLock | None = None
         self._guard: Guard | None = None
         self._layout: Layout | None = None
         self._processes: dict[str, Process] = {}
@@ -108,7 +108,7 @@ class Stack:
 
     def secret(self, name: str) -> str:
         """A secret of that name, made up once and kept in the folder."""
-        return self._at.kept.secret(name, _SECRET_LENGTH_BYTES)
+        return self._at.folder_state.secret(name, _SECRET_LENGTH_BYTES)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ class Stack:
         """
         assert self._lock is None, "the stack is started"
         self.logs.mkdir(parents=True, exist_ok=True)
-        self._lock = Lock(self.folder)
+        self._lock = FolderLock(self.folder)
         try:
             self._start()
         except BaseException:
@@ -259,33 +259,33 @@ class Stack:
         return self._layout
 
     def _lay_out(self, token: str) -> Layout:
-        kept = Kept(self.folder)
+        folder_state = FolderState(self.folder)
         names = [*self._apis, "temporal", "temporal-http", "stripe", "pusher", "smtp", "inbox"]
         names += ["temporal-ui"] if self._ui else []
         names += ["postgres"] if self._given_database is None else []
-        ports = {name: self._choose_port(name, kept) for name in names}
-        kept.keep_ports(ports)
-        password = kept.secret("database", _SECRET_LENGTH_BYTES)
+        ports = {name: self._choose_port(name, folder_state) for name in names}
+        folder_state.keep_ports(ports)
+        password = folder_state.secret("database", _SECRET_LENGTH_BYTES)
         return Layout(
             folder=self.folder,
             ports=ports,
-            kept=kept,
+            folder_state=folder_state,
             database_url=self._given_database or postgres.address(password, ports["postgres"]),
             token=token,
             extra=self._extra,
             ui=self._ui,
         )
 
-    def _choose_port(self, name: str, kept: Kept) -> int:
+    def _choose_port(self, name: str, folder_state: FolderState) -> int:
         wished = self._wished.get(name)
-        port = self._ports.take(wished, kept.port(name))
+        port = self._ports.take(wished, folder_state.port(name))
         if wished and port != wished:
             self._say(name, f"port {wished} is taken, using {port} instead")
         return port
 
     def _begin_postgres(self, at: Layout, token: str) -> None:
         data, environment = self.folder / "postgres", parts.inherited(token)
-        password = at.kept.secret("database", _SECRET_LENGTH_BYTES)
+        password = at.folder_state.secret("database", _SECRET_LENGTH_BYTES)
         postgres.initialise(data, password, self.logs / "postgres.log", environment)
         self._begin(postgres.part(data, at.ports["postgres"], environment))
 

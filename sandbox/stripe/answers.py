@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiAnswer:
     """A status, a JSON body, and headers beside the ones every answer has."""
 
     status: int
@@ -16,6 +16,6 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def answer_of(status: int, body: dict[str, Any]) -> Answer:
+def answer_of(status: int, body: dict[str, Any]) -> ApiAnswer:
     """Return an answer with a JSON body."""
-    return Answer(status, json.dumps(body).encode())
+    return ApiAnswer(status, json.dumps(body).encode())

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.faults import ON_THE_WIRE, REQUEST_FAULTS, Fault, FaultKind, cut, gone
 from sandbox.stripe import idempotency
-from sandbox.stripe.answers import Answer, answer_of
+from sandbox.stripe.answers import ApiAnswer, answer_of
 from sandbox.stripe.errors import ApiError, invalid, unsupported
 from sandbox.stripe.events import Origin
 from sandbox.stripe.expand import expanded
@@ -29,7 +29,7 @@ from sandbox.stripe.lapses import sweep
 from sandbox.stripe.params import checked
 from sandbox.stripe.requests import LoggedRequest
 from sandbox.stripe.shapes import Obj, shaped
-from sandbox.stripe.state import Change, Sandbox
+from sandbox.stripe.state import Sandbox, StripeChange
 
 _SERVER_ERROR: Final = 500
 _CARD_REFUSED: Final = 402
@@ -46,7 +46,7 @@ class Call:
         base_url: what the stand-in's own links begin with.
     """
 
-    change: Change
+    change: StripeChange
     id: str
     params: dict[str, Any]
     base_url: str
@@ -83,7 +83,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _PendingRequest:
     """A request that is about to be carried out."""
 
     request: Request
@@ -138,7 +138,7 @@ class Api:
 
     async def _answer(
         self, request: Request, route: Route | None, object_id: str, entry: LoggedRequest
-    ) -> Answer:
+    ) -> ApiAnswer:
         body = await request.body()
         self._authenticate(request)
         _check_version(request)
@@ -150,10 +150,10 @@ class Api:
         raw = parsed(_text(body) if route.method == "POST" else request.url.query)
         origin = Origin(entry.request_id, entry.idempotency_key)
         digest = idempotency.fingerprint(entry.path, raw)
-        asked = _Asked(request, route, object_id, raw, origin, digest, entry)
+        asked = _PendingRequest(request, route, object_id, raw, origin, digest, entry)
         return await (self._once(asked, entry.idempotency_key) if entry.idempotency_key else self._run(asked))
 
-    async def _once(self, asked: _Asked, key: str) -> Answer:
+    async def _once(self, asked: _PendingRequest, key: str) -> ApiAnswer:
         """Run a request under its key, or answer as its first run did."""
         idempotency.check_length(key)
         kept = idempotency.replay(self._sandbox.store, key, asked.digest, self._sandbox.clock.now_s())
@@ -168,12 +168,15 @@ class Api:
         finally:
             del self._in_flight[key]
 
-    async def _run(self, asked: _Asked) -> Answer:
+    async def _run(self, asked: _PendingRequest) -> ApiAnswer:
         return await self._on_the_way(asked, REQUEST_FAULTS, lambda error: self._carry_out(asked, error))
 
     async def _on_the_way(
-        self, asked: _Asked, kinds: Collection[FaultKind], effect: Callable[[Fault | None], Answer]
-    ) -> Answer:
+        self,
+        asked: _PendingRequest,
+        kinds: Collection[FaultKind],
+        effect: Callable[[Fault | None], ApiAnswer],
+    ) -> ApiAnswer:
         """Let a request take effect and return the answer, unless a fault comes between.
 
         Args:
@@ -200,7 +203,7 @@ class Api:
             return await _leave_unanswered(asked.request, fault.kind)
         return answer
 
-    def _carry_out(self, asked: _Asked, error: Fault | None) -> Answer:
+    def _carry_out(self, asked: _PendingRequest, error: Fault | None) -> ApiAnswer:
         """Run the handler and keep the answer under the key, all in one transaction."""
         sandbox, route = self._sandbox, asked.route
         sweep(sandbox)
@@ -218,7 +221,7 @@ class Api:
                 self._keep(asked, answer)
         return answer
 
-    def _keep(self, asked: _Asked, answer: Answer) -> None:
+    def _keep(self, asked: _PendingRequest, answer: ApiAnswer) -> None:
         key = asked.origin.idempotency_key
         if key is not None:
             now_s = self._sandbox.clock.now_s()
@@ -260,12 +263,12 @@ def _user_of(credentials: str) -> str:
         return ""
 
 
-async def _leave_unanswered(request: Request, kind: FaultKind) -> Answer:
+async def _leave_unanswered(request: Request, kind: FaultKind) -> ApiAnswer:
     if kind in {FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER}:
         await cut(request.scope, request.receive)
     else:
         await gone(request.receive)
-    return Answer(499, b"")
+    return ApiAnswer(499, b"")
 
 
 def _check_version(request: Request) -> None:
@@ -279,6 +282,6 @@ def _was_under_way(status: int) -> bool:
     return status >= _SERVER_ERROR or status == _CARD_REFUSED
 
 
-def _ordered_error(fault: Fault) -> Answer:
+def _ordered_error(fault: Fault) -> ApiAnswer:
     message = fault.message or "An error ordered through /_sandbox/faults."
     return answer_of(fault.status, ApiError(fault.status, message, code=fault.code, type_=fault.type).body())

@@ -24,7 +24,7 @@ _API: Final = "/v1/"
 _PAGES: Final = "/c/"
 
 
-class StandIn:
+class StripeStandIn:
     """The stand-in as an ASGI application, to be run by `sandbox.serving`.
 
     Its state is opened when the application starts, and closed when it ends. What a load test uses, the API
@@ -73,9 +73,9 @@ class StandIn:
             await sandbox.close()
 
 
-def create_app(config: Config) -> StandIn:
+def create_app(config: Config) -> StripeStandIn:
     """Return the stand-in."""
-    return StandIn(config)
+    return StripeStandIn(config)
 
 
 async def _api_error(_: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ EXTENDED_HOLD_S: Final = 30 * DAY_S
 """With `request_extended_authorization`, as hotels may ask for."""
 
 
-class Behaviour(StrEnum):
+class CardBehaviour(StrEnum):
     """What happens when a card is used."""
 
     APPROVED = "approved"
@@ -48,7 +48,7 @@ class Card:
     """
 
     number: str
-    behaviour: Behaviour
+    behaviour: CardBehaviour
     about: str
     hold_s: int = STANDARD_HOLD_S
     names_end: bool = True
@@ -58,21 +58,23 @@ class Card:
 CARDS: Final = {
     card.number: card
     for card in (
-        Card("4242424242424242", Behaviour.APPROVED, "succeeds; a hold lasts 7 days"),
-        Card("4000000000000002", Behaviour.DECLINED, "is declined"),
-        Card("4000002500003155", Behaviour.CHALLENGED, "asks for a 3-D Secure step"),
-        Card("4000000000006000", Behaviour.APPROVED, "succeeds; a hold lapses after 60 seconds", 60),
-        Card("4000000000000259", Behaviour.DISPUTED, "succeeds, and is disputed once captured"),
-        Card("4000000000000077", Behaviour.APPROVED, "succeeds; no word on the hold's end", names_end=False),
+        Card("4242424242424242", CardBehaviour.APPROVED, "succeeds; a hold lasts 7 days"),
+        Card("4000000000000002", CardBehaviour.DECLINED, "is declined"),
+        Card("4000002500003155", CardBehaviour.CHALLENGED, "asks for a 3-D Secure step"),
+        Card("4000000000006000", CardBehaviour.APPROVED, "succeeds; a hold lapses after 60 seconds", 60),
+        Card("4000000000000259", CardBehaviour.DISPUTED, "succeeds, and is disputed once captured"),
+        Card(
+            "4000000000000077", CardBehaviour.APPROVED, "succeeds; no word on the hold's end", names_end=False
+        ),
         Card(
             "4000000000007726",
-            Behaviour.APPROVED,
+            CardBehaviour.APPROVED,
             "succeeds; refunds are pending for a minute",
             refunds=RefundCourse.PENDS,
         ),
         Card(
             "4000000000005126",
-            Behaviour.APPROVED,
+            CardBehaviour.APPROVED,
             "succeeds; refunds fail after a minute",
             refunds=RefundCourse.FAILS,
         ),

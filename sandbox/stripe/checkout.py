@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.stripe.cards import Behaviour, Card
+from sandbox.stripe.cards import Card, CardBehaviour
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.ids import new_id
 from sandbox.stripe.payments import authorize, close_unpaid, create_intent, fail, require_action
@@ -17,10 +17,10 @@ from sandbox.stripe.session_request import (
     line_items_of,
 )
 from sandbox.stripe.shapes import PRIVATE, Obj
-from sandbox.stripe.state import Change
+from sandbox.stripe.state import StripeChange
 
 
-def create_session(change: Change, params: dict[str, Any], base_url: str) -> Obj:
+def create_session(change: StripeChange, params: dict[str, Any], base_url: str) -> Obj:
     """Create a session from parameters whose names and types have been checked.
 
     Raises:
@@ -77,7 +77,7 @@ def create_session(change: Change, params: dict[str, Any], base_url: str) -> Obj
     return session
 
 
-def expire(change: Change, session: Obj) -> None:
+def expire(change: StripeChange, session: Obj) -> None:
     """Close an open session, and with it what it has of a PaymentIntent.
 
     Raises:
@@ -97,7 +97,7 @@ def expire(change: Change, session: Obj) -> None:
     change.emit("checkout.session.expired", session)
 
 
-def pay(change: Change, session: Obj, card: Card, hold_s: int | None) -> str | None:
+def pay(change: StripeChange, session: Obj, card: Card, hold_s: int | None) -> str | None:
     """Let the guest pay an open session with a card; return what went wrong, if anything.
 
     Afterwards the session is complete, or open with its PaymentIntent in `requires_action` (the 3-D Secure
@@ -106,16 +106,16 @@ def pay(change: Change, session: Obj, card: Card, hold_s: int | None) -> str | N
     intent = session_intent(change, session) or create_intent(change, session)
     session["payment_intent"] = intent["id"]
     change.store.save(session)
-    if card.behaviour is Behaviour.DECLINED:
+    if card.behaviour is CardBehaviour.DECLINED:
         return fail(change, intent, card, session.get("customer_email"))
-    if card.behaviour is Behaviour.CHALLENGED:
+    if card.behaviour is CardBehaviour.CHALLENGED:
         require_action(change, intent, card, hold_s)
         return None
     _complete(change, session, intent, card, hold_s)
     return None
 
 
-def authenticate(change: Change, session: Obj, card: Card, *, passed: bool) -> str | None:
+def authenticate(change: StripeChange, session: Obj, card: Card, *, passed: bool) -> str | None:
     """End the 3-D Secure step and return what went wrong, if anything."""
     intent = session_intent(change, session)
     assert intent is not None
@@ -125,13 +125,13 @@ def authenticate(change: Change, session: Obj, card: Card, *, passed: bool) -> s
     return None
 
 
-def session_intent(change: Change, session: Obj) -> Obj | None:
+def session_intent(change: StripeChange, session: Obj) -> Obj | None:
     """Return the session's PaymentIntent, if there is one by now."""
     intent_id = session.get("payment_intent")
     return change.store.get("payment_intent", intent_id) if intent_id else None
 
 
-def _complete(change: Change, session: Obj, intent: Obj, card: Card, hold_s: int | None) -> None:
+def _complete(change: StripeChange, session: Obj, intent: Obj, card: Card, hold_s: int | None) -> None:
     email = session.get("customer_email")
     session |= {"status": "complete", "url": None}
     session["customer_details"] = {"email": email, "tax_exempt": "none", "tax_ids": []}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 
-class Clock:
+class StripeClock:
     """Tells the time, which runs on after it was moved."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from sandbox.stripe.payments import cancel, capture, lapse
 from sandbox.stripe.refunds import fail, refund
 from sandbox.stripe.resources import found
 from sandbox.stripe.shapes import Obj, shaped
-from sandbox.stripe.state import Change, Sandbox
+from sandbox.stripe.state import Sandbox, StripeChange
 from sandbox.stripe.webhooks import EVERYTHING, Endpoint
 
 Limit = Annotated[int, Query(ge=1, le=10_000)]
@@ -40,11 +40,11 @@ class _Amount(_Body):
     reason: str | None = None
 
 
-class _Verdict(_Body):
+class _DisputeDecision(_Body):
     won: bool = False
 
 
-class _Synthetic(_Body):
+class _SyntheticEvent(_Body):
     """An event about an object in the store, by id, or about whatever `object` says."""
 
     type: str
@@ -149,10 +149,10 @@ def _dashboard(sandbox: Sandbox) -> APIRouter:
     def person() -> Origin:
         return Origin(new_id("req"), None)
 
-    def intent_of(change: Change, intent_id: str) -> Obj:
+    def intent_of(change: StripeChange, intent_id: str) -> Obj:
         return found(change.store, "payment_intent", intent_id, "intent")
 
-    def charge_of(change: Change, charge_id: str) -> Obj:
+    def charge_of(change: StripeChange, charge_id: str) -> Obj:
         return found(change.store, "charge", charge_id, "charge_id")
 
     @router.post("/payment_intents/{intent_id}/capture")
@@ -213,7 +213,7 @@ def _dashboard(sandbox: Sandbox) -> APIRouter:
         return shaped(made)
 
     @router.post("/charges/{charge_id}/dispute/close")
-    async def close(charge_id: str, body: _Verdict | None = None) -> Obj:
+    async def close(charge_id: str, body: _DisputeDecision | None = None) -> Obj:
         with sandbox.change() as change:
             decided = close_dispute(change, charge_of(change, charge_id), won=bool(body and body.won))
         return shaped(decided)
@@ -225,7 +225,7 @@ def _webhooks(sandbox: Sandbox) -> APIRouter:
     router = APIRouter(prefix="/_sandbox", tags=["webhooks"])
 
     @router.post("/events")
-    async def emit(body: _Synthetic) -> dict[str, str]:
+    async def emit(body: _SyntheticEvent) -> dict[str, str]:
         with sandbox.change() as change:
             change.emit(body.type, _subject(change, body))
         return {"id": change.event_ids[0]}
@@ -268,7 +268,7 @@ def _told(endpoint: Endpoint | None) -> dict[str, Any]:
     }
 
 
-def _subject(change: Change, body: _Synthetic) -> Obj:
+def _subject(change: StripeChange, body: _SyntheticEvent) -> Obj:
     if body.id is not None:
         for kind in ("payment_intent", "checkout.session", "charge", "refund", "dispute"):
             if obj := change.store.find(kind, body.id):

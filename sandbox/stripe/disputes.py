@@ -5,14 +5,14 @@ from __future__ import annotations
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.ids import new_id
 from sandbox.stripe.shapes import Obj
-from sandbox.stripe.state import Change
+from sandbox.stripe.state import StripeChange
 
 _DAYS_TO_ANSWER = 7
 _OPEN = "needs_response"
 _CARD = {"brand": "visa", "case_type": "chargeback", "network": "visa", "network_reason_code": "10.4"}
 
 
-def open_dispute(change: Change, intent: Obj, charge: Obj, amount: int | None) -> Obj:
+def open_dispute(change: StripeChange, intent: Obj, charge: Obj, amount: int | None) -> Obj:
     """Let the cardholder dispute a captured charge; the money is withdrawn. Return the dispute.
 
     Raises:
@@ -55,7 +55,7 @@ def open_dispute(change: Change, intent: Obj, charge: Obj, amount: int | None) -
     return dispute
 
 
-def close_dispute(change: Change, charge: Obj, *, won: bool) -> Obj:
+def close_dispute(change: StripeChange, charge: Obj, *, won: bool) -> Obj:
     """Decide the open dispute of a charge and return it. A dispute that is won gives the money back.
 
     Raises:

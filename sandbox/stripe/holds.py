@@ -9,13 +9,13 @@ from sandbox.stripe.cards import CARDS
 from sandbox.stripe.checkout import create_session, pay
 from sandbox.stripe.events import Origin
 from sandbox.stripe.shapes import Obj
-from sandbox.stripe.state import Change, Sandbox
+from sandbox.stripe.state import Sandbox, StripeChange
 
 _CARD: Final = CARDS["4242424242424242"]
 _PAGE: Final = "http://127.0.0.1"
 
 
-class _Untold(Change):
+class _SilentChange(StripeChange):
     """A change that nobody hears of: no event is kept, and no webhook sent."""
 
     def emit(self, type_: str, obj: Obj, previous: Obj | None = None) -> None:
@@ -42,7 +42,7 @@ def place_holds(
     """
     placed = {}
     with sandbox.store.transaction():
-        change = _Untold(sandbox.store, sandbox.deliverer, Origin(), int(sandbox.clock.now_s()))
+        change = _SilentChange(sandbox.store, sandbox.deliverer, Origin(), int(sandbox.clock.now_s()))
         for booking_id in bookings:
             session = create_session(change, _asked(booking_id, amount, currency, hotel), _PAGE)
             pay(change, session, _CARD, None)

@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any, Final
 
-from sandbox.stripe.answers import Answer
+from sandbox.stripe.answers import ApiAnswer
 from sandbox.stripe.errors import ApiError, invalid
 from sandbox.stripe.store import Store
 
@@ -33,7 +33,7 @@ def check_length(key: str) -> None:
         raise invalid(f"Idempotency keys can be at most {_LONGEST} characters long.")
 
 
-def replay(store: Store, key: str, digest: str, now_s: float) -> Answer | None:
+def replay(store: Store, key: str, digest: str, now_s: float) -> ApiAnswer | None:
     """Return the answer kept under a key, or None.
 
     Raises:
@@ -46,7 +46,7 @@ def replay(store: Store, key: str, digest: str, now_s: float) -> Answer | None:
         return None
     check_same(key, row["fingerprint"], digest)
     headers = {"Idempotent-Replayed": "true", "Original-Request": row["request_id"]}
-    return Answer(row["status"], row["body"], headers)
+    return ApiAnswer(row["status"], row["body"], headers)
 
 
 def check_same(key: str, first: str, digest: str) -> None:
@@ -78,7 +78,7 @@ def in_flight(key: str) -> ApiError:
     )
 
 
-def keep(store: Store, key: str, digest: str, answer: Answer, request_id: str, now_s: float) -> None:
+def keep(store: Store, key: str, digest: str, answer: ApiAnswer, request_id: str, now_s: float) -> None:
     """Keep an answer under a key, and drop a few that are too old."""
     store.execute(
         "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE created_at < ? LIMIT 10)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.stripe.shapes import PRIVATE, Obj
-from sandbox.stripe.store import Page, Store
+from sandbox.stripe.store import ListPage, Store
 
 _SESSION_FIELDS = (
     "id status payment_status payment_intent amount_total currency client_reference_id created expires_at "
@@ -39,7 +39,7 @@ def ledger(
     if booking_id is not None:
         own["booking_id = ?"] = sessions["booking_id = ?"] = booking_id
         related["payment_intent IN (SELECT id FROM objects WHERE booking_id = ?)"] = booking_id
-    page = Page(limit) if limit else None
+    page = ListPage(limit) if limit else None
     return {
         "payment_intents": [_intent(store, obj) for obj in store.select("payment_intent", own, page)][:limit],
         "sessions": [_session(obj) for obj in store.select("checkout.session", sessions, page)][:limit],

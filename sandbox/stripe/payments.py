@@ -1,7 +1,7 @@
 """PaymentIntents and their charges: authorization, capture, cancellation, and the lapse of a hold.
 
 https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
-Every function changes objects within a `Change` and emits the events Stripe would. A hold that is released, by
+Every function changes objects within a `StripeChange` and emits the events Stripe would. A hold that is released, by
 a cancellation, a partial capture or its lapse, counts as `amount_refunded` on the charge, as at Stripe.
 """
 
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.stripe.cards import EXTENDED_HOLD_S, Behaviour, Card
+from sandbox.stripe.cards import EXTENDED_HOLD_S, Card, CardBehaviour
 from sandbox.stripe.disputes import open_dispute
 from sandbox.stripe.errors import ApiError, invalid, unexpected_state
 from sandbox.stripe.ids import new_id
 from sandbox.stripe.refunds import new_refund
 from sandbox.stripe.shapes import PRIVATE, Obj
-from sandbox.stripe.state import Change
+from sandbox.stripe.state import StripeChange
 
 CANCELABLE = "requires_payment_method, requires_capture, requires_confirmation, requires_action, processing"
 
 
-def create_intent(change: Change, session: Obj) -> Obj:
+def create_intent(change: StripeChange, session: Obj) -> Obj:
     """Create the PaymentIntent of a Checkout session, as the guest first confirms."""
     asked = session[PRIVATE]["payment_intent_data"]
     intent_id = new_id("pi")
@@ -54,7 +54,7 @@ def create_intent(change: Change, session: Obj) -> Obj:
     return intent
 
 
-def require_action(change: Change, intent: Obj, card: Card, hold_s: int | None) -> None:
+def require_action(change: StripeChange, intent: Obj, card: Card, hold_s: int | None) -> None:
     """Ask for a 3-D Secure step; `authorize` or `fail` follows."""
     intent |= {
         "status": "requires_action",
@@ -67,7 +67,7 @@ def require_action(change: Change, intent: Obj, card: Card, hold_s: int | None) 
     change.emit("payment_intent.requires_action", intent)
 
 
-def fail(change: Change, intent: Obj, card: Card, email: str | None) -> str:
+def fail(change: StripeChange, intent: Obj, card: Card, email: str | None) -> str:
     """Let an attempt fail and return the reason for the guest; the PaymentIntent waits for another card."""
     challenged = intent["status"] == "requires_action"
     error: Obj = {"type": "card_error", "code": "card_declined", "decline_code": "generic_decline"}
@@ -94,7 +94,7 @@ def fail(change: Change, intent: Obj, card: Card, email: str | None) -> str:
     return str(error["message"])
 
 
-def authorize(change: Change, intent: Obj, card: Card, hold_s: int | None, email: str | None) -> Obj:
+def authorize(change: StripeChange, intent: Obj, card: Card, hold_s: int | None, email: str | None) -> Obj:
     """Place the hold, or take the money where capture is automatic. Return the charge."""
     charge = _new_charge(change, intent, card, email)
     manual = intent["capture_method"] == "manual"
@@ -103,7 +103,10 @@ def authorize(change: Change, intent: Obj, card: Card, hold_s: int | None, email
         if card.names_end:
             charge["payment_method_details"]["card"]["capture_before"] = capture_before
         intent[PRIVATE] |= {"due_at": capture_before, "capture_before": capture_before}
-    intent[PRIVATE] |= {"disputed_card": card.behaviour is Behaviour.DISPUTED, "refunds": card.refunds.value}
+    intent[PRIVATE] |= {
+        "disputed_card": card.behaviour is CardBehaviour.DISPUTED,
+        "refunds": card.refunds.value,
+    }
     intent |= {
         "status": "requires_capture",
         "amount_capturable": intent["amount"],
@@ -129,7 +132,7 @@ def _hold_s(intent: Obj, card: Card, hold_s: int | None) -> int:
     return max(card.hold_s, EXTENDED_HOLD_S) if asked == "if_available" else card.hold_s
 
 
-def capture(change: Change, intent: Obj, amount: int | None) -> None:
+def capture(change: StripeChange, intent: Obj, amount: int | None) -> None:
     """Take a hold's money, once; what is not taken is released.
 
     Args:
@@ -163,7 +166,7 @@ def capture(change: Change, intent: Obj, amount: int | None) -> None:
     _take(change, intent, charge, intent["amount_capturable"] if amount is None else amount)
 
 
-def _take(change: Change, intent: Obj, charge: Obj, amount: int) -> None:
+def _take(change: StripeChange, intent: Obj, charge: Obj, amount: int) -> None:
     released = intent["amount_capturable"] - amount
     charge |= {"captured": True, "amount_captured": amount, "balance_transaction": new_id("txn")}
     if released:
@@ -183,7 +186,7 @@ def _take(change: Change, intent: Obj, charge: Obj, amount: int) -> None:
         open_dispute(change, intent, charge, None)
 
 
-def cancel(change: Change, intent: Obj, reason: str | None) -> None:
+def cancel(change: StripeChange, intent: Obj, reason: str | None) -> None:
     """Cancel a PaymentIntent that Checkout made: only while it holds money.
 
     Raises:
@@ -206,14 +209,14 @@ def cancel(change: Change, intent: Obj, reason: str | None) -> None:
     change.emit("payment_intent.canceled", intent)
 
 
-def lapse(change: Change, intent: Obj) -> None:
+def lapse(change: StripeChange, intent: Obj) -> None:
     """The bank's time is over: the hold is gone, and Stripe cancels the PaymentIntent."""
     charge = _give_back(change, intent, "automatic", "expired_uncaptured_charge")
     change.emit("charge.expired", charge)
     change.emit("payment_intent.canceled", intent)
 
 
-def close_unpaid(change: Change, intent: Obj) -> None:
+def close_unpaid(change: StripeChange, intent: Obj) -> None:
     """Cancel the PaymentIntent of a session that ended before it was paid."""
     intent |= {"status": "canceled", "canceled_at": change.now_s, "cancellation_reason": "expired"}
     intent |= {"next_action": None}
@@ -221,7 +224,7 @@ def close_unpaid(change: Change, intent: Obj) -> None:
     change.emit("payment_intent.canceled", intent)
 
 
-def _give_back(change: Change, intent: Obj, reason: str | None, refund_reason: str | None) -> Obj:
+def _give_back(change: StripeChange, intent: Obj, reason: str | None, refund_reason: str | None) -> Obj:
     charge = change.store.get("charge", intent["latest_charge"])
     _release(change, intent, charge, intent["amount_capturable"], refund_reason)
     charge["refunded"] = True
@@ -233,13 +236,13 @@ def _give_back(change: Change, intent: Obj, reason: str | None, refund_reason: s
     return charge
 
 
-def _release(change: Change, intent: Obj, charge: Obj, amount: int, reason: str | None) -> None:
+def _release(change: StripeChange, intent: Obj, charge: Obj, amount: int, reason: str | None) -> None:
     charge["amount_refunded"] += amount
     intent[PRIVATE]["released"] += amount
     change.store.save(new_refund(change, charge, amount, reason=reason, released=True))
 
 
-def _new_charge(change: Change, intent: Obj, card: Card, email: str | None) -> Obj:
+def _new_charge(change: StripeChange, intent: Obj, card: Card, email: str | None) -> Obj:
     extended = intent["payment_method_options"]["card"].get("request_extended_authorization")
     details: dict[str, Any] = {
         "amount_authorized": intent["amount"],

@@ -7,11 +7,11 @@ from sandbox.stripe.errors import ApiError, invalid
 from sandbox.stripe.ids import new_id
 from sandbox.stripe.money import shown
 from sandbox.stripe.shapes import PRIVATE, Obj
-from sandbox.stripe.state import Change
+from sandbox.stripe.state import StripeChange
 
 
 def new_refund(
-    change: Change,
+    change: StripeChange,
     charge: Obj,
     amount: int,
     *,
@@ -38,7 +38,7 @@ def new_refund(
 
 
 def refund(
-    change: Change,
+    change: StripeChange,
     intent: Obj,
     charge: Obj | None,
     amount: int | None,
@@ -89,7 +89,7 @@ def refund(
     return made
 
 
-def settle(change: Change, made: Obj) -> None:
+def settle(change: StripeChange, made: Obj) -> None:
     """A refund's time has come: one that was pending succeeds, one that had succeeded fails."""
     if made["status"] != "pending":
         fail(change, made)
@@ -100,7 +100,7 @@ def settle(change: Change, made: Obj) -> None:
     change.emit("refund.updated", made, {"status": "pending"})
 
 
-def fail(change: Change, made: Obj) -> None:
+def fail(change: StripeChange, made: Obj) -> None:
     """Let the bank send a refund back; the money is the merchant's again.
 
     Raises:

@@ -25,7 +25,7 @@ class LoggedRequest:
     duration_ms: float | None = None
 
 
-class RequestLog:
+class StripeRequestLog:
     """The last requests, and how many there were by `METHOD route`. Lives in memory."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from sandbox.stripe.events import found_event, rendered
 from sandbox.stripe.payments import cancel, capture
 from sandbox.stripe.refunds import refund
 from sandbox.stripe.shapes import Obj
-from sandbox.stripe.store import Page, Store
+from sandbox.stripe.store import ListPage, Store
 
 _LONGEST_PAGE: Final = 100
 _MOST_EVENT_TYPES: Final = 20
@@ -45,7 +45,7 @@ def _listed(call: Call, kind: str, url: str, where: dict[str, Any]) -> Obj:
     return {"object": "list", "url": url, "has_more": len(objects) > page.limit, "data": shown}
 
 
-def _page(call: Call, kind: str) -> Page:
+def _page(call: Call, kind: str) -> ListPage:
     limit = call.params.get("limit", 10)
     if not 1 <= limit <= _LONGEST_PAGE:
         message = f"This value must be between 1 and {_LONGEST_PAGE}."
@@ -56,7 +56,7 @@ def _page(call: Call, kind: str) -> Page:
     for name, cursor in cursors.items():
         if cursor is not None and call.change.store.find(kind, cursor) is None:
             raise no_such(kind, cursor, name)
-    return Page(limit, **cursors)
+    return ListPage(limit, **cursors)
 
 
 def _where(call: Call, **columns: str) -> dict[str, Any]:

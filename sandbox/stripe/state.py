@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sandbox.faults import Faults
-from sandbox.stripe.clock import Clock
+from sandbox.stripe.clock import StripeClock
 from sandbox.stripe.config import Config
 from sandbox.stripe.events import Origin, new_event
-from sandbox.stripe.requests import RequestLog
+from sandbox.stripe.requests import StripeRequestLog
 from sandbox.stripe.shapes import Obj
 from sandbox.stripe.store import Store
-from sandbox.stripe.webhooks import Deliverer, Delivery, Endpoint
+from sandbox.stripe.webhooks import Endpoint, StripeDeliverer, StripeDelivery
 
 
-class Change:
+class StripeChange:
     """What one request, or the passing of time, does: objects written and events emitted, all or nothing.
 
     Args:
@@ -25,10 +25,10 @@ class Change:
         now_s: when, as Unix time in seconds.
     """
 
-    def __init__(self, store: Store, deliverer: Deliverer, origin: Origin, now_s: int) -> None:
+    def __init__(self, store: Store, deliverer: StripeDeliverer, origin: Origin, now_s: int) -> None:
         self.store = store
         self.now_s = now_s
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[StripeDelivery] = []
         self.event_ids: list[str] = []
         self._deliverer = deliverer
         self._origin = origin
@@ -51,20 +51,20 @@ class Sandbox:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.clock = Clock()
+        self.clock = StripeClock()
         self.store = Store(config.data)
         self.faults = Faults()
-        self.requests = RequestLog()
+        self.requests = StripeRequestLog()
         self.latency_s = 0.0
-        self.deliverer = Deliverer(self.store, self.faults, self.clock, config.webhook_retry_base_s)
+        self.deliverer = StripeDeliverer(self.store, self.faults, self.clock, config.webhook_retry_base_s)
         if config.webhook_url is not None:
             self.deliverer.configure(Endpoint(config.webhook_url, config.webhook_secrets))
 
     @contextmanager
-    def change(self, origin: Origin | None = None) -> Iterator[Change]:
+    def change(self, origin: Origin | None = None) -> Iterator[StripeChange]:
         """Open a transaction; at its end the events emitted within it are sent out."""
         with self.store.transaction():
-            change = Change(self.store, self.deliverer, origin or Origin(), int(self.clock.now_s()))
+            change = StripeChange(self.store, self.deliverer, origin or Origin(), int(self.clock.now_s()))
             yield change
         self.deliverer.begin(change.deliveries)
 

@@ -47,7 +47,7 @@ ON CONFLICT (id) DO UPDATE SET payment_intent = excluded.payment_intent, charge 
 
 
 @dataclass(frozen=True)
-class Page:
+class ListPage:
     """Which part of a list is wanted, as in Stripe's list parameters."""
 
     limit: int = 10
@@ -127,7 +127,7 @@ class Store:
         return obj
 
     def select(
-        self, kind: str, where: Mapping[str, Any] | None = None, page: Page | None = None
+        self, kind: str, where: Mapping[str, Any] | None = None, page: ListPage | None = None
     ) -> list[Obj]:
         """Return objects of a kind, newest first.
 

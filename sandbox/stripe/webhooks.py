@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from sandbox.faults import WEBHOOK_FAULTS, Fault, FaultKind, Faults
-from sandbox.stripe.clock import Clock
+from sandbox.stripe.clock import StripeClock
 from sandbox.stripe.ids import new_id
 from sandbox.stripe.poster import NoAnswerError, Poster
 from sandbox.stripe.shapes import Obj, shaped
@@ -52,7 +52,7 @@ class Endpoint:
 
 
 @dataclass
-class Delivery:
+class StripeDelivery:
     """One delivery that is still to be made; its row in the store says the same.
 
     Args:
@@ -89,10 +89,10 @@ def _body(event: Obj) -> bytes:
     return json.dumps(shaped({**event, "pending_webhooks": 1}), separators=(",", ":")).encode()
 
 
-class Deliverer:
+class StripeDeliverer:
     """Sends events to the endpoint; one task per delivery under way."""
 
-    def __init__(self, store: Store, faults: Faults, clock: Clock, retry_base_s: float) -> None:
+    def __init__(self, store: Store, faults: Faults, clock: StripeClock, retry_base_s: float) -> None:
         self._store = store
         self._faults = faults
         self._clock = clock
@@ -118,7 +118,7 @@ class Deliverer:
         """Go on with what was pending when the last run ended."""
         rows = self._store.execute("SELECT * FROM deliveries WHERE state = 'pending' ORDER BY id").fetchall()
         self.begin(
-            Delivery(
+            StripeDelivery(
                 row["id"],
                 row["event_id"],
                 row["type"],
@@ -138,7 +138,7 @@ class Deliverer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._poster.close()
 
-    def plan(self, event: Obj, cause: str = _EVENT) -> Delivery:
+    def plan(self, event: Obj, cause: str = _EVENT) -> StripeDelivery:
         """Note a delivery in the store and return it; `begin` starts it."""
         now_s = time.time()
         cursor = self._store.execute(
@@ -147,9 +147,11 @@ class Deliverer:
             *(event["id"], event["type"], cause, now_s, now_s),
         )
         assert cursor.lastrowid is not None
-        return Delivery(cursor.lastrowid, event["id"], event["type"], cause, now_s, now_s, body=_body(event))
+        return StripeDelivery(
+            cursor.lastrowid, event["id"], event["type"], cause, now_s, now_s, body=_body(event)
+        )
 
-    def begin(self, deliveries: Iterable[Delivery]) -> None:
+    def begin(self, deliveries: Iterable[StripeDelivery]) -> None:
         """Start deliveries, in this order. Their rows must have been committed."""
         for delivery in deliveries:
             task = asyncio.create_task(self._deliver(delivery))
@@ -170,7 +172,7 @@ class Deliverer:
         with suppress(TimeoutError):
             await asyncio.wait_for(tried.wait(), timeout_s)
 
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: StripeDelivery) -> None:
         state = "pending"
         while state == "pending":
             wait_s = delivery.next_at - time.time()
@@ -183,7 +185,7 @@ class Deliverer:
             self._release_held(before=delivery.id)
             self._tried(delivery.event_id)
 
-    async def _attempt(self, delivery: Delivery) -> int | str:
+    async def _attempt(self, delivery: StripeDelivery) -> int | str:
         """Send once and return the HTTP status, or the name of what went wrong."""
         endpoint = self.endpoint
         if endpoint is None:
@@ -203,7 +205,7 @@ class Deliverer:
         except (OSError, ValueError) as error:
             return type(error).__name__
 
-    def _note(self, delivery: Delivery, outcome: int | str) -> str:
+    def _note(self, delivery: StripeDelivery, outcome: int | str) -> str:
         """Write down what came of an attempt, and return the delivery's state."""
         now_s = time.time()
         delivery.attempts += 1
@@ -223,7 +225,7 @@ class Deliverer:
         )
         return state
 
-    async def _undisturbed(self, delivery: Delivery) -> bool:
+    async def _undisturbed(self, delivery: StripeDelivery) -> bool:
         """Carry out a webhook fault, if one strikes; False when the delivery is lost."""
         fault = self._faults.take(f"WEBHOOK {delivery.type}", WEBHOOK_FAULTS)
         if fault is None:

@@ -17,26 +17,26 @@ from activities.stripe_client import stripe_client
 from sandbox.stripe.app import create_app
 from sandbox.stripe.config import Config
 from storage.database import Database
-from tests.activities.counter import Counter, PromptConnections
-from tests.activities.office import QUEUE, Office
-from tests.activities.post import AUTH_SECRET, PUBLIC_BASE_URL, Post
+from tests.activities.inbox_harness import QUEUE, InboxHarness
+from tests.activities.mail_harness import AUTH_SECRET, PUBLIC_BASE_URL, MailHarness
+from tests.activities.payment_driver import PaymentDriver, PromptConnections
 from tests.conftest import NewDatabase
-from tests.storage.rows import House, open_house
-from tests.workflows.servers import STRIPE_KEY, StandIn, StandIns, stand_ins
+from tests.storage.rows import HotelRows, create_hotel
+from tests.workflows.servers import STRIPE_KEY, StandInClient, StandInClients, stand_ins
 from tests.workflows.servers import served as serving
 
 TEMPORAL = Path(sys.executable).with_name("temporal")
 
 
 @pytest.fixture(scope="session")
-async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StandIns]:
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StandInClients]:
     """Stripe, Pusher and a mail server."""
     async with stand_ins(tmp_path_factory.mktemp("stripe")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def ordered(served: StandIns) -> list[str]:
+def ordered(served: StandInClients) -> list[str]:
     """Where faults have been ordered since it was last cleared."""
     addresses: list[str] = []
 
@@ -49,11 +49,11 @@ def ordered(served: StandIns) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-async def no_faults_left(served: StandIns, ordered: list[str]) -> AsyncIterator[None]:
+async def no_faults_left(served: StandInClients, ordered: list[str]) -> AsyncIterator[None]:
     """A fault that a test ordered and that did not strike must not strike in the next one."""
     yield
     if ordered:
-        await served.heal()
+        await served.clear_faults()
         ordered.clear()
 
 
@@ -64,19 +64,19 @@ def env() -> ActivityEnvironment:
 
 
 @pytest.fixture
-async def house(database: Database) -> House:
+async def hotel_rows(database: Database) -> HotelRows:
     """A hotel in Dublin that charges euros."""
-    return await open_house(database)
+    return await create_hotel(database)
 
 
 @pytest.fixture
-async def yen_house(database: Database) -> House:
+async def yen_hotel_rows(database: Database) -> HotelRows:
     """A hotel in Kyoto that charges yen."""
-    return await open_house(database, name="Kyoto Inn", currency="JPY", timezone="Asia/Tokyo")
+    return await create_hotel(database, name="Kyoto Inn", currency="JPY", timezone="Asia/Tokyo")
 
 
 @pytest.fixture(scope="session")
-async def payments(database: Database, served: StandIns) -> AsyncIterator[Payments]:
+async def payments(database: Database, served: StandInClients) -> AsyncIterator[Payments]:
     """The activities under test, with the product's own client but for its pause between two attempts."""
     connections = PromptConnections(timeout=6)
     stripe = stripe_client(STRIPE_KEY, served.stripe.url, connections=connections)
@@ -85,7 +85,7 @@ async def payments(database: Database, served: StandIns) -> AsyncIterator[Paymen
 
 
 @pytest.fixture(scope="session")
-async def hasty_payments(database: Database, served: StandIns) -> AsyncIterator[Payments]:
+async def hasty_payments(database: Database, served: StandInClients) -> AsyncIterator[Payments]:
     """The same, with a client that soon gives up waiting for an answer."""
     connections = PromptConnections(timeout=1)
     stripe = stripe_client(STRIPE_KEY, served.stripe.url, connections=connections)
@@ -94,18 +94,18 @@ async def hasty_payments(database: Database, served: StandIns) -> AsyncIterator[
 
 
 @pytest.fixture
-async def counter(
-    database: Database, served: StandIns, payments: Payments, env: ActivityEnvironment
-) -> Counter:
+async def driver(
+    database: Database, served: StandInClients, payments: Payments, env: ActivityEnvironment
+) -> PaymentDriver:
     """Where bookings are paid; Stripe's log of requests begins with the test."""
     await served.stripe.ask("DELETE", "/_sandbox/requests")
-    return Counter(database, served.stripe, payments, env)
+    return PaymentDriver(database, served.stripe, payments, env)
 
 
 @pytest.fixture(scope="session")
-def post(database: Database, served: StandIns) -> Post:
+def mail_harness(database: Database, served: StandInClients) -> MailHarness:
     """Where mails are sent and arrive."""
-    return Post(database, served.mail, served.smtp_port)
+    return MailHarness(database, served.mail, served.smtp_port)
 
 
 # --- what is handed on: by a Stripe whose events are no other test's, from a database of its own ---
@@ -121,28 +121,30 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @pytest.fixture(scope="session")
-async def whole_office(
+async def shared_harness(
     new_database: NewDatabase,
     migrated_template: str,
     temporal: Client,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Office]:
-    """The servers behind `office`."""
+) -> AsyncIterator[InboxHarness]:
+    """The servers behind `harness`."""
     database = Database(await new_database(template=migrated_template))
     connections = PromptConnections(timeout=6)
     app = create_app(Config(data=tmp_path_factory.mktemp("stripe"), secret_key=STRIPE_KEY))
     async with serving(app) as url, httpx.AsyncClient(timeout=30, trust_env=False) as http:
         inbox = Inbox(database, stripe_client(STRIPE_KEY, url, connections=connections), temporal, QUEUE)
-        house = await open_house(database)
-        yield Office(database, StandIn(http, url), temporal, inbox, ActivityEnvironment(), house)
+        hotel_rows = await create_hotel(database)
+        yield InboxHarness(
+            database, StandInClient(http, url), temporal, inbox, ActivityEnvironment(), hotel_rows
+        )
     await connections.close_async()  # type: ignore[no-untyped-call]
     await database.close()
 
 
 @pytest.fixture
-async def office(whole_office: Office) -> AsyncIterator[Office]:
+async def harness(shared_harness: InboxHarness) -> AsyncIterator[InboxHarness]:
     """Inbox, Temporal and Stripe."""
-    yield whole_office
-    await whole_office.stripe.heal()
-    await whole_office.stripe.ask("POST", "/_sandbox/clock", json={"offset_s": 0})
-    await whole_office.clear()
+    yield shared_harness
+    await shared_harness.stripe.clear_faults()
+    await shared_harness.stripe.ask("POST", "/_sandbox/clock", json={"offset_s": 0})
+    await shared_harness.clear()

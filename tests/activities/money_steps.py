@@ -8,12 +8,12 @@ from typing import Any
 
 from activities.payments import Payments
 from domain.messages import Payment, PaymentStatus
-from tests.activities.counter import Counter, Paid
-from tests.storage.rows import House
+from tests.activities.payment_driver import PaymentDriver, PaymentPageVisit
+from tests.storage.rows import HotelRows
 
 
 @dataclass(frozen=True)
-class Step:
+class MoneyStepCase:
     """A step on money.
 
     Args:
@@ -29,38 +29,43 @@ class Step:
     path: str
     reads: str
     done: PaymentStatus
-    prepare: Callable[[Counter, House], Awaitable[Paid]]
-    effects: Callable[[Counter, Paid], Awaitable[int]]
+    prepare: Callable[[PaymentDriver, HotelRows], Awaitable[PaymentPageVisit]]
+    effects: Callable[[PaymentDriver, PaymentPageVisit], Awaitable[int]]
 
     def __str__(self) -> str:
         return self.name
 
-    def writes_at(self, paid: Paid) -> str:
+    def writes_at(self, paid: PaymentPageVisit) -> str:
         """`POST` and the path, for this booking."""
         return "POST " + self.path.format(intent=paid.intent_id, session=paid.session_id)
 
-    def reads_at(self, paid: Paid) -> str:
+    def reads_at(self, paid: PaymentPageVisit) -> str:
         """`GET` and the path, for this booking."""
         return "GET " + self.reads.format(intent=paid.intent_id, session=paid.session_id)
 
     async def take(
-        self, counter: Counter, payments: Payments, paid: Paid, generation: int = 1, **changes: Any
+        self,
+        driver: PaymentDriver,
+        payments: Payments,
+        paid: PaymentPageVisit,
+        generation: int = 1,
+        **changes: Any,
     ) -> Payment:
         """Run the activity."""
         if self.name == "expire_session":
-            return await counter.run(payments.expire_session, paid.closing(generation=generation, **changes))
+            return await driver.run(payments.expire_session, paid.closing(generation=generation, **changes))
         activity = {"capture": payments.capture, "release": payments.release, "refund": payments.refund}
-        return await counter.run(activity[self.name], paid.step(generation=generation, **changes))
+        return await driver.run(activity[self.name], paid.step(generation=generation, **changes))
 
 
-async def _captures(counter: Counter, paid: Paid) -> int:
-    intent = await counter.intent(paid)
+async def _captures(driver: PaymentDriver, paid: PaymentPageVisit) -> int:
+    intent = await driver.intent(paid)
     assert intent["amount_received"] in {0, paid.booking.amount_minor}
     return int(intent["captures"])
 
 
-async def _releases(counter: Counter, paid: Paid) -> int:
-    intent = await counter.intent(paid)
+async def _releases(driver: PaymentDriver, paid: PaymentPageVisit) -> int:
+    intent = await driver.intent(paid)
     assert (intent["status"], intent["released"]) in {
         ("requires_capture", 0),
         ("canceled", paid.booking.amount_minor),
@@ -68,50 +73,50 @@ async def _releases(counter: Counter, paid: Paid) -> int:
     return int(intent["status"] == "canceled")
 
 
-async def _refunds(counter: Counter, paid: Paid) -> int:
-    books = await counter.ledger(payment_intent=paid.intent_id)
+async def _refunds(driver: PaymentDriver, paid: PaymentPageVisit) -> int:
+    books = await driver.ledger(payment_intent=paid.intent_id)
     refunds = [refund for refund in books["refunds"] if not refund["released"]]
-    assert (await counter.intent(paid))["refunded"] == len(refunds) * paid.booking.amount_minor
+    assert (await driver.intent(paid))["refunded"] == len(refunds) * paid.booking.amount_minor
     return len(refunds)
 
 
-async def _closings(counter: Counter, paid: Paid) -> int:
-    session = await counter.api("GET", f"checkout/sessions/{paid.session_id}")
+async def _closings(driver: PaymentDriver, paid: PaymentPageVisit) -> int:
+    session = await driver.api("GET", f"checkout/sessions/{paid.session_id}")
     assert session["status"] in {"open", "expired"}
     return int(session["status"] == "expired")
 
 
 STEPS = [
-    Step(
+    MoneyStepCase(
         "capture",
         "/v1/payment_intents/{intent}/capture",
         "/v1/payment_intents/{intent}",
         PaymentStatus.SUCCEEDED,
-        lambda counter, house: counter.held(house),
+        lambda driver, hotel_rows: driver.held(hotel_rows),
         _captures,
     ),
-    Step(
+    MoneyStepCase(
         "release",
         "/v1/payment_intents/{intent}/cancel",
         "/v1/payment_intents/{intent}",
         PaymentStatus.CANCELED,
-        lambda counter, house: counter.held(house),
+        lambda driver, hotel_rows: driver.held(hotel_rows),
         _releases,
     ),
-    Step(
+    MoneyStepCase(
         "refund",
         "/v1/refunds",
         "/v1/payment_intents/{intent}",
         PaymentStatus.SUCCEEDED,
-        lambda counter, house: counter.captured(house),
+        lambda driver, hotel_rows: driver.captured(hotel_rows),
         _refunds,
     ),
-    Step(
+    MoneyStepCase(
         "expire_session",
         "/v1/checkout/sessions/{session}/expire",
         "/v1/checkout/sessions/{session}",
         PaymentStatus.NONE,
-        lambda counter, house: counter.asked(house),
+        lambda driver, hotel_rows: driver.page_opened(hotel_rows),
         _closings,
     ),
 ]

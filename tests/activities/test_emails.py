@@ -16,8 +16,8 @@ from domain.identifiers import access_token
 from models import Booking, SentMail
 from storage.bookings import apply_change
 from storage.database import Database
-from tests.activities.post import AUTH_SECRET, PUBLIC_BASE_URL, SENDER, Post
-from tests.storage.rows import T0, House, book, change_of, held, open_house
+from tests.activities.mail_harness import AUTH_SECRET, PUBLIC_BASE_URL, SENDER, MailHarness
+from tests.storage.rows import T0, HotelRows, book, change_of, create_hotel, held
 from tests.workflows.servers import Json
 
 # As the contract words them; the last two are the product's own.
@@ -57,11 +57,11 @@ MONEY = {"EUR": ("€150.00", "€75.00"), "JPY": ("¥15,000", "¥7,500")}
 
 
 @dataclass(frozen=True)
-class Sent:
+class MailCase:
     """Mails of one kind about one booking, version 3, and what the database has about them."""
 
     kind: MailKind
-    house: House
+    hotel_rows: HotelRows
     booking: Booking
     mails: list[Json]
     rows: list[SentMail]
@@ -74,30 +74,32 @@ class Sent:
     @property
     def recipients(self) -> set[str]:
         """Who shall get one."""
-        return recipients(self.house, self.kind)
+        return recipients(self.hotel_rows, self.kind)
 
 
 @pytest.fixture(
     scope="module", params=[(kind, currency) for kind in MailKind for currency in MONEY], ids="-".join
 )
-async def sent(request: pytest.FixtureRequest, post: Post, database: Database) -> Sent:
+async def sent(request: pytest.FixtureRequest, mail_harness: MailHarness, database: Database) -> MailCase:
     """Every kind of mail, in both currencies: sent once, looked at by several tests."""
     kind, currency = request.param
     timezone = {"EUR": "Europe/Dublin", "JPY": "Asia/Tokyo"}[currency]
-    house = await open_house(database, currency=currency, timezone=timezone)
-    booking = await standing(database, house, kind)
-    await post.send(booking, kind, version=3)
-    return Sent(kind, house, booking, await post.arrived(booking), await post.books(booking))
+    hotel_rows = await create_hotel(database, currency=currency, timezone=timezone)
+    booking = await standing(database, hotel_rows, kind)
+    await mail_harness.send(booking, kind, version=3)
+    return MailCase(
+        kind, hotel_rows, booking, await mail_harness.arrived(booking), await mail_harness.books(booking)
+    )
 
 
-async def standing(database: Database, house: House, kind: MailKind, **booking: Any) -> Booking:
+async def standing(database: Database, hotel_rows: HotelRows, kind: MailKind, **booking: Any) -> Booking:
     """A booking about which such a mail is due."""
-    return await held(database, house, **{**STANDS[kind], **booking})
+    return await held(database, hotel_rows, **{**STANDS[kind], **booking})
 
 
-def recipients(house: House, kind: MailKind) -> set[str]:
+def recipients(hotel_rows: HotelRows, kind: MailKind) -> set[str]:
     if kind.startswith("staff_"):
-        return {f"{role}@{house.hotel.slug}.test" for role in ("approver", "manager")}
+        return {f"{role}@{hotel_rows.hotel.slug}.test" for role in ("approver", "manager")}
     return {"philippa.quarshie@example.com"}
 
 
@@ -110,27 +112,27 @@ def both_parts(mail: Json) -> list[str]:
 # --- every kind ---
 
 
-def test_who_gets_what(sent: Sent) -> None:
+def test_who_gets_what(sent: MailCase) -> None:
     """Subject as in the contract, to the guest or to everybody who decides, each by a mail of their own."""
     assert [mail["to"] for mail in sent.mails if len(mail["to"]) != 1] == []
     assert sorted(mail["to"][0] for mail in sent.mails) == sorted(sent.recipients)
     for mail in sent.mails:
         assert mail["subject"] == SUBJECTS[sent.kind].format(id=sent.booking.booking_id)
         assert (mail["from"], mail["headers"]["To"]) == (SENDER, mail["to"][0])
-        assert mail["headers"]["From"] == f"{sent.house.hotel.name} <{SENDER}>"
+        assert mail["headers"]["From"] == f"{sent.hotel_rows.hotel.name} <{SENDER}>"
         assert mail["headers"]["Auto-Submitted"] == "auto-generated"
         date_sent = parsedate_to_datetime(mail["headers"]["Date"])
         assert abs(datetime.now(UTC) - date_sent) < timedelta(minutes=10)
         assert {"Bcc", "Cc"}.isdisjoint(mail["headers"])
 
 
-def test_text_and_html(sent: Sent) -> None:
+def test_text_and_html(sent: MailCase) -> None:
     """Both parts name booking, hotel, room, stay, and amounts as the currency writes them."""
     whole, half = MONEY[sent.booking.currency]
     for mail in sent.mails:
         for part in both_parts(mail):
             assert sent.booking.booking_id in part
-            assert sent.house.hotel.name in part
+            assert sent.hotel_rows.hotel.name in part
             assert "Double room" in part
             assert "Thursday 24 December 2026" in part
             assert whole in part
@@ -139,7 +141,7 @@ def test_text_and_html(sent: Sent) -> None:
             assert "None" not in part
 
 
-def test_html_stands_by_itself(sent: Sent) -> None:
+def test_html_stands_by_itself(sent: MailCase) -> None:
     """Styles are inlined by a library, and nothing is loaded from anywhere."""
     for mail in sent.mails:
         html = mail["html"]
@@ -149,7 +151,7 @@ def test_html_stands_by_itself(sent: Sent) -> None:
         )
 
 
-def test_links(sent: Sent) -> None:
+def test_links(sent: MailCase) -> None:
     """A guest's link carries their token; staff's opens a page that asks, and carries nothing."""
     booking_id = sent.booking.booking_id
     token = access_token(AUTH_SECRET, booking_id)
@@ -164,7 +166,7 @@ def test_links(sent: Sent) -> None:
         assert (token in mail["text"] + mail["html"]) is not sent.for_staff
 
 
-def test_message_ids(sent: Sent) -> None:
+def test_message_ids(sent: MailCase) -> None:
     """One for each booking, kind, version and recipient; the recipient cannot be read from it."""
     ids = [mail["message_id"] for mail in sent.mails]
     shape = rf"<{sent.booking.booking_id}\.{sent.kind}\.3\.[0-9a-f]{{12}}@hotels\.test>"
@@ -172,7 +174,7 @@ def test_message_ids(sent: Sent) -> None:
     assert len(set(ids)) == len(sent.recipients)
 
 
-def test_the_books_tell_of_each_mail(sent: Sent) -> None:
+def test_the_books_tell_of_each_mail(sent: MailCase) -> None:
     """What was sent to whom, when it was handed over, and when it was taken."""
     arrived = {mail["to"][0]: (mail["message_id"], mail["subject"]) for mail in sent.mails}
     assert {row.recipient: (row.message_id, row.subject) for row in sent.rows} == arrived
@@ -182,28 +184,32 @@ def test_the_books_tell_of_each_mail(sent: Sent) -> None:
         assert row.sending_at <= row.sent_at <= datetime.now(UTC)
 
 
-async def test_a_repeat_sends_nothing_again(post: Post, sent: Sent) -> None:
+async def test_a_repeat_sends_nothing_again(mail_harness: MailHarness, sent: MailCase) -> None:
     """The activity may run twice; nobody gets a second mail."""
-    await post.send(sent.booking, sent.kind, version=3)
-    assert await post.arrived(sent.booking) == sent.mails
+    await mail_harness.send(sent.booking, sent.kind, version=3)
+    assert await mail_harness.arrived(sent.booking) == sent.mails
 
 
-async def test_another_version_is_another_mail(post: Post, database: Database, house: House) -> None:
+async def test_another_version_is_another_mail(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
     """A booking may need a person twice."""
-    booking = await standing(database, house, MailKind.STAFF_ATTENTION)
+    booking = await standing(database, hotel_rows, MailKind.STAFF_ATTENTION)
     for version in (3, 5):
-        await post.send(booking, MailKind.STAFF_ATTENTION, version=version)
-    assert len({mail["message_id"] for mail in await post.arrived(booking)}) == 4
+        await mail_harness.send(booking, MailKind.STAFF_ATTENTION, version=version)
+    assert len({mail["message_id"] for mail in await mail_harness.arrived(booking)}) == 4
 
 
 # --- the confirmation's calendar file ---
 
 
-async def test_the_stay_as_a_calendar_entry(post: Post, database: Database, house: House) -> None:
+async def test_the_stay_as_a_calendar_entry(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
     """An all-day entry from check-in to check-out, under an id that stays the same."""
-    booking = await standing(database, house, MailKind.CONFIRMED)
-    await post.send(booking, MailKind.CONFIRMED, version=4)
-    [mail] = await post.arrived(booking)
+    booking = await standing(database, hotel_rows, MailKind.CONFIRMED)
+    await mail_harness.send(booking, MailKind.CONFIRMED, version=4)
+    [mail] = await mail_harness.arrived(booking)
     [attachment] = mail["attachments"]
     assert (attachment["filename"], attachment["content_type"]) == (
         f"{booking.booking_id}.ics",
@@ -215,28 +221,30 @@ async def test_the_stay_as_a_calendar_entry(post: Post, database: Database, hous
     assert entry["UID"] == f"{booking.booking_id}@hotels.test"
     assert entry.decoded("DTSTART") == date(2026, 12, 24)
     assert entry.decoded("DTEND") == date(2026, 12, 26)
-    assert entry["SUMMARY"] == f"Stay at {house.hotel.name}"
+    assert entry["SUMMARY"] == f"Stay at {hotel_rows.hotel.name}"
     assert entry["STATUS"] == "CONFIRMED"
     assert entry.decoded("DTSTAMP") == T0.replace(microsecond=0)
     assert "Double room" in str(entry["DESCRIPTION"])
     assert "philippa" not in attachment["text"].lower()
 
 
-def test_only_a_confirmation_has_one(sent: Sent) -> None:
+def test_only_a_confirmation_has_one(sent: MailCase) -> None:
     """No other mail carries a file."""
     for mail in sent.mails:
         assert len(mail["attachments"]) == (1 if sent.kind == "confirmed" else 0)
 
 
-async def test_a_hotel_whose_name_needs_care(post: Post, database: Database, house: House) -> None:
+async def test_a_hotel_whose_name_needs_care(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
     """Commas, semicolons, quotes and line breaks mean something to calendars and headers."""
     name = 'Fish, "Chips"; Sons\\Co\nÜber <b>'
     async with database.transaction() as db:
-        hotel = await db.get_one(type(house.hotel), house.id)
+        hotel = await db.get_one(type(hotel_rows.hotel), hotel_rows.id)
         hotel.name = name
-    booking = await standing(database, house, MailKind.CONFIRMED)
-    await post.send(booking, MailKind.CONFIRMED, version=4)
-    [mail] = await post.arrived(booking)
+    booking = await standing(database, hotel_rows, MailKind.CONFIRMED)
+    await mail_harness.send(booking, MailKind.CONFIRMED, version=4)
+    [mail] = await mail_harness.arrived(booking)
     [entry] = Calendar.from_ical(mail["attachments"][0]["text"]).walk("VEVENT")
     assert entry["SUMMARY"] == f"Stay at {name}"
     assert "Über <b>" in mail["headers"]["From"]
@@ -255,13 +263,13 @@ EVIL = {
 
 @pytest.mark.parametrize("kind", MailKind)
 async def test_a_guest_writes_no_headers(
-    post: Post, database: Database, house: House, kind: MailKind
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows, kind: MailKind
 ) -> None:
     """What a guest typed is text, in the body only: no header, no recipient, no markup, no template, no command."""
-    booking = await standing(database, house, kind, **EVIL)
-    await post.send(booking, kind, version=3)
-    mails = await post.arrived(booking)
-    assert {tuple(mail["to"]) for mail in mails} == {(to,) for to in recipients(house, kind)}
+    booking = await standing(database, hotel_rows, kind, **EVIL)
+    await mail_harness.send(booking, kind, version=3)
+    mails = await mail_harness.arrived(booking)
+    assert {tuple(mail["to"]) for mail in mails} == {(to,) for to in recipients(hotel_rows, kind)}
     for mail in mails:
         assert mail["subject"] == SUBJECTS[kind].format(id=booking.booking_id)
         assert not any("evil" in value for value in mail["headers"].values())
@@ -269,72 +277,82 @@ async def test_a_guest_writes_no_headers(
         assert "<script" not in mail["html"]
         assert "<img" not in mail["html"]
         assert "{{ link }}" in mail["text"]
-    messages = await post.mail.ask("GET", "/_sandbox/messages", params={"to": "everybody@evil.test"})
+    messages = await mail_harness.mail.ask("GET", "/_sandbox/messages", params={"to": "everybody@evil.test"})
     assert messages == []
 
 
-async def test_a_note_is_text(post: Post, database: Database, house: House) -> None:
+async def test_a_note_is_text(mail_harness: MailHarness, database: Database, hotel_rows: HotelRows) -> None:
     """What staff wrote is shown to the guest as they wrote it."""
-    booking = await standing(database, house, MailKind.DECLINED)
-    await post.send(booking, MailKind.DECLINED, version=4)
-    [mail] = await post.arrived(booking)
+    booking = await standing(database, hotel_rows, MailKind.DECLINED)
+    await mail_harness.send(booking, MailKind.DECLINED, version=4)
+    [mail] = await mail_harness.arrived(booking)
     assert "Painting <that> floor" in mail["text"]
     assert "Painting &lt;that&gt; floor" in mail["html"]
 
 
-async def test_an_address_beyond_ascii(post: Post, database: Database, house: House) -> None:
+async def test_an_address_beyond_ascii(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
     """RFC 6531: such a guest gets mail, too."""
     address = "philippä@bücher.example"
-    booking = await standing(database, house, MailKind.AUTHORIZED, guest_email=address)
-    await post.send(booking, MailKind.AUTHORIZED, version=3)
-    assert [mail["to"] for mail in await post.arrived(booking)] == [[address]]
+    booking = await standing(database, hotel_rows, MailKind.AUTHORIZED, guest_email=address)
+    await mail_harness.send(booking, MailKind.AUTHORIZED, version=3)
+    assert [mail["to"] for mail in await mail_harness.arrived(booking)] == [[address]]
 
 
 # --- who is left out ---
 
 
-async def test_an_erased_guest_gets_nothing(post: Post, database: Database, house: House) -> None:
+async def test_an_erased_guest_gets_nothing(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
     """Who asked to be forgotten has no address any more; staff are told as ever."""
-    booking = await held(database, house, guest_erased_at=T0, guest_email="")
-    await post.send(booking, MailKind.DECLINED, MailKind.STAFF_PAYMENT_NOTICE, version=5)
-    kinds = await post.by_recipient(booking, lambda mail: mail["subject"])
-    assert set(kinds) == recipients(house, MailKind.STAFF_REQUEST)
+    booking = await held(database, hotel_rows, guest_erased_at=T0, guest_email="")
+    await mail_harness.send(booking, MailKind.DECLINED, MailKind.STAFF_PAYMENT_NOTICE, version=5)
+    kinds = await mail_harness.by_recipient(booking, lambda mail: mail["subject"])
+    assert set(kinds) == recipients(hotel_rows, MailKind.STAFF_REQUEST)
 
 
-async def test_a_hotel_where_nobody_decides(post: Post, database: Database, house: House) -> None:
+async def test_a_hotel_where_nobody_decides(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
     """Nobody to tell is no failure."""
     async with database.transaction() as db:
-        for staff in house.staff.values():
+        for staff in hotel_rows.staff.values():
             (await db.get_one(type(staff), staff.id)).active = False
-    booking = await held(database, house)
-    await post.send(booking, MailKind.STAFF_REQUEST)
-    assert await post.arrived(booking) == []
+    booking = await held(database, hotel_rows)
+    await mail_harness.send(booking, MailKind.STAFF_REQUEST)
+    assert await mail_harness.arrived(booking) == []
 
 
-async def test_several_kinds_at_once(post: Post, database: Database, house: House) -> None:
+async def test_several_kinds_at_once(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
     """One change may be told to guest and staff."""
-    booking = await held(database, house)
-    await post.send(booking, MailKind.AUTHORIZED, MailKind.STAFF_REQUEST, version=3)
-    kinds = await post.by_recipient(booking, lambda mail: mail["subject"].partition(" ")[0])
-    assert kinds == dict.fromkeys(recipients(house, MailKind.STAFF_REQUEST), "New") | {
+    booking = await held(database, hotel_rows)
+    await mail_harness.send(booking, MailKind.AUTHORIZED, MailKind.STAFF_REQUEST, version=3)
+    kinds = await mail_harness.by_recipient(booking, lambda mail: mail["subject"].partition(" ")[0])
+    assert kinds == dict.fromkeys(recipients(hotel_rows, MailKind.STAFF_REQUEST), "New") | {
         "philippa.quarshie@example.com": "Payment"
     }
-    await post.send(booking, version=3)
-    assert len(await post.arrived(booking)) == 3
+    await mail_harness.send(booking, version=3)
+    assert len(await mail_harness.arrived(booking)) == 3
 
 
 # --- what happened at that version ---
 
 
-async def test_a_cancellation_says_who_cancelled(post: Post, database: Database, house: House) -> None:
+async def test_a_cancellation_says_who_cancelled(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
     """By the timeline's row of the mail's version."""
     for event, words in (
         (Event.CANCELLED_BY_STAFF, "Hotel Killarney has cancelled your booking"),
         (Event.CANCELLED_BY_GUEST, "has been cancelled, as you asked"),
     ):
-        booking = await book(database, house, status=Status.CONFIRMED, version=4)
+        booking = await book(database, hotel_rows, status=Status.CONFIRMED, version=4)
         async with database.transaction() as db:
             await apply_change(db, change_of(booking, event))
-        await post.send(booking, MailKind.CANCELLED, version=5)
-        [mail] = await post.arrived(booking)
+        await mail_harness.send(booking, MailKind.CANCELLED, version=5)
+        [mail] = await mail_harness.arrived(booking)
         assert all(words in part for part in both_parts(mail))

@@ -14,15 +14,15 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.payments import Payments
-from tests.activities.counter import Counter, Paid
-from tests.activities.money_steps import STEPS, Step
-from tests.storage.rows import House
+from tests.activities.money_steps import STEPS, MoneyStepCase
+from tests.activities.payment_driver import PaymentDriver, PaymentPageVisit
+from tests.storage.rows import HotelRows
 
 each_step = pytest.mark.parametrize("step", STEPS, ids=str)
 
 
 @dataclass(frozen=True)
-class Case:
+class StripeFaultCase:
     """A fault, and what comes of it.
 
     Args:
@@ -51,29 +51,33 @@ def _refusal(status: int, code: str | None = None, type_: str = "invalid_request
 # Each of these is met by every step.
 CASES = [
     # Stripe keeps an answered 5xx under its key for a day, and replays it.
-    Case("500 before", {"kind": "error_before", "status": 500}, "stripe_failed", final=True, heals=False),
-    Case("500 after the effect", {"kind": "error_after", "status": 500}),
+    StripeFaultCase(
+        "500 before", {"kind": "error_before", "status": 500}, "stripe_failed", final=True, heals=False
+    ),
+    StripeFaultCase("500 after the effect", {"kind": "error_after", "status": 500}),
     # The client's own repeat heals one lost packet; two are for the activity's next attempt.
-    Case("one connection cut before", {"kind": "drop_before"}),
-    Case("connections cut before", {"kind": "drop_before", "times": 2}, "stripe_unanswered"),
-    Case("connection cut after the effect", {"kind": "drop_after"}),
-    Case("no answer", {"kind": "hang", "times": 2}, "stripe_unanswered", hasty=True),
-    Case("no answer after the effect", {"kind": "hang_after"}, hasty=True),
-    Case("key in use", {**_refusal(409, "idempotency_key_in_use"), "times": 2}, "stripe_busy"),
-    Case("429", _refusal(429, "rate_limit"), "stripe_busy"),
-    Case("402", _refusal(402, "card_declined", "card_error"), "stripe_refused", final=True, heals=False),
+    StripeFaultCase("one connection cut before", {"kind": "drop_before"}),
+    StripeFaultCase("connections cut before", {"kind": "drop_before", "times": 2}, "stripe_unanswered"),
+    StripeFaultCase("connection cut after the effect", {"kind": "drop_after"}),
+    StripeFaultCase("no answer", {"kind": "hang", "times": 2}, "stripe_unanswered", hasty=True),
+    StripeFaultCase("no answer after the effect", {"kind": "hang_after"}, hasty=True),
+    StripeFaultCase("key in use", {**_refusal(409, "idempotency_key_in_use"), "times": 2}, "stripe_busy"),
+    StripeFaultCase("429", _refusal(429, "rate_limit"), "stripe_busy"),
+    StripeFaultCase(
+        "402", _refusal(402, "card_declined", "card_error"), "stripe_refused", final=True, heals=False
+    ),
 ]
 # These are told apart before it is known which step they met: the capture stands for all.
 FURTHER_CASES = [
-    Case("503", {"kind": "error_before", "status": 503}, "stripe_failed", final=True, heals=False),
-    Case("429 lock", _refusal(429, "lock_timeout"), "stripe_busy"),
-    Case("400", _refusal(400, "amount_too_large"), "stripe_refused", final=True),
-    Case(
+    StripeFaultCase("503", {"kind": "error_before", "status": 503}, "stripe_failed", final=True, heals=False),
+    StripeFaultCase("429 lock", _refusal(429, "lock_timeout"), "stripe_busy"),
+    StripeFaultCase("400", _refusal(400, "amount_too_large"), "stripe_refused", final=True),
+    StripeFaultCase(
         "400 key of another request", _refusal(400, None, "idempotency_error"), "stripe_refused", final=True
     ),
-    Case("401", _refusal(401), "stripe_refused", final=True),
-    Case("403", _refusal(403), "stripe_refused", final=True),
-    Case("404", _refusal(404, "resource_missing"), "stripe_refused", final=True),
+    StripeFaultCase("401", _refusal(401), "stripe_refused", final=True),
+    StripeFaultCase("403", _refusal(403), "stripe_refused", final=True),
+    StripeFaultCase("404", _refusal(404, "resource_missing"), "stripe_refused", final=True),
 ]
 MET = [(step, case) for case in CASES for step in STEPS] + [(STEPS[0], case) for case in FURTHER_CASES]
 
@@ -85,15 +89,17 @@ async def refused(attempt: Any) -> ApplicationError:
 
 
 @each_step
-async def test_without_a_fault(counter: Counter, house: House, payments: Payments, step: Step) -> None:
+async def test_without_a_fault(
+    driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments, step: MoneyStepCase
+) -> None:
     """Taken once, by one request whose key names booking, step and generation; a repeat asks for nothing."""
-    paid = await step.prepare(counter, house)
-    before = len(await counter.requests(step.writes_at(paid)))
+    paid = await step.prepare(driver, hotel_rows)
+    before = len(await driver.requests(step.writes_at(paid)))
     for _ in range(2):
-        found = await step.take(counter, payments, paid)
+        found = await step.take(driver, payments, paid)
         assert found.status is step.done
-        assert await step.effects(counter, paid) == 1
-    [entry] = (await counter.requests(step.writes_at(paid)))[before:]
+        assert await step.effects(driver, paid) == 1
+    [entry] = (await driver.requests(step.writes_at(paid)))[before:]
     own = paid.session_id if step.name == "expire_session" else paid.intent_id
     assert (
         entry["idempotency_key"]
@@ -108,36 +114,47 @@ async def test_without_a_fault(counter: Counter, house: House, payments: Payment
 
 @pytest.mark.parametrize(("step", "case"), MET, ids=str)
 async def test_with_a_fault(
-    counter: Counter, house: House, payments: Payments, hasty_payments: Payments, step: Step, case: Case
+    driver: PaymentDriver,
+    hotel_rows: HotelRows,
+    payments: Payments,
+    hasty_payments: Payments,
+    step: MoneyStepCase,
+    case: StripeFaultCase,
 ) -> None:
     """What the activity says is so, and however it goes on the step is taken once."""
-    paid = await step.prepare(counter, house)
+    paid = await step.prepare(driver, hotel_rows)
     asking = hasty_payments if case.hasty else payments
-    fault = await counter.stripe.order(step.writes_at(paid), **case.fault)
+    fault = await driver.stripe.order(step.writes_at(paid), **case.fault)
     if case.error is None:
-        assert (await step.take(counter, asking, paid)).status is step.done
+        assert (await step.take(driver, asking, paid)).status is step.done
     else:
-        error = await refused(step.take(counter, asking, paid))
+        error = await refused(step.take(driver, asking, paid))
         assert (error.type, error.non_retryable) == (case.error, case.final)
-        assert await step.effects(counter, paid) == 0
-        await _go_on(counter, payments, paid, step, case)
-    assert await counter.stripe.hits(fault) == case.fault.get("times", 1)
-    assert await step.effects(counter, paid) == 1
+        assert await step.effects(driver, paid) == 0
+        await _go_on(driver, payments, paid, step, case)
+    assert await driver.stripe.hits(fault) == case.fault.get("times", 1)
+    assert await step.effects(driver, paid) == 1
     # Whatever generation comes along later, nothing is done a second time.
-    assert (await step.take(counter, payments, paid, generation=7)).status is step.done
-    assert await step.effects(counter, paid) == 1
+    assert (await step.take(driver, payments, paid, generation=7)).status is step.done
+    assert await step.effects(driver, paid) == 1
 
 
-async def _go_on(counter: Counter, payments: Payments, paid: Paid, step: Step, case: Case) -> None:
+async def _go_on(
+    driver: PaymentDriver,
+    payments: Payments,
+    paid: PaymentPageVisit,
+    step: MoneyStepCase,
+    case: StripeFaultCase,
+) -> None:
     if case.heals:
-        assert (await step.take(counter, payments, paid)).status is step.done
+        assert (await step.take(driver, payments, paid)).status is step.done
         return
     # The stored answer comes again under the old key, and only under the old key.
-    again = await refused(step.take(counter, payments, paid))
+    again = await refused(step.take(driver, payments, paid))
     assert (again.type, again.non_retryable) == (case.error, case.final)
-    assert (await counter.requests(step.writes_at(paid)))[-1]["replayed"]
-    assert await step.effects(counter, paid) == 0
-    assert (await step.take(counter, payments, paid, generation=2)).status is step.done
+    assert (await driver.requests(step.writes_at(paid)))[-1]["replayed"]
+    assert await step.effects(driver, paid) == 0
+    assert (await step.take(driver, payments, paid, generation=2)).status is step.done
 
 
 @pytest.mark.parametrize(
@@ -151,68 +168,72 @@ async def _go_on(counter: Counter, payments: Payments, paid: Paid, step: Step, c
 )
 @each_step
 async def test_nothing_is_written_unread(
-    counter: Counter,
-    house: House,
+    driver: PaymentDriver,
+    hotel_rows: HotelRows,
     payments: Payments,
-    step: Step,
+    step: MoneyStepCase,
     fault: dict[str, Any],
     error: str,
     final: bool,
 ) -> None:
     """Where Stripe cannot be read, nothing is asked of it either."""
-    paid = await step.prepare(counter, house)
-    before = len(await counter.requests(step.writes_at(paid)))
-    await counter.stripe.order(step.reads_at(paid), **fault)
-    failure = await refused(step.take(counter, payments, paid))
+    paid = await step.prepare(driver, hotel_rows)
+    before = len(await driver.requests(step.writes_at(paid)))
+    await driver.stripe.order(step.reads_at(paid), **fault)
+    failure = await refused(step.take(driver, payments, paid))
     assert (failure.type, failure.non_retryable) == (error, final)
-    await counter.stripe.heal()
-    assert len(await counter.requests(step.writes_at(paid))) == before
-    assert await step.effects(counter, paid) == 0
+    await driver.stripe.clear_faults()
+    assert len(await driver.requests(step.writes_at(paid))) == before
+    assert await step.effects(driver, paid) == 0
 
 
 @each_step
 async def test_an_outcome_nobody_could_read_is_unknown(
-    counter: Counter, house: House, payments: Payments, step: Step
+    driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments, step: MoneyStepCase
 ) -> None:
     """The effect took place, its answer is a 500, and reading back fails too: retried, never called failed."""
-    paid = await step.prepare(counter, house)
-    slow = await counter.stripe.order(step.writes_at(paid), "error_after", status=500, delay_s=0.3)
-    taking = asyncio.create_task(step.take(counter, payments, paid))
-    await counter.struck(slow)
+    paid = await step.prepare(driver, hotel_rows)
+    slow = await driver.stripe.order(step.writes_at(paid), "error_after", status=500, delay_s=0.3)
+    taking = asyncio.create_task(step.take(driver, payments, paid))
+    await driver.struck(slow)
     # The read that precedes the step is over by now: these strike the one that follows it.
-    await counter.stripe.order(step.reads_at(paid), "error_before", status=500, times=2)
+    await driver.stripe.order(step.reads_at(paid), "error_before", status=500, times=2)
     failure = await refused(taking)
     assert (failure.type, failure.non_retryable) == ("stripe_failed", False)
-    assert (await step.take(counter, payments, paid)).status is step.done
-    assert await step.effects(counter, paid) == 1
+    assert (await step.take(driver, payments, paid)).status is step.done
+    assert await step.effects(driver, paid) == 1
 
 
 @each_step
-async def test_a_lost_key_is_no_loss(counter: Counter, house: House, payments: Payments, step: Step) -> None:
+async def test_a_lost_key_is_no_loss(
+    driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments, step: MoneyStepCase
+) -> None:
     """A day later Stripe has forgotten the key; the repeat reads first, and asks for nothing."""
-    paid = await step.prepare(counter, house)
-    await step.take(counter, payments, paid)
-    writes = len(await counter.requests(step.writes_at(paid)))
-    now = (await counter.stripe.ask("GET", "/_sandbox/clock"))["now"]
+    paid = await step.prepare(driver, hotel_rows)
+    await step.take(driver, payments, paid)
+    writes = len(await driver.requests(step.writes_at(paid)))
+    now = (await driver.stripe.ask("GET", "/_sandbox/clock"))["now"]
     try:
-        await counter.stripe.ask("POST", "/_sandbox/clock", json={"now": now + 2 * 86400})
-        assert (await step.take(counter, payments, paid)).status is step.done
+        await driver.stripe.ask("POST", "/_sandbox/clock", json={"now": now + 2 * 86400})
+        assert (await step.take(driver, payments, paid)).status is step.done
     finally:
-        await counter.stripe.ask("POST", "/_sandbox/clock", json={"offset_s": 0})
-    assert len(await counter.requests(step.writes_at(paid))) == writes
-    assert await step.effects(counter, paid) == 1
+        await driver.stripe.ask("POST", "/_sandbox/clock", json={"offset_s": 0})
+    assert len(await driver.requests(step.writes_at(paid))) == writes
+    assert await step.effects(driver, paid) == 1
 
 
 @each_step
-async def test_at_once(counter: Counter, house: House, payments: Payments, step: Step) -> None:
+async def test_at_once(
+    driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments, step: MoneyStepCase
+) -> None:
     """An attempt that Temporal had given up, and the next one, under way together: taken once."""
-    paid = await step.prepare(counter, house)
+    paid = await step.prepare(driver, hotel_rows)
     answers = await asyncio.gather(
-        *(step.take(counter, payments, paid) for _ in range(4)), return_exceptions=True
+        *(step.take(driver, payments, paid) for _ in range(4)), return_exceptions=True
     )
     for answer in answers:
         if isinstance(answer, BaseException):
             assert isinstance(answer, ApplicationError)
             assert (answer.type, answer.non_retryable) == ("stripe_busy", False)
-    assert await step.effects(counter, paid) == 1
-    assert (await step.take(counter, payments, paid)).status is step.done
+    assert await step.effects(driver, paid) == 1
+    assert (await step.take(driver, payments, paid)).status is step.done

@@ -11,17 +11,17 @@ import pytest
 from activities.payments import Payments
 from domain.messages import Payment, PaymentStatus
 from storage.database import Database
-from tests.activities.counter import DISPUTED_CARD, Counter, Paid
-from tests.activities.money_steps import STEPS, Step
-from tests.storage.rows import House, book, open_house
+from tests.activities.money_steps import STEPS, MoneyStepCase
+from tests.activities.payment_driver import DISPUTED_CARD, PaymentDriver, PaymentPageVisit
+from tests.storage.rows import HotelRows, book, create_hotel
 
 CAPTURE, RELEASE, REFUND, EXPIRE = STEPS
 
-Meddle = Callable[[Counter, Paid], Awaitable[Any]]
+Meddle = Callable[[PaymentDriver, PaymentPageVisit], Awaitable[Any]]
 
 
 def by_dashboard(action: str, **body: Any) -> Meddle:
-    return lambda counter, paid: counter.dashboard(
+    return lambda driver, paid: driver.dashboard(
         action.format(intent=paid.intent_id, session=paid.session_id), **body
     )
 
@@ -35,8 +35,8 @@ REFUNDED_IN_PART = by_dashboard("payment_intents/{intent}/refund", amount=6000)
 PAGE_LAPSED = by_dashboard("checkout/sessions/{session}/lapse")
 
 
-async def paid_meanwhile(counter: Counter, paid: Paid) -> None:
-    await counter.pay(paid.session_id)
+async def paid_meanwhile(driver: PaymentDriver, paid: PaymentPageVisit) -> None:
+    await driver.pay(paid.session_id)
 
 
 # What somebody did, and what the activity then says: status, captured, refunded; and requests made to no avail.
@@ -59,56 +59,56 @@ OVERTAKEN = [
 ]
 
 
-def told(payment: Payment) -> tuple[PaymentStatus, int, int]:
+def snapshot(payment: Payment) -> tuple[PaymentStatus, int, int]:
     return payment.status, payment.amount_received_minor, payment.amount_refunded_minor
 
 
 @pytest.mark.parametrize(("step", "meddle", "expected"), OVERTAKEN)
 async def test_done_before(
-    counter: Counter,
-    house: House,
+    driver: PaymentDriver,
+    hotel_rows: HotelRows,
     payments: Payments,
-    step: Step,
+    step: MoneyStepCase,
     meddle: Meddle,
     expected: tuple[PaymentStatus, int, int],
 ) -> None:
     """It is read, told of, and nothing is asked of Stripe."""
-    paid = await step.prepare(counter, house)
-    await meddle(counter, paid)
-    before = len(await counter.requests(step.writes_at(paid)))
-    found = await step.take(counter, payments, paid)
-    assert told(found) == expected
+    paid = await step.prepare(driver, hotel_rows)
+    await meddle(driver, paid)
+    before = len(await driver.requests(step.writes_at(paid)))
+    found = await step.take(driver, payments, paid)
+    assert snapshot(found) == expected
     assert not found.session_open
-    assert len(await counter.requests(step.writes_at(paid))) == before
+    assert len(await driver.requests(step.writes_at(paid))) == before
 
 
 @pytest.mark.parametrize(("step", "meddle", "expected"), OVERTAKEN)
 async def test_done_between_reading_and_writing(
-    counter: Counter,
-    house: House,
+    driver: PaymentDriver,
+    hotel_rows: HotelRows,
     payments: Payments,
-    step: Step,
+    step: MoneyStepCase,
     meddle: Meddle,
     expected: tuple[PaymentStatus, int, int],
 ) -> None:
     """Stripe refuses the step, and what is read then is what counts: no error, nothing done twice."""
-    paid = await step.prepare(counter, house)
-    slow = await counter.stripe.order(step.writes_at(paid), "delay", delay_s=0.3)
-    taking = asyncio.create_task(step.take(counter, payments, paid))
-    await counter.struck(slow)
-    await meddle(counter, paid)
+    paid = await step.prepare(driver, hotel_rows)
+    slow = await driver.stripe.order(step.writes_at(paid), "delay", delay_s=0.3)
+    taking = asyncio.create_task(step.take(driver, payments, paid))
+    await driver.struck(slow)
+    await meddle(driver, paid)
     found = await taking
-    assert told(found) == expected
+    assert snapshot(found) == expected
     assert not found.session_open
-    assert (await counter.requests(step.writes_at(paid)))[-1]["status"] == 400
+    assert (await driver.requests(step.writes_at(paid)))[-1]["status"] == 400
 
 
 async def test_a_hold_found_while_closing_the_page(
-    counter: Counter, house: House, payments: Payments
+    driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments
 ) -> None:
     """The guest was quicker: the answer is the whole hold, so that the booking can go on with it."""
-    paid = await counter.held(house)
-    found = await EXPIRE.take(counter, payments, paid)
+    paid = await driver.held(hotel_rows)
+    found = await EXPIRE.take(driver, payments, paid)
     assert (found.status, found.payment_intent_id, found.matches) == (
         PaymentStatus.REQUIRES_CAPTURE,
         paid.intent_id,
@@ -121,55 +121,57 @@ async def test_a_hold_found_while_closing_the_page(
 
 
 async def test_a_refund_completes_what_others_began(
-    counter: Counter, house: House, payments: Payments
+    driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments
 ) -> None:
     """Until so much has gone back in total, by whomever."""
-    paid = await counter.captured(house)
-    await REFUNDED_IN_PART(counter, paid)
-    found = await REFUND.take(counter, payments, paid)
+    paid = await driver.captured(hotel_rows)
+    await REFUNDED_IN_PART(driver, paid)
+    found = await REFUND.take(driver, payments, paid)
     assert found.amount_refunded_minor == 15000
-    refunds = (await counter.ledger(payment_intent=paid.intent_id))["refunds"]
+    refunds = (await driver.ledger(payment_intent=paid.intent_id))["refunds"]
     assert sorted(refund["amount"] for refund in refunds) == [6000, 9000]
 
 
-async def test_a_refund_of_a_part(counter: Counter, house: House, payments: Payments) -> None:
+async def test_a_refund_of_a_part(driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments) -> None:
     """Less the fee; asked again, and for less, nothing more goes back; asked for more, the rest does."""
-    paid = await counter.captured(house)
+    paid = await driver.captured(hotel_rows)
     for asked, returned in ((7500, 7500), (7500, 7500), (5000, 7500), (15000, 15000)):
-        found = await REFUND.take(counter, payments, paid, amount_minor=asked)
+        found = await REFUND.take(driver, payments, paid, amount_minor=asked)
         assert found.amount_refunded_minor == returned
-    refunds = (await counter.ledger(payment_intent=paid.intent_id))["refunds"]
+    refunds = (await driver.ledger(payment_intent=paid.intent_id))["refunds"]
     assert [refund["amount"] for refund in refunds] == [7500, 7500]
     assert {refund["reason"] for refund in refunds} == {"requested_by_customer"}
     assert {refund["metadata"]["booking_id"] for refund in refunds} == {paid.booking.booking_id}
 
 
-async def test_part_of_a_refund_came_between(counter: Counter, house: House, payments: Payments) -> None:
+async def test_part_of_a_refund_came_between(
+    driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments
+) -> None:
     """Then ours was too much: refused, and the next attempt asks for what is left."""
-    paid = await counter.captured(house)
-    slow = await counter.stripe.order("POST /v1/refunds", "delay", delay_s=0.3)
-    taking = asyncio.create_task(REFUND.take(counter, payments, paid))
-    await counter.struck(slow)
-    await REFUNDED_IN_PART(counter, paid)
+    paid = await driver.captured(hotel_rows)
+    slow = await driver.stripe.order("POST /v1/refunds", "delay", delay_s=0.3)
+    taking = asyncio.create_task(REFUND.take(driver, payments, paid))
+    await driver.struck(slow)
+    await REFUNDED_IN_PART(driver, paid)
     with pytest.raises(Exception, match="HTTP 400"):
         await taking
-    assert (await REFUND.take(counter, payments, paid)).amount_refunded_minor == 15000
+    assert (await REFUND.take(driver, payments, paid)).amount_refunded_minor == 15000
 
 
-async def test_nothing_was_captured(counter: Counter, house: House, payments: Payments) -> None:
+async def test_nothing_was_captured(driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments) -> None:
     """A hold is released, not refunded: nothing is asked of Stripe."""
-    paid = await counter.held(house)
-    found = await REFUND.take(counter, payments, paid)
+    paid = await driver.held(hotel_rows)
+    found = await REFUND.take(driver, payments, paid)
     assert (found.status, found.amount_refunded_minor) == (PaymentStatus.REQUIRES_CAPTURE, 0)
 
 
 async def test_a_disputed_charge_cannot_be_refunded(
-    counter: Counter, house: House, payments: Payments
+    driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments
 ) -> None:
     """Stripe says so; final, for a person."""
-    paid = await counter.captured(house, card=DISPUTED_CARD)
+    paid = await driver.captured(hotel_rows, card=DISPUTED_CARD)
     with pytest.raises(Exception, match="HTTP 400, charge_disputed"):
-        await REFUND.take(counter, payments, paid)
+        await REFUND.take(driver, payments, paid)
 
 
 # --- money that is not the booking's ---
@@ -187,43 +189,47 @@ async def test_a_disputed_charge_cannot_be_refunded(
     ],
 )
 async def test_what_is_not_the_bookings_is_released_and_never_captured(
-    database: Database, counter: Counter, house: House, payments: Payments, changes: dict[str, Any]
+    database: Database,
+    driver: PaymentDriver,
+    hotel_rows: HotelRows,
+    payments: Payments,
+    changes: dict[str, Any],
 ) -> None:
     """M1: wrong amount, currency or booking id."""
-    paid = await counter.foreign(await book(database, house), **changes)
-    found = await CAPTURE.take(counter, payments, paid)
+    paid = await driver.foreign(await book(database, hotel_rows), **changes)
+    found = await CAPTURE.take(driver, payments, paid)
     assert (found.status, found.matches) == (PaymentStatus.REQUIRES_CAPTURE, False)
-    assert await counter.requests(CAPTURE.writes_at(paid)) == []
-    assert (await counter.intent(paid))["captures"] == 0
-    found = await RELEASE.take(counter, payments, paid)
+    assert await driver.requests(CAPTURE.writes_at(paid)) == []
+    assert (await driver.intent(paid))["captures"] == 0
+    found = await RELEASE.take(driver, payments, paid)
     assert (found.status, found.matches) == (PaymentStatus.CANCELED, False)
 
 
 async def test_crowns_are_captured_and_returned_in_crowns(
-    database: Database, counter: Counter, payments: Payments
+    database: Database, driver: PaymentDriver, payments: Payments
 ) -> None:
     """ISK is times one hundred at Stripe only."""
-    house = await open_house(database, currency="ISK")
-    paid = await counter.held(house)
-    found = await CAPTURE.take(counter, payments, paid)
-    assert told(found) == (PaymentStatus.SUCCEEDED, 15000, 0)
-    assert (await counter.intent(paid))["amount_received"] == 1_500_000
-    found = await REFUND.take(counter, payments, paid, amount_minor=4000)
-    assert told(found) == (PaymentStatus.SUCCEEDED, 15000, 4000)
-    assert (await counter.intent(paid))["refunded"] == 400_000
+    hotel_rows = await create_hotel(database, currency="ISK")
+    paid = await driver.held(hotel_rows)
+    found = await CAPTURE.take(driver, payments, paid)
+    assert snapshot(found) == (PaymentStatus.SUCCEEDED, 15000, 0)
+    assert (await driver.intent(paid))["amount_received"] == 1_500_000
+    found = await REFUND.take(driver, payments, paid, amount_minor=4000)
+    assert snapshot(found) == (PaymentStatus.SUCCEEDED, 15000, 4000)
+    assert (await driver.intent(paid))["refunded"] == 400_000
 
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "minor"), [("EUR", "ISK", 150), ("ISK", "EUR", 15000), ("EUR", "BHD", 15000)]
 )
 async def test_money_of_another_currency_is_returned_in_its_own_units(
-    database: Database, counter: Counter, payments: Payments, ours: str, theirs: str, minor: int
+    database: Database, driver: PaymentDriver, payments: Payments, ours: str, theirs: str, minor: int
 ) -> None:
     """Stripe counts in the payment's currency, whatever the booking's is; one we never charge in is left as it is."""
-    house = await open_house(database, currency=ours)
-    paid = await counter.foreign(await book(database, house), currency=theirs, amount=15000)
-    await counter.dashboard(f"payment_intents/{paid.intent_id}/capture")
-    found = await REFUND.take(counter, payments, paid, amount_minor=minor)
-    assert told(found) == (PaymentStatus.SUCCEEDED, minor, minor)
+    hotel_rows = await create_hotel(database, currency=ours)
+    paid = await driver.foreign(await book(database, hotel_rows), currency=theirs, amount=15000)
+    await driver.dashboard(f"payment_intents/{paid.intent_id}/capture")
+    found = await REFUND.take(driver, payments, paid, amount_minor=minor)
+    assert snapshot(found) == (PaymentStatus.SUCCEEDED, minor, minor)
     assert not found.matches
-    assert (await counter.intent(paid))["refunded"] == 15000
+    assert (await driver.intent(paid))["refunded"] == 15000

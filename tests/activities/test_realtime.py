@@ -21,14 +21,14 @@ from domain.decisions import Verdict
 from domain.messages import Change, Publication, Recorded, RefusedCommand, StaffEvent, StrayBooking
 from models import Booking, BookingCommand
 from storage.database import Database
-from tests.storage.rows import House, ask, book, change_of, draft, held, row_of, steps_of
-from tests.workflows.servers import PUSHER, Json, StandIns
+from tests.storage.rows import HotelRows, ask, book, change_of, draft, held, row_of, steps_of
+from tests.workflows.servers import PUSHER, Json, StandInClients
 
 AT = datetime(2026, 11, 25, 10, 41, 27, 123456, tzinfo=UTC)
 BATCH = f"POST /apps/{PUSHER.app_id}/batch_events"
 
 
-def client(served: StandIns, **changes: Any) -> pusher.Pusher:
+def client(served: StandInClients, **changes: Any) -> pusher.Pusher:
     """Pusher's own library, pointed at the stand-in."""
     at = httpx.URL(served.pusher.url)
     return pusher.Pusher(
@@ -45,16 +45,16 @@ def client(served: StandIns, **changes: Any) -> pusher.Pusher:
 
 
 @pytest.fixture
-def realtime(served: StandIns) -> Realtime:
+def realtime(served: StandInClients) -> Realtime:
     return Realtime(client(served))
 
 
-def publication(house: House, **values: Any) -> Publication:
-    booking = draft(house)
+def publication(hotel_rows: HotelRows, **values: Any) -> Publication:
+    booking = draft(hotel_rows)
     return Publication(
         **{
             "booking_id": booking.booking_id,
-            "hotel_slug": house.hotel.slug,
+            "hotel_slug": hotel_rows.hotel.slug,
             "status": Status.PENDING_APPROVAL,
             "version": 3,
             "updated_at": AT,
@@ -63,7 +63,7 @@ def publication(house: House, **values: Any) -> Publication:
     )
 
 
-async def arrived(served: StandIns, booking_id: str) -> list[Json]:
+async def arrived(served: StandInClients, booking_id: str) -> list[Json]:
     found: list[Json] = await served.pusher.ask(
         "GET", "/_sandbox/messages", params={"booking_id": booking_id}
     )
@@ -76,42 +76,42 @@ async def arrived(served: StandIns, booking_id: str) -> list[Json]:
 @pytest.mark.parametrize("staff_event", [None, *StaffEvent])
 @pytest.mark.parametrize("status", Status)
 async def test_events(
-    served: StandIns,
+    served: StandInClients,
     env: ActivityEnvironment,
     realtime: Realtime,
-    house: House,
+    hotel_rows: HotelRows,
     status: Status,
     staff_event: StaffEvent | None,
 ) -> None:
     """`booking-updated` to the hotel and the booking; to staff their own event, where there is one."""
-    told = publication(house, status=status, staff_event=staff_event)
-    await env.run(realtime.publish, told)
+    notice = publication(hotel_rows, status=status, staff_event=staff_event)
+    await env.run(realtime.publish, notice)
     data = {
-        "booking_id": told.booking_id,
+        "booking_id": notice.booking_id,
         "status": str(status),
         "updated_at": "2026-11-25T10:41:27.123456Z",
         "version": 3,
     }
     expected = [
-        (f"hotel-{house.hotel.slug}", "booking-updated"),
-        (f"private-booking-{told.booking_id}", "booking-updated"),
+        (f"hotel-{hotel_rows.hotel.slug}", "booking-updated"),
+        (f"private-booking-{notice.booking_id}", "booking-updated"),
     ]
     if staff_event is not None:
-        expected.append((f"private-staff-{house.hotel.slug}", str(staff_event)))
-    messages = await arrived(served, told.booking_id)
+        expected.append((f"private-staff-{hotel_rows.hotel.slug}", str(staff_event)))
+    messages = await arrived(served, notice.booking_id)
     assert [(message["channel"], message["name"]) for message in messages] == expected
     # Nothing else: the hotel's channel is public.
     assert all(message["data"] == data for message in messages)
 
 
 async def test_a_repeat_says_the_same(
-    served: StandIns, env: ActivityEnvironment, realtime: Realtime, house: House
+    served: StandInClients, env: ActivityEnvironment, realtime: Realtime, hotel_rows: HotelRows
 ) -> None:
     """Clients drop what is not newer than what they know: the version tells."""
-    told = publication(house)
+    notice = publication(hotel_rows)
     for _ in range(2):
-        await env.run(realtime.publish, told)
-    first, second, *again = await arrived(served, told.booking_id)
+        await env.run(realtime.publish, notice)
+    first, second, *again = await arrived(served, notice.booking_id)
     assert [message["data"] for message in again] == [first["data"], second["data"]]
 
 
@@ -120,60 +120,69 @@ async def test_a_repeat_says_the_same(
 
 @pytest.mark.parametrize("wrong", [{"secret": "guess"}, {"key": "another-key"}])
 async def test_refused_credentials_are_final(
-    served: StandIns, env: ActivityEnvironment, house: House, wrong: dict[str, str]
+    served: StandInClients, env: ActivityEnvironment, hotel_rows: HotelRows, wrong: dict[str, str]
 ) -> None:
     """No retry mends a wrong key; the error does not say it."""
-    told = publication(house)
+    notice = publication(hotel_rows)
     with pytest.raises(ApplicationError, match="PusherBadAuth") as failure:
-        await env.run(Realtime(client(served, **wrong)).publish, told)
+        await env.run(Realtime(client(served, **wrong)).publish, notice)
     assert (failure.value.type, failure.value.non_retryable) == ("pusher_refused", True)
-    assert await arrived(served, told.booking_id) == []
+    assert await arrived(served, notice.booking_id) == []
 
 
 @pytest.mark.parametrize(
     ("status", "final"), [(400, True), (401, True), (403, True), (413, False), (500, False), (503, False)]
 )
 async def test_answers(
-    served: StandIns, env: ActivityEnvironment, realtime: Realtime, house: House, status: int, final: bool
+    served: StandInClients,
+    env: ActivityEnvironment,
+    realtime: Realtime,
+    hotel_rows: HotelRows,
+    status: int,
+    final: bool,
 ) -> None:
     """What says that the request is wrong is final; an outage is worth a retry, and the retry arrives."""
-    told = publication(house)
+    notice = publication(hotel_rows)
     await served.pusher.order(BATCH, "error_before", status=status)
     with pytest.raises(Exception, match=r".") as failure:
-        await env.run(realtime.publish, told)
+        await env.run(realtime.publish, notice)
     error = failure.value
     assert (isinstance(error, ApplicationError) and error.non_retryable) is final
-    await env.run(realtime.publish, told)
-    assert len(await arrived(served, told.booking_id)) == 2
+    await env.run(realtime.publish, notice)
+    assert len(await arrived(served, notice.booking_id)) == 2
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "hang"])
-async def test_outages(served: StandIns, env: ActivityEnvironment, house: House, kind: str) -> None:
+async def test_outages(
+    served: StandInClients, env: ActivityEnvironment, hotel_rows: HotelRows, kind: str
+) -> None:
     """A cut or silent connection is worth a retry."""
-    told = publication(house)
+    notice = publication(hotel_rows)
     realtime = Realtime(client(served, timeout=3))
     await served.pusher.order(BATCH, kind)
     with pytest.raises(OSError):  # noqa: PT011  (the requests library's errors are of this kind)
-        await env.run(realtime.publish, told)
-    await env.run(realtime.publish, told)
-    assert len(await arrived(served, told.booking_id)) == (4 if kind == "drop_after" else 2)
+        await env.run(realtime.publish, notice)
+    await env.run(realtime.publish, notice)
+    assert len(await arrived(served, notice.booking_id)) == (4 if kind == "drop_after" else 2)
 
 
-async def test_nobody_listens(served: StandIns, env: ActivityEnvironment, house: House) -> None:
+async def test_nobody_listens(
+    served: StandInClients, env: ActivityEnvironment, hotel_rows: HotelRows
+) -> None:
     """Pusher is away altogether."""
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     with pytest.raises(OSError):  # noqa: PT011  (see above)
-        await env.run(Realtime(client(served, port=port)).publish, publication(house))
+        await env.run(Realtime(client(served, port=port)).publish, publication(hotel_rows))
 
 
 async def test_a_slow_pusher_holds_up_nothing_else(
-    served: StandIns, env: ActivityEnvironment, house: House
+    served: StandInClients, env: ActivityEnvironment, hotel_rows: HotelRows
 ) -> None:
     """The library blocks, in a thread of its own: the worker's loop goes on meanwhile."""
-    told = publication(house)
+    notice = publication(hotel_rows)
     await served.pusher.order(BATCH, "delay", delay_s=0.5)
-    publishing = asyncio.create_task(env.run(Realtime(client(served)).publish, told))
+    publishing = asyncio.create_task(env.run(Realtime(client(served)).publish, notice))
     longest = 0.0
     while not publishing.done():
         before = time.monotonic()
@@ -193,23 +202,29 @@ async def record(
     return recorded
 
 
-def submission(house: House, booking: Booking, **change: Any) -> Change:
-    return change_of(booking, Event.SUBMITTED, hotel_slug=house.hotel.slug, actor=ActorKind.GUEST, **change)
+def submission(hotel_rows: HotelRows, booking: Booking, **change: Any) -> Change:
+    return change_of(
+        booking, Event.SUBMITTED, hotel_slug=hotel_rows.hotel.slug, actor=ActorKind.GUEST, **change
+    )
 
 
 async def test_a_change_is_published_as_it_is_written(
-    served: StandIns, env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+    served: StandInClients,
+    env: ActivityEnvironment,
+    database: Database,
+    realtime: Realtime,
+    hotel_rows: HotelRows,
 ) -> None:
     """Status, version and time are those of the row."""
-    booking = await book(database, house)
-    change = submission(house, booking)
+    booking = await book(database, hotel_rows)
+    change = submission(hotel_rows, booking)
     assert await record(env, database, realtime, change) == Recorded(
         2, Status.PENDING_PAYMENT, published=True
     )
     messages = await arrived(served, booking.booking_id)
     row = await row_of(database, booking.booking_id)
     assert {message["channel"] for message in messages} == {
-        f"hotel-{house.hotel.slug}",
+        f"hotel-{hotel_rows.hotel.slug}",
         f"private-booking-{booking.booking_id}",
     }
     for message in messages:
@@ -219,11 +234,15 @@ async def test_a_change_is_published_as_it_is_written(
 
 
 async def test_a_repeat_publishes_what_was_written(
-    served: StandIns, env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+    served: StandInClients,
+    env: ActivityEnvironment,
+    database: Database,
+    realtime: Realtime,
+    hotel_rows: HotelRows,
 ) -> None:
     """Though the row has moved on since: the version published is the change's own."""
-    booking = await book(database, house)
-    change = submission(house, booking)
+    booking = await book(database, hotel_rows)
+    change = submission(hotel_rows, booking)
     await record(env, database, realtime, change)
     await record(
         env,
@@ -245,57 +264,63 @@ async def test_a_repeat_publishes_what_was_written(
     ],
 )
 async def test_what_cannot_be_published_is_written_all_the_same(
-    served: StandIns,
+    served: StandInClients,
     env: ActivityEnvironment,
     database: Database,
     realtime: Realtime,
-    house: House,
+    hotel_rows: HotelRows,
     fault: dict[str, Any],
 ) -> None:
     """A realtime failure never undoes a change; the answer says that it must be tried again."""
-    booking = await book(database, house)
+    booking = await book(database, hotel_rows)
     await served.pusher.order(BATCH, **fault)
-    recorded = await record(env, database, realtime, submission(house, booking))
+    recorded = await record(env, database, realtime, submission(hotel_rows, booking))
     assert recorded == Recorded(2, Status.PENDING_PAYMENT, published=False)
     assert (await row_of(database, booking.booking_id)).status == "PENDING_PAYMENT"
     assert await arrived(served, booking.booking_id) == []
 
 
 async def test_a_silent_pusher_delays_a_change_by_a_second(
-    served: StandIns, env: ActivityEnvironment, database: Database, house: House
+    served: StandInClients, env: ActivityEnvironment, database: Database, hotel_rows: HotelRows
 ) -> None:
     """Somebody waits for this: no more than one quick attempt."""
-    booking = await book(database, house)
+    booking = await book(database, hotel_rows)
     await served.pusher.order(BATCH, "hang")
     patience_s = 5
     realtime = Realtime(client(served, timeout=patience_s))
     began = time.monotonic()
-    recorded = await record(env, database, realtime, submission(house, booking))
+    recorded = await record(env, database, realtime, submission(hotel_rows, booking))
     assert recorded == Recorded(2, Status.PENDING_PAYMENT, published=False)
     assert time.monotonic() - began < patience_s, "the client's own patience was waited for"
 
 
 async def test_nothing_is_published_that_was_not_written(
-    served: StandIns, env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+    served: StandInClients,
+    env: ActivityEnvironment,
+    database: Database,
+    realtime: Realtime,
+    hotel_rows: HotelRows,
 ) -> None:
     """Neither for a row that is gone, nor for one that has moved; each by its own name."""
-    booking = await book(database, house)
-    stale = submission(house, booking, expected_version=7)
+    booking = await book(database, hotel_rows)
+    stale = submission(hotel_rows, booking, expected_version=7)
     with pytest.raises(ApplicationError, match="the row is at 1") as moved:
         await record(env, database, realtime, stale)
     assert (moved.value.type, moved.value.non_retryable) == ("stale_version", False)
     with pytest.raises(ApplicationError, match="row is gone") as gone:
-        await record(env, database, realtime, Change(booking_id="BK-NOBODY", hotel_slug=house.hotel.slug))
+        await record(
+            env, database, realtime, Change(booking_id="BK-NOBODY", hotel_slug=hotel_rows.hotel.slug)
+        )
     assert (gone.value.type, gone.value.non_retryable) == ("booking_gone", True)
     assert await arrived(served, booking.booking_id) == []
     assert await arrived(served, "BK-NOBODY") == []
 
 
 async def test_a_row_that_cannot_be_is_not_quoted(
-    env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+    env: ActivityEnvironment, database: Database, realtime: Realtime, hotel_rows: HotelRows
 ) -> None:
     """M9: PostgreSQL tells the whole failing row, the guest's address with it; the error does not."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     change = change_of(booking, Event.APPROVED, amount_captured_minor=15001)
     with pytest.raises(ApplicationError, match="IntegrityError") as failure:
         await record(env, database, realtime, change)
@@ -310,13 +335,13 @@ async def test_a_row_that_cannot_be_is_not_quoted(
 # --- the database's other activities ---
 
 
-async def test_what_a_stray_payment_is_compared_with(
-    env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+async def test_what_an_unmatched_payment_is_compared_with(
+    env: ActivityEnvironment, database: Database, realtime: Realtime, hotel_rows: HotelRows
 ) -> None:
     """The row's money, as far as its workflow has ended."""
     booking = await held(
         database,
-        house,
+        hotel_rows,
         status=Status.CANCELLED,
         version=6,
         amount_captured_minor=15000,
@@ -338,10 +363,10 @@ async def test_what_a_stray_payment_is_compared_with(
 
 
 async def test_a_refused_command_is_closed(
-    env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+    env: ActivityEnvironment, database: Database, realtime: Realtime, hotel_rows: HotelRows
 ) -> None:
     """With its verdict; one that was settled stays so."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     command = await ask(database, booking.booking_id, "approve")
     bookings = Bookings(database, realtime)
     for verdict in (Verdict.ALREADY_DECIDED, Verdict.TOO_LATE):
@@ -354,13 +379,13 @@ async def test_a_refused_command_is_closed(
 
 
 async def test_stale_drafts(
-    env: ActivityEnvironment, database: Database, realtime: Realtime, house: House
+    env: ActivityEnvironment, database: Database, realtime: Realtime, hotel_rows: HotelRows
 ) -> None:
     """Older than a day and a little: one submitted in its last minute is left to its workflow."""
     now = datetime.now(UTC)
     ages_s = [24 * 3600 + 601, 24 * 3600 + 540, 60]
     made = [
-        await book(database, house, created_at=datetime.fromtimestamp(now.timestamp() - age, UTC))
+        await book(database, hotel_rows, created_at=datetime.fromtimestamp(now.timestamp() - age, UTC))
         for age in ages_s
     ]
     assert await env.run(Bookings(database, realtime).delete_stale_drafts) >= 1

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from tests.api.hotels import Hotel, open_hotel
-from tests.api.stack import Shaky, Stack, another_api, running, shaky_api
-from tests.clients import close_stripe_clients
+from tests.api.hotels import HotelDriver, open_hotel
+from tests.api.stack import ApiStack, FlakyApi, another_api, flaky_api, running
 from tests.conftest import NewDatabase
+from tests.stripe_clients import close_stripe_clients
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,7 +27,9 @@ async def postgres(new_database: NewDatabase, migrated_template: str) -> tuple[s
 
 
 @pytest.fixture(scope="session")
-async def stack(postgres: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def stack(
+    postgres: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ApiStack]:
     """Everything, running."""
     async with running(*postgres, tmp_path_factory.mktemp("stripe")) as stack:
         yield stack
@@ -35,27 +37,27 @@ async def stack(postgres: tuple[str, Path], tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
-async def twin(stack: Stack) -> AsyncIterator[str]:
+async def second_api(stack: ApiStack) -> AsyncIterator[str]:
     """A second API on the same servers; its address."""
     async with another_api(stack) as url:
         yield url
 
 
 @pytest.fixture
-async def shaky(stack: Stack) -> AsyncIterator[Shaky]:
+async def flaky(stack: ApiStack) -> AsyncIterator[FlakyApi]:
     """An API whose dependencies can be taken away."""
-    async with shaky_api(stack) as shaky:
-        yield shaky
+    async with flaky_api(stack) as flaky:
+        yield flaky
 
 
 @pytest.fixture
-async def hotel(stack: Stack) -> Hotel:
+async def hotel(stack: ApiStack) -> HotelDriver:
     """A hotel of the test's own, in euros."""
     return await open_hotel(stack)
 
 
 @pytest.fixture(autouse=True)
-async def no_faults_left(stack: Stack) -> AsyncIterator[None]:
+async def no_faults_left(stack: ApiStack) -> AsyncIterator[None]:
     """A fault that a test ordered and that did not strike must not strike in the next one."""
     yield
-    await stack.stand_ins.heal()
+    await stack.stand_ins.clear_faults()

@@ -16,8 +16,8 @@ from domain.roles import Role
 from models import Hotel as HotelRow
 from models import RoomType
 from models import Staff as StaffRow
-from sandbox.people import Guest, Staff
-from tests.api.stack import PATIENCE_S, Stack
+from sandbox.drivers import GuestDriver, StaffDriver
+from tests.api.stack import PATIENCE_S, ApiStack
 
 Json = dict[str, Any]
 
@@ -36,14 +36,14 @@ _counter = itertools.count()
 
 
 @dataclass(frozen=True)
-class Hotel:
+class HotelDriver:
     """A hotel nobody else knows of."""
 
-    stack: Stack
+    stack: ApiStack
     slug: str
     id: int
     timezone: str
-    _staff: dict[Role, Staff] = field(default_factory=dict)
+    _staff: dict[Role, StaffDriver] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -82,46 +82,48 @@ class Hotel:
         headers = {"Idempotency-Key": key} if key is not None else {}
         return await self.stack.http.post(url, json=body, headers=headers)
 
-    async def draft(self, **changes: Any) -> Guest:
+    async def draft(self, **changes: Any) -> GuestDriver:
         """Somebody with a draft."""
         return await self._guest(self.wish(submit=False, **changes))
 
-    async def submitted(self, **changes: Any) -> Guest:
+    async def submitted(self, **changes: Any) -> GuestDriver:
         """Somebody who has to pay."""
         return await self._guest(self.wish(**changes))
 
-    async def held(self, *, hold_s: int | None = None, **changes: Any) -> Guest:
+    async def held(self, *, hold_s: int | None = None, **changes: Any) -> GuestDriver:
         """Somebody who has paid, and waits for the hotel."""
         guest = await self.submitted(**changes)
         assert (await guest.pay(hold_s=hold_s)).status_code == 303
         await guest.until("PENDING_APPROVAL", timeout_s=PATIENCE_S)
         return guest
 
-    async def confirmed(self, **changes: Any) -> Guest:
+    async def confirmed(self, **changes: Any) -> GuestDriver:
         """Somebody whom the hotel has taken."""
         guest = await self.held(**changes)
         approver = await self.staff(Role.APPROVER)
         assert (await approver.approve(guest.booking_id)).status_code == 200
         return guest
 
-    async def _guest(self, body: Json) -> Guest:
+    async def _guest(self, body: Json) -> GuestDriver:
         response = await self.ask_for(body)
         assert response.status_code == 201, response.text
-        return Guest(self.stack.world, response.json())
+        return GuestDriver(self.stack.client, response.json())
 
     def email(self, role: Role) -> str:
         """What somebody of that role logs in with."""
         return f"{role}@{self.slug}.test"
 
-    async def staff(self, role: Role = Role.APPROVER) -> Staff:
+    async def staff(self, role: Role = Role.APPROVER) -> StaffDriver:
         """Somebody who works here, logged in."""
         if role not in self._staff:
             email = self.email(role)
-            self._staff[role] = await Staff.log_in(self.stack.world, self.slug, email, PASSWORD)
+            self._staff[role] = await StaffDriver.log_in(self.stack.client, self.slug, email, PASSWORD)
         return self._staff[role]
 
 
-async def open_hotel(stack: Stack, *, currency: str = "EUR", price_minor: int = 7500, **terms: Any) -> Hotel:
+async def open_hotel(
+    stack: ApiStack, *, currency: str = "EUR", price_minor: int = 7500, **terms: Any
+) -> HotelDriver:
     """Set up a hotel with room types `double` (2 guests) and `suite` (4), and one member of staff per role.
 
     Args:
@@ -140,7 +142,7 @@ async def open_hotel(stack: Stack, *, currency: str = "EUR", price_minor: int = 
         for role in Role:
             email = f"{role}@{slug}.test"
             db.add(StaffRow(hotel_id=row.id, email=email, role=role, password_hash=_PASSWORD_HASH))
-    return Hotel(stack, slug, row.id, row.timezone)
+    return HotelDriver(stack, slug, row.id, row.timezone)
 
 
 def _room_type(hotel_id: int, code: str, price_minor: int, max_guests: int) -> RoomType:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import httpx
 
-from sandbox.people import Guest
-from tests.api.hotels import Hotel
+from sandbox.drivers import GuestDriver
+from tests.api.hotels import HotelDriver
 from tests.workflows.servers import Json
 
 
-async def money(hotel: Hotel, guest: Guest) -> tuple[str, int, int, int]:
+async def money(hotel: HotelDriver, guest: GuestDriver) -> tuple[str, int, int, int]:
     """A booking's PaymentIntent: its status, what was received, what was refunded, and how many captures."""
-    payment = await hotel.stack.world.payment(guest.booking_id)
+    payment = await hotel.stack.client.payment(guest.booking_id)
     return payment["status"], payment["amount_received"], payment["refunded"], payment["captures"]
 
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from sandbox.serving import HOST, KEEP_ALIVE_S
 
 
-class _Server(uvicorn.Server):
+class _ApiServer(uvicorn.Server):
     """Leaves signals to pytest."""
 
     @contextlib.contextmanager
@@ -43,7 +43,7 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config)
+    server = _ApiServer(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield

@@ -18,12 +18,12 @@ from temporalio.testing import WorkflowEnvironment
 
 from api.app import create_app
 from dispatch.names import SEARCH_ATTRIBUTES
-from sandbox.people import Addresses, World
+from sandbox.drivers import Addresses, StackClient
 from settings import Settings
 from storage.database import Database
-from tests.api.gate import Gate, gate_to
 from tests.api.serving import address, listener, serving
-from tests.workflows.servers import PUSHER, STRIPE_KEY, StandIns, stand_ins
+from tests.api.tcp_proxy import TcpProxy, proxy_to
+from tests.workflows.servers import PUSHER, STRIPE_KEY, StandInClients, stand_ins
 from worker import build_worker
 
 WEBHOOK_PATH = "/api/public/hotel/room-bookings/stripe-webhook/"
@@ -36,11 +36,11 @@ _TEMPORAL = Path(sys.executable).with_name("temporal")
 
 
 @dataclass(frozen=True)
-class Stack:
+class ApiStack:
     """What runs.
 
     Args:
-        settings: what the API at `world.at.api` is configured with.
+        settings: what the API at `client.at.api` is configured with.
         temporal: a client of the server's own, not the API's.
         postgres_socket: where PostgreSQL listens.
     """
@@ -48,19 +48,19 @@ class Stack:
     settings: Settings
     database: Database
     temporal: Client
-    stand_ins: StandIns
-    world: World
+    stand_ins: StandInClients
+    client: StackClient
     postgres_socket: Path
 
     @property
     def http(self) -> httpx.AsyncClient:
         """A client for any address; it follows no redirects."""
-        return self.world.http
+        return self.client.http
 
     @property
     def api(self) -> str:
         """The API's address."""
-        return self.world.at.api
+        return self.client.at.api
 
     def settings_with(self, **changes: Any) -> Settings:
         """The configuration of another API on the same servers."""
@@ -68,7 +68,7 @@ class Stack:
 
 
 @asynccontextmanager
-async def running(database_url: str, postgres_socket: Path, folder: Path) -> AsyncIterator[Stack]:
+async def running(database_url: str, postgres_socket: Path, folder: Path) -> AsyncIterator[ApiStack]:
     """Run everything until the block ends.
 
     Args:
@@ -91,13 +91,13 @@ async def running(database_url: str, postgres_socket: Path, folder: Path) -> Asy
         at = Addresses(address(listening), servers.stripe.url, servers.pusher.url, servers.mail.url)
         endpoint = {"url": at.api + WEBHOOK_PATH, "secret": WEBHOOK_SECRETS[0]}
         await servers.stripe.ask("POST", "/_sandbox/webhook_endpoint", json=endpoint)
-        stack = Stack(settings, database, temporal.client, servers, World(http, at), postgres_socket)
+        stack = ApiStack(settings, database, temporal.client, servers, StackClient(http, at), postgres_socket)
         async with serving(create_app(settings), listening), working(stack, settings.temporal_task_queue):
             yield stack
     await database.close()
 
 
-def _settings(database_url: str, temporal_address: str, servers: StandIns) -> Settings:
+def _settings(database_url: str, temporal_address: str, servers: StandInClients) -> Settings:
     pusher = httpx.URL(servers.pusher.url)
     return Settings.model_validate(
         {
@@ -122,7 +122,7 @@ def _settings(database_url: str, temporal_address: str, servers: StandIns) -> Se
 
 
 @asynccontextmanager
-async def working(stack: Stack, task_queue: str) -> AsyncIterator[None]:
+async def working(stack: ApiStack, task_queue: str) -> AsyncIterator[None]:
     """Run the product's worker on a task queue until the block ends."""
     worker = build_worker(stack.settings_with(temporal_task_queue=task_queue), stack.temporal, stack.database)
     task = asyncio.create_task(worker.run())
@@ -130,13 +130,13 @@ async def working(stack: Stack, task_queue: str) -> AsyncIterator[None]:
         yield
     finally:
         # A step at Stripe that a fault lets hang would be waited for.
-        await stack.stand_ins.heal()
+        await stack.stand_ins.clear_faults()
         await worker.shutdown()
         await task
 
 
 @asynccontextmanager
-async def another_api(stack: Stack, **changes: Any) -> AsyncIterator[str]:
+async def another_api(stack: ApiStack, **changes: Any) -> AsyncIterator[str]:
     """One more API, with some settings of its own, until the block ends; yields its address."""
     listening = listener()
     async with serving(create_app(stack.settings_with(**changes)), listening):
@@ -144,7 +144,7 @@ async def another_api(stack: Stack, **changes: Any) -> AsyncIterator[str]:
 
 
 @dataclass(frozen=True)
-class Shaky:
+class FlakyApi:
     """An API whose way to PostgreSQL and to Temporal leads through gates, and which has no worker.
 
     Args:
@@ -152,19 +152,19 @@ class Shaky:
     """
 
     url: str
-    postgres: Gate
-    temporal: Gate
+    postgres: TcpProxy
+    temporal: TcpProxy
     task_queue: str
 
 
 @asynccontextmanager
-async def shaky_api(stack: Stack, **changes: Any) -> AsyncIterator[Shaky]:
+async def flaky_api(stack: ApiStack, **changes: Any) -> AsyncIterator[FlakyApi]:
     """An API whose dependencies can be taken away, until the block ends."""
     host, port = stack.settings.temporal_address.split(":")
     task_queue = f"bookings-{secrets.token_hex(4)}"
     async with (
-        gate_to(lambda: asyncio.open_unix_connection(stack.postgres_socket)) as postgres,
-        gate_to(lambda: asyncio.open_connection(host, int(port))) as temporal,
+        proxy_to(lambda: asyncio.open_unix_connection(stack.postgres_socket)) as postgres,
+        proxy_to(lambda: asyncio.open_connection(host, int(port))) as temporal,
     ):
         database = make_url(stack.settings.database_url).set(host="127.0.0.1", port=postgres.port, query={})
         ways = {
@@ -173,4 +173,4 @@ async def shaky_api(stack: Stack, **changes: Any) -> AsyncIterator[Shaky]:
             "temporal_task_queue": task_queue,
         }
         async with another_api(stack, **{**ways, **changes}) as url:
-            yield Shaky(url, postgres, temporal, task_queue)
+            yield FlakyApi(url, postgres, temporal, task_queue)

@@ -17,11 +17,11 @@ from api.auth import staff_token
 from domain.roles import Role
 from models import Staff as StaffRow
 from models import utc_now
-from sandbox.people import Staff
-from tests.api.hotels import PASSWORD, Hotel, open_hotel
+from sandbox.drivers import StaffDriver
+from tests.api.hotels import PASSWORD, HotelDriver, open_hotel
 from tests.api.problems import assert_problem
 from tests.api.rows import minute_of
-from tests.api.stack import AUTH_SECRET, Stack
+from tests.api.stack import AUTH_SECRET, ApiStack
 
 _GUEST_ROUTES = (("GET", ""), ("POST", "submit/"), ("POST", "cancel/"), ("POST", "payment/session/"))
 _STAFF_ROUTES = (("GET", ""), ("POST", "approve/"), ("POST", "decline/"), ("POST", "cancel/"))
@@ -41,7 +41,7 @@ async def ask_all(http: httpx.AsyncClient, url: str, routes: Any, headers: Any) 
 # --- guests -----------------------------------------------------------------------------------------------
 
 
-async def test_a_booking_opens_to_its_own_token_alone(hotel: Hotel) -> None:
+async def test_a_booking_opens_to_its_own_token_alone(hotel: HotelDriver) -> None:
     """No token, a wrong one, another booking's, staff's: 401 on every route, and nothing is told or done."""
     guest, other = await hotel.draft(), await hotel.draft()
     url = f"{hotel.bookings_url}{guest.booking_id}/"
@@ -58,10 +58,10 @@ async def test_a_booking_opens_to_its_own_token_alone(hotel: Hotel) -> None:
     for header in headers:
         for response in await ask_all(hotel.stack.http, url, _GUEST_ROUTES, header):
             assert_problem(response, 401, "invalid_token")
-    assert (await guest.look())["version"] == 1
+    assert (await guest.read_booking())["version"] == 1
 
 
-async def test_a_token_says_nothing_about_other_bookings(hotel: Hotel) -> None:
+async def test_a_token_says_nothing_about_other_bookings(hotel: HotelDriver) -> None:
     """Whether a booking exists is told to nobody who does not hold its token."""
     guest = await hotel.draft()
     for booking_id in ("BK-00000-00000-00000", "%00", "x" * 300):
@@ -70,27 +70,27 @@ async def test_a_token_says_nothing_about_other_bookings(hotel: Hotel) -> None:
             assert_problem(response, 401, "invalid_token")
 
 
-async def test_another_hotels_address(hotel: Hotel, stack: Stack) -> None:
+async def test_another_hotels_address(hotel: HotelDriver, stack: ApiStack) -> None:
     """The right token at the wrong hotel: there is no such booking here."""
     guest, other = await hotel.draft(), await open_hotel(stack)
     for slug in (other.slug, "nowhere", "%00"):
         url = f"{stack.api}/api/public/hotel/{slug}/room-bookings/{guest.booking_id}/"
         for response in await ask_all(stack.http, url, _GUEST_ROUTES, bearer(guest.token)):
             assert_problem(response, 404, "not_found")
-    assert (await guest.look())["version"] == 1
+    assert (await guest.read_booking())["version"] == 1
 
 
 # --- staff ------------------------------------------------------------------------------------------------
 
 
-def forged(staff: Staff, key: str = AUTH_SECRET, algorithm: str = "HS256", **claims: Any) -> str:
+def forged(staff: StaffDriver, key: str = AUTH_SECRET, algorithm: str = "HS256", **claims: Any) -> str:
     """A member of staff's token with some claims changed, signed anew; claims that are None are left out."""
     good = jwt.decode(staff.token, options={"verify_signature": False})
     changed = {name: value for name, value in (good | claims).items() if value is not None}
     return jwt.encode(changed, key, algorithm=algorithm)
 
 
-async def test_forged_and_expired_tokens(hotel: Hotel) -> None:
+async def test_forged_and_expired_tokens(hotel: HotelDriver) -> None:
     """A token counts as it was signed by us, for staff, and for eight hours."""
     guest = await hotel.draft()
     manager = await hotel.staff(Role.MANAGER)
@@ -119,10 +119,10 @@ async def test_forged_and_expired_tokens(hotel: Hotel) -> None:
         listed = await hotel.stack.http.get(hotel.bookings_url.replace("/public/", "/staff/"), headers=header)
         assert_problem(listed, 401, "invalid_token")
     assert (await manager.ask("GET", f"{guest.booking_id}/")).status_code == 200
-    assert (await guest.look())["version"] == 1
+    assert (await guest.read_booking())["version"] == 1
 
 
-async def test_tokens_last_eight_hours(hotel: Hotel) -> None:
+async def test_tokens_last_eight_hours(hotel: HotelDriver) -> None:
     """The log-in says so, and the token does."""
     claims = jwt.decode((await hotel.staff()).token, options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == 28800
@@ -136,7 +136,7 @@ async def test_tokens_last_eight_hours(hotel: Hotel) -> None:
     assert staff_token(AUTH_SECRET, 1, utc_now()).count(".") == 2
 
 
-async def test_another_hotels_staff(hotel: Hotel, stack: Stack) -> None:
+async def test_another_hotels_staff(hotel: HotelDriver, stack: ApiStack) -> None:
     """Neither the hotel nor its bookings exist for them, whatever their role; nor by their own address."""
     guest, other = await hotel.draft(), await open_hotel(stack)
     stranger = await other.staff(Role.MANAGER)
@@ -155,7 +155,7 @@ async def test_another_hotels_staff(hotel: Hotel, stack: Stack) -> None:
             assert_problem(response, 404, "not_found")
 
 
-async def test_roles(hotel: Hotel) -> None:
+async def test_roles(hotel: HotelDriver) -> None:
     """A viewer reads, an approver also decides, a manager also cancels."""
     guest = await hotel.submitted()
     viewer, approver, manager = [await hotel.staff(role) for role in Role]
@@ -168,17 +168,17 @@ async def test_roles(hotel: Hotel) -> None:
     assert_problem(await approver.approve(guest.booking_id), 409, "not_authorized")
     assert_problem(await manager.decline(guest.booking_id), 409, "not_authorized")
     assert_problem(await manager.cancel(guest.booking_id), 409, "not_cancellable")
-    assert (await guest.look())["version"] == 2
+    assert (await guest.read_booking())["version"] == 2
 
 
-async def change_staff(hotel: Hotel, whose: Role, **values: Any) -> None:
+async def change_staff(hotel: HotelDriver, whose: Role, **values: Any) -> None:
     """Write into a member of staff's row."""
     change = update(StaffRow).where(col(StaffRow.email) == hotel.email(whose)).values(**values)
     async with hotel.stack.database.transaction() as db:
         await db.execute(change)
 
 
-async def test_staff_who_left(hotel: Hotel) -> None:
+async def test_staff_who_left(hotel: HotelDriver) -> None:
     """A token of somebody who may not log in any more is worth nothing, at once."""
     approver = await hotel.staff()
     await change_staff(hotel, Role.APPROVER, active=False)
@@ -186,7 +186,7 @@ async def test_staff_who_left(hotel: Hotel) -> None:
     assert_problem(await log_in(hotel, Role.APPROVER), 401, "invalid_login")
 
 
-async def test_staff_who_lost_their_role(hotel: Hotel) -> None:
+async def test_staff_who_lost_their_role(hotel: HotelDriver) -> None:
     """What somebody may do is looked up each time, not carried in the token."""
     approver, guest = await hotel.staff(), await hotel.draft()
     await change_staff(hotel, Role.APPROVER, role=Role.VIEWER)
@@ -197,7 +197,7 @@ async def test_staff_who_lost_their_role(hotel: Hotel) -> None:
 
 
 async def log_in(
-    hotel: Hotel,
+    hotel: HotelDriver,
     role: Role,
     password: str = PASSWORD,
     *,
@@ -217,7 +217,7 @@ async def log_in(
     return await hotel.stack.http.post(url, data=form, headers=headers)
 
 
-async def test_bad_log_ins(hotel: Hotel) -> None:
+async def test_bad_log_ins(hotel: HotelDriver) -> None:
     """One answer for all of them: nobody learns which accounts exist."""
     bodies = []
     for email, password in (
@@ -236,13 +236,13 @@ async def test_bad_log_ins(hotel: Hotel) -> None:
     assert all(body == bodies[0] for body in bodies)
 
 
-async def test_how_an_address_is_typed(hotel: Hotel) -> None:
+async def test_how_an_address_is_typed(hotel: HotelDriver) -> None:
     """Capitals and white space round it do not matter."""
     response = await log_in(hotel, Role.VIEWER, email=f" {hotel.email(Role.VIEWER).upper()} ")
     assert response.status_code == 200
 
 
-async def test_forms_that_are_none(hotel: Hotel) -> None:
+async def test_forms_that_are_none(hotel: HotelDriver) -> None:
     """422 for what is no log-in form at all."""
     url, http = f"{hotel.stack.api}/api/staff/auth/token/", hotel.stack.http
     assert_problem(await http.post(url), 422, "invalid_request", "username", "password")
@@ -253,7 +253,7 @@ async def test_forms_that_are_none(hotel: Hotel) -> None:
     assert_problem(response, 422, "invalid_request", "password")
 
 
-async def until_a_minute_was_enough(hotel: Hotel, attempt: Any) -> Any:
+async def until_a_minute_was_enough(hotel: HotelDriver, attempt: Any) -> Any:
     """Try again where the minute, by which failures are counted, turned in between."""
     for _ in range(3):
         begun = await minute_of(hotel.stack)
@@ -263,9 +263,9 @@ async def until_a_minute_was_enough(hotel: Hotel, attempt: Any) -> Any:
     pytest.fail("three minutes turned in a row")
 
 
-async def test_guessing_is_slowed_down(hotel: Hotel, twin: str) -> None:
+async def test_guessing_is_slowed_down(hotel: HotelDriver, second_api: str) -> None:
     """Ten failures a minute, per account and address, counted together by both API processes."""
-    apis = [hotel.stack.api, twin]
+    apis = [hotel.stack.api, second_api]
     roles = iter(Role)
 
     async def guess() -> tuple[Role, list[int]]:
@@ -286,9 +286,9 @@ async def test_guessing_is_slowed_down(hotel: Hotel, twin: str) -> None:
     assert (await log_in(hotel, other)).status_code == 200, "another account is another count"
 
 
-async def test_guesses_at_once_do_not_slip_through(hotel: Hotel, twin: str) -> None:
+async def test_guesses_at_once_do_not_slip_through(hotel: HotelDriver, second_api: str) -> None:
     """However many come at the same time, ten are looked at."""
-    apis = [hotel.stack.api, twin]
+    apis = [hotel.stack.api, second_api]
     roles = iter(Role)
 
     async def guess() -> Counter[int]:
@@ -300,7 +300,7 @@ async def test_guesses_at_once_do_not_slip_through(hotel: Hotel, twin: str) -> N
     assert counted == {401: _LOGIN_FAILURES_PER_MIN, 429: 24 - _LOGIN_FAILURES_PER_MIN}
 
 
-async def test_success_does_not_count(hotel: Hotel) -> None:
+async def test_success_does_not_count(hotel: HotelDriver) -> None:
     """Whoever knows the password may log in as often as they like."""
     for _ in range(2 * _LOGIN_FAILURES_PER_MIN):
         assert (await log_in(hotel, Role.VIEWER)).status_code == 200

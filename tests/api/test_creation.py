@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from domain.identifiers import access_token
-from tests.api.hotels import PERSON, Hotel, Json, open_hotel
+from tests.api.hotels import PERSON, HotelDriver, Json, open_hotel
 from tests.api.problems import assert_problem
 from tests.api.rows import count_bookings, edit, reprice, row_of
-from tests.api.stack import AUTH_SECRET, Stack
+from tests.api.stack import AUTH_SECRET, ApiStack
 
 _AHEAD, _BEHIND = "Pacific/Kiritimati", "Pacific/Pago_Pago"
 
@@ -33,7 +33,7 @@ def differing(body: Json, path: str, value: Any) -> Json:
 # --- what is made -----------------------------------------------------------------------------------------
 
 
-async def test_a_submitted_booking(hotel: Hotel) -> None:
+async def test_a_submitted_booking(hotel: HotelDriver) -> None:
     """201 with the whole booking at the hotel's price, waiting for payment, and its token."""
     wish = hotel.wish(nights=3, children=0, special_requests=" A cot, please.\nThank you. ")
     response = await hotel.ask_for(wish)
@@ -75,7 +75,7 @@ async def test_a_submitted_booking(hotel: Hotel) -> None:
     }
 
 
-async def test_prices_in_yen(stack: Stack) -> None:
+async def test_prices_in_yen(stack: ApiStack) -> None:
     """A currency without decimals is counted and written without them."""
     inn = await open_hotel(stack, currency="JPY", price_minor=15000, timezone="Asia/Tokyo")
     response = await inn.ask_for(inn.wish(nights=2, room_type="suite", adults=3, children=1))
@@ -83,7 +83,7 @@ async def test_prices_in_yen(stack: Stack) -> None:
     assert (booking["amount"], booking["amount_captured"], booking["currency"]) == ("60000", "0", "JPY")
 
 
-async def test_names_and_addresses_are_kept_as_they_are_written(hotel: Hotel) -> None:
+async def test_names_and_addresses_are_kept_as_they_are_written(hotel: HotelDriver) -> None:
     """Letters of any language pass; white space round them goes, and what is left blank counts as absent."""
     guest = {"first_name": "  Siân-Åse ", "last_name": "O’Brien 李", "email": "A.B@Exämple.IE", "phone": " "}
     response = await hotel.ask_for(hotel.wish(guest=guest, special_requests="  "))
@@ -98,14 +98,14 @@ async def test_names_and_addresses_are_kept_as_they_are_written(hotel: Hotel) ->
 
 
 @pytest.mark.parametrize("timezone", [_AHEAD, _BEHIND])
-async def test_today_is_the_hotels(stack: Stack, timezone: str) -> None:
+async def test_today_is_the_hotels(stack: ApiStack, timezone: str) -> None:
     """A stay may begin today, by the calendar that hangs in the hotel, and not the day before."""
     inn = await open_hotel(stack, timezone=timezone)
     assert (await inn.ask_for(inn.wish(days_ahead=0))).status_code == 201
     assert_problem(await inn.ask_for(inn.wish(days_ahead=-1)), 422, "invalid_request", "check_in")
 
 
-async def test_a_stay_in_the_far_future(hotel: Hotel) -> None:
+async def test_a_stay_in_the_far_future(hotel: HotelDriver) -> None:
     """Nothing overflows at the end of the calendar."""
     wish = hotel.wish(check_in="9999-12-01", check_out="9999-12-31")
     assert (await hotel.ask_for(wish)).json()["amount"] == "2250.00"
@@ -159,7 +159,7 @@ _REFUSED: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "field"), _REFUSED)
-async def test_bad_members(hotel: Hotel, path: str, value: Any, field: str) -> None:
+async def test_bad_members(hotel: HotelDriver, path: str, value: Any, field: str) -> None:
     """422 that names the one field to mend, and nothing is written; the value is not echoed."""
     body = differing(hotel.wish(), path, value)
     problem = assert_problem(await hotel.ask_for(body), 422, "invalid_request", field)
@@ -168,37 +168,37 @@ async def test_bad_members(hotel: Hotel, path: str, value: Any, field: str) -> N
     assert await count_bookings(hotel) == 0
 
 
-async def test_all_that_is_wrong_is_said_at_once(hotel: Hotel) -> None:
+async def test_all_that_is_wrong_is_said_at_once(hotel: HotelDriver) -> None:
     """Whoever has several things to mend hears of all of them."""
     fields = ["room_type", "check_in", "check_out", "adults", "guest"]
     assert_problem(await hotel.ask_for({}), 422, "invalid_request", *fields)
 
 
 @pytest.mark.parametrize("nights", [-1, 0, 31])
-async def test_stays_have_1_to_30_nights(hotel: Hotel, nights: int) -> None:
+async def test_stays_have_1_to_30_nights(hotel: HotelDriver, nights: int) -> None:
     """Neither fewer nor more."""
     assert_problem(await hotel.ask_for(hotel.wish(nights=nights)), 422, "invalid_request", "check_out")
 
 
-async def test_30_nights(hotel: Hotel) -> None:
+async def test_30_nights(hotel: HotelDriver) -> None:
     """The longest stay there is."""
     assert (await hotel.ask_for(hotel.wish(nights=30))).status_code == 201
 
 
-async def test_below_the_smallest_charge(stack: Stack) -> None:
+async def test_below_the_smallest_charge(stack: ApiStack) -> None:
     """What Stripe would not charge is refused here; two nights of it may do."""
     inn = await open_hotel(stack, price_minor=25)
     assert_problem(await inn.ask_for(inn.wish(nights=1)), 422, "invalid_request", "check_out")
     assert (await inn.ask_for(inn.wish(nights=2))).json()["amount"] == "0.50"
 
 
-async def test_above_the_largest_charge(stack: Stack) -> None:
+async def test_above_the_largest_charge(stack: ApiStack) -> None:
     """Stripe takes eight digits."""
     inn = await open_hotel(stack, price_minor=40_000_000)
     assert_problem(await inn.ask_for(inn.wish(nights=3)), 422, "invalid_request", "check_out")
 
 
-async def test_past_the_hotels_cutoff(stack: Stack) -> None:
+async def test_past_the_hotels_cutoff(stack: ApiStack) -> None:
     """A hotel that would have no time to decide is not asked; a later stay is fine."""
     inn = await open_hotel(stack, cutoff_days_before=2, cutoff_hour=0)
     problem = assert_problem(await inn.ask_for(inn.wish(days_ahead=2)), 422, "too_late")
@@ -206,7 +206,7 @@ async def test_past_the_hotels_cutoff(stack: Stack) -> None:
     assert (await inn.ask_for(inn.wish(days_ahead=3))).status_code == 201
 
 
-async def test_unknown_hotel(stack: Stack, hotel: Hotel) -> None:
+async def test_unknown_hotel(stack: ApiStack, hotel: HotelDriver) -> None:
     """404, whatever else is wrong with it."""
     for slug in ("nowhere", "%00"):
         url = f"{stack.api}/api/public/hotel/{slug}/room-bookings/"
@@ -216,7 +216,7 @@ async def test_unknown_hotel(stack: Stack, hotel: Hotel) -> None:
 # --- bodies that are none ---------------------------------------------------------------------------------
 
 
-async def post(hotel: Hotel, content: bytes, content_type: str = "application/json") -> httpx.Response:
+async def post(hotel: HotelDriver, content: bytes, content_type: str = "application/json") -> httpx.Response:
     """Send bytes where a booking request belongs."""
     headers = {"Content-Type": content_type}
     return await hotel.stack.http.post(hotel.bookings_url, content=content, headers=headers)
@@ -241,13 +241,13 @@ async def post(hotel: Hotel, content: bytes, content_type: str = "application/js
     ],
     ids=lambda content: content[:16].decode("latin-1"),
 )
-async def test_not_a_booking_request(hotel: Hotel, content: bytes) -> None:
+async def test_not_a_booking_request(hotel: HotelDriver, content: bytes) -> None:
     """422, whatever the bytes are."""
     assert_problem(await post(hotel, content), 422, "invalid_request")
     assert await count_bookings(hotel) == 0
 
 
-async def test_wrong_content_type(hotel: Hotel) -> None:
+async def test_wrong_content_type(hotel: HotelDriver) -> None:
     """JSON that does not say so is none."""
     body = json.dumps(hotel.wish()).encode()
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x"):
@@ -255,7 +255,7 @@ async def test_wrong_content_type(hotel: Hotel) -> None:
     assert (await post(hotel, body, "application/json; charset=utf-8")).status_code == 201
 
 
-async def test_bodies_over_1_mib(hotel: Hotel) -> None:
+async def test_bodies_over_1_mib(hotel: HotelDriver) -> None:
     """413, whether the length is announced or the bytes just keep coming."""
     body = json.dumps(hotel.wish()).encode()
     just_fits = body + b" " * ((1 << 20) - len(body))
@@ -274,10 +274,10 @@ async def test_bodies_over_1_mib(hotel: Hotel) -> None:
 # --- drafts -----------------------------------------------------------------------------------------------
 
 
-async def test_draft_then_submit(hotel: Hotel) -> None:
+async def test_draft_then_submit(hotel: HotelDriver) -> None:
     """A draft has no workflow; submitting it starts one, and submitting it again changes nothing."""
     guest = await hotel.draft()
-    draft = await guest.look()
+    draft = await guest.read_booking()
     assert (draft["status"], draft["version"]) == ("DRAFT", 1)
     first = await guest.ask("POST", "submit/")
     assert first.status_code == 200
@@ -286,7 +286,7 @@ async def test_draft_then_submit(hotel: Hotel) -> None:
     assert (again.status_code, again.json()) == (200, first.json())
 
 
-async def test_a_draft_takes_no_payment_and_no_decision(hotel: Hotel) -> None:
+async def test_a_draft_takes_no_payment_and_no_decision(hotel: HotelDriver) -> None:
     """What needs a submitted booking is a conflict, and starts nothing."""
     guest = await hotel.draft()
     staff = await hotel.staff()
@@ -294,10 +294,10 @@ async def test_a_draft_takes_no_payment_and_no_decision(hotel: Hotel) -> None:
     assert_problem(await guest.cancel(), 409, "not_cancellable")
     assert_problem(await staff.approve(guest.booking_id), 409, "not_authorized")
     assert_problem(await staff.decline(guest.booking_id), 409, "not_authorized")
-    assert (await guest.look())["version"] == 1
+    assert (await guest.read_booking())["version"] == 1
 
 
-async def test_submitting_late(stack: Stack) -> None:
+async def test_submitting_late(stack: ApiStack) -> None:
     """A draft whose time has come is not submitted any more."""
     inn = await open_hotel(stack, timezone=_BEHIND)
     guest = await inn.draft(days_ahead=0)
@@ -307,11 +307,11 @@ async def test_submitting_late(stack: Stack) -> None:
     assert (await row_of(inn, guest)).status == "DRAFT"
 
 
-async def test_prices_are_fixed_when_the_booking_is_made(hotel: Hotel, stack: Stack) -> None:
+async def test_prices_are_fixed_when_the_booking_is_made(hotel: HotelDriver, stack: ApiStack) -> None:
     """What a room costs tomorrow is no matter of a draft made today."""
     guest = await hotel.draft()
     await reprice(hotel, 99_900)
     submitted = (await guest.ask("POST", "submit/")).json()
     assert submitted["amount"] == "150.00"
     await guest.pay()
-    assert (await stack.world.payment(guest.booking_id))["amount"] == 15000
+    assert (await stack.client.payment(guest.booking_id))["amount"] == 15000

@@ -11,12 +11,12 @@ from domain.booking import Status
 from domain.identifiers import workflow_id
 from domain.messages import Command
 from domain.roles import Role
-from sandbox.people import Guest
-from tests.api.hotels import Hotel, open_hotel
+from sandbox.drivers import GuestDriver
+from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.outcomes import money, settled
 from tests.api.problems import assert_problem
 from tests.api.rows import commands_of
-from tests.api.stack import PATIENCE_S, Stack
+from tests.api.stack import PATIENCE_S, ApiStack
 from tests.workflows.servers import Json
 
 _STAFF_CODES = ("NO_AVAILABILITY", "RATE_ERROR", "GUEST_REQUIREMENTS", "SUSPECTED_FRAUD", "OTHER")
@@ -26,11 +26,11 @@ _SYSTEM_CODES = ("APPROVAL_TIMEOUT", "AUTHORIZATION_EXPIRED", "PAYMENT_MISMATCH"
 # --- approve ----------------------------------------------------------------------------------------------
 
 
-async def test_approve(hotel: Hotel) -> None:
+async def test_approve(hotel: HotelDriver) -> None:
     """200 with the confirmed booking: captured once and in full, decided by whoever asked."""
     guest, staff = await hotel.held(), await hotel.staff()
     booking = settled(await staff.approve(guest.booking_id))
-    assert booking == await staff.look(guest.booking_id) == await guest.look()
+    assert booking == await staff.read_booking(guest.booking_id) == await guest.read_booking()
     assert (booking["status"], booking["version"]) == ("CONFIRMED", 4)
     assert (booking["amount_captured"], booking["amount_refunded"]) == ("150.00", "0.00")
     assert booking["decision_made_by"] == staff.email
@@ -40,7 +40,7 @@ async def test_approve(hotel: Hotel) -> None:
     assert await money(hotel, guest) == ("succeeded", 15000, 0, 1)
 
 
-async def test_repeating_an_approval(hotel: Hotel) -> None:
+async def test_repeating_an_approval(hotel: HotelDriver) -> None:
     """By whomever: 200 with the first one's data, and nothing is captured again."""
     guest = await hotel.held()
     approver, manager = await hotel.staff(), await hotel.staff(Role.MANAGER)
@@ -54,24 +54,24 @@ async def test_repeating_an_approval(hotel: Hotel) -> None:
 # --- decline ----------------------------------------------------------------------------------------------
 
 
-async def test_decline(hotel: Hotel) -> None:
+async def test_decline(hotel: HotelDriver) -> None:
     """200 with the declined booking: the hold is released, and the guest reads code and note."""
     staff, guests = await hotel.staff(), await several_held(hotel, len(_STAFF_CODES))
     note = "We are sorry.\nPlease try the week after – “really”."
     for guest, code in zip(guests, _STAFF_CODES, strict=True):
         booking = settled(await staff.decline(guest.booking_id, code, note))
-        assert booking == await guest.look()
+        assert booking == await guest.read_booking()
         assert (booking["status"], booking["reason_code"], booking["reason_note"]) == ("DECLINED", code, note)
         assert (booking["decision_made_by"], booking["paid_at"]) == (staff.email, None)
         assert await money(hotel, guest) == ("canceled", 0, 0, 0)
 
 
-async def several_held(hotel: Hotel, count: int) -> list[Guest]:
+async def several_held(hotel: HotelDriver, count: int) -> list[GuestDriver]:
     """Guests whose cards are held, all at once."""
     return await asyncio.gather(*(hotel.held() for _ in range(count)))
 
 
-async def test_decline_without_a_reason(hotel: Hotel) -> None:
+async def test_decline_without_a_reason(hotel: HotelDriver) -> None:
     """Code and note may be left out: OTHER, and no note."""
     bodies = (b"", b"{}", b"null", b'{"reason_note": " "}', b'{"reason_note": null}')
     staff, guests = await hotel.staff(), await several_held(hotel, len(bodies))
@@ -80,21 +80,21 @@ async def test_decline_without_a_reason(hotel: Hotel) -> None:
         assert (booking["reason_code"], booking["reason_note"]) == ("OTHER", None)
 
 
-async def decline(hotel: Hotel, guest: Guest, token: str, body: bytes) -> httpx.Response:
+async def decline(hotel: HotelDriver, guest: GuestDriver, token: str, body: bytes) -> httpx.Response:
     """Send these bytes as a decline."""
     url = f"{hotel.bookings_url}{guest.booking_id}/decline/".replace("/public/", "/staff/")
     headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": "application/json"} if body else {})
     return await hotel.stack.http.post(url, content=body, headers=headers)
 
 
-async def test_the_longest_note(hotel: Hotel) -> None:
+async def test_the_longest_note(hotel: HotelDriver) -> None:
     """A thousand characters, not bytes."""
     guest, staff = await hotel.held(), await hotel.staff()
     note = "é" * 999 + "🛏"
     assert settled(await staff.decline(guest.booking_id, note=note))["reason_note"] == note
 
 
-async def test_reasons_that_are_none(hotel: Hotel) -> None:
+async def test_reasons_that_are_none(hotel: HotelDriver) -> None:
     """The system's own codes, unknown ones, notes too long or with control characters: 422, nothing is done."""
     guest, staff = await hotel.held(), await hotel.staff()
     bad: list[tuple[Json, str]] = [({"reason_code": code}, "reason_code") for code in _SYSTEM_CODES]
@@ -112,11 +112,11 @@ async def test_reasons_that_are_none(hotel: Hotel) -> None:
         assert_problem(response, 422, "invalid_request", field)
     for content in (b"[]", b'"x"', b"{", b"\xff"):
         assert_problem(await decline(hotel, guest, staff.token, content), 422, "invalid_request")
-    assert (await guest.look())["version"] == 3
+    assert (await guest.read_booking())["version"] == 3
     assert await commands_of(hotel.stack, guest.booking_id) == []
 
 
-async def test_repeating_a_decline(hotel: Hotel) -> None:
+async def test_repeating_a_decline(hotel: HotelDriver) -> None:
     """200 with the first one's reason, whatever the second one gives."""
     guest, approver = await hotel.held(), await hotel.staff()
     first = settled(await approver.decline(guest.booking_id, "RATE_ERROR", "A wrong price"))
@@ -128,18 +128,18 @@ async def test_repeating_a_decline(hotel: Hotel) -> None:
 # --- cancel -----------------------------------------------------------------------------------------------
 
 
-async def test_the_guest_cancels_before_paying(hotel: Hotel) -> None:
+async def test_the_guest_cancels_before_paying(hotel: HotelDriver) -> None:
     """The payment page is closed; nothing was held."""
     guest = await hotel.submitted()
     await guest.open_page()
     booking = settled(await guest.cancel())
     assert (booking["status"], booking["timeline"][-1]["event"]) == ("CANCELLED", "cancelled_by_guest")
-    [session] = (await hotel.stack.world.ledger(guest.booking_id))["sessions"]
+    [session] = (await hotel.stack.client.ledger(guest.booking_id))["sessions"]
     assert session["status"] == "expired"
     assert settled(await guest.cancel()) == booking
 
 
-async def test_the_guest_cancels_a_hold(hotel: Hotel) -> None:
+async def test_the_guest_cancels_a_hold(hotel: HotelDriver) -> None:
     """The hold is released."""
     guest = await hotel.held()
     booking = settled(await guest.cancel())
@@ -147,7 +147,7 @@ async def test_the_guest_cancels_a_hold(hotel: Hotel) -> None:
     assert await money(hotel, guest) == ("canceled", 0, 0, 0)
 
 
-async def test_the_guest_cancels_a_confirmed_stay(stack: Stack) -> None:
+async def test_the_guest_cancels_a_confirmed_stay(stack: ApiStack) -> None:
     """Refunded by the hotel's policy: all of it while it is free, less the fee afterwards."""
     inn = await open_hotel(stack, late_cancel_fee_percent=30)
     early, late = await asyncio.gather(inn.confirmed(), inn.confirmed(days_ahead=1))
@@ -157,7 +157,7 @@ async def test_the_guest_cancels_a_confirmed_stay(stack: Stack) -> None:
     assert await money(inn, late) == ("succeeded", 15000, 10500, 1)
 
 
-async def test_moment_and_status_of_asking_go_with_a_decision(hotel: Hotel) -> None:
+async def test_moment_and_status_of_asking_go_with_a_decision(hotel: HotelDriver) -> None:
     """What a cancellation may cost is known from them, whenever a worker comes to it."""
     guest = await hotel.held()
     settled(await guest.cancel())
@@ -172,13 +172,13 @@ async def test_moment_and_status_of_asking_go_with_a_decision(hotel: Hotel) -> N
     assert command.asked_in == kept.asked_in == Status.PENDING_APPROVAL
 
 
-async def test_a_stay_in_the_far_future(hotel: Hotel) -> None:
+async def test_a_stay_in_the_far_future(hotel: HotelDriver) -> None:
     """A timer longer than any clock counts holds up nothing."""
     guest = await hotel.confirmed(check_in="9999-12-01", check_out="9999-12-31")
     assert settled(await guest.cancel())["amount_refunded"] == "2250.00"
 
 
-async def test_a_manager_cancels_a_confirmed_stay(hotel: Hotel) -> None:
+async def test_a_manager_cancels_a_confirmed_stay(hotel: HotelDriver) -> None:
     """200; the guest's own cancellation afterwards is a repeat, with the first one's data."""
     guest, manager = await hotel.confirmed(), await hotel.staff(Role.MANAGER)
     booking = settled(await manager.cancel(guest.booking_id))
@@ -196,7 +196,7 @@ async def test_a_manager_cancels_a_confirmed_stay(hotel: Hotel) -> None:
 # --- refused ----------------------------------------------------------------------------------------------
 
 
-async def test_before_authorization(hotel: Hotel) -> None:
+async def test_before_authorization(hotel: HotelDriver) -> None:
     """Nothing is held yet, so nothing can be decided; and it does not happen by itself later."""
     guest, staff = await hotel.submitted(), await hotel.staff()
     for response in (await staff.approve(guest.booking_id), await staff.decline(guest.booking_id)):
@@ -208,7 +208,7 @@ async def test_before_authorization(hotel: Hotel) -> None:
     assert booking["pending_decision"] is None
 
 
-async def test_decided_otherwise(hotel: Hotel) -> None:
+async def test_decided_otherwise(hotel: HotelDriver) -> None:
     """Whoever comes second with another decision is shown how the booking came out."""
     staff, manager = await hotel.staff(), await hotel.staff(Role.MANAGER)
     approved, declined, cancelled = await asyncio.gather(hotel.held(), hotel.held(), hotel.held())
@@ -228,18 +228,18 @@ async def test_decided_otherwise(hotel: Hotel) -> None:
     assert await money(hotel, approved) == ("succeeded", 15000, 0, 1)
 
 
-async def test_staff_do_not_cancel_what_they_may_decline(hotel: Hotel) -> None:
+async def test_staff_do_not_cancel_what_they_may_decline(hotel: HotelDriver) -> None:
     """A request that waits for a decision is declined, not cancelled."""
     guest, manager = await hotel.held(), await hotel.staff(Role.MANAGER)
     assert_problem(await manager.cancel(guest.booking_id), 409, "not_cancellable")
-    assert (await guest.look())["status"] == "PENDING_APPROVAL"
+    assert (await guest.read_booking())["status"] == "PENDING_APPROVAL"
 
 
-async def test_after_the_hold_was_lost(hotel: Hotel) -> None:
+async def test_after_the_hold_was_lost(hotel: HotelDriver) -> None:
     """A hold that was cancelled in the Dashboard cannot be approved, declined or cancelled any more."""
     guest, staff = await hotel.held(), await hotel.staff()
-    payment = (await hotel.stack.world.payment(guest.booking_id))["id"]
-    await hotel.stack.world.dashboard(f"payment_intents/{payment}/cancel")
+    payment = (await hotel.stack.client.payment(guest.booking_id))["id"]
+    await hotel.stack.client.dashboard(f"payment_intents/{payment}/cancel")
     await guest.until("DECLINED", timeout_s=PATIENCE_S)
     for response in (await staff.approve(guest.booking_id), await staff.decline(guest.booking_id)):
         problem = assert_problem(response, 409, "already_decided")
@@ -247,14 +247,14 @@ async def test_after_the_hold_was_lost(hotel: Hotel) -> None:
     assert_problem(await guest.cancel(), 409, "not_cancellable")
 
 
-async def test_an_approval_that_finds_the_hold_gone(hotel: Hotel) -> None:
+async def test_an_approval_that_finds_the_hold_gone(hotel: HotelDriver) -> None:
     """Stripe's word counts, though no event came: declined, and the approver is told."""
     guest, staff = await hotel.held(), await hotel.staff()
     stripe = hotel.stack.stand_ins.stripe
     for kind in ("payment_intent.canceled", "charge.*"):
         await stripe.order(f"WEBHOOK {kind}", "drop", times=None)
-    payment = (await hotel.stack.world.payment(guest.booking_id))["id"]
-    await hotel.stack.world.dashboard(f"payment_intents/{payment}/cancel")
+    payment = (await hotel.stack.client.payment(guest.booking_id))["id"]
+    await hotel.stack.client.dashboard(f"payment_intents/{payment}/cancel")
     problem = assert_problem(await staff.approve(guest.booking_id), 409, "already_decided")
     assert (problem["booking"]["status"], problem["booking"]["reason_code"]) == (
         "DECLINED",
@@ -262,7 +262,7 @@ async def test_an_approval_that_finds_the_hold_gone(hotel: Hotel) -> None:
     )
 
 
-async def test_timed_out(stack: Stack) -> None:
+async def test_timed_out(stack: ApiStack) -> None:
     """After the deadline nobody decides any more."""
     inn = await open_hotel(stack, approval_sla_s=1)
     guest = await inn.submitted()
@@ -274,7 +274,7 @@ async def test_timed_out(stack: Stack) -> None:
         assert problem["booking"]["reason_code"] == "APPROVAL_TIMEOUT"
 
 
-async def test_from_check_in_on(stack: Stack) -> None:
+async def test_from_check_in_on(stack: ApiStack) -> None:
     """A stay that has begun is not cancelled; its workflow has ended, and the row answers."""
     inn = await open_hotel(stack, timezone="Pacific/Pago_Pago")
     guest = await inn.confirmed(days_ahead=0)

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.roles import Role
-from sandbox.people import Guest, Staff
+from sandbox.drivers import GuestDriver, StaffDriver
 from tests.api.events import event, post_signed, signature
-from tests.api.hotels import PERSON, Hotel, open_hotel
+from tests.api.hotels import PERSON, HotelDriver, open_hotel
 from tests.api.rows import standing
-from tests.api.stack import Stack
+from tests.api.stack import ApiStack
 from tests.workflows.servers import Json
 
 _EXAMPLES = 40
@@ -82,13 +82,13 @@ headers = st.dictionaries(
 
 
 @dataclass(frozen=True)
-class Target:
+class FuzzTarget:
     """A hotel with a draft and a booking that waits for payment, and somebody who may do everything there."""
 
-    hotel: Hotel
-    draft: Guest
-    waiting: Guest
-    manager: Staff
+    hotel: HotelDriver
+    draft: GuestDriver
+    waiting: GuestDriver
+    manager: StaffDriver
 
     async def state(self) -> dict[str, Any]:
         """Where every booking of the hotel stands: what a refused request must leave as it is."""
@@ -96,9 +96,9 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-async def target(stack: Stack) -> Target:
+async def target(stack: ApiStack) -> FuzzTarget:
     hotel = await open_hotel(stack)
-    return Target(hotel, await hotel.draft(), await hotel.submitted(), await hotel.staff(Role.MANAGER))
+    return FuzzTarget(hotel, await hotel.draft(), await hotel.submitted(), await hotel.staff(Role.MANAGER))
 
 
 def assert_refused(response: httpx.Response) -> None:
@@ -143,7 +143,7 @@ _ROUTES = (
     body=bodies,
 )
 async def test_strangers(
-    target: Target,
+    target: FuzzTarget,
     method: str,
     route: str,
     slug: str | None,
@@ -169,7 +169,7 @@ async def test_strangers(
     assert await target.state() == before
 
 
-def wishes(hotel: Hotel) -> st.SearchStrategy[Json]:
+def wishes(hotel: HotelDriver) -> st.SearchStrategy[Json]:
     """Booking requests of which something is odd."""
     good = hotel.wish(guest=PERSON, children=0, special_requests="x", submit=False)
     members = st.sampled_from([*good, "price", "\x00"])
@@ -183,7 +183,7 @@ def wishes(hotel: Hotel) -> st.SearchStrategy[Json]:
 
 @fuzzed
 @given(data=st.data(), key=st.none() | header_values)
-async def test_booking_requests(target: Target, data: st.DataObject, key: str | None) -> None:
+async def test_booking_requests(target: FuzzTarget, data: st.DataObject, key: str | None) -> None:
     """A booking is made of what is in order, once; anything else makes none."""
     wish = data.draw(wishes(target.hotel))
     before = await target.state()
@@ -207,7 +207,7 @@ async def test_booking_requests(target: Target, data: st.DataObject, key: str | 
     query=st.dictionaries(st.sampled_from(["session_id", "token", "status"]), words, max_size=2),
     body=bodies,
 )
-async def test_guests(target: Target, path: str, query: dict[str, str], body: bytes) -> None:
+async def test_guests(target: FuzzTarget, path: str, query: dict[str, str], body: bytes) -> None:
     """A guest whose booking waits for payment may send what they like, but for a cancellation."""
     before = await target.state()
     guest = target.draft if path in {"cancel/", "payment/session/"} else target.waiting
@@ -226,7 +226,7 @@ async def test_guests(target: Target, path: str, query: dict[str, str], body: by
     query=st.dictionaries(words, words, max_size=2),
     body=bodies | st.fixed_dictionaries({"reason_note": words}).map(lambda body: json.dumps(body).encode()),
 )
-async def test_deciders(target: Target, path: str, query: dict[str, str], body: bytes) -> None:
+async def test_deciders(target: FuzzTarget, path: str, query: dict[str, str], body: bytes) -> None:
     """Nothing that staff send decides about a draft."""
     before = await target.state()
     url = f"{target.hotel.bookings_url}{target.draft.booking_id}/{path}".replace("/public/", "/staff/")
@@ -243,7 +243,7 @@ async def test_deciders(target: Target, path: str, query: dict[str, str], body: 
         max_size=4,
     )
 )
-async def test_lists(target: Target, query: dict[str, Any]) -> None:
+async def test_lists(target: FuzzTarget, query: dict[str, Any]) -> None:
     """A list, or what is wrong with the question."""
     response = await target.manager.ask("GET", "", params=query)
     if response.status_code == 200:
@@ -264,7 +264,7 @@ async def test_lists(target: Target, query: dict[str, Any]) -> None:
         st.sampled_from(["id", "object", "data", "livemode", "type"]), anything, max_size=2
     ),
 )
-async def test_signed_events(target: Target, subject: Json, kind: str, changes: Json) -> None:
+async def test_signed_events(target: FuzzTarget, subject: Json, kind: str, changes: Json) -> None:
     """What Stripe signs is kept or refused, and says nothing that Stripe itself would not say when asked."""
     before = await target.state()
     body = json.dumps(event(kind, subject, **changes)).encode()
@@ -292,7 +292,9 @@ async def test_signed_events(target: Target, subject: Json, kind: str, changes: 
         ]
     ),
 )
-async def test_forms(target: Target, form: dict[str, str], path: str, raw: bytes | None, kind: str) -> None:
+async def test_forms(
+    target: FuzzTarget, form: dict[str, str], path: str, raw: bytes | None, kind: str
+) -> None:
     """No junk logs in, and none opens a channel."""
     stack = target.hotel.stack
     # An account's address of its own each time: failures are counted.

@@ -14,10 +14,10 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from models import IdempotentRequest, utc_now
-from tests.api.hotels import Hotel, open_hotel
+from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.problems import assert_problem
 from tests.api.rows import count_bookings
-from tests.api.stack import Stack
+from tests.api.stack import ApiStack
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def key() -> str:
     return f"key-{secrets.token_hex(8)}"
 
 
-async def rewrite(hotel: Hotel, key: str, **values: Any) -> None:
+async def rewrite(hotel: HotelDriver, key: str, **values: Any) -> None:
     """Write into what is kept of a key what only time or a crash could have written."""
     mine = (col(IdempotentRequest.hotel_id) == hotel.id, col(IdempotentRequest.key) == key)
     async with hotel.stack.database.transaction() as db:
         await db.execute(update(IdempotentRequest).where(*mine).values(**values))
 
 
-async def test_the_same_body_gets_the_same_answer(hotel: Hotel, key: str) -> None:
+async def test_the_same_body_gets_the_same_answer(hotel: HotelDriver, key: str) -> None:
     """Status, booking and token, to the letter; the order of members makes no other body."""
     wish = hotel.wish()
     first = await hotel.ask_for(wish, key=key)
@@ -44,7 +44,7 @@ async def test_the_same_body_gets_the_same_answer(hotel: Hotel, key: str) -> Non
     assert await count_bookings(hotel) == 1
 
 
-async def test_the_answer_stays_as_it_was(hotel: Hotel, key: str) -> None:
+async def test_the_answer_stays_as_it_was(hotel: HotelDriver, key: str) -> None:
     """The repeat tells what the first one was told, though the booking has moved on."""
     wish = hotel.wish()
     first = await hotel.ask_for(wish, key=key)
@@ -54,7 +54,7 @@ async def test_the_answer_stays_as_it_was(hotel: Hotel, key: str) -> None:
     assert (await hotel.ask_for(wish, key=key)).content == first.content
 
 
-async def test_drafts_too(hotel: Hotel, key: str) -> None:
+async def test_drafts_too(hotel: HotelDriver, key: str) -> None:
     """A repeated draft is one draft."""
     wish = hotel.wish(submit=False)
     first, second = [await hotel.ask_for(wish, key=key) for _ in range(2)]
@@ -62,7 +62,7 @@ async def test_drafts_too(hotel: Hotel, key: str) -> None:
     assert await count_bookings(hotel) == 1
 
 
-async def test_another_body(hotel: Hotel, key: str) -> None:
+async def test_another_body(hotel: HotelDriver, key: str) -> None:
     """A key is for one booking."""
     await hotel.ask_for(hotel.wish(), key=key)
     for other in (hotel.wish(nights=3), hotel.wish(submit=False), hotel.wish(special_requests="Quiet")):
@@ -70,31 +70,31 @@ async def test_another_body(hotel: Hotel, key: str) -> None:
     assert await count_bookings(hotel) == 1
 
 
-async def test_each_hotel_has_its_own_keys(stack: Stack, hotel: Hotel, key: str) -> None:
+async def test_each_hotel_has_its_own_keys(stack: ApiStack, hotel: HotelDriver, key: str) -> None:
     """The same key at another hotel is another key."""
     other = await open_hotel(stack)
     ids = {(await inn.ask_for(inn.wish(), key=key)).json()["booking_id"] for inn in (hotel, other)}
     assert len(ids) == 2
 
 
-async def test_no_key_no_memory(hotel: Hotel) -> None:
+async def test_no_key_no_memory(hotel: HotelDriver) -> None:
     """Without a key two requests are two bookings."""
     for _ in range(2):
         await hotel.ask_for(hotel.wish())
     assert await count_bookings(hotel) == 2
 
 
-async def test_a_refused_request_leaves_the_key_free(hotel: Hotel, key: str) -> None:
+async def test_a_refused_request_leaves_the_key_free(hotel: HotelDriver, key: str) -> None:
     """A mended body may come under the same key."""
     assert_problem(await hotel.ask_for(hotel.wish(nights=0), key=key), 422, "invalid_request")
     assert_problem(await hotel.ask_for(hotel.wish(room_type="attic"), key=key), 422, "invalid_request")
     assert (await hotel.ask_for(hotel.wish(), key=key)).status_code == 201
 
 
-async def test_ten_at_once_are_one_booking(hotel: Hotel, twin: str, key: str) -> None:
+async def test_ten_at_once_are_one_booking(hotel: HotelDriver, second_api: str, key: str) -> None:
     """Over two API processes: whoever does not get the booking hears that it is under way, and gets it next."""
     wish = hotel.wish()
-    apis = [hotel.stack.api, twin] * 5
+    apis = [hotel.stack.api, second_api] * 5
     answers = await asyncio.gather(*(hotel.ask_for(wish, key=key, api=api) for api in apis))
     assert Counter(answer.status_code for answer in answers)[201] >= 1
     for answer in answers:
@@ -108,7 +108,7 @@ async def test_ten_at_once_are_one_booking(hotel: Hotel, twin: str, key: str) ->
     assert await count_bookings(hotel) == 1
 
 
-async def test_under_way(hotel: Hotel, key: str) -> None:
+async def test_under_way(hotel: HotelDriver, key: str) -> None:
     """While the first request is worked on, a repeat is told to come back, and does nothing."""
     wish = hotel.wish(submit=False)
     first = await hotel.ask_for(wish, key=key)
@@ -118,7 +118,7 @@ async def test_under_way(hotel: Hotel, key: str) -> None:
     assert await count_bookings(hotel) == 1
 
 
-async def test_cut_off(hotel: Hotel, key: str) -> None:
+async def test_cut_off(hotel: HotelDriver, key: str) -> None:
     """A request whose API died before it answered is finished by its repeat: the same booking, submitted."""
     wish = hotel.wish(submit=False)
     first = (await hotel.ask_for(wish, key=key)).json()
@@ -130,7 +130,7 @@ async def test_cut_off(hotel: Hotel, key: str) -> None:
     assert await count_bookings(hotel) == 1
 
 
-async def test_a_key_is_forgotten_after_a_day(hotel: Hotel, key: str) -> None:
+async def test_a_key_is_forgotten_after_a_day(hotel: HotelDriver, key: str) -> None:
     """Within 24 hours it stands for its booking; afterwards it is as good as new."""
     wish = hotel.wish(submit=False)
     first = await hotel.ask_for(wish, key=key)
@@ -143,7 +143,7 @@ async def test_a_key_is_forgotten_after_a_day(hotel: Hotel, key: str) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 256, "caf\xe9\x85"])
-async def test_keys_that_cannot_be_kept(hotel: Hotel, bad: str) -> None:
+async def test_keys_that_cannot_be_kept(hotel: HotelDriver, bad: str) -> None:
     """1 to 255 printable characters."""
     url, wish = hotel.bookings_url, hotel.wish()
     headers = httpx.Headers({"Idempotency-Key": bad}, encoding="latin-1")
@@ -151,7 +151,7 @@ async def test_keys_that_cannot_be_kept(hotel: Hotel, bad: str) -> None:
     assert_problem(response, 422, "invalid_request", "Idempotency-Key")
 
 
-async def test_the_longest_key(hotel: Hotel) -> None:
+async def test_the_longest_key(hotel: HotelDriver) -> None:
     """255 characters, of Latin-1 as headers have it."""
     key = "é" + secrets.token_hex(127)
     headers = httpx.Headers({"Idempotency-Key": key}, encoding="latin-1")

@@ -15,17 +15,17 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from models import Booking, RoomType
-from sandbox.people import Staff
+from sandbox.drivers import StaffDriver
 from storage.bookings import insert_draft
-from tests.api.hotels import Hotel, open_hotel
+from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.problems import assert_problem
-from tests.api.stack import Stack
+from tests.api.stack import ApiStack
 from tests.workflows.servers import Json
 
 _MORNING = datetime(2027, 5, 1, 8, 0, tzinfo=UTC)
 
 
-async def fill(hotel: Hotel, rows: Sequence[dict[str, Any]]) -> list[str]:
+async def fill(hotel: HotelDriver, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Write bookings as they are given, in this order; returns their ids."""
     query = select(RoomType).where(col(RoomType.hotel_id) == hotel.id, col(RoomType.code) == "double")
     async with hotel.stack.database.transaction() as db:
@@ -36,7 +36,7 @@ async def fill(hotel: Hotel, rows: Sequence[dict[str, Any]]) -> list[str]:
     return [booking.booking_id for booking in bookings]
 
 
-def _booking(hotel: Hotel, room: RoomType, values: dict[str, Any]) -> Booking:
+def _booking(hotel: HotelDriver, room: RoomType, values: dict[str, Any]) -> Booking:
     common = {
         "booking_id": f"BK-{secrets.token_hex(8).upper()}",
         "hotel_id": hotel.id,
@@ -57,14 +57,14 @@ def _booking(hotel: Hotel, room: RoomType, values: dict[str, Any]) -> Booking:
     return Booking(**{**common, **values})
 
 
-async def ids(staff: Staff, **params: Any) -> list[str]:
+async def ids(staff: StaffDriver, **params: Any) -> list[str]:
     """The ids on one page, in its order."""
     page = await staff.ask("GET", "", params=params)
     assert page.status_code == 200, page.text
     return [item["booking_id"] for item in page.json()["items"]]
 
 
-async def all_pages(staff: Staff, **params: Any) -> list[list[str]]:
+async def all_pages(staff: StaffDriver, **params: Any) -> list[list[str]]:
     """Every page's ids, each found by the cursor of the one before."""
     pages: list[list[str]] = []
     cursor: dict[str, str] = {}
@@ -80,16 +80,16 @@ async def all_pages(staff: Staff, **params: Any) -> list[list[str]]:
 # --- contents ---------------------------------------------------------------------------------------------
 
 
-async def test_a_hotel_sees_its_own_bookings(hotel: Hotel, stack: Stack) -> None:
+async def test_a_hotel_sees_its_own_bookings(hotel: HotelDriver, stack: ApiStack) -> None:
     """Each as it is seen by itself; others' are not there."""
     guest, staff, other = await hotel.submitted(), await hotel.staff(), await open_hotel(stack)
     await other.draft()
     page = (await staff.ask("GET", "")).json()
-    assert page == {"items": [await guest.look()], "next_cursor": None}
-    assert page["items"][0] == await staff.look(guest.booking_id)
+    assert page == {"items": [await guest.read_booking()], "next_cursor": None}
+    assert page["items"][0] == await staff.read_booking(guest.booking_id)
 
 
-async def test_nothing_to_see(hotel: Hotel) -> None:
+async def test_nothing_to_see(hotel: HotelDriver) -> None:
     """An empty list is a list."""
     assert (await (await hotel.staff()).ask("GET", "")).json() == {"items": [], "next_cursor": None}
 
@@ -97,7 +97,7 @@ async def test_nothing_to_see(hotel: Hotel) -> None:
 # --- filters ----------------------------------------------------------------------------------------------
 
 
-async def test_by_status(hotel: Hotel) -> None:
+async def test_by_status(hotel: HotelDriver) -> None:
     """One status, several, or, left blank, all."""
     names = ("DRAFT", "PENDING_PAYMENT", "PENDING_APPROVAL", "CONFIRMED", "DECLINED", "EXPIRED", "CANCELLED")
     made = dict(zip(names, await fill(hotel, [{"status": name} for name in names]), strict=True))
@@ -113,7 +113,7 @@ async def test_by_status(hotel: Hotel) -> None:
         assert_problem(response, 422, "invalid_request")
 
 
-async def test_by_text(hotel: Hotel) -> None:
+async def test_by_text(hotel: HotelDriver) -> None:
     """Part of an id, a name, an address, in any case; what means something to SQL is a letter like others."""
     rows = [
         {"booking_id": "BK-7Q2M9-AAAAA-" + secrets.token_hex(4).upper(), "guest_first_name": "Aoife"},
@@ -151,7 +151,7 @@ async def test_by_text(hotel: Hotel) -> None:
         assert_problem(await staff.ask("GET", "", params={"q": bad}), 422, "invalid_request", "q")
 
 
-async def test_blanks_are_absent(hotel: Hotel) -> None:
+async def test_blanks_are_absent(hotel: HotelDriver) -> None:
     """A form that was sent with nothing filled in lists everything."""
     made = await fill(hotel, [{}])
     staff = await hotel.staff()
@@ -171,7 +171,7 @@ def with_ties() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 22, 23, 24])
-async def test_pages(hotel: Hotel, limit: int) -> None:
+async def test_pages(hotel: HotelDriver, limit: int) -> None:
     """Each booking is on one page, in order, whatever they share; the last page has no cursor."""
     rows = with_ties()
     made = dict(zip(await fill(hotel, rows), rows, strict=True))
@@ -194,7 +194,7 @@ async def test_pages(hotel: Hotel, limit: int) -> None:
     assert await ids(staff, limit=24) == orders["deadline"], "the deadline is the order unless said otherwise"
 
 
-async def test_pages_of_a_filtered_list(hotel: Hotel) -> None:
+async def test_pages_of_a_filtered_list(hotel: HotelDriver) -> None:
     """The cursor goes on within what is asked for."""
     rows = [{"status": ("CONFIRMED", "DRAFT")[number % 2]} for number in range(10)]
     made = await fill(hotel, rows)
@@ -202,7 +202,7 @@ async def test_pages_of_a_filtered_list(hotel: Hotel) -> None:
     assert pages == [made[0:4:2], made[4:8:2], made[8:10:2]]
 
 
-async def test_bookings_that_come_while_somebody_reads(hotel: Hotel) -> None:
+async def test_bookings_that_come_while_somebody_reads(hotel: HotelDriver) -> None:
     """Nothing is shown twice or left out for it."""
     first = await fill(hotel, [{"created_at": _MORNING + timedelta(minutes=n)} for n in range(4)])
     staff = await hotel.staff()
@@ -212,7 +212,7 @@ async def test_bookings_that_come_while_somebody_reads(hotel: Hotel) -> None:
     assert [item["booking_id"] for item in page["items"]] + rest == first[::-1]
 
 
-async def test_limits(hotel: Hotel) -> None:
+async def test_limits(hotel: HotelDriver) -> None:
     """1 to 100; fifty unless said otherwise."""
     await fill(hotel, [{}] * 101)
     staff = await hotel.staff()
@@ -254,13 +254,13 @@ def cursor(*parts: Any) -> str:
         base64.urlsafe_b64encode(b"\xff").decode(),
     ],
 )
-async def test_cursors_that_are_none(hotel: Hotel, bad: str) -> None:
+async def test_cursors_that_are_none(hotel: HotelDriver, bad: str) -> None:
     """422 for what no page has given, or a page in another order."""
     response = await (await hotel.staff()).ask("GET", "", params={"cursor": bad, "sort": "deadline"})
     assert_problem(response, 422, "invalid_request", "cursor")
 
 
-async def test_a_cursor_of_the_other_order(hotel: Hotel) -> None:
+async def test_a_cursor_of_the_other_order(hotel: HotelDriver) -> None:
     """A place in one order is none in another."""
     await fill(hotel, [{"decision_deadline": _MORNING}] * 3)
     staff = await hotel.staff()

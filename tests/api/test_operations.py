@@ -16,9 +16,9 @@ from jsonschema import Draft202012Validator
 from domain.roles import Role
 from models import ReconciliationFinding, ReconciliationRun, utc_now
 from tests.api.events import post_event, unknown_event
-from tests.api.hotels import PASSWORD, PERSON, Hotel
+from tests.api.hotels import PASSWORD, PERSON, HotelDriver
 from tests.api.problems import assert_problem
-from tests.api.stack import Stack, another_api
+from tests.api.stack import ApiStack, another_api
 from tests.conftest import NewDatabase
 from tests.workflows.servers import Json
 
@@ -28,7 +28,7 @@ _METHODS = {"get", "post", "put", "patch", "delete"}
 # --- health and figures -----------------------------------------------------------------------------------
 
 
-async def test_health(stack: Stack) -> None:
+async def test_health(stack: ApiStack) -> None:
     """The process lives, and what it depends on is there."""
     alive = await stack.http.get(f"{stack.api}/healthz")
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
@@ -37,7 +37,7 @@ async def test_health(stack: Stack) -> None:
     assert ready.json() == {"status": "ok", "database": "ok", "temporal": "ok", "worker": "ok"}
 
 
-async def figures(stack: Stack, api: str) -> dict[str, float]:
+async def figures(stack: ApiStack, api: str) -> dict[str, float]:
     """What Prometheus would read, by series."""
     response = await stack.http.get(f"{api}/metrics")
     assert response.status_code == 200
@@ -46,7 +46,7 @@ async def figures(stack: Stack, api: str) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-async def test_figures(hotel: Hotel) -> None:
+async def test_figures(hotel: HotelDriver) -> None:
     """Requests are counted by route, never by address; whatever a caller makes up is no label."""
     stack = hotel.stack
     async with another_api(stack) as api:
@@ -70,7 +70,7 @@ async def test_figures(hotel: Hotel) -> None:
         assert private not in text
 
 
-async def test_figure_of_what_reconciliation_left(hotel: Hotel) -> None:
+async def test_figure_of_what_reconciliation_left(hotel: HotelDriver) -> None:
     """The newest complete run counts, and none is 0; dry runs and runs under way say nothing."""
     name = "reconciliation_findings_left"
     async with another_api(hotel.stack) as api:
@@ -113,7 +113,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     logging.getLogger("httpx").setLevel(logging.NOTSET)
 
 
-async def test_one_line_per_request(hotel: Hotel, log: pytest.LogCaptureFixture) -> None:
+async def test_one_line_per_request(hotel: HotelDriver, log: pytest.LogCaptureFixture) -> None:
     """Method, route, status, time and the request's id, as JSON."""
     log.clear()
     response = await hotel.stack.http.get(f"{hotel.url}/", headers={"X-Request-ID": "of-the-caller.1"})
@@ -128,7 +128,7 @@ async def test_one_line_per_request(hotel: Hotel, log: pytest.LogCaptureFixture)
     }
 
 
-async def test_nothing_private_is_logged(hotel: Hotel, log: pytest.LogCaptureFixture) -> None:
+async def test_nothing_private_is_logged(hotel: HotelDriver, log: pytest.LogCaptureFixture) -> None:
     """No name, address, note, token, password, id or query string, by API and worker, through a whole stay."""
     stack, note = hotel.stack, "The roof has gone"
     guest = await hotel.held(special_requests="Facing the sea")
@@ -157,7 +157,7 @@ async def test_nothing_private_is_logged(hotel: Hotel, log: pytest.LogCaptureFix
 # --- errors and headers -----------------------------------------------------------------------------------
 
 
-async def test_nothing_there(stack: Stack) -> None:
+async def test_nothing_there(stack: ApiStack) -> None:
     """404 and 405 are problems like all others; `Allow` says what would do."""
     for path in ("/", "/api", "/api/public/hotel", "/api/public/hotel/x/y/", "/healthz/", "/%00", "/é"):
         response = await stack.http.get(stack.api + path)
@@ -174,7 +174,7 @@ async def test_nothing_there(stack: Stack) -> None:
         assert response.headers["allow"] == allowed
 
 
-async def test_paths_end_in_a_slash(hotel: Hotel) -> None:
+async def test_paths_end_in_a_slash(hotel: HotelDriver) -> None:
     """Without it there is nothing, and no redirect that would drop a body or a token."""
     guest = await hotel.draft()
     headers = {"Authorization": f"Bearer {guest.token}"}
@@ -182,7 +182,7 @@ async def test_paths_end_in_a_slash(hotel: Hotel) -> None:
     assert_problem(response, 404, "not_found")
 
 
-async def test_headers_of_every_answer(hotel: Hotel) -> None:
+async def test_headers_of_every_answer(hotel: HotelDriver) -> None:
     """An id of its own, nothing for caches, nothing for other sites; the server does not tell its name."""
     http, guest = hotel.stack.http, await hotel.draft()
     headers = {"Authorization": f"Bearer {guest.token}"}
@@ -202,7 +202,7 @@ async def test_headers_of_every_answer(hotel: Hotel) -> None:
         assert "server" not in answer.headers
 
 
-async def test_request_ids_that_are_none(stack: Stack) -> None:
+async def test_request_ids_that_are_none(stack: ApiStack) -> None:
     """What could forge a line of the log or a header is replaced."""
     for bad in ("", "a b", "x" * 65, '{"a":1}', "é"):
         headers = [(b"X-Request-ID", bad.encode())]
@@ -210,7 +210,7 @@ async def test_request_ids_that_are_none(stack: Stack) -> None:
         assert answer.headers["x-request-id"].startswith("req_")
 
 
-async def test_a_defect(stack: Stack, new_database: NewDatabase, log: pytest.LogCaptureFixture) -> None:
+async def test_a_defect(stack: ApiStack, new_database: NewDatabase, log: pytest.LogCaptureFixture) -> None:
     """500 with an id to report; the log says where, and not with which data."""
     async with another_api(stack, database_url=await new_database()) as without_tables:
         url = f"{without_tables}/api/public/hotel/the-secret-inn/"
@@ -229,7 +229,7 @@ async def test_a_defect(stack: Stack, new_database: NewDatabase, log: pytest.Log
 
 
 @pytest.fixture
-async def document(stack: Stack) -> Json:
+async def document(stack: ApiStack) -> Json:
     """The OpenAPI document."""
     found: Json = (await stack.http.get(f"{stack.api}/openapi.json")).json()
     return found
@@ -254,7 +254,7 @@ def references(value: Any) -> Iterator[str]:
             yield from references(part)
 
 
-async def test_docs_are_served(stack: Stack) -> None:
+async def test_docs_are_served(stack: ApiStack) -> None:
     """People read them at /docs."""
     response = await stack.http.get(f"{stack.api}/docs")
     assert response.status_code == 200
@@ -326,12 +326,12 @@ def test_what_an_operation_may_answer(document: Json, method: str, path: str, st
     assert sorted(document["paths"][path][method]["responses"]) == statuses.split()
 
 
-async def test_answers_are_as_documented(hotel: Hotel, document: Json) -> None:
+async def test_answers_are_as_documented(hotel: HotelDriver, document: Json) -> None:
     """Bookings, pages and problems fit their schemas."""
     guest, staff = await hotel.held(), await hotel.staff()
     shapes = {"components": document["components"]}
     for name, answer in (
-        ("BookingView", await guest.look()),
+        ("BookingView", await guest.read_booking()),
         ("BookingPage", (await staff.ask("GET", "")).json()),
         ("DecidedBooking", (await staff.approve(guest.booking_id)).json()),
         ("Problem", (await staff.decline(guest.booking_id)).json()),

@@ -10,17 +10,17 @@ import pytest
 
 from domain.identifiers import workflow_id
 from domain.roles import Role
-from sandbox.people import Guest, wait_until
-from tests.api.hotels import PERSON, Hotel, open_hotel
+from sandbox.drivers import GuestDriver, wait_until
+from tests.api.hotels import PERSON, HotelDriver, open_hotel
 from tests.api.problems import assert_problem
 from tests.api.rows import minute_of
-from tests.api.stack import PATIENCE_S, PUBLIC_BASE_URL, Stack
+from tests.api.stack import PATIENCE_S, PUBLIC_BASE_URL, ApiStack
 from tests.workflows.servers import STRIPE_KEY, Json
 
 _SESSIONS_PER_MIN = 20
 
 
-async def at_stripe(stack: Stack, session_id: str) -> Json:
+async def at_stripe(stack: ApiStack, session_id: str) -> Json:
     """A Checkout session as Stripe's own API shows it."""
     headers = {"Authorization": f"Bearer {STRIPE_KEY}"}
     found: Json = await stack.stand_ins.stripe.ask(
@@ -29,7 +29,7 @@ async def at_stripe(stack: Stack, session_id: str) -> Json:
     return found
 
 
-async def open_page(guest: Guest, **wishes: Any) -> httpx.Response:
+async def open_page(guest: GuestDriver, **wishes: Any) -> httpx.Response:
     """Ask for the payment page."""
     return await guest.ask("POST", "payment/session/", json=wishes)
 
@@ -37,7 +37,7 @@ async def open_page(guest: Guest, **wishes: Any) -> httpx.Response:
 # --- opening it -------------------------------------------------------------------------------------------
 
 
-async def test_a_page_is_opened_once(hotel: Hotel) -> None:
+async def test_a_page_is_opened_once(hotel: HotelDriver) -> None:
     """`created` and then `existing`, with the same address; Stripe holds the card for the exact total."""
     guest = await hotel.submitted()
     first = await guest.ask("POST", "payment/session/")
@@ -45,31 +45,31 @@ async def test_a_page_is_opened_once(hotel: Hotel) -> None:
     page = first.json()
     assert page == {
         "session_id": page["session_id"],
-        "payment_url": f"{hotel.stack.world.at.stripe}/c/pay/{page['session_id']}",
+        "payment_url": f"{hotel.stack.client.at.stripe}/c/pay/{page['session_id']}",
         "status": "created",
         "amount": "150.00",
         "currency": "EUR",
     }
     again = await open_page(guest)
     assert again.json() == page | {"status": "existing"}
-    booking = await guest.look()
+    booking = await guest.read_booking()
     assert (booking["payment_provider"], booking["payment_reference"]) == ("stripe", page["session_id"])
     assert booking["version"] == 2
     session = await at_stripe(hotel.stack, page["session_id"])
     assert (session["amount_total"], session["currency"], session["mode"]) == (15000, "eur", "payment")
-    assert len((await hotel.stack.world.ledger(guest.booking_id))["sessions"]) == 1
+    assert len((await hotel.stack.client.ledger(guest.booking_id))["sessions"]) == 1
 
 
-async def test_asked_for_ten_times_at_once(hotel: Hotel) -> None:
+async def test_asked_for_ten_times_at_once(hotel: HotelDriver) -> None:
     """One page is opened, and everybody gets it."""
     guest = await hotel.submitted()
     answers = [response.json() for response in await asyncio.gather(*(open_page(guest) for _ in range(10)))]
     assert len({answer["session_id"] for answer in answers}) == 1
     assert sorted(answer["status"] for answer in answers) == ["created"] + ["existing"] * 9
-    assert len((await hotel.stack.world.ledger(guest.booking_id))["sessions"]) == 1
+    assert len((await hotel.stack.client.ledger(guest.booking_id))["sessions"]) == 1
 
 
-async def test_yen_are_charged_as_yen(stack: Stack) -> None:
+async def test_yen_are_charged_as_yen(stack: ApiStack) -> None:
     """Not times one hundred."""
     inn = await open_hotel(stack, currency="JPY", price_minor=15000, timezone="Asia/Tokyo")
     guest = await inn.submitted()
@@ -78,7 +78,7 @@ async def test_yen_are_charged_as_yen(stack: Stack) -> None:
     assert (await at_stripe(stack, page["session_id"]))["amount_total"] == 30000
 
 
-async def test_the_guest_returns_to_the_status_page(hotel: Hotel) -> None:
+async def test_the_guest_returns_to_the_status_page(hotel: HotelDriver) -> None:
     """By default; Stripe puts the session's id into the address of a success."""
     guest = await hotel.submitted()
     session = await at_stripe(hotel.stack, (await guest.open_page())["session_id"])
@@ -87,7 +87,7 @@ async def test_the_guest_returns_to_the_status_page(hotel: Hotel) -> None:
     assert session["success_url"] == page + "&session_id={CHECKOUT_SESSION_ID}"
 
 
-async def test_the_caller_says_where_the_guest_returns_to(hotel: Hotel) -> None:
+async def test_the_caller_says_where_the_guest_returns_to(hotel: HotelDriver) -> None:
     """Each address by itself; an open page keeps those it was opened with."""
     guest = await hotel.submitted()
     wished = "https://agency.test/back?session={CHECKOUT_SESSION_ID}&secret=of-the-agency"
@@ -119,7 +119,7 @@ async def test_the_caller_says_where_the_guest_returns_to(hotel: Hotel) -> None:
         "",
     ],
 )
-async def test_addresses_that_are_none(hotel: Hotel, address: Any) -> None:
+async def test_addresses_that_are_none(hotel: HotelDriver, address: Any) -> None:
     """http:// or https://, else 422; nothing is opened."""
     guest = await hotel.draft()
     for field in ("success_url", "cancel_url"):
@@ -128,7 +128,7 @@ async def test_addresses_that_are_none(hotel: Hotel, address: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"{", b'{"price": "1.00"}', b"\xff"])
-async def test_bodies_that_are_none(hotel: Hotel, body: bytes) -> None:
+async def test_bodies_that_are_none(hotel: HotelDriver, body: bytes) -> None:
     """The body may be left out, but not be anything."""
     guest = await hotel.draft()
     # `ask` brings the headers of its own; content type is what is tested here.
@@ -140,7 +140,7 @@ async def test_bodies_that_are_none(hotel: Hotel, body: bytes) -> None:
     assert_problem(response, 422, "invalid_request")
 
 
-async def test_what_cannot_be_paid(hotel: Hotel) -> None:
+async def test_what_cannot_be_paid(hotel: HotelDriver) -> None:
     """409 with the booking, from before submission to after the end."""
     cancelled = await hotel.submitted()
     await cancelled.cancel()
@@ -150,11 +150,11 @@ async def test_what_cannot_be_paid(hotel: Hotel) -> None:
         (cancelled, "CANCELLED"),
     ):
         problem = assert_problem(await open_page(guest), 409, "not_payable")
-        assert problem["booking"] == await guest.look()
+        assert problem["booking"] == await guest.read_booking()
         assert problem["booking"]["status"] == status
 
 
-async def test_the_payment_window_is_over(stack: Stack) -> None:
+async def test_the_payment_window_is_over(stack: ApiStack) -> None:
     """An expired booking is neither paid nor decided nor cancelled."""
     inn = await open_hotel(stack, payment_window_s=1)
     guest, staff = await inn.submitted(), await inn.staff()
@@ -167,7 +167,7 @@ async def test_the_payment_window_is_over(stack: Stack) -> None:
     assert (again.status_code, again.json()) == (200, booking)
 
 
-async def test_asking_too_often(hotel: Hotel) -> None:
+async def test_asking_too_often(hotel: HotelDriver) -> None:
     """Twenty times a minute, for each booking by itself."""
     for _ in range(3):
         guest, begun = await hotel.submitted(), await minute_of(hotel.stack)
@@ -182,7 +182,7 @@ async def test_asking_too_often(hotel: Hotel) -> None:
     assert (await open_page(await hotel.submitted())).status_code == 200
 
 
-async def test_a_workflow_that_was_lost(hotel: Hotel) -> None:
+async def test_a_workflow_that_was_lost(hotel: HotelDriver) -> None:
     """A booking that waits for payment is payable: that its workflow is gone for now is an outage."""
     guest = await hotel.submitted()
     handle = hotel.stack.temporal.get_workflow_handle(workflow_id(guest.booking_id))
@@ -193,7 +193,7 @@ async def test_a_workflow_that_was_lost(hotel: Hotel) -> None:
     assert_problem(await guest.cancel(), 503, "temporal_unavailable")
 
 
-async def test_no_secrets_in_histories(hotel: Hotel) -> None:
+async def test_no_secrets_in_histories(hotel: HotelDriver) -> None:
     """Neither the guest's data nor their token nor the addresses of the page enter a workflow's history."""
     guest = await hotel.submitted(special_requests="A window to the sea")
     secret_address = "https://agency.test/?key=the-agencys-own-secret"
@@ -215,14 +215,14 @@ async def test_no_secrets_in_histories(hotel: Hotel) -> None:
 # --- coming back ------------------------------------------------------------------------------------------
 
 
-async def verify(hotel: Hotel, guest: Guest, session_id: str | None) -> httpx.Response:
+async def verify(hotel: HotelDriver, guest: GuestDriver, session_id: str | None) -> httpx.Response:
     """Ask as a browser without a token does."""
     url = f"{hotel.bookings_url}{guest.booking_id}/payment/verify/"
     params = {} if session_id is None else {"session_id": session_id}
     return await hotel.stack.http.get(url, params=params)
 
 
-async def test_verification_tells_of_the_payment_alone(hotel: Hotel) -> None:
+async def test_verification_tells_of_the_payment_alone(hotel: HotelDriver) -> None:
     """No token is needed, and nothing about the guest is told."""
     guest = await hotel.submitted()
     session_id = (await guest.open_page())["session_id"]
@@ -239,7 +239,7 @@ async def test_verification_tells_of_the_payment_alone(hotel: Hotel) -> None:
     )
 
 
-async def test_sessions_of_others(hotel: Hotel, stack: Stack) -> None:
+async def test_sessions_of_others(hotel: HotelDriver, stack: ApiStack) -> None:
     """Another booking's session, one nobody knows, one at another hotel's address: not found."""
     guest, other, elsewhere = await hotel.submitted(), await hotel.submitted(), await open_hotel(stack)
     own, others = (await guest.open_page())["session_id"], (await other.open_page())["session_id"]
@@ -250,28 +250,28 @@ async def test_sessions_of_others(hotel: Hotel, stack: Stack) -> None:
         assert_problem(await verify(hotel, guest, missing), 422, "invalid_request", "session_id")
 
 
-async def test_a_lost_webhook_is_made_good(hotel: Hotel) -> None:
+async def test_a_lost_webhook_is_made_good(hotel: HotelDriver) -> None:
     """Stripe is asked when the guest comes back: the booking advances though no event ever came."""
     guest = await hotel.submitted()
     stripe = hotel.stack.stand_ins.stripe
     for kind in ("checkout.session.completed", "payment_intent.amount_capturable_updated"):
         await stripe.order(f"WEBHOOK {kind}", "drop")
     await guest.pay()
-    assert (await guest.look())["status"] == "PENDING_PAYMENT"
+    assert (await guest.read_booking())["status"] == "PENDING_PAYMENT"
     answer = (await verify(hotel, guest, guest.session_id)).json()
     assert (answer["status"], answer["payment_status"]) == ("PENDING_APPROVAL", "authorized")
-    booking = await guest.look()
+    booking = await guest.read_booking()
     assert [row["event"] for row in booking["timeline"]] == ["created", "submitted", "authorized"]
 
 
-async def payment_status(hotel: Hotel, guest: Guest) -> str:
+async def payment_status(hotel: HotelDriver, guest: GuestDriver) -> str:
     """The payment's state in one word."""
     response = await verify(hotel, guest, guest.session_id)
     assert response.status_code == 200, response.text
     return str(response.json()["payment_status"])
 
 
-async def test_every_payment_status(stack: Stack) -> None:
+async def test_every_payment_status(stack: ApiStack) -> None:
     """From unpaid to captured, and each way back."""
     inn = await open_hotel(stack, late_cancel_fee_percent=40)
     staff, manager = await inn.staff(), await inn.staff(Role.MANAGER)
@@ -296,7 +296,7 @@ async def test_every_payment_status(stack: Stack) -> None:
     assert await payment_status(inn, unpaid) == "unpaid"
 
 
-async def test_an_ended_bookings_row_answers(hotel: Hotel) -> None:
+async def test_an_ended_bookings_row_answers(hotel: HotelDriver) -> None:
     """Once its workflow is over Stripe is not asked any more."""
     guest = await hotel.held()
     await guest.cancel()
@@ -306,20 +306,22 @@ async def test_an_ended_bookings_row_answers(hotel: Hotel) -> None:
     assert await payment_status(hotel, guest) == "released"
 
 
-async def test_a_partly_refunded_stay(hotel: Hotel) -> None:
+async def test_a_partly_refunded_stay(hotel: HotelDriver) -> None:
     """A refund made in the Dashboard leaves a confirmed booking captured, until all of it is back."""
     guest = await hotel.confirmed()
-    payment = (await hotel.stack.world.payment(guest.booking_id))["id"]
+    payment = (await hotel.stack.client.payment(guest.booking_id))["id"]
 
     async def refunded(amount: str) -> None:
         await wait_until(
-            guest.look, lambda booking: booking["amount_refunded"] == amount, what=f"{amount} to be recorded"
+            guest.read_booking,
+            lambda booking: booking["amount_refunded"] == amount,
+            what=f"{amount} to be recorded",
         )
 
-    await hotel.stack.world.dashboard(f"payment_intents/{payment}/refund", {"amount": 5000})
+    await hotel.stack.client.dashboard(f"payment_intents/{payment}/refund", {"amount": 5000})
     await refunded("50.00")
     assert await payment_status(hotel, guest) == "captured"
-    await hotel.stack.world.dashboard(f"payment_intents/{payment}/refund")
+    await hotel.stack.client.dashboard(f"payment_intents/{payment}/refund")
     await refunded("150.00")
     assert await payment_status(hotel, guest) == "refunded"
-    assert (await guest.look())["status"] == "CONFIRMED"
+    assert (await guest.read_booking())["status"] == "CONFIRMED"

@@ -9,8 +9,8 @@ from collections import Counter
 import httpx
 
 from domain.roles import Role
-from sandbox.people import Guest, wait_until
-from tests.api.hotels import Hotel
+from sandbox.drivers import GuestDriver, wait_until
+from tests.api.hotels import HotelDriver
 from tests.api.outcomes import money, settled
 from tests.api.problems import assert_problem
 from tests.api.rows import commands_of
@@ -20,14 +20,16 @@ _LET_WAIT_S = 4.9
 """A little less than five seconds: clocks differ."""
 
 
-async def test_stripe_takes_its_time(hotel: Hotel) -> None:
+async def test_stripe_takes_its_time(hotel: HotelDriver) -> None:
     """202 after five seconds: the decision is safe and under way, shown as pending, and comes out by itself."""
     guest, staff = await hotel.held(), await hotel.staff()
     await hotel.stack.stand_ins.stripe.order("POST /v1/payment_intents/*/capture", "hang")
     begun = time.monotonic()
     approval = asyncio.create_task(staff.approve(guest.booking_id))
     await wait_until(
-        guest.look, lambda booking: booking["pending_decision"] == "approve", what="a decision under way"
+        guest.read_booking,
+        lambda booking: booking["pending_decision"] == "approve",
+        what="a decision under way",
     )
     problem = assert_problem(await guest.cancel(), 409, "decision_in_progress")
     assert problem["booking"]["status"] == "PENDING_APPROVAL"
@@ -46,7 +48,7 @@ def assert_waited(response: httpx.Response) -> None:
     assert response.elapsed.total_seconds() >= _LET_WAIT_S
 
 
-async def test_more_people_than_temporal_lets_wait(hotel: Hotel) -> None:
+async def test_more_people_than_temporal_lets_wait(hotel: HotelDriver) -> None:
     """Ten may wait for one workflow at a time; the others hear of the outcome all the same."""
     guest, staff = await hotel.held(), await hotel.staff()
     await hotel.stack.stand_ins.stripe.order("POST /v1/payment_intents/*/capture", "delay", delay_s=3.5)
@@ -58,7 +60,7 @@ async def test_more_people_than_temporal_lets_wait(hotel: Hotel) -> None:
     assert await money(hotel, guest) == ("succeeded", 15000, 0, 1)
 
 
-async def test_twenty_at_once(hotel: Hotel, twin: str) -> None:
+async def test_twenty_at_once(hotel: HotelDriver, second_api: str) -> None:
     """Ten approve and ten decline over two API processes: one outcome, one step on the money, honest answers."""
     guest = await hotel.held()
     people = [await hotel.staff(), await hotel.staff(Role.MANAGER)]
@@ -66,12 +68,12 @@ async def test_twenty_at_once(hotel: Hotel, twin: str) -> None:
 
     async def decide(number: int) -> tuple[str, httpx.Response]:
         decision = ("approve", "decline")[number % 2]
-        api = (hotel.stack.api, twin)[number // 2 % 2]
+        api = (hotel.stack.api, second_api)[number // 2 % 2]
         headers = {"Authorization": f"Bearer {people[number % 3 % 2].token}"}
         return decision, await hotel.stack.http.post(f"{api}{own}{decision}/", headers=headers)
 
     answers = await asyncio.gather(*(decide(number) for number in range(20)))
-    booking = await guest.look()
+    booking = await guest.read_booking()
     won = {"CONFIRMED": "approve", "DECLINED": "decline"}[booking["status"]]
     for decision, response in answers:
         if response.status_code == 202:
@@ -89,11 +91,11 @@ async def test_twenty_at_once(hotel: Hotel, twin: str) -> None:
     assert set(verdicts) <= {"settled", "already_decided", "not_sent"}
 
 
-async def test_guest_and_staff_at_once(hotel: Hotel) -> None:
+async def test_guest_and_staff_at_once(hotel: HotelDriver) -> None:
     """A cancellation that meets an approval: whichever comes first, the money follows the status."""
     guest, staff = await hotel.held(), await hotel.staff()
     cancellation, approval = await asyncio.gather(guest.cancel(), staff.approve(guest.booking_id))
-    booking = await guest.look()
+    booking = await guest.read_booking()
     status, received, refunded, _ = await money(hotel, guest)
     if booking["status"] == "CONFIRMED":
         assert_problem(cancellation, 409, "decision_in_progress")
@@ -106,7 +108,7 @@ async def test_guest_and_staff_at_once(hotel: Hotel) -> None:
         assert status == "canceled" or refunded == received
 
 
-async def stuck(hotel: Hotel) -> Guest:
+async def stuck(hotel: HotelDriver) -> GuestDriver:
     """Somebody whose booking was approved while Stripe refused to capture, with the hold alive."""
     guest, staff = await hotel.held(), await hotel.staff()
     await hotel.stack.stand_ins.stripe.order(
@@ -114,40 +116,42 @@ async def stuck(hotel: Hotel) -> Guest:
     )
     answer = await staff.approve(guest.booking_id)
     assert (answer.status_code, answer.json()["settled"]) == (202, False)
-    booking = await wait_until(guest.look, lambda seen: seen["needs_attention"], what="the call for a person")
+    booking = await wait_until(
+        guest.read_booking, lambda seen: seen["needs_attention"], what="the call for a person"
+    )
     assert (booking["status"], booking["pending_decision"]) == ("PENDING_APPROVAL", "approve")
     return guest
 
 
-async def test_a_final_error_of_stripe(hotel: Hotel) -> None:
+async def test_a_final_error_of_stripe(hotel: HotelDriver) -> None:
     """202 and a call for a person; a repeat is in progress, too; another decision is free to come."""
     guest = await stuck(hotel)
     manager = await hotel.staff(Role.MANAGER)
     problem = assert_problem(await manager.approve(guest.booking_id), 409, "decision_in_progress")
     assert problem["booking"]["needs_attention"] is True
-    await hotel.stack.stand_ins.heal()
+    await hotel.stack.stand_ins.clear_faults()
     booking = settled(await manager.decline(guest.booking_id))
     assert (booking["status"], booking["needs_attention"]) == ("DECLINED", False)
     assert await money(hotel, guest) == ("canceled", 0, 0, 0)
 
 
-async def test_a_repeat_carries_out_what_got_stuck(hotel: Hotel) -> None:
+async def test_a_repeat_carries_out_what_got_stuck(hotel: HotelDriver) -> None:
     """Once Stripe takes the capture the repeat is settled, and the decision keeps its first author."""
     guest = await stuck(hotel)
-    await hotel.stack.stand_ins.heal()
+    await hotel.stack.stand_ins.clear_faults()
     booking = settled(await (await hotel.staff(Role.MANAGER)).approve(guest.booking_id))
     assert (booking["status"], booking["needs_attention"]) == ("CONFIRMED", False)
     assert booking["decision_made_by"] == hotel.email(Role.APPROVER)
     assert await money(hotel, guest) == ("succeeded", 15000, 0, 1)
 
 
-async def test_a_repeat_that_finds_the_hold_gone(hotel: Hotel) -> None:
+async def test_a_repeat_that_finds_the_hold_gone(hotel: HotelDriver) -> None:
     """A repeated approval of a booking that turns out lost is not called settled."""
     guest = await stuck(hotel)
     stripe = hotel.stack.stand_ins.stripe
     for kind in ("payment_intent.canceled", "charge.*"):
         await stripe.order(f"WEBHOOK {kind}", "drop", times=None)
-    payment = (await hotel.stack.world.payment(guest.booking_id))["id"]
-    await hotel.stack.world.dashboard(f"payment_intents/{payment}/cancel")
+    payment = (await hotel.stack.client.payment(guest.booking_id))["id"]
+    await hotel.stack.client.dashboard(f"payment_intents/{payment}/cancel")
     problem = assert_problem(await (await hotel.staff()).approve(guest.booking_id), 409, "already_decided")
     assert problem["booking"]["reason_code"] == "AUTHORIZATION_EXPIRED"

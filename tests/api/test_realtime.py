@@ -16,16 +16,16 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from domain.roles import Role
 from models import Staff as StaffRow
-from tests.api.hotels import Hotel, open_hotel
+from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.problems import assert_problem
-from tests.api.stack import PATIENCE_S, Stack
+from tests.api.stack import PATIENCE_S, ApiStack
 from tests.workflows.servers import PUSHER, Json
 
 _SOCKET_ID = "1234.5678"
 
 
 async def authorize(
-    stack: Stack, token: str | None, channel: str, socket_id: str = _SOCKET_ID
+    stack: ApiStack, token: str | None, channel: str, socket_id: str = _SOCKET_ID
 ) -> httpx.Response:
     """Ask as Pusher's client in a browser does."""
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
@@ -33,7 +33,7 @@ async def authorize(
     return await stack.http.post(f"{stack.api}/api/realtime/auth/", data=form, headers=headers)
 
 
-class Listener:
+class BrowserListener:
     """A browser that is connected to Pusher."""
 
     def __init__(self, socket: ClientConnection, socket_id: str) -> None:
@@ -53,15 +53,15 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(stack: Stack) -> AsyncIterator[Listener]:
+async def listening(stack: ApiStack) -> AsyncIterator[BrowserListener]:
     """Connect to Pusher until the block ends."""
-    url = f"{stack.world.at.pusher.replace('http', 'ws')}/app/{PUSHER.key}?protocol=7&client=js&version=8.6"
+    url = f"{stack.client.at.pusher.replace('http', 'ws')}/app/{PUSHER.key}?protocol=7&client=js&version=8.6"
     async with connect(url) as socket:
         greeting = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE_S))
-        yield Listener(socket, json.loads(greeting["data"])["socket_id"])
+        yield BrowserListener(socket, json.loads(greeting["data"])["socket_id"])
 
 
-async def joined(stack: Stack, listener: Listener, token: str, channel: str) -> None:
+async def joined(stack: ApiStack, listener: BrowserListener, token: str, channel: str) -> None:
     """Join a private channel with the API's signature."""
     response = await authorize(stack, token, channel, listener.socket_id)
     assert response.status_code == 200, response.text
@@ -69,20 +69,20 @@ async def joined(stack: Stack, listener: Listener, token: str, channel: str) -> 
     assert answer["event"] == "pusher_internal:subscription_succeeded", answer
 
 
-async def test_guests_and_staff_hear_of_their_bookings(hotel: Hotel) -> None:
+async def test_guests_and_staff_hear_of_their_bookings(hotel: HotelDriver) -> None:
     """Pusher takes the signatures, and what is published arrives."""
     guest, staff, stack = await hotel.submitted(), await hotel.staff(Role.VIEWER), hotel.stack
-    own, desk = f"private-booking-{guest.booking_id}", f"private-staff-{hotel.slug}"
+    own, staff_base = f"private-booking-{guest.booking_id}", f"private-staff-{hotel.slug}"
     async with listening(stack) as browser, listening(stack) as console:
         await joined(stack, browser, guest.token, own)
-        await joined(stack, console, staff.token, desk)
+        await joined(stack, console, staff.token, staff_base)
         await joined(stack, console, staff.token, own)
         await guest.pay()
-        told = await browser.hear()
+        message = await browser.hear()
         heard = [await console.hear(), await console.hear()]
-    data = json.loads(told["data"])
-    updated_at = (await guest.look())["updated_at"]
-    assert (told["event"], told["channel"]) == ("booking-updated", own)
+    data = json.loads(message["data"])
+    updated_at = (await guest.read_booking())["updated_at"]
+    assert (message["event"], message["channel"]) == ("booking-updated", own)
     assert data == {
         "booking_id": guest.booking_id,
         "status": "PENDING_APPROVAL",
@@ -91,11 +91,11 @@ async def test_guests_and_staff_hear_of_their_bookings(hotel: Hotel) -> None:
     }
     assert {(message["event"], message["channel"]) for message in heard} == {
         ("booking-updated", own),
-        ("booking-requested", desk),
+        ("booking-requested", staff_base),
     }
 
 
-async def test_a_signature_is_for_one_socket_and_channel(hotel: Hotel) -> None:
+async def test_a_signature_is_for_one_socket_and_channel(hotel: HotelDriver) -> None:
     """It is of no use to anybody else."""
     guest, other, stack = await hotel.draft(), await hotel.draft(), hotel.stack
     channel = f"private-booking-{guest.booking_id}"
@@ -108,19 +108,19 @@ async def test_a_signature_is_for_one_socket_and_channel(hotel: Hotel) -> None:
         assert (await thief.subscribe(others, auth))["event"] == "pusher:error"
 
 
-async def test_channels_of_others(hotel: Hotel, stack: Stack) -> None:
+async def test_channels_of_others(hotel: HotelDriver, stack: ApiStack) -> None:
     """403 for whatever the token does not open, and for no token."""
     guest, other, elsewhere = await hotel.draft(), await hotel.draft(), await open_hotel(stack)
     staff, stranger = await hotel.staff(Role.MANAGER), await elsewhere.staff(Role.MANAGER)
-    own, desk = f"private-booking-{guest.booking_id}", f"private-staff-{hotel.slug}"
+    own, staff_base = f"private-booking-{guest.booking_id}", f"private-staff-{hotel.slug}"
     refused: list[tuple[str | None, str]] = [
         (None, own),
         ("x", own),
         (other.token, own),
         (stranger.token, own),
-        (None, desk),
-        (guest.token, desk),
-        (stranger.token, desk),
+        (None, staff_base),
+        (guest.token, staff_base),
+        (stranger.token, staff_base),
         (staff.token, "private-booking-BK-00000-00000-00000"),
         (staff.token, "private-booking-"),
         (staff.token, f"private-staff-{elsewhere.slug}"),
@@ -135,7 +135,7 @@ async def test_channels_of_others(hotel: Hotel, stack: Stack) -> None:
         assert_problem(await authorize(stack, token, channel), 403, "forbidden")
 
 
-async def test_staff_who_left_hear_nothing_more(hotel: Hotel) -> None:
+async def test_staff_who_left_hear_nothing_more(hotel: HotelDriver) -> None:
     """A token of somebody who may not log in any more opens no channel."""
     staff = await hotel.staff()
     change = update(StaffRow).where(col(StaffRow.email) == staff.email).values(active=False)
@@ -159,7 +159,7 @@ async def test_staff_who_left_hear_nothing_more(hotel: Hotel) -> None:
         ({"socket_id": "1.2", "channel_name": "private-staff-\x00"}, ["channel_name"]),
     ],
 )
-async def test_forms_that_are_none(hotel: Hotel, form: dict[str, Any], fields: list[str]) -> None:
+async def test_forms_that_are_none(hotel: HotelDriver, form: dict[str, Any], fields: list[str]) -> None:
     """422: nothing that Pusher could read differently is signed."""
     stack, staff = hotel.stack, await hotel.staff()
     headers = {"Authorization": f"Bearer {staff.token}"}

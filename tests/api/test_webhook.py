@@ -11,19 +11,19 @@ import httpx
 import pytest
 
 from models import StripeWebhookEvent
-from sandbox.people import Guest, wait_until
+from sandbox.drivers import GuestDriver, wait_until
 from tests.api.events import event, post_event, post_signed, signature, unknown_event
-from tests.api.hotels import Hotel
+from tests.api.hotels import HotelDriver
 from tests.api.problems import assert_problem
 from tests.api.rows import inbox_row
-from tests.api.stack import PATIENCE_S, WEBHOOK_SECRETS, Shaky, Stack, another_api
+from tests.api.stack import PATIENCE_S, WEBHOOK_SECRETS, ApiStack, FlakyApi, another_api
 from tests.workflows.servers import Json
 
 _LIMIT = 1 << 20
 _TOLERANCE_S = 300
 
 
-async def deliver(stack: Stack, content: bytes, signed: str | None) -> httpx.Response:
+async def deliver(stack: ApiStack, content: bytes, signed: str | None) -> httpx.Response:
     """Deliver bytes under a signature, or under none, to the API."""
     return await post_signed(stack.http, stack.api, content, signed)
 
@@ -33,7 +33,7 @@ def received(response: httpx.Response) -> None:
     assert (response.status_code, response.json()) == (200, {"received": True})
 
 
-async def processed(stack: Stack, event_id: str) -> StripeWebhookEvent:
+async def processed(stack: ApiStack, event_id: str) -> StripeWebhookEvent:
     """An event's row, once it says what became of it."""
     row = await inbox_row(stack, event_id)
     assert row is not None, "answered 2xx, and not kept"
@@ -44,7 +44,7 @@ async def processed(stack: Stack, event_id: str) -> StripeWebhookEvent:
 # --- signatures -------------------------------------------------------------------------------------------
 
 
-async def test_signatures_that_count(stack: Stack) -> None:
+async def test_signatures_that_count(stack: ApiStack) -> None:
     """Each of our secrets, any of several signatures, and a clock that is off by less than five minutes."""
     old, new = WEBHOOK_SECRETS
     now = time.time()
@@ -96,7 +96,7 @@ def bad_signatures(body: bytes) -> list[str | None]:
     ]
 
 
-async def test_signatures_that_do_not(stack: Stack) -> None:
+async def test_signatures_that_do_not(stack: ApiStack) -> None:
     """400, whatever is wrong with it, and the event is not kept."""
     body = json.dumps(unknown_event()).encode()
     for header in bad_signatures(body):
@@ -104,7 +104,7 @@ async def test_signatures_that_do_not(stack: Stack) -> None:
     assert await inbox_row(stack, json.loads(body)["id"]) is None
 
 
-async def test_the_bytes_are_signed_not_what_they_mean(stack: Stack) -> None:
+async def test_the_bytes_are_signed_not_what_they_mean(stack: ApiStack) -> None:
     """The same JSON written anew is another body."""
     body = json.dumps(unknown_event()).encode()
     rewritten = json.dumps(json.loads(body), indent=1).encode()
@@ -113,7 +113,7 @@ async def test_the_bytes_are_signed_not_what_they_mean(stack: Stack) -> None:
     received(await deliver(stack, rewritten, signature(rewritten)))
 
 
-async def test_a_secret_that_was_rolled_away(stack: Stack) -> None:
+async def test_a_secret_that_was_rolled_away(stack: ApiStack) -> None:
     """Once a secret is taken out of the configuration it opens nothing."""
     async with another_api(stack, stripe_webhook_secret=WEBHOOK_SECRETS[1]) as api:
         body = json.dumps(unknown_event()).encode()
@@ -125,7 +125,7 @@ async def test_a_secret_that_was_rolled_away(stack: Stack) -> None:
 # --- contents ---------------------------------------------------------------------------------------------
 
 
-async def test_the_other_mode(stack: Stack) -> None:
+async def test_the_other_mode(stack: ApiStack) -> None:
     """Test events at a live account and the other way round, and events that do not say: 400."""
     for livemode in (True, None, "false", 0):
         response = await post_event(stack.http, stack.api, unknown_event() | {"livemode": livemode})
@@ -164,14 +164,14 @@ _THIN = {"id": "evt_1", "object": "v2.core.event", "type": "v1.billing.meter.err
     # By number: each process makes its own ids for events, and all must name the tests alike.
     ids=lambda _: "",
 )
-async def test_signed_and_yet_no_event(stack: Stack, content: bytes) -> None:
+async def test_signed_and_yet_no_event(stack: ApiStack, content: bytes) -> None:
     """400: what is no snapshot event is not kept, however well it is signed."""
     response = await deliver(stack, content, signature(content))
     assert response.json()["code"] in {"invalid_payload", "invalid_signature"}, response.text
     assert_problem(response, 400, response.json()["code"])
 
 
-async def test_over_1_mib(stack: Stack) -> None:
+async def test_over_1_mib(stack: ApiStack) -> None:
     """413 before anything is believed; what just fits is looked at."""
     padded = unknown_event()
     padded["data"]["object"]["description"] = "x" * (
@@ -183,7 +183,7 @@ async def test_over_1_mib(stack: Stack) -> None:
     assert_problem(await deliver(stack, body + b" ", signature(body + b" ")), 413, "body_too_large")
 
 
-async def test_unknown_types_are_kept(stack: Stack) -> None:
+async def test_unknown_types_are_kept(stack: ApiStack) -> None:
     """200, and the reason why nothing was done."""
     about_us = event("payment_intent.created", {"id": "pi_1", "object": "payment_intent"})
     for body in (unknown_event(), about_us):
@@ -191,7 +191,7 @@ async def test_unknown_types_are_kept(stack: Stack) -> None:
         assert (await processed(stack, body["id"])).note == "a type we do not act on"
 
 
-async def test_unknown_bookings(stack: Stack) -> None:
+async def test_unknown_bookings(stack: ApiStack) -> None:
     """200, and kept: another system may use the same account. Odd names change nothing about that."""
     for name in ("BK-00000-00000-00000", "x" * 300, "nul \x00", "", None, 7, ["BK"], {"a": 1}):
         subject = {"id": "cs_1", "object": "checkout.session", "metadata": {"booking_id": name}}
@@ -208,18 +208,18 @@ async def test_unknown_bookings(stack: Stack) -> None:
 # --- what is done about it --------------------------------------------------------------------------------
 
 
-async def paid_unheard(hotel: Hotel) -> tuple[Guest, Json]:
+async def paid_unheard(hotel: HotelDriver) -> tuple[GuestDriver, Json]:
     """Somebody whose card is held and whose events were all lost; and Stripe's own word on it, undelivered."""
     guest = await hotel.submitted()
     stripe = hotel.stack.stand_ins.stripe
     await stripe.order("WEBHOOK *", "drop", times=None)
     await guest.pay()
-    await stripe.heal()
+    await stripe.clear_faults()
     events = await sent(hotel, guest)
     return guest, next(body for body in events if body["type"] == "checkout.session.completed")
 
 
-async def sent(hotel: Hotel, guest: Guest) -> list[Json]:
+async def sent(hotel: HotelDriver, guest: GuestDriver) -> list[Json]:
     """Stripe's events about a booking, newest first."""
     key = hotel.stack.settings.stripe_secret_key.get_secret_value()
     headers = {"Authorization": f"Bearer {key}"}
@@ -229,10 +229,10 @@ async def sent(hotel: Hotel, guest: Guest) -> list[Json]:
     return [body for body in listed["data"] if guest.booking_id in json.dumps(body)]
 
 
-async def test_a_hold(hotel: Hotel) -> None:
+async def test_a_hold(hotel: HotelDriver) -> None:
     """The booking follows, and the event is marked processed."""
     guest, completed = await paid_unheard(hotel)
-    assert (await guest.look())["status"] == "PENDING_PAYMENT"
+    assert (await guest.read_booking())["status"] == "PENDING_PAYMENT"
     received(await post_event(hotel.stack.http, hotel.stack.api, completed))
     booking = await guest.until("PENDING_APPROVAL", timeout_s=PATIENCE_S)
     assert booking["payment_intent_id"] == completed["data"]["object"]["payment_intent"]
@@ -240,10 +240,10 @@ async def test_a_hold(hotel: Hotel) -> None:
     assert (row.booking_id, row.note) == (guest.booking_id, None)
 
 
-async def test_ten_duplicates_at_once(hotel: Hotel, twin: str) -> None:
+async def test_ten_duplicates_at_once(hotel: HotelDriver, second_api: str) -> None:
     """All are answered 200 by both API processes, and the booking is changed once."""
     guest, completed = await paid_unheard(hotel)
-    apis = [hotel.stack.api, twin] * 5
+    apis = [hotel.stack.api, second_api] * 5
     answers = await asyncio.gather(*(post_event(hotel.stack.http, api, completed) for api in apis))
     for answer in answers:
         received(answer)
@@ -251,14 +251,14 @@ async def test_ten_duplicates_at_once(hotel: Hotel, twin: str) -> None:
     received(await post_event(hotel.stack.http, hotel.stack.api, completed))
     booking = (await guest.verify()).json()
     assert booking["status"] == "PENDING_APPROVAL"
-    assert [row["event"] for row in (await guest.look())["timeline"]] == [
+    assert [row["event"] for row in (await guest.read_booking())["timeline"]] == [
         "created",
         "submitted",
         "authorized",
     ]
 
 
-async def test_an_event_that_lies(hotel: Hotel) -> None:
+async def test_an_event_that_lies(hotel: HotelDriver) -> None:
     """An event is a hint: Stripe is asked, and what it says counts."""
     guest = await hotel.submitted()
     session_id = (await guest.open_page())["session_id"]
@@ -272,49 +272,49 @@ async def test_an_event_that_lies(hotel: Hotel) -> None:
     received(await post_event(hotel.stack.http, hotel.stack.api, body))
     await processed(hotel.stack, body["id"])
     assert (await guest.verify()).json()["status"] == "PENDING_PAYMENT"
-    assert (await guest.look())["version"] == 2
+    assert (await guest.read_booking())["version"] == 2
 
 
-async def test_late_news_of_an_ended_booking(hotel: Hotel) -> None:
+async def test_late_news_of_an_ended_booking(hotel: HotelDriver) -> None:
     """What is no news any more is kept with that remark, and undoes nothing."""
     guest, completed = await paid_unheard(hotel)
     assert (await guest.cancel()).json()["status"] == "CANCELLED"
     received(await post_event(hotel.stack.http, hotel.stack.api, completed))
     await processed(hotel.stack, completed["id"])
-    assert (await guest.look())["status"] == "CANCELLED"
-    payment = await hotel.stack.world.payment(guest.booking_id)
+    assert (await guest.read_booking())["status"] == "CANCELLED"
+    payment = await hotel.stack.client.payment(guest.booking_id)
     assert (payment["status"], payment["amount_received"]) == ("canceled", 0)
 
 
-async def test_temporal_away(hotel: Hotel, shaky: Shaky) -> None:
+async def test_temporal_away(hotel: HotelDriver, flaky: FlakyApi) -> None:
     """503, and Stripe's next attempt finds everything well: the event is processed, not taken for a duplicate."""
     guest, completed = await paid_unheard(hotel)
-    await shaky.temporal.shut()
-    assert_problem(await post_event(hotel.stack.http, shaky.url, completed), 503, "temporal_unavailable")
+    await flaky.temporal.shut()
+    assert_problem(await post_event(hotel.stack.http, flaky.url, completed), 503, "temporal_unavailable")
     row = await inbox_row(hotel.stack, completed["id"])
     assert row is not None
     assert row.processed_at is None
-    await shaky.temporal.open()
-    await until_taken(hotel.stack, shaky, completed)
+    await flaky.temporal.open()
+    await until_taken(hotel.stack, flaky, completed)
     await processed(hotel.stack, completed["id"])
     await guest.until("PENDING_APPROVAL", timeout_s=PATIENCE_S)
 
 
-async def test_database_away(hotel: Hotel, shaky: Shaky) -> None:
+async def test_database_away(hotel: HotelDriver, flaky: FlakyApi) -> None:
     """503, nothing is kept, and Stripe's next attempt does it all."""
     guest, completed = await paid_unheard(hotel)
-    await shaky.postgres.shut()
-    assert_problem(await post_event(hotel.stack.http, shaky.url, completed), 503, "database_unavailable")
+    await flaky.postgres.shut()
+    assert_problem(await post_event(hotel.stack.http, flaky.url, completed), 503, "database_unavailable")
     assert await inbox_row(hotel.stack, completed["id"]) is None
-    await shaky.postgres.open()
-    await until_taken(hotel.stack, shaky, completed)
+    await flaky.postgres.open()
+    await until_taken(hotel.stack, flaky, completed)
     await guest.until("PENDING_APPROVAL", timeout_s=PATIENCE_S)
 
 
-async def until_taken(stack: Stack, shaky: Shaky, body: Json) -> None:
+async def until_taken(stack: ApiStack, flaky: FlakyApi, body: Json) -> None:
     """Deliver an event as often as Stripe would."""
     await wait_until(
-        lambda: post_event(stack.http, shaky.url, body),
+        lambda: post_event(stack.http, flaky.url, body),
         lambda response: response.status_code == 200,
         timeout_s=PATIENCE_S,
         what="the event to be taken",

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from sandbox.people import Addresses, Staff, World
+from sandbox.drivers import Addresses, StackClient, StaffDriver
 from sandbox.stack.stack import Stack
 from tests.browser import chromium
 from tests.browser.window import AXE, Window
 from tests.browser.windows import Windows
-from tests.whole import HOTEL, PASSWORD
+from tests.whole_stack import HOTEL, PASSWORD
 
 _NO_SCRIPTS: Final = (
     "NO SCRIPTS, SO NO BROWSER TESTS: node_modules is not filled. `make setup` fills it where npm is there."
@@ -48,17 +48,17 @@ def stack(whole_stack: Stack) -> Stack:
 
 
 @pytest.fixture(scope="session")
-async def world(stack: Stack) -> AsyncIterator[World]:
+async def client(stack: Stack) -> AsyncIterator[StackClient]:
     """The same over HTTP, for what others do meanwhile."""
     url = stack.url
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
-        yield World(http, Addresses(url["api"], url["stripe"], url["pusher"], url["inbox"]))
+        yield StackClient(http, Addresses(url["api"], url["stripe"], url["pusher"], url["inbox"]))
 
 
 @pytest.fixture(scope="session")
-async def approver(world: World) -> Staff:
+async def approver(client: StackClient) -> StaffDriver:
     """Somebody who decides at the hotel, by the API."""
-    return await Staff.log_in(world, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
+    return await StaffDriver.log_in(client, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
 
 
 @pytest.fixture(scope="session")

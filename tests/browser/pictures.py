@@ -15,13 +15,13 @@ import typer
 from PIL import Image
 from playwright.async_api import ViewportSize, async_playwright, expect
 
-from sandbox.people import Addresses, Guest, Staff, Stay, World, wait_until
+from sandbox.drivers import Addresses, GuestDriver, RoomRequest, StackClient, StaffDriver, wait_until
 from sandbox.stack.stack import Stack
 from tests.browser import chromium
-from tests.browser.booking import REQUESTS, booked, come_by_link, drafted, fill_in, hold, set_off_to_pay
+from tests.browser.guest_pages import REQUESTS, booked, come_by_link, drafted, fill_in, hold, set_off_to_pay
 from tests.browser.window import PHONE, ROOT, Window
 from tests.browser.windows import Windows
-from tests.whole import HOTEL, PASSWORD
+from tests.whole_stack import HOTEL, PASSWORD
 
 _OTHERS: Final = "kyoto-inn"
 _WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
@@ -88,19 +88,19 @@ async def _take_all(program: Path, stack: Stack, out: Path) -> None:
         httpx.AsyncClient(timeout=30, trust_env=False) as http,
     ):
         browser = await playwright.chromium.launch(executable_path=program, args=chromium.ARGUMENTS)
-        world = World(http, Addresses(url["api"], url["stripe"], url["pusher"], url["inbox"]))
-        studio = Studio(stack, world, Windows(browser, stack), out)
-        await studio.guests()
-        await studio.staff()
+        client = StackClient(http, Addresses(url["api"], url["stripe"], url["pusher"], url["inbox"]))
+        gallery = PageGallery(stack, client, Windows(browser, stack), out)
+        await gallery.guests()
+        await gallery.staff()
         await browser.close()
 
 
 @dataclass(frozen=True)
-class Studio:
+class PageGallery:
     """Where pages are staged and photographed."""
 
     stack: Stack
-    world: World
+    client: StackClient
     windows: Windows
     out: Path
 
@@ -123,8 +123,8 @@ class Studio:
 
     async def guests(self) -> None:
         """From the front page to every end."""
-        guest, world = await self.windows.open(), self.world
-        approver = await Staff.log_in(world, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
+        guest, client = await self.windows.open(), self.client
+        approver = await StaffDriver.log_in(client, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
         for name, path in (
             ("guest-front", "/"),
             ("docs", "/docs"),
@@ -141,21 +141,21 @@ class Studio:
         await fill_in(guest, HOTEL)
         await expect(guest.page.locator("#price")).to_contain_text("€450.00")
         await self.take(guest, "guest-hotel")
-        unpaid = await booked(world, _OTHERS)
-        await come_by_link(guest, await booked(world, HOTEL))
+        unpaid = await booked(client, _OTHERS)
+        await come_by_link(guest, await booked(client, HOTEL))
         await self.take(guest, "guest-to-pay")
         await set_off_to_pay(guest)
         await self.take(guest, "guest-to-payment")
-        await come_by_link(guest, await drafted(world, HOTEL))
+        await come_by_link(guest, await drafted(client, HOTEL))
         await self.take(guest, "guest-draft")
         await approver.decline(
-            await hold(guest, world, HOTEL),
+            await hold(guest, client, HOTEL),
             "NO_AVAILABILITY",
             "We are painting that week, sorry.\nCome in May?",
         )
         await guest.headline("We are sorry: your stay could not be confirmed")
         await self.take(guest, "guest-declined")
-        booking_id = await hold(guest, world, HOTEL, days_ahead=1)
+        booking_id = await hold(guest, client, HOTEL, days_ahead=1)
         await self.take(guest, "guest-waiting")
         await approver.approve(booking_id)
         await guest.headline("Your stay is confirmed")
@@ -180,7 +180,7 @@ class Studio:
 
     async def staff(self) -> None:
         """The console, with a queue, a booking that got stuck, and a month of figures."""
-        approver = await Staff.log_in(self.world, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
+        approver = await StaffDriver.log_in(self.client, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
         outside = await self.windows.open()
         await outside.go("/staff/log-in/")
         await self.take(outside, "staff-log-in")
@@ -221,7 +221,7 @@ class Studio:
         await manager.go("/staff/?view=confirmed")
         await self.take(manager, "staff-confirmed")
 
-    async def _queue(self, approver: Staff) -> tuple[str, str]:
+    async def _queue(self, approver: StaffDriver) -> tuple[str, str]:
         """Let requests wait; returns the one that is decided later, and one whose capture Stripe refuses."""
         for _ in range(_SUITES):
             await approver.approve(await self._held("Ada", "Byrne", 60, 2, 600, "suite"))
@@ -229,16 +229,16 @@ class Studio:
             await self._held(*person)
         stuck = await self._held("Tomás", "Walsh", 33, 2, 1439)
         match = "POST /v1/payment_intents/*/capture"
-        await self.world.fault(self.world.at.stripe, match=match, kind="error_before", status=400, times=50)
+        await self.client.fault(self.client.at.stripe, match=match, kind="error_before", status=400, times=50)
         await approver.approve(stuck)
         await wait_until(
-            lambda: approver.look(stuck), lambda found: found["needs_attention"], what="a stuck one"
+            lambda: approver.read_booking(stuck), lambda found: found["needs_attention"], what="a stuck one"
         )
-        await self.world.http.delete(f"{self.world.at.stripe}/_sandbox/faults")
+        await self.client.http.delete(f"{self.client.at.stripe}/_sandbox/faults")
         waiting = await self._held("Aoife", "Brennan", 24, 3, 311)
 
         async def mails() -> int:
-            return len(await self.world.mails(waiting))
+            return len(await self.client.mails(waiting))
 
         await wait_until(mails, lambda count: count >= _MAILS, what="the mails")
         return waiting, stuck
@@ -248,8 +248,8 @@ class Studio:
     ) -> str:
         person = {"first_name": first, "last_name": last, "phone": "+353 1 496 0199"}
         person["email"] = f"{first}.{last}@example.com".lower().encode("ascii", "ignore").decode()
-        stay = Stay(HOTEL, room, days_ahead=days, nights=nights, special_requests=REQUESTS)
-        guest = await Guest.book(self.world, stay, person)
+        room_request = RoomRequest(HOTEL, room, days_ahead=days, nights=nights, special_requests=REQUESTS)
+        guest = await GuestDriver.book(self.client, room_request, person)
         await guest.pay()
         await guest.until("PENDING_APPROVAL")
         await self.sql(

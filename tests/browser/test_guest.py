@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from playwright.async_api import Browser, Route, expect
 
-from sandbox.people import Staff, World, wait_until
+from sandbox.drivers import StackClient, StaffDriver, wait_until
 from sandbox.stack.stack import Stack
-from tests.browser.booking import booked, come_by_link, drafted, fill_in, hold, set_off_to_pay
+from tests.browser.guest_pages import booked, come_by_link, drafted, fill_in, hold, set_off_to_pay
 from tests.browser.window import PATIENCE_MS, Window
 from tests.browser.windows import Windows
-from tests.whole import HOTEL
+from tests.whole_stack import HOTEL
 
 
 async def mark(window: Window) -> None:
@@ -21,7 +21,7 @@ async def is_marked(window: Window) -> bool:
     return bool(await window.page.evaluate("window.mark === 'here'"))
 
 
-async def test_from_asking_to_the_refund(guest: Window, world: World, approver: Staff) -> None:
+async def test_from_asking_to_the_refund(guest: Window, client: StackClient, approver: StaffDriver) -> None:
     """The price appears while choosing; the truth is there at once after paying; approval arrives by itself."""
     page = guest.page
     await fill_in(guest, HOTEL, days_ahead=1, nights=2)
@@ -46,15 +46,15 @@ async def test_from_asking_to_the_refund(guest: Window, world: World, approver: 
     await guest.press("Yes, cancel")
     await guest.headline("You have cancelled this booking")
     await guest.reads("€210.00 of the €300.00 you paid is on its way back to your card")
-    payment = await world.payment(booking_id)
+    payment = await client.payment(booking_id)
     assert (payment["amount_received"], payment["refunded"]) == (30000, 21000)
 
 
 async def test_a_decline_arrives_by_itself_with_the_hotels_words(
-    guest: Window, world: World, approver: Staff
+    guest: Window, client: StackClient, approver: StaffDriver
 ) -> None:
     """Reason and note; what staff type is shown as text."""
-    booking_id = await hold(guest, world, HOTEL)
+    booking_id = await hold(guest, client, HOTEL)
     await guest.listens()
     await mark(guest)
     note = "Our <img src=x> boiler is out.\nPerhaps in May?"
@@ -67,22 +67,22 @@ async def test_a_decline_arrives_by_itself_with_the_hotels_words(
 
 
 async def test_a_page_that_missed_the_news_catches_up(
-    windows: Windows, world: World, approver: Staff
+    windows: Windows, client: StackClient, approver: StaffDriver
 ) -> None:
     """Realtime is shut off for this browser: looking at the page again is enough, and so is waiting."""
     guest = await windows.of_its_own()
     await guest.page.route_web_socket("**/*", lambda socket: socket.close())
-    booking_id = await hold(guest, world, HOTEL)
+    booking_id = await hold(guest, client, HOTEL)
     assert (await approver.approve(booking_id)).status_code == 200
     await guest.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await guest.headline("Your stay is confirmed")
 
 
 async def test_where_pusher_is_reached_over_tls_pages_listen_encrypted(
-    browser: Browser, stack: Stack, world: World
+    browser: Browser, stack: Stack, client: StackClient
 ) -> None:
     """The stack's own Pusher speaks plainly; a page that is told otherwise goes encrypted, and only so."""
-    booking = await booked(world, HOTEL)
+    booking = await booked(client, HOTEL)
     page = await browser.new_page()
 
     async def tell_otherwise(route: Route) -> None:
@@ -101,7 +101,7 @@ async def test_where_pusher_is_reached_over_tls_pages_listen_encrypted(
     await page.close()
 
 
-async def test_without_script_everything_can_be_done(windows: Windows, approver: Staff) -> None:
+async def test_without_script_everything_can_be_done(windows: Windows, approver: StaffDriver) -> None:
     """Forms, links and reloads do."""
     guest = await windows.of_its_own(java_script_enabled=False)
     await fill_in(guest, HOTEL)
@@ -121,7 +121,7 @@ async def test_without_script_everything_can_be_done(windows: Windows, approver:
     await guest.headline("You have cancelled this booking")
 
 
-async def test_double_clicks_and_the_back_button_book_once(guest: Window, approver: Staff) -> None:
+async def test_double_clicks_and_the_back_button_book_once(guest: Window, approver: StaffDriver) -> None:
     """However often the form is sent, there is one booking."""
     await fill_in(guest, HOTEL, days_ahead=77)
     await guest.page.get_by_role("button", name="Send request").dblclick()
@@ -132,9 +132,9 @@ async def test_double_clicks_and_the_back_button_book_once(guest: Window, approv
     await guest.reads("You have sent this very request already.")
     await guest.press("See the booking you have made", "link")
     await guest.page.wait_for_url(first)
-    stay = (await approver.look(first.rstrip("/").rpartition("/")[2]))["check_in"]
+    room_request = (await approver.read_booking(first.rstrip("/").rpartition("/")[2]))["check_in"]
     listed = (await approver.ask("GET", "", params={"limit": 100})).json()["items"]
-    assert len([booking for booking in listed if booking["check_in"] == stay]) == 1
+    assert len([booking for booking in listed if booking["check_in"] == room_request]) == 1
 
 
 async def test_the_keyboard_alone_gets_to_the_payment_page(guest: Window) -> None:
@@ -157,9 +157,11 @@ async def test_the_keyboard_alone_gets_to_the_payment_page(guest: Window) -> Non
     await expect(page.locator(":focus")).to_be_checked()
 
 
-async def test_a_page_waits_for_the_service_to_come_back(guest: Window, world: World, stack: Stack) -> None:
+async def test_a_page_waits_for_the_service_to_come_back(
+    guest: Window, client: StackClient, stack: Stack
+) -> None:
     """503 says so, and the page goes on by itself once the database answers."""
-    await come_by_link(guest, await booked(world, HOTEL))
+    await come_by_link(guest, await booked(client, HOTEL))
     stack.pause("postgres")
     try:
         await guest.page.reload()
@@ -172,10 +174,10 @@ async def test_a_page_waits_for_the_service_to_come_back(guest: Window, world: W
 
 
 async def test_another_window_of_the_same_booking_follows(
-    windows: Windows, guest: Window, world: World
+    windows: Windows, guest: Window, client: StackClient
 ) -> None:
     """Cancelled on the phone, the page at home says so."""
-    booking_id = await hold(guest, world, HOTEL)
+    booking_id = await hold(guest, client, HOTEL)
     await guest.listens()
     phone = await windows.open()
     await phone.context.add_cookies(
@@ -190,13 +192,13 @@ async def test_another_window_of_the_same_booking_follows(
 
 
 async def test_the_link_in_the_mail_opens_the_page_anywhere(
-    guest: Window, windows: Windows, world: World
+    guest: Window, windows: Windows, client: StackClient
 ) -> None:
     """Another browser, nobody logged in: the mail's link is enough, and leaves no token in the address."""
-    booking_id = await hold(guest, world, HOTEL)
+    booking_id = await hold(guest, client, HOTEL)
 
     async def mailed() -> list[str]:
-        return [mail["text"] for mail in await world.mails(booking_id) if "Dear Aoife" in mail["text"]]
+        return [mail["text"] for mail in await client.mails(booking_id) if "Dear Aoife" in mail["text"]]
 
     [text] = await wait_until(mailed, len, what="the mail to the guest")
     link = next(word for word in text.split() if "token=" in word)
@@ -207,13 +209,13 @@ async def test_the_link_in_the_mail_opens_the_page_anywhere(
 
 
 async def test_a_decline_and_a_cancellation_are_accessible(
-    guest: Window, world: World, approver: Staff
+    guest: Window, client: StackClient, approver: StaffDriver
 ) -> None:
     """No serious finding of axe-core, wide and narrow."""
-    await approver.decline(await hold(guest, world, HOTEL), "OTHER", "Sorry.\nIn May, perhaps?")
+    await approver.decline(await hold(guest, client, HOTEL), "OTHER", "Sorry.\nIn May, perhaps?")
     await guest.headline("We are sorry: your stay could not be confirmed")
     await guest.is_accessible()
-    await hold(guest, world, HOTEL)
+    await hold(guest, client, HOTEL)
     await guest.press("Cancel this request", "link")
     await guest.headline("Cancel your booking?")
     await guest.is_accessible()
@@ -222,7 +224,7 @@ async def test_a_decline_and_a_cancellation_are_accessible(
     await guest.is_accessible()
 
 
-async def test_every_page_on_the_way_is_accessible(guest: Window, approver: Staff) -> None:
+async def test_every_page_on_the_way_is_accessible(guest: Window, approver: StaffDriver) -> None:
     """Also the form with everything wrong, and the pages for links that lead nowhere."""
     await guest.go("/")
     await guest.is_accessible()
@@ -249,11 +251,11 @@ async def test_every_page_on_the_way_is_accessible(guest: Window, approver: Staf
         await guest.is_accessible()
 
 
-async def test_a_draft_and_the_way_to_stripe_are_accessible(guest: Window, world: World) -> None:
-    await come_by_link(guest, await drafted(world, HOTEL))
+async def test_a_draft_and_the_way_to_stripe_are_accessible(guest: Window, client: StackClient) -> None:
+    await come_by_link(guest, await drafted(client, HOTEL))
     await guest.headline("Your request has not been sent yet")
     await guest.is_accessible()
-    await come_by_link(guest, await booked(world, HOTEL))
+    await come_by_link(guest, await booked(client, HOTEL))
     await set_off_to_pay(guest)
     await guest.is_accessible()
 

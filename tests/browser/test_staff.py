@@ -7,12 +7,12 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from sandbox.people import Staff, World
-from tests.browser.booking import booked, come_by_link, hold
-from tests.browser.desk import ask_to, log_in, look_at
+from sandbox.drivers import StackClient, StaffDriver
+from tests.browser.guest_pages import booked, come_by_link, hold
+from tests.browser.staff_console import ask_to, log_in, look_at
 from tests.browser.window import PATIENCE_MS, Window
 from tests.browser.windows import Windows
-from tests.whole import HASTY, HOTEL, PASSWORD
+from tests.whole_stack import HASTY, HOTEL, PASSWORD
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ async def manager(windows: Windows) -> Window:
 
 
 async def test_a_request_appears_by_itself_and_is_approved(
-    guest: Window, approver: Window, world: World
+    guest: Window, approver: Window, client: StackClient
 ) -> None:
     await approver.go("/staff/")
     await approver.listens()
-    booking_id = await hold(guest, world, HOTEL)
+    booking_id = await hold(guest, client, HOTEL)
     row = approver.page.get_by_role("row").filter(has_text=booking_id)
     await expect(row).to_contain_text("Answer within 23 h 59 min", timeout=PATIENCE_MS)
     await expect(row).to_contain_text("€450.00")
@@ -44,14 +44,14 @@ async def test_a_request_appears_by_itself_and_is_approved(
     await approver.press("Approve and capture €450.00")
     await approver.reads("Approved: €450.00 was captured")
     await guest.headline("Your stay is confirmed")
-    payment = await world.payment(booking_id)
+    payment = await client.payment(booking_id)
     assert (payment["status"], payment["captures"]) == ("succeeded", 1)
 
 
 async def test_a_decline_is_previewed_while_it_is_written_and_read_by_the_guest(
-    guest: Window, approver: Window, world: World
+    guest: Window, approver: Window, client: StackClient
 ) -> None:
-    booking_id = await hold(guest, world, HOTEL)
+    booking_id = await hold(guest, client, HOTEL)
     await ask_to(approver, "decline", booking_id)
     await approver.reads("The hotel has no such room left for your dates.")
     await approver.page.get_by_label("Reason").select_option("OTHER")
@@ -66,8 +66,10 @@ async def test_a_decline_is_previewed_while_it_is_written_and_read_by_the_guest(
     await guest.reads("We are closed that week.")
 
 
-async def test_a_cancellation_shows_the_refund_first(guest: Window, manager: Window, world: World) -> None:
-    booking_id = await hold(guest, world, HOTEL)
+async def test_a_cancellation_shows_the_refund_first(
+    guest: Window, manager: Window, client: StackClient
+) -> None:
+    booking_id = await hold(guest, client, HOTEL)
     await ask_to(manager, "approve", booking_id)
     await manager.press("Approve and capture €450.00")
     await manager.reads("Approved: €450.00 was captured")
@@ -82,9 +84,9 @@ async def test_a_cancellation_shows_the_refund_first(guest: Window, manager: Win
 
 
 async def test_a_press_is_not_lost_while_the_page_renews_itself(
-    guest: Window, approver: Window, world: World
+    guest: Window, approver: Window, client: StackClient
 ) -> None:
-    await look_at(approver, await hold(guest, world, HOTEL))
+    await look_at(approver, await hold(guest, client, HOTEL))
     page = approver.page
     # What has the focus loses it by the press, and that ends nothing.
     await page.get_by_role("link", name="Attention").focus()
@@ -101,9 +103,9 @@ async def test_a_press_is_not_lost_while_the_page_renews_itself(
 
 
 async def test_a_guests_cancellation_reaches_whoever_is_deciding(
-    guest: Window, approver: Window, world: World
+    guest: Window, approver: Window, client: StackClient
 ) -> None:
-    booking_id = await hold(guest, world, HOTEL)
+    booking_id = await hold(guest, client, HOTEL)
     await ask_to(approver, "approve", booking_id)
     await guest.press("Cancel this request", role="link")
     await guest.press("Yes, cancel")
@@ -114,12 +116,12 @@ async def test_a_guests_cancellation_reaches_whoever_is_deciding(
     await approver.reads("Your approval came too late: cancelled by the guest")
 
 
-async def test_deadlines_arrive_by_themselves(windows: Windows, guest: Window, world: World) -> None:
+async def test_deadlines_arrive_by_themselves(windows: Windows, guest: Window, client: StackClient) -> None:
     """Nobody pays, nobody decides: everybody's page says so at the moment it happens, accessibly."""
     unpaid, approver = await windows.open(), await windows.staff("approver", HASTY)
-    booking_id = await hold(guest, world, HASTY)
+    booking_id = await hold(guest, client, HASTY)
     await ask_to(approver, "approve", booking_id)
-    await come_by_link(unpaid, await booked(world, HASTY))
+    await come_by_link(unpaid, await booked(client, HASTY))
     await guest.reads("The hotel did not answer in the time it had")
     await guest.reads("The hold of ¥54,000 has been released")
     await expect(approver.page.locator("#standing")).to_contain_text(
@@ -132,9 +134,9 @@ async def test_deadlines_arrive_by_themselves(windows: Windows, guest: Window, w
 
 
 async def test_a_colleague_who_was_quicker_is_named(
-    guest: Window, approver: Window, manager: Window, world: World
+    guest: Window, approver: Window, manager: Window, client: StackClient
 ) -> None:
-    booking_id = await hold(guest, world, HOTEL)
+    booking_id = await hold(guest, client, HOTEL)
     await ask_to(manager, "decline", booking_id)
     await ask_to(approver, "approve", booking_id)
     await approver.press("Approve and capture €450.00")
@@ -146,17 +148,19 @@ async def test_a_colleague_who_was_quicker_is_named(
     await guest.headline("Your stay is confirmed")
 
 
-async def test_a_slow_capture_ends_by_itself(guest: Window, approver: Window, world: World) -> None:
-    booking_id = await hold(guest, world, HOTEL)
+async def test_a_slow_capture_ends_by_itself(guest: Window, approver: Window, client: StackClient) -> None:
+    booking_id = await hold(guest, client, HOTEL)
     await ask_to(approver, "approve", booking_id)
-    await world.fault(world.at.stripe, match="POST /v1/payment_intents/*/capture", kind="delay", delay_s=7)
+    await client.fault(client.at.stripe, match="POST /v1/payment_intents/*/capture", kind="delay", delay_s=7)
     await approver.press("Approve and capture €450.00")
     await approver.reads("Your approval is safe. Capturing…")
     await approver.reads("Approved: €450.00 was captured")
 
 
-async def test_back_button_and_second_press_do_no_harm(guest: Window, approver: Window, world: World) -> None:
-    booking_id = await hold(guest, world, HOTEL)
+async def test_back_button_and_second_press_do_no_harm(
+    guest: Window, approver: Window, client: StackClient
+) -> None:
+    booking_id = await hold(guest, client, HOTEL)
     await ask_to(approver, "approve", booking_id)
     await approver.page.get_by_role("button", name="Approve and capture").dblclick()
     await approver.reads("Approved: €450.00 was captured")
@@ -165,11 +169,11 @@ async def test_back_button_and_second_press_do_no_harm(guest: Window, approver: 
     if await again.count():
         await again.click()
         await approver.reads("Approved: €450.00 was captured")
-    assert (await world.payment(booking_id))["captures"] == 1
+    assert (await client.payment(booking_id))["captures"] == 1
 
 
-async def test_deciding_needs_no_mouse(guest: Window, approver: Window, world: World) -> None:
-    booking_id = await hold(guest, world, HOTEL)
+async def test_deciding_needs_no_mouse(guest: Window, approver: Window, client: StackClient) -> None:
+    booking_id = await hold(guest, client, HOTEL)
     await look_at(approver, booking_id)
     page = approver.page
     await page.keyboard.press("Tab")
@@ -197,8 +201,10 @@ async def test_a_session_that_ends_leads_to_the_log_in_and_back(approver: Window
     await approver.headline("Confirmed")
 
 
-async def test_without_script_everything_still_works(guest: Window, windows: Windows, world: World) -> None:
-    booking_id = await hold(guest, world, HOTEL)
+async def test_without_script_everything_still_works(
+    guest: Window, windows: Windows, client: StackClient
+) -> None:
+    booking_id = await hold(guest, client, HOTEL)
     plain = await windows.of_its_own(java_script_enabled=False)
     await log_in(plain, "approver", HOTEL)
     await plain.go(f"/staff/bookings/{booking_id}/decline/")
@@ -211,16 +217,16 @@ async def test_without_script_everything_still_works(guest: Window, windows: Win
 
 @pytest.mark.timeout(300)
 async def test_every_page_about_bookings_is_accessible(
-    guest: Window, windows: Windows, manager: Window, world: World
+    guest: Window, windows: Windows, manager: Window, client: StackClient
 ) -> None:
     outside = await windows.open()
     await outside.go("/staff/")
     await outside.is_accessible()
-    waiting = await hold(guest, world, HOTEL)
-    decided = await hold(guest, world, HOTEL)
-    approver = await Staff.log_in(world, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
+    waiting = await hold(guest, client, HOTEL)
+    decided = await hold(guest, client, HOTEL)
+    approver = await StaffDriver.log_in(client, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
     assert (await approver.approve(decided)).status_code == 200
-    stuck = await _stuck(guest, manager, world)
+    stuck = await _stuck(guest, manager, client)
     for path in (
         "",
         "?view=all",
@@ -236,12 +242,14 @@ async def test_every_page_about_bookings_is_accessible(
     ):
         await manager.go(f"/staff/{path}")
         await manager.is_accessible()
-    await world.http.delete(f"{world.at.stripe}/_sandbox/faults")
+    await client.http.delete(f"{client.at.stripe}/_sandbox/faults")
 
 
 @pytest.mark.timeout(300)
-async def test_every_page_of_managers_is_accessible(guest: Window, manager: Window, world: World) -> None:
-    await hold(guest, world, HOTEL)
+async def test_every_page_of_managers_is_accessible(
+    guest: Window, manager: Window, client: StackClient
+) -> None:
+    await hold(guest, client, HOTEL)
     for path in ("figures/", "policy/", "people/"):
         await manager.go(f"/staff/{path}")
         await manager.is_accessible()
@@ -258,11 +266,15 @@ async def test_every_page_of_managers_is_accessible(guest: Window, manager: Wind
     await manager.is_accessible()
 
 
-async def _stuck(guest: Window, manager: Window, world: World) -> str:
+async def _stuck(guest: Window, manager: Window, client: StackClient) -> str:
     """A booking whose capture Stripe refuses."""
-    booking_id = await hold(guest, world, HOTEL)
-    await world.fault(
-        world.at.stripe, match="POST /v1/payment_intents/*/capture", kind="error_before", status=400, times=50
+    booking_id = await hold(guest, client, HOTEL)
+    await client.fault(
+        client.at.stripe,
+        match="POST /v1/payment_intents/*/capture",
+        kind="error_before",
+        status=400,
+        times=50,
     )
     await ask_to(manager, "approve", booking_id)
     await manager.press("Approve and capture €450.00")

@@ -19,7 +19,7 @@ from playwright.async_api import (
     expect,
 )
 
-from sandbox.people import GOOD_CARD
+from sandbox.drivers import GOOD_CARD
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE_MS: Final = 30_000
@@ -34,7 +34,7 @@ _EXPECTED: Final = re.compile(
 
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 NARROWEST: Final[ViewportSize] = {"width": 320, "height": 640}
-DESK: Final[ViewportSize] = {"width": 1280, "height": 900}
+DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 900}
 
 
 class Window:
@@ -58,7 +58,9 @@ class Window:
     @classmethod
     async def open(cls, browser: Browser, site: str, elsewhere: Sequence[str] = (), **options: Any) -> Window:
         """A window of its own, with nobody's cookies."""
-        context = await browser.new_context(viewport=DESK, reduced_motion="reduce", locale="en-IE", **options)
+        context = await browser.new_context(
+            viewport=DESKTOP, reduced_motion="reduce", locale="en-IE", **options
+        )
         context.set_default_timeout(PATIENCE_MS)
         return cls(context, await context.new_page(), site, elsewhere)
 
@@ -67,7 +69,7 @@ class Window:
         if self.page.url.startswith(self.site):
             await self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
         await self.page.goto("about:blank")
-        await self.page.set_viewport_size(DESK)
+        await self.page.set_viewport_size(DESKTOP)
         await self.context.clear_cookies()
         self.complaints.clear()
 
@@ -107,7 +109,7 @@ class Window:
         width = await self.page.evaluate("document.documentElement.scrollWidth")
         assert width <= NARROWEST["width"], f"{self.page.url} is {width} px wide on a phone"
         await self._axe()
-        await self.page.set_viewport_size(DESK)
+        await self.page.set_viewport_size(DESKTOP)
 
     async def _axe(self) -> None:
         if not await self.page.evaluate("'axe' in window"):

@@ -8,9 +8,9 @@ from typing import Any
 from playwright.async_api import Browser, StorageState
 
 from sandbox.stack.stack import Stack
-from tests.browser.desk import log_in
+from tests.browser.staff_console import log_in
 from tests.browser.window import Window
-from tests.whole import HOTEL
+from tests.whole_stack import HOTEL
 
 
 @dataclass

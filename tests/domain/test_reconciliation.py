@@ -52,7 +52,7 @@ OVER = Seen(workflow=WorkflowState.COMPLETED)
 LOST = Seen(workflow=WorkflowState.LOST)
 
 
-def booked(status: Status, **fields: object) -> Booked:
+def booking(status: Status, **fields: object) -> Booked:
     """A booking in this status, with the money that belongs to it."""
     own = status in {Status.PENDING_APPROVAL, Status.CONFIRMED, Status.DECLINED, Status.CANCELLED}
     captured = TOTAL if status is Status.CONFIRMED else 0
@@ -63,66 +63,66 @@ def booked(status: Status, **fields: object) -> Booked:
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
-def seen(base: Seen, *payments: SeenPayment, **fields: object) -> Seen:
+def snapshot(base: Seen, *payments: SeenPayment, **fields: object) -> Seen:
     """What Temporal and Stripe say."""
     return replace(base, payments=payments, **fields)  # type: ignore[arg-type]
 
 
 CLEAN = {
-    "a draft": (booked(Status.DRAFT, closes_at=None), Seen()),
-    "a draft being submitted": (booked(Status.DRAFT, closes_at=None), RUNNING),
-    "waits for payment": (booked(Status.PENDING_PAYMENT), seen(RUNNING, open_pages=(PAGE,))),
-    "a card was refused": (booked(Status.PENDING_PAYMENT), seen(RUNNING, replace(UNPAID))),
-    "waits for a decision": (booked(Status.PENDING_APPROVAL), seen(RUNNING, HELD)),
+    "a draft": (booking(Status.DRAFT, closes_at=None), Seen()),
+    "a draft being submitted": (booking(Status.DRAFT, closes_at=None), RUNNING),
+    "waits for payment": (booking(Status.PENDING_PAYMENT), snapshot(RUNNING, open_pages=(PAGE,))),
+    "a card was refused": (booking(Status.PENDING_PAYMENT), snapshot(RUNNING, replace(UNPAID))),
+    "waits for a decision": (booking(Status.PENDING_APPROVAL), snapshot(RUNNING, HELD)),
     "stuck, and says so": (
-        booked(Status.PENDING_APPROVAL, decision_deadline=NOW - HOUR, needs_attention=True),
-        seen(RUNNING, HELD),
+        booking(Status.PENDING_APPROVAL, decision_deadline=NOW - HOUR, needs_attention=True),
+        snapshot(RUNNING, HELD),
     ),
-    "confirmed": (booked(Status.CONFIRMED), seen(RUNNING, TAKEN)),
+    "confirmed": (booking(Status.CONFIRMED), snapshot(RUNNING, TAKEN)),
     "partly refunded, and counted": (
-        booked(Status.CONFIRMED, refunded_minor=100),
-        seen(RUNNING, replace(TAKEN, refunded_minor=100)),
+        booking(Status.CONFIRMED, refunded_minor=100),
+        snapshot(RUNNING, replace(TAKEN, refunded_minor=100)),
     ),
     "disputed, and on record": (
-        booked(Status.CONFIRMED, dispute_recorded=True),
-        seen(RUNNING, replace(TAKEN, disputed=True)),
+        booking(Status.CONFIRMED, dispute_recorded=True),
+        snapshot(RUNNING, replace(TAKEN, disputed=True)),
     ),
-    "checked in": (booked(Status.CONFIRMED, check_in_at=NOW - HOUR), seen(OVER, TAKEN)),
-    "checked in long ago": (booked(Status.CONFIRMED, check_in_at=NOW - HOUR), seen(Seen(), TAKEN)),
-    "check-in is now": (booked(Status.CONFIRMED, check_in_at=NOW), seen(OVER, TAKEN)),
-    "declined": (booked(Status.DECLINED), seen(OVER, RELEASED)),
-    "declined, mails on their way": (booked(Status.DECLINED), seen(RUNNING, RELEASED)),
+    "checked in": (booking(Status.CONFIRMED, check_in_at=NOW - HOUR), snapshot(OVER, TAKEN)),
+    "checked in long ago": (booking(Status.CONFIRMED, check_in_at=NOW - HOUR), snapshot(Seen(), TAKEN)),
+    "check-in is now": (booking(Status.CONFIRMED, check_in_at=NOW), snapshot(OVER, TAKEN)),
+    "declined": (booking(Status.DECLINED), snapshot(OVER, RELEASED)),
+    "declined, mails on their way": (booking(Status.DECLINED), snapshot(RUNNING, RELEASED)),
     "declined, captured in part and refunded": (
-        booked(Status.DECLINED, captured_minor=5000, refunded_minor=5000),
-        seen(OVER, replace(TAKEN, received_minor=5000, refunded_minor=5000)),
+        booking(Status.DECLINED, captured_minor=5000, refunded_minor=5000),
+        snapshot(OVER, replace(TAKEN, received_minor=5000, refunded_minor=5000)),
     ),
-    "expired": (booked(Status.EXPIRED), OVER),
-    "cancelled while held": (booked(Status.CANCELLED), seen(OVER, RELEASED)),
+    "expired": (booking(Status.EXPIRED), OVER),
+    "cancelled while held": (booking(Status.CANCELLED), snapshot(OVER, RELEASED)),
     "cancelled, free of charge": (
-        booked(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=TOTAL),
-        seen(OVER, RETURNED),
+        booking(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=TOTAL),
+        snapshot(OVER, RETURNED),
     ),
     "cancelled, less the fee": (
-        booked(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=10500, fee_minor=4500),
-        seen(OVER, replace(TAKEN, refunded_minor=10500)),
+        booking(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=10500, fee_minor=4500),
+        snapshot(OVER, replace(TAKEN, refunded_minor=10500)),
     ),
     "a late hold, being released": (
-        booked(Status.DECLINED),
-        seen(OVER, RELEASED, replace(HELD, payment_intent_id=OTHER), strays=("stray-1",)),
+        booking(Status.DECLINED),
+        snapshot(OVER, RELEASED, replace(HELD, payment_intent_id=OTHER), strays=("stray-1",)),
     ),
     "a stay without a workflow, while its money is being settled": (
-        booked(Status.CONFIRMED),
-        seen(LOST, replace(TAKEN, refunded_minor=100), strays=("stray-1",)),
+        booking(Status.CONFIRMED),
+        snapshot(LOST, replace(TAKEN, refunded_minor=100), strays=("stray-1",)),
     ),
     "stray money waits for an operator": (
-        booked(Status.DECLINED, needs_attention=True),
-        seen(OVER, RELEASED, strays=("stray-1",)),
+        booking(Status.DECLINED, needs_attention=True),
+        snapshot(OVER, RELEASED, strays=("stray-1",)),
     ),
     "stray money of a booking lost at its end waits for an operator": (
-        booked(Status.DECLINED, needs_attention=True),
-        seen(LOST, RELEASED, strays=("stray-1",)),
+        booking(Status.DECLINED, needs_attention=True),
+        snapshot(LOST, RELEASED, strays=("stray-1",)),
     ),
-    "ended long ago": (booked(Status.DECLINED), seen(Seen(), RELEASED)),
+    "ended long ago": (booking(Status.DECLINED), snapshot(Seen(), RELEASED)),
 }
 
 
@@ -137,148 +137,148 @@ ASKED = (AskedDecision("cmd_1", Decision.APPROVE, NOW - HOUR),)
 
 CASES: dict[str, tuple[Booked, Seen, list[tuple[Kind, Remedy, str]]]] = {
     "lost while waiting for payment": (
-        booked(Status.PENDING_PAYMENT), LOST, [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
+        booking(Status.PENDING_PAYMENT), LOST, [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
     ),
     "completed while waiting for payment": (
-        booked(Status.PENDING_PAYMENT), OVER, [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
+        booking(Status.PENDING_PAYMENT), OVER, [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
     ),
     "no workflow at all, and the hold is gone as well": (
-        booked(Status.PENDING_APPROVAL), seen(Seen(), RELEASED), [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
+        booking(Status.PENDING_APPROVAL), snapshot(Seen(), RELEASED), [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
     ),
     "a stay without a workflow, with a refund": (
-        booked(Status.CONFIRMED),
-        seen(LOST, replace(TAKEN, refunded_minor=100)),
+        booking(Status.CONFIRMED),
+        snapshot(LOST, replace(TAKEN, refunded_minor=100)),
         [(Kind.WORKFLOW_MISSING, Remedy.RESUME, ""), (Kind.REFUND_UNCOUNTED, Remedy.TELL, OWN)],
     ),
     "a stay without a workflow, whose stray money waits for an operator": (
-        booked(Status.CONFIRMED, needs_attention=True),
-        seen(LOST, TAKEN, strays=("stray-1",)),
+        booking(Status.CONFIRMED, needs_attention=True),
+        snapshot(LOST, TAKEN, strays=("stray-1",)),
         [(Kind.WORKFLOW_MISSING, Remedy.REPORT, "")],
     ),
     "a submission that was lost": (
-        booked(Status.DRAFT, closes_at=None), LOST, [(Kind.SUBMISSION_LOST, Remedy.SUBMIT, "")],
+        booking(Status.DRAFT, closes_at=None), LOST, [(Kind.SUBMISSION_LOST, Remedy.SUBMIT, "")],
     ),
     "a draft whose workflow is done": (
-        booked(Status.DRAFT, closes_at=None), OVER, [(Kind.STATUS_DIFFERS, Remedy.REPORT, "")],
+        booking(Status.DRAFT, closes_at=None), OVER, [(Kind.STATUS_DIFFERS, Remedy.REPORT, "")],
     ),
     "a submission nobody works on": (
-        booked(Status.DRAFT, closes_at=None, created_at=NOW - GRACE - HOUR),
+        booking(Status.DRAFT, closes_at=None, created_at=NOW - GRACE - HOUR),
         RUNNING,
         [(Kind.OVERDUE, Remedy.REPORT, "")],
     ),
     "paid, says only Stripe": (
-        booked(Status.PENDING_PAYMENT), seen(RUNNING, HELD), [(Kind.HOLD_UNSEEN, Remedy.TELL, OWN)],
+        booking(Status.PENDING_PAYMENT), snapshot(RUNNING, HELD), [(Kind.HOLD_UNSEEN, Remedy.TELL, OWN)],
     ),
     "captured before we knew of the hold": (
-        booked(Status.PENDING_PAYMENT), seen(RUNNING, TAKEN), [(Kind.HOLD_UNSEEN, Remedy.TELL, OWN)],
+        booking(Status.PENDING_PAYMENT), snapshot(RUNNING, TAKEN), [(Kind.HOLD_UNSEEN, Remedy.TELL, OWN)],
     ),
     "the hold is gone": (
-        booked(Status.PENDING_APPROVAL), seen(RUNNING, RELEASED), [(Kind.HOLD_GONE, Remedy.TELL, OWN)],
+        booking(Status.PENDING_APPROVAL), snapshot(RUNNING, RELEASED), [(Kind.HOLD_GONE, Remedy.TELL, OWN)],
     ),
     "captured outside": (
-        booked(Status.PENDING_APPROVAL), seen(RUNNING, TAKEN), [(Kind.CAPTURE_UNSEEN, Remedy.TELL, OWN)],
+        booking(Status.PENDING_APPROVAL), snapshot(RUNNING, TAKEN), [(Kind.CAPTURE_UNSEEN, Remedy.TELL, OWN)],
     ),
     "the hold is of another amount": (
-        booked(Status.PENDING_APPROVAL),
-        seen(RUNNING, replace(HELD, amount_minor=1)),
+        booking(Status.PENDING_APPROVAL),
+        snapshot(RUNNING, replace(HELD, amount_minor=1)),
         [(Kind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
     ),
     "the hold is in another currency": (
-        booked(Status.PENDING_APPROVAL),
-        seen(RUNNING, replace(HELD, currency="USD")),
+        booking(Status.PENDING_APPROVAL),
+        snapshot(RUNNING, replace(HELD, currency="USD")),
         [(Kind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
     ),
     "a second hold while waiting for a decision": (
-        booked(Status.PENDING_APPROVAL), seen(RUNNING, HELD, SECOND), [(Kind.SECOND_PAYMENT, Remedy.TELL, OTHER)],
+        booking(Status.PENDING_APPROVAL), snapshot(RUNNING, HELD, SECOND), [(Kind.SECOND_PAYMENT, Remedy.TELL, OTHER)],
     ),
     "a second hold on a confirmed booking": (
-        booked(Status.CONFIRMED), seen(RUNNING, TAKEN, SECOND), [(Kind.SECOND_PAYMENT, Remedy.TELL, OTHER)],
+        booking(Status.CONFIRMED), snapshot(RUNNING, TAKEN, SECOND), [(Kind.SECOND_PAYMENT, Remedy.TELL, OTHER)],
     ),
     "money for a draft": (
-        booked(Status.DRAFT, closes_at=None), seen(Seen(), SECOND), [(Kind.SECOND_PAYMENT, Remedy.REPORT, OTHER)],
+        booking(Status.DRAFT, closes_at=None), snapshot(Seen(), SECOND), [(Kind.SECOND_PAYMENT, Remedy.REPORT, OTHER)],
     ),
     "confirmed and only held": (
-        booked(Status.CONFIRMED), seen(RUNNING, HELD), [(Kind.CONFIRMED_UNPAID, Remedy.REPORT, OWN)],
+        booking(Status.CONFIRMED), snapshot(RUNNING, HELD), [(Kind.CONFIRMED_UNPAID, Remedy.REPORT, OWN)],
     ),
     "confirmed and released": (
-        booked(Status.CONFIRMED), seen(RUNNING, RELEASED), [(Kind.CONFIRMED_UNPAID, Remedy.REPORT, OWN)],
+        booking(Status.CONFIRMED), snapshot(RUNNING, RELEASED), [(Kind.CONFIRMED_UNPAID, Remedy.REPORT, OWN)],
     ),
     "captured in part": (
-        booked(Status.CONFIRMED),
-        seen(RUNNING, replace(TAKEN, received_minor=1)),
+        booking(Status.CONFIRMED),
+        snapshot(RUNNING, replace(TAKEN, received_minor=1)),
         [(Kind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
     ),
     "a refund and a dispute nobody counted": (
-        booked(Status.CONFIRMED),
-        seen(RUNNING, replace(TAKEN, refunded_minor=1, disputed=True)),
+        booking(Status.CONFIRMED),
+        snapshot(RUNNING, replace(TAKEN, refunded_minor=1, disputed=True)),
         [(Kind.REFUND_UNCOUNTED, Remedy.TELL, OWN), (Kind.DISPUTE_UNCOUNTED, Remedy.TELL, OWN)],
     ),
     "a refund that came back": (
-        booked(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=TOTAL),
-        seen(OVER, TAKEN),
+        booking(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=TOTAL),
+        snapshot(OVER, TAKEN),
         [(Kind.REFUND_SHORT, Remedy.REPORT, OWN), (Kind.REFUND_UNCOUNTED, Remedy.TELL, OWN)],
     ),
     "more kept than the fee": (
-        booked(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=10000, fee_minor=4500),
-        seen(OVER, replace(TAKEN, refunded_minor=10000)),
+        booking(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=10000, fee_minor=4500),
+        snapshot(OVER, replace(TAKEN, refunded_minor=10000)),
         [(Kind.REFUND_SHORT, Remedy.REPORT, OWN)],
     ),
     "a cancelled booking's card is held": (
-        booked(Status.CANCELLED), seen(OVER, HELD), [(Kind.HOLD_AFTER_END, Remedy.REPORT, OWN)],
+        booking(Status.CANCELLED), snapshot(OVER, HELD), [(Kind.HOLD_AFTER_END, Remedy.REPORT, OWN)],
     ),
     "a declined booking's card is held": (
-        booked(Status.DECLINED), seen(OVER, HELD), [(Kind.HOLD_AFTER_END, Remedy.TELL, OWN)],
+        booking(Status.DECLINED), snapshot(OVER, HELD), [(Kind.HOLD_AFTER_END, Remedy.TELL, OWN)],
     ),
-    "a late hold": (booked(Status.EXPIRED), seen(OVER, SECOND), [(Kind.HOLD_AFTER_END, Remedy.TELL, OTHER)]),
-    "late money": (booked(Status.EXPIRED), seen(OVER, SECOND_TAKEN), [(Kind.MONEY_AFTER_END, Remedy.TELL, OTHER)]),
+    "a late hold": (booking(Status.EXPIRED), snapshot(OVER, SECOND), [(Kind.HOLD_AFTER_END, Remedy.TELL, OTHER)]),
+    "late money": (booking(Status.EXPIRED), snapshot(OVER, SECOND_TAKEN), [(Kind.MONEY_AFTER_END, Remedy.TELL, OTHER)]),
     "a late hold that cannot be released": (
-        booked(Status.EXPIRED, needs_attention=True),
-        seen(OVER, SECOND, strays=("stray-1",)),
+        booking(Status.EXPIRED, needs_attention=True),
+        snapshot(OVER, SECOND, strays=("stray-1",)),
         [(Kind.HOLD_AFTER_END, Remedy.REPORT, OTHER)],
     ),
     "a page left open": (
-        booked(Status.EXPIRED), seen(OVER, open_pages=(PAGE,)), [(Kind.PAGE_OPEN, Remedy.CLOSE_PAGE, PAGE)],
+        booking(Status.EXPIRED), snapshot(OVER, open_pages=(PAGE,)), [(Kind.PAGE_OPEN, Remedy.CLOSE_PAGE, PAGE)],
     ),
     "a second page beside a hold": (
-        booked(Status.PENDING_APPROVAL),
-        seen(RUNNING, HELD, open_pages=(PAGE,)),
+        booking(Status.PENDING_APPROVAL),
+        snapshot(RUNNING, HELD, open_pages=(PAGE,)),
         [(Kind.PAGE_OPEN, Remedy.CLOSE_PAGE, PAGE)],
     ),
     "a decision nobody answers": (
-        booked(Status.EXPIRED, open_decisions=ASKED), OVER,
+        booking(Status.EXPIRED, open_decisions=ASKED), OVER,
         [(Kind.DECISION_LEFT_OPEN, Remedy.CLOSE_DECISION, "cmd_1")],
     ),
     "a call for help nobody hears": (
-        booked(Status.EXPIRED, needs_attention=True), OVER, [(Kind.ATTENTION_UNHEARD, Remedy.RESUME, "")],
+        booking(Status.EXPIRED, needs_attention=True), OVER, [(Kind.ATTENTION_UNHEARD, Remedy.RESUME, "")],
     ),
-    "lost at its end": (booked(Status.DECLINED), seen(LOST, RELEASED), [(Kind.END_UNTOLD, Remedy.RESUME, "")]),
+    "lost at its end": (booking(Status.DECLINED), snapshot(LOST, RELEASED), [(Kind.END_UNTOLD, Remedy.RESUME, "")]),
     "lost at its end, with a call for help": (
-        booked(Status.EXPIRED, needs_attention=True), LOST, [(Kind.ATTENTION_UNHEARD, Remedy.RESUME, "")],
+        booking(Status.EXPIRED, needs_attention=True), LOST, [(Kind.ATTENTION_UNHEARD, Remedy.RESUME, "")],
     ),
     "lost before check-in with a cancellation that nobody answered": (
-        booked(Status.CONFIRMED, check_in_at=NOW - HOUR, open_decisions=ASKED),
-        seen(LOST, TAKEN),
+        booking(Status.CONFIRMED, check_in_at=NOW - HOUR, open_decisions=ASKED),
+        snapshot(LOST, TAKEN),
         [(Kind.END_UNTOLD, Remedy.RESUME, "")],
     ),
     "a payment Stripe does not know": (
-        booked(Status.PENDING_APPROVAL),
-        seen(RUNNING, own_is_unknown=True),
+        booking(Status.PENDING_APPROVAL),
+        snapshot(RUNNING, own_is_unknown=True),
         [(Kind.PAYMENT_UNKNOWN, Remedy.REPORT, OWN)],
     ),
     "a confirmed booking without a payment": (
-        booked(Status.CONFIRMED, payment_intent_id=None), RUNNING, [(Kind.PAYMENT_UNKNOWN, Remedy.REPORT, "")],
+        booking(Status.CONFIRMED, payment_intent_id=None), RUNNING, [(Kind.PAYMENT_UNKNOWN, Remedy.REPORT, "")],
     ),
     "another status in the workflow": (
-        booked(Status.PENDING_PAYMENT),
-        seen(RUNNING, workflow_status="PENDING_APPROVAL"),
+        booking(Status.PENDING_PAYMENT),
+        snapshot(RUNNING, workflow_status="PENDING_APPROVAL"),
         [(Kind.STATUS_DIFFERS, Remedy.REPORT, "")],
     ),
     "past its payment window": (
-        booked(Status.PENDING_PAYMENT, closes_at=NOW - GRACE - HOUR), RUNNING, [(Kind.OVERDUE, Remedy.REPORT, "")],
+        booking(Status.PENDING_PAYMENT, closes_at=NOW - GRACE - HOUR), RUNNING, [(Kind.OVERDUE, Remedy.REPORT, "")],
     ),
     "past its decision deadline": (
-        booked(Status.PENDING_APPROVAL, decision_deadline=NOW - GRACE - HOUR),
-        seen(RUNNING, HELD),
+        booking(Status.PENDING_APPROVAL, decision_deadline=NOW - GRACE - HOUR),
+        snapshot(RUNNING, HELD),
         [(Kind.OVERDUE, Remedy.REPORT, "")],
     ),
 }  # fmt: skip
@@ -293,8 +293,8 @@ def test_what_disagrees_is_found(case: str) -> None:
 
 
 def test_a_deadline_just_over_is_no_finding_yet() -> None:
-    row = booked(Status.PENDING_APPROVAL, decision_deadline=NOW - GRACE)
-    assert compare(row, seen(RUNNING, HELD), NOW) == []
+    row = booking(Status.PENDING_APPROVAL, decision_deadline=NOW - GRACE)
+    assert compare(row, snapshot(RUNNING, HELD), NOW) == []
 
 
 # --- over every combination ---
@@ -310,7 +310,7 @@ def _combinations() -> Iterator[tuple[Booked, Seen]]:
     ):  # fmt: skip
         payments = [own] if own else []
         payments += [replace(other, payment_intent_id=OTHER)] if other else []
-        row = booked(
+        row = booking(
             status,
             payment_intent_id=OWN if named else None,
             needs_attention=flagged,
@@ -318,7 +318,7 @@ def _combinations() -> Iterator[tuple[Booked, Seen]]:
             open_decisions=asked,
         )
         unknown = named and own is None
-        yield row, seen(Seen(state), *payments, strays=strays, open_pages=page, own_is_unknown=unknown)
+        yield row, snapshot(Seen(state), *payments, strays=strays, open_pages=page, own_is_unknown=unknown)
 
 
 def _is_entitled(row: Booked, payment: SeenPayment) -> bool:

@@ -10,13 +10,13 @@ from typing import Final
 import httpx
 import pytest
 
-from sandbox.evidence import Answer, Evidence, delivered_events, read_database, read_sandbox
-from sandbox.histories import Temporal
+from sandbox.drivers import Addresses, StackClient, StaffDriver, wait_until
+from sandbox.evidence import DecisionReply, Evidence, delivered_events, read_database, read_sandbox
+from sandbox.histories import TemporalCli
 from sandbox.invariants import check, violations
-from sandbox.people import Addresses, Staff, World, wait_until
 from sandbox.stack import Stack
-from tests.e2e.told import Team
-from tests.whole import HOTEL, PASSWORD
+from tests.e2e.observations import HotelTeam
+from tests.whole_stack import HOTEL, PASSWORD
 
 _DECISION: Final = re.compile(
     r"/room-bookings/(?P<booking_id>BK-[^/]+)/(?P<decision>approve|decline|cancel)/$"
@@ -30,7 +30,7 @@ def stack(whole_stack: Stack) -> Stack:
 
 
 @pytest.fixture(scope="session")
-async def world(stack: Stack) -> AsyncIterator[World]:
+async def client(stack: Stack) -> AsyncIterator[StackClient]:
     """The stack over HTTP. When its last test has passed, every promise is checked over all bookings."""
     at = Addresses(
         api=stack.url["api"],
@@ -39,39 +39,39 @@ async def world(stack: Stack) -> AsyncIterator[World]:
         inbox=stack.url["inbox"],
     )
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
-        answers: list[Answer] = []
+        answers: list[DecisionReply] = []
 
         async def listen(response: httpx.Response) -> None:
             asked = _DECISION.search(response.request.url.path)
             if asked and response.status_code in {200, 202}:
                 settled = bool(json.loads(await response.aread())["settled"])
-                answers.append(Answer(asked["booking_id"], asked["decision"], settled))
+                answers.append(DecisionReply(asked["booking_id"], asked["decision"], settled))
 
         http.event_hooks = {"response": [listen]}
-        world = World(http, at)
-        yield world
+        client = StackClient(http, at)
+        yield client
 
         async def broken() -> list[str]:
-            found = violations(check(await _evidence(stack, world, answers)))
-            return found or violations(check(await _evidence(stack, world, answers, histories=True)))
+            found = violations(check(await _evidence(stack, client, answers)))
+            return found or violations(check(await _evidence(stack, client, answers, histories=True)))
 
         await wait_until(broken, lambda found: not found, timeout_s=20, what="every promise to hold")
 
 
 async def _evidence(
-    stack: Stack, world: World, answers: list[Answer], *, histories: bool = False
+    stack: Stack, client: StackClient, answers: list[DecisionReply], *, histories: bool = False
 ) -> Evidence:
-    delivered = await delivered_events(world.http, world.at.stripe)
+    delivered = await delivered_events(client.http, client.at.stripe)
     rows, inbox = await read_database(stack.database_url)
-    temporal = Temporal(stack.temporal_address)
+    temporal = TemporalCli(stack.temporal_address)
     workflows = await temporal.statuses()
     return Evidence(
         bookings=rows,
         inbox=inbox,
         answers=answers,
-        ledger=await read_sandbox(world.http, world.at.stripe, "ledger"),
-        messages=await read_sandbox(world.http, world.at.pusher, "messages"),
-        mails=await read_sandbox(world.http, world.at.inbox, "messages"),
+        ledger=await read_sandbox(client.http, client.at.stripe, "ledger"),
+        messages=await read_sandbox(client.http, client.at.pusher, "messages"),
+        mails=await read_sandbox(client.http, client.at.inbox, "messages"),
         workflows=workflows,
         histories=await temporal.histories(workflows) if histories else None,
         delivered=delivered,
@@ -79,21 +79,21 @@ async def _evidence(
 
 
 @pytest.fixture(autouse=True)
-async def no_faults_left(world: World) -> AsyncIterator[None]:
+async def no_faults_left(client: StackClient) -> AsyncIterator[None]:
     """A fault that a test ordered and that did not strike must not strike in the next one."""
     yield
-    for stand_in in (world.at.stripe, world.at.pusher, world.at.inbox):
-        await world.http.delete(f"{stand_in}/_sandbox/faults")
+    for stand_in in (client.at.stripe, client.at.pusher, client.at.inbox):
+        await client.http.delete(f"{stand_in}/_sandbox/faults")
 
 
 @pytest.fixture(scope="session")
-async def team(world: World) -> Team:
+async def team(client: StackClient) -> HotelTeam:
     """The people of the hotel most tests are about."""
     viewer, approver, manager = [
-        await Staff.log_in(world, HOTEL, f"{role}@{HOTEL}.test", PASSWORD)
+        await StaffDriver.log_in(client, HOTEL, f"{role}@{HOTEL}.test", PASSWORD)
         for role in ("viewer", "approver", "manager")
     ]
-    return Team(viewer, approver, manager)
+    return HotelTeam(viewer, approver, manager)
 
 
 @pytest.fixture(scope="session")

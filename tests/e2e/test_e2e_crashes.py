@@ -9,54 +9,56 @@ import asyncio
 
 import pytest
 
-from sandbox.people import Guest, Stay, World, wait_until
+from sandbox.drivers import GuestDriver, RoomRequest, StackClient, wait_until
 from sandbox.stack import Stack
-from tests.e2e.told import GUEST, Team, events, held, published
-from tests.whole import HOTEL
+from tests.e2e.observations import GUEST, HotelTeam, events, held, published
+from tests.whole_stack import HOTEL
 
 ACTIVITY_TIMEOUT_S = 30
 """How long Temporal waits for an activity whose worker is gone: STRIPE_ATTEMPT in workflows/options.py."""
 
 
-async def _struck(world: World, count: int) -> None:
+async def _struck(client: StackClient, count: int) -> None:
     async def hits() -> int:
-        answer = await world.http.get(f"{world.at.stripe}/_sandbox/faults")
+        answer = await client.http.get(f"{client.at.stripe}/_sandbox/faults")
         return sum(fault["hits"] for fault in answer.json()["faults"])
 
     await wait_until(hits, lambda seen: seen >= count, what="the captures to hang")
 
 
 @pytest.mark.timeout(150)
-async def test_worker_killed_during_captures(world: World, team: Team, stack: Stack) -> None:
+async def test_worker_killed_during_captures(client: StackClient, team: HotelTeam, stack: Stack) -> None:
     """One capture took place unanswered, the other has not begun: both end captured once."""
-    guests = [await Guest.book(world, Stay(HOTEL), GUEST) for _ in range(2)]
+    guests = [await GuestDriver.book(client, RoomRequest(HOTEL), GUEST) for _ in range(2)]
     for guest, kind in zip(guests, ("hang_after", "hang"), strict=True):
         intent_id = (await held(guest))["payment_intent_id"]
-        await world.fault(world.at.stripe, match=f"POST /v1/payment_intents/{intent_id}/capture", kind=kind)
+        await client.fault(client.at.stripe, match=f"POST /v1/payment_intents/{intent_id}/capture", kind=kind)
     approvals = [asyncio.create_task(team.approver.approve(guest.booking_id)) for guest in guests]
-    await _struck(world, 2)
+    await _struck(client, 2)
     stack.kill("worker")
     for approval in await asyncio.gather(*approvals):
         assert (approval.status_code, approval.json()["settled"]) == (202, False), approval.text
-    assert [(await guest.look())["status"] for guest in guests] == ["PENDING_APPROVAL"] * 2
+    assert [(await guest.read_booking())["status"] for guest in guests] == ["PENDING_APPROVAL"] * 2
     stack.restart("worker")
     for guest in guests:
         booking = await guest.until("CONFIRMED", timeout_s=3 * ACTIVITY_TIMEOUT_S)
         assert booking["decision_made_by"] == team.approver.email
-        payment = await world.payment(guest.booking_id)
+        payment = await client.payment(guest.booking_id)
         assert (payment["captures"], payment["amount_received"]) == (1, payment["amount"])
-        await published(world, booking)
+        await published(client, booking)
 
 
-async def test_temporal_killed_while_a_booking_waits(world: World, team: Team, stack: Stack) -> None:
+async def test_temporal_killed_while_a_booking_waits(
+    client: StackClient, team: HotelTeam, stack: Stack
+) -> None:
     """The server dies and comes back: the booking still waits for its decision, and takes it."""
-    guest = await Guest.book(world, Stay(HOTEL), GUEST)
+    guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
     await held(guest)
     stack.kill("temporal")
     away = await team.approver.approve(guest.booking_id)
     assert (away.status_code, away.json()["code"]) == (503, "temporal_unavailable"), away.text
     assert away.headers["Retry-After"]
-    assert (await guest.look())["status"] == "PENDING_APPROVAL"
+    assert (await guest.read_booking())["status"] == "PENDING_APPROVAL"
     stack.restart("temporal")
     answer = await wait_until(
         lambda: team.approver.approve(guest.booking_id),
@@ -65,19 +67,19 @@ async def test_temporal_killed_while_a_booking_waits(world: World, team: Team, s
     )
     assert answer.status_code in {200, 202}, answer.text
     booking = await guest.until("CONFIRMED")
-    assert (await world.payment(guest.booking_id))["captures"] == 1
-    await published(world, booking)
+    assert (await client.payment(guest.booking_id))["captures"] == 1
+    await published(client, booking)
 
 
-async def test_webhook_while_temporal_is_away(world: World, stack: Stack) -> None:
+async def test_webhook_while_temporal_is_away(client: StackClient, stack: Stack) -> None:
     """The hold's webhook meets a product without Temporal: 503, nothing lost, and Stripe's retry heals it."""
-    guest = await Guest.book(world, Stay(HOTEL), GUEST)
+    guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
     await guest.open_page()
     stack.kill("temporal")
     paying = asyncio.create_task(guest.pay())
 
     async def outcomes() -> list[object]:
-        rows = (await world.http.get(f"{world.at.stripe}/_sandbox/webhooks")).json()["deliveries"]
+        rows = (await client.http.get(f"{client.at.stripe}/_sandbox/webhooks")).json()["deliveries"]
         pending = [row for row in rows if row["state"] == "pending"]
         return [outcome for row in pending for outcome in row["outcomes"]]
 
@@ -87,4 +89,4 @@ async def test_webhook_while_temporal_is_away(world: World, stack: Stack) -> Non
     assert (await paying).status_code == 303
     booking = await guest.until("PENDING_APPROVAL")
     assert events(booking) == ["created", "submitted", "authorized"]
-    await published(world, booking)
+    await published(client, booking)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from sandbox.people import Guest, Stay, World, wait_until
-from tests.e2e.told import GUEST, Team, events, held, published
-from tests.whole import HOTEL
+from sandbox.drivers import GuestDriver, RoomRequest, StackClient, wait_until
+from tests.e2e.observations import GUEST, HotelTeam, events, held, published
+from tests.whole_stack import HOTEL
 
 AUTHORIZING = ("checkout.session.completed", "payment_intent.amount_capturable_updated")
 
 
-async def test_twenty_decisions_at_once(world: World, team: Team) -> None:
+async def test_twenty_decisions_at_once(client: StackClient, team: HotelTeam) -> None:
     """Ten approve, ten decline: one outcome, one capture or one release, an honest answer to each."""
-    guest = await Guest.book(world, Stay(HOTEL), GUEST)
+    guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
     await held(guest)
     calls = [
         team.approver.approve(guest.booking_id) if turn % 2 else team.manager.decline(guest.booking_id)
@@ -33,20 +33,20 @@ async def test_twenty_decisions_at_once(world: World, team: Team) -> None:
             assert (answer.status_code, body["code"]) == (409, "already_decided"), answer.text
             assert body["booking"]["status"] == status
     assert any(answer.status_code == 200 for answer in answers), "nobody was told of the outcome"
-    payment = await world.payment(guest.booking_id)
+    payment = await client.payment(guest.booking_id)
     captured = status == "CONFIRMED"
     assert payment["captures"] == int(captured)
     assert payment["released"] == (0 if captured else payment["amount"])
-    await published(world, booking)
+    await published(client, booking)
 
 
-async def test_guest_cancels_while_staff_approve(world: World, team: Team) -> None:
+async def test_guest_cancels_while_staff_approve(client: StackClient, team: HotelTeam) -> None:
     """Both at once: confirmed and the guest hears why, or cancelled with everything given back."""
-    guest = await Guest.book(world, Stay(HOTEL), GUEST)
+    guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
     await held(guest)
     approved, cancelled = await asyncio.gather(team.approver.approve(guest.booking_id), guest.cancel())
     booking = await guest.until("CONFIRMED", "CANCELLED")
-    payment = await world.payment(guest.booking_id)
+    payment = await client.payment(guest.booking_id)
     kept = payment["amount_received"] - payment["refunded"]
     if booking["status"] == "CONFIRMED":
         assert approved.status_code == 200
@@ -57,56 +57,58 @@ async def test_guest_cancels_while_staff_approve(world: World, team: Team) -> No
         assert kept == 0
 
 
-async def test_same_webhook_ten_times_at_once(world: World) -> None:
+async def test_same_webhook_ten_times_at_once(client: StackClient) -> None:
     """Ten deliveries of one event, all at once: all are answered 200, the booking changes once."""
-    guest = await Guest.book(world, Stay(HOTEL), GUEST)
-    await world.fault(world.at.stripe, match=f"WEBHOOK {AUTHORIZING[1]}", kind="drop")
-    await world.fault(world.at.stripe, match=f"WEBHOOK {AUTHORIZING[0]}", kind="duplicate", copies=9)
+    guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
+    await client.fault(client.at.stripe, match=f"WEBHOOK {AUTHORIZING[1]}", kind="drop")
+    await client.fault(client.at.stripe, match=f"WEBHOOK {AUTHORIZING[0]}", kind="duplicate", copies=9)
     booking = await held(guest)
 
     async def outcomes() -> list[int]:
-        rows = (await world.http.get(f"{world.at.stripe}/_sandbox/webhooks")).json()["deliveries"]
+        rows = (await client.http.get(f"{client.at.stripe}/_sandbox/webhooks")).json()["deliveries"]
         ours = [row for row in rows if row["type"] == AUTHORIZING[0]]
         newest = ours[0]["event_id"]
         return [outcome for row in ours if row["event_id"] == newest for outcome in row["outcomes"]]
 
     answered = await wait_until(outcomes, lambda seen: len(seen) >= 10, what="ten answers")
     assert answered == [200] * 10
-    booking = await guest.look()
+    booking = await guest.read_booking()
     assert events(booking) == ["created", "submitted", "authorized"]
-    await published(world, booking)
+    await published(client, booking)
 
 
-async def test_same_change_under_two_events_and_in_the_wrong_order(world: World, team: Team) -> None:
+async def test_same_change_under_two_events_and_in_the_wrong_order(
+    client: StackClient, team: HotelTeam
+) -> None:
     """The hold's events come reordered, and once more under other ids, before and after the decision."""
-    guest = await Guest.book(world, Stay(HOTEL), GUEST)
-    await world.fault(world.at.stripe, match=f"WEBHOOK {AUTHORIZING[1]}", kind="reorder", delay_s=2)
-    await world.fault(world.at.stripe, match=f"WEBHOOK {AUTHORIZING[0]}", kind="duplicate_event")
+    guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
+    await client.fault(client.at.stripe, match=f"WEBHOOK {AUTHORIZING[1]}", kind="reorder", delay_s=2)
+    await client.fault(client.at.stripe, match=f"WEBHOOK {AUTHORIZING[0]}", kind="duplicate_event")
     await held(guest)
     await team.approver.approve(guest.booking_id)
-    payment = await world.payment(guest.booking_id)
+    payment = await client.payment(guest.booking_id)
     for event in AUTHORIZING:
         body = {"type": event, "id": payment["session"] if "session" in event else payment["id"]}
-        (await world.http.post(f"{world.at.stripe}/_sandbox/events", json=body)).raise_for_status()
+        (await client.http.post(f"{client.at.stripe}/_sandbox/events", json=body)).raise_for_status()
 
     async def pending() -> list[str]:
-        rows = (await world.http.get(f"{world.at.stripe}/_sandbox/webhooks")).json()["deliveries"]
+        rows = (await client.http.get(f"{client.at.stripe}/_sandbox/webhooks")).json()["deliveries"]
         return [row["event_id"] for row in rows if row["state"] == "pending"]
 
     await wait_until(pending, lambda seen: not seen, what="every event to be delivered")
-    booking = await guest.look()
+    booking = await guest.read_booking()
     assert events(booking) == ["created", "submitted", "authorized", "approved"]
-    payment = await world.payment(guest.booking_id)
+    payment = await client.payment(guest.booking_id)
     assert (payment["captures"], payment["refunded"]) == (1, 0)
 
 
-async def test_same_booking_asked_for_twice(world: World) -> None:
+async def test_same_booking_asked_for_twice(client: StackClient) -> None:
     """A repeat under the same Idempotency-Key is the same booking and token; another body is refused."""
-    url = f"{world.at.api}/api/public/hotel/{HOTEL}/room-bookings/"
-    body, headers = Stay(HOTEL).as_json(GUEST), {"Idempotency-Key": f"twice-{id(world)}"}
-    first, repeat = [await world.http.post(url, json=body, headers=headers) for _ in range(2)]
+    url = f"{client.at.api}/api/public/hotel/{HOTEL}/room-bookings/"
+    body, headers = RoomRequest(HOTEL).as_json(GUEST), {"Idempotency-Key": f"twice-{id(client)}"}
+    first, repeat = [await client.http.post(url, json=body, headers=headers) for _ in range(2)]
     assert (first.status_code, repeat.status_code) == (201, 201), repeat.text
     assert first.json()["booking_id"] == repeat.json()["booking_id"]
     assert first.json()["access_token"] == repeat.json()["access_token"]
-    other = await world.http.post(url, json=body | {"adults": 1}, headers=headers)
+    other = await client.http.post(url, json=body | {"adults": 1}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")

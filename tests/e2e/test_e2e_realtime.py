@@ -8,9 +8,9 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from sandbox.people import Guest, Stay, World
-from tests.e2e.told import GUEST, Team, held
-from tests.whole import HOTEL
+from sandbox.drivers import GuestDriver, RoomRequest, StackClient
+from tests.e2e.observations import GUEST, HotelTeam, held
+from tests.whole_stack import HOTEL
 
 PATIENCE_S = 15
 
@@ -28,24 +28,24 @@ async def _heard(socket: ClientConnection, event: str) -> Any:
                 return json.loads(message["data"])
 
 
-async def _permission(world: World, token: str, socket_id: str, channel: str) -> Any:
-    return await world.http.post(
-        f"{world.at.api}/api/realtime/auth/",
+async def _permission(client: StackClient, token: str, socket_id: str, channel: str) -> Any:
+    return await client.http.post(
+        f"{client.at.api}/api/realtime/auth/",
         data={"socket_id": socket_id, "channel_name": channel},
         headers={"Authorization": f"Bearer {token}"},
     )
 
 
-async def test_guest_watches_the_booking(world: World, team: Team, pusher_key: str) -> None:
+async def test_guest_watches_the_booking(client: StackClient, team: HotelTeam, pusher_key: str) -> None:
     """A guest subscribed to the booking's private channel sees it held and confirmed, in order."""
-    guest = await Guest.book(world, Stay(HOTEL), GUEST)
-    stranger = await Guest.book(world, Stay(HOTEL), GUEST)
+    guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
+    stranger = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
     channel = f"private-booking-{guest.booking_id}"
-    address = world.at.pusher.replace("http://", "ws://")
+    address = client.at.pusher.replace("http://", "ws://")
     async with connect(f"{address}/app/{pusher_key}?protocol=7") as socket:
         socket_id = (await _heard(socket, "pusher:connection_established"))["socket_id"]
-        assert (await _permission(world, stranger.token, socket_id, channel)).status_code == 403
-        allowed = await _permission(world, guest.token, socket_id, channel)
+        assert (await _permission(client, stranger.token, socket_id, channel)).status_code == 403
+        allowed = await _permission(client, guest.token, socket_id, channel)
         assert allowed.status_code == 200, allowed.text
         subscription = {"channel": channel, "auth": allowed.json()["auth"]}
         await socket.send(json.dumps({"event": "pusher:subscribe", "data": subscription}))
@@ -61,10 +61,10 @@ async def test_guest_watches_the_booking(world: World, team: Team, pusher_key: s
         assert set(seen) == {"booking_id", "status", "updated_at", "version"}
 
 
-async def test_staff_channel_is_for_the_hotels_staff(world: World, team: Team) -> None:
+async def test_staff_channel_is_for_the_hotels_staff(client: StackClient, team: HotelTeam) -> None:
     """Staff may listen to their own hotel's channel; a guest, and staff of another hotel, may not."""
-    guest = await Guest.book(world, Stay(HOTEL), GUEST)
+    guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
     own, other = f"private-staff-{HOTEL}", "private-staff-kyoto-inn"
-    assert (await _permission(world, team.viewer.token, "1.1", own)).status_code == 200
-    assert (await _permission(world, team.viewer.token, "1.1", other)).status_code == 403
-    assert (await _permission(world, guest.token, "1.1", own)).status_code == 403
+    assert (await _permission(client, team.viewer.token, "1.1", own)).status_code == 200
+    assert (await _permission(client, team.viewer.token, "1.1", other)).status_code == 403
+    assert (await _permission(client, guest.token, "1.1", own)).status_code == 403

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from manage import build_app
 from storage.database import Database
-from tests.clients import close_stripe_clients
 from tests.conftest import NewDatabase
-from tests.management.office import Office
-from tests.workflows.servers import PUSHER, STRIPE_KEY, StandIns, stand_ins
+from tests.management.harness import ManagementHarness
+from tests.stripe_clients import close_stripe_clients
+from tests.workflows.servers import PUSHER, STRIPE_KEY, StandInClients, stand_ins
 
 TEMPORAL = Path(sys.executable).with_name("temporal")
 TEMPLATE = "bookings_template"
@@ -70,12 +70,12 @@ async def migrated(new_database: NewDatabase, base: Mapping[str, str]) -> str:
 
 
 @asynccontextmanager
-async def open_office(
+async def open_harness(
     database_url: str, base: Mapping[str, str], temporal: WorkflowEnvironment, folder: Path
-) -> AsyncIterator[Office]:
+) -> AsyncIterator[ManagementHarness]:
     """An office with a worker, until the block ends."""
     async with AsyncExitStack() as stack:
-        running: StandIns = await stack.enter_async_context(stand_ins(folder))
+        running: StandInClients = await stack.enter_async_context(stand_ins(folder))
         environment = {
             **base,
             "DATABASE_URL": database_url,
@@ -86,37 +86,37 @@ async def open_office(
         }
         database = Database(environment["DATABASE_URL"])
         stack.push_async_callback(database.close)
-        office = Office(environment, running, temporal.client, database)
-        office.start_worker()
-        stack.push_async_callback(office.close)
-        yield office
+        harness = ManagementHarness(environment, running, temporal.client, database)
+        harness.start_worker()
+        stack.push_async_callback(harness.close)
+        yield harness
 
 
 @pytest.fixture
-async def office(
+async def harness(
     new_database: NewDatabase,
     migrated: str,
     base: Mapping[str, str],
     temporal: WorkflowEnvironment,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Office]:
+) -> AsyncIterator[ManagementHarness]:
     """An office of the test's own."""
     folder = tmp_path_factory.mktemp("stripe")
     url = await new_database(template=migrated)
-    async with open_office(url, base, temporal, folder) as office:
-        yield office
+    async with open_harness(url, base, temporal, folder) as harness:
+        yield harness
 
 
 @pytest.fixture(scope="module")
-async def shared_office(
+async def shared_harness(
     new_database: NewDatabase,
     migrated: str,
     base: Mapping[str, str],
     temporal: WorkflowEnvironment,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Office]:
+) -> AsyncIterator[ManagementHarness]:
     """An office that the tests of one module share."""
     folder = tmp_path_factory.mktemp("stripe")
     url = await new_database(template=migrated)
-    async with open_office(url, base, temporal, folder) as office:
-        yield office
+    async with open_harness(url, base, temporal, folder) as harness:
+        yield harness

@@ -14,8 +14,8 @@ from reconciliation.run_queries import begin_run, count_batch, finish_run
 from reconciliation.runs import Plan, Tally
 from reconciliation.stripe_reader import StripeBooks
 from reconciliation.temporal_reader import TemporalBooks
-from tests.management.muddles import unseen_hold
-from tests.management.office import Office
+from tests.management.harness import ManagementHarness
+from tests.management.inconsistencies import unseen_hold
 from workflows.booking import BookingWorkflow
 
 
@@ -23,41 +23,41 @@ def _nothing() -> None:
     """Nobody has to be told that this is alive."""
 
 
-def _comparison(office: Office) -> Comparison:
-    books = StripeBooks(office.stripe_client, _nothing)
-    return Comparison(office.database, books, TemporalBooks(office.client, _nothing))
+def _comparison(harness: ManagementHarness) -> Comparison:
+    books = StripeBooks(harness.stripe_client, _nothing)
+    return Comparison(harness.database, books, TemporalBooks(harness.client, _nothing))
 
 
-async def test_a_step_on_its_way_is_no_finding(shared_office: Office) -> None:
+async def test_a_step_on_its_way_is_no_finding(shared_harness: ManagementHarness) -> None:
     """What is read first and read again may have moved in between: only what stays counts."""
-    stay = await unseen_hold(shared_office)
-    comparison = _comparison(shared_office)
+    booking = await unseen_hold(shared_harness)
+    comparison = _comparison(shared_harness)
     reading = await comparison.read(utc_now() - timedelta(days=1))
-    async with shared_office.database.transaction() as db:
-        rows = await booked(db, [stay.booking_id])
+    async with shared_harness.database.transaction() as db:
+        rows = await booked(db, [booking.booking_id])
     [(finding, _)] = await comparison.find(reading, rows.values())
     assert finding.kind is Kind.HOLD_UNSEEN
 
-    await stay.handle.execute_update(BookingWorkflow.check_payment)
+    await booking.handle.execute_update(BookingWorkflow.check_payment)
 
-    assert await stay.status() is Status.PENDING_APPROVAL
+    assert await booking.status() is Status.PENDING_APPROVAL
     assert await comparison.find(reading, rows.values()) == []
 
 
-async def test_stripe_may_ask_for_patience(shared_office: Office) -> None:
-    fault = await shared_office.stripe.order(
+async def test_stripe_may_ask_for_patience(shared_harness: ManagementHarness) -> None:
+    fault = await shared_harness.stripe.order(
         "GET /v1/payment_intents", "error_before", status=429, type="rate_limit_error", times=1
     )
-    exit_status, said = await shared_office.reconcile("--dry-run")
+    exit_status, said = await shared_harness.reconcile("--dry-run")
     assert exit_status in {0, 1}
     assert said["compared"]["bookings"] >= 0
-    assert await shared_office.stripe.hits(fault) == 1
+    assert await shared_harness.stripe.hits(fault) == 1
 
 
-async def test_stripe_is_asked_few_things_at_once_and_not_too_fast(shared_office: Office) -> None:
-    stay = await shared_office.declined()
-    [payment] = await stay.payments()
-    books = StripeBooks(shared_office.stripe_client, _nothing)
+async def test_stripe_is_asked_few_things_at_once_and_not_too_fast(shared_harness: ManagementHarness) -> None:
+    booking = await shared_harness.declined()
+    [payment] = await booking.payments()
+    books = StripeBooks(shared_harness.stripe_client, _nothing)
     started = asyncio.get_running_loop().time()
     found = await asyncio.gather(*(books.payment(payment["id"]) for _ in range(12)))
     assert all(found)
@@ -65,38 +65,38 @@ async def test_stripe_is_asked_few_things_at_once_and_not_too_fast(shared_office
     assert asyncio.get_running_loop().time() - started > 1.0
 
 
-async def test_stripe_is_read_to_the_last_page(shared_office: Office) -> None:
-    stay = await shared_office.declined()
+async def test_stripe_is_read_to_the_last_page(shared_harness: ManagementHarness) -> None:
+    booking = await shared_harness.declined()
     places = asyncio.Semaphore(8)
 
     async def page() -> str:
         async with places:
-            return await stay.strange_page()
+            return await booking.strange_page()
 
     opened = await asyncio.gather(*(page() for _ in range(101)))
-    found = await StripeBooks(shared_office.stripe_client, _nothing).open_pages()
-    assert {item.session_id for item in found if item.booking_id == stay.booking_id} == set(opened)
+    found = await StripeBooks(shared_harness.stripe_client, _nothing).open_pages()
+    assert {item.session_id for item in found if item.booking_id == booking.booking_id} == set(opened)
 
 
-async def test_bookings_are_compared_batch_by_batch(office: Office) -> None:
-    stays = [await office.draft() for _ in range(3)]
-    old = await office.draft()
+async def test_bookings_are_compared_batch_by_batch(harness: ManagementHarness) -> None:
+    bookings = [await harness.draft() for _ in range(3)]
+    old = await harness.draft()
     await old.set(status=Status.DECLINED, updated_at=utc_now() - timedelta(days=30))
     since = utc_now() - timedelta(days=7)
-    async with office.database.transaction() as db:
+    async with harness.database.transaction() as db:
         first = await bookings_to_compare(db, 0, since, 2)
         rest = await bookings_to_compare(db, first[-1][0], since, 2)
     ids = [row.booking_id for _, row in [*first, *rest]]
-    assert (len(first), ids) == (2, [stay.booking_id for stay in stays])
+    assert (len(first), ids) == (2, [booking.booking_id for booking in bookings])
     # One that asks for a person is compared however long ago it ended.
     await old.set(needs_attention="a refund failed")
-    async with office.database.transaction() as db:
+    async with harness.database.transaction() as db:
         assert old.booking_id in {row.booking_id for _, row in await bookings_to_compare(db, 0, since, 10)}
 
 
-async def test_a_repeated_step_counts_nothing_twice(shared_office: Office) -> None:
+async def test_a_repeated_step_counts_nothing_twice(shared_harness: ManagementHarness) -> None:
     plan = Plan(run_id="a-run-of-two-batches", started_at=utc_now())
-    async with shared_office.database.transaction() as db:
+    async with shared_harness.database.transaction() as db:
         for _ in range(2):
             await begin_run(db, plan)
         for _ in range(2):

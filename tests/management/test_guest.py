@@ -12,7 +12,7 @@ from domain.booking import Decision, MailKind, Status
 from domain.messages import Mailing
 from models import Booking, IdempotentRequest, ReturnAddresses, RoomType
 from storage.bookings import keep_return_addresses
-from tests.management.office import Office, Stay, eventually
+from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
 from tests.workflows.servers import Json
 
 _GUESTS = (
@@ -25,9 +25,9 @@ _GUESTS = (
 )
 
 
-async def _everything(office: Office) -> str:
+async def _everything(harness: ManagementHarness) -> str:
     """All rows of all tables, as text."""
-    async with office.database.transaction() as db:
+    async with harness.database.transaction() as db:
         tables = await db.scalars(
             text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
         )
@@ -39,46 +39,54 @@ async def _everything(office: Office) -> str:
     return "\n".join(rows)
 
 
-async def _mails(office: Office, stay: Stay) -> list[Json]:
-    found: list[Json] = await office.stand_ins.mail.ask(
-        "GET", "/_sandbox/messages", params={"booking_id": stay.booking_id}
+async def _mails(harness: ManagementHarness, booking: ManagementBookingDriver) -> list[Json]:
+    found: list[Json] = await harness.stand_ins.mail.ask(
+        "GET", "/_sandbox/messages", params={"booking_id": booking.booking_id}
     )
     return found
 
 
-async def _told(office: Office, stay: Stay, mails: int) -> None:
+async def _told(harness: ManagementHarness, booking: ManagementBookingDriver, mails: int) -> None:
     async def enough() -> bool:
-        to_guest = [mail for mail in await _mails(office, stay) if stay.guest_email in mail["to"]]
+        to_guest = [mail for mail in await _mails(harness, booking) if booking.guest_email in mail["to"]]
         return len(to_guest) >= mails
 
     await eventually("the guest's mails", enough)
 
 
-async def _over(office: Office) -> Stay:
+async def _over(harness: ManagementHarness) -> ManagementBookingDriver:
     """A booking that was declined with a note, and whatever else may name its guest."""
-    stay = await office.held()
-    command_id = await stay.send(Decision.DECLINE, reason_note=f"Dear {stay.private[0]}, we are full.")
-    await stay.outcome(command_id)
-    await stay.handle.result()
-    await _told(office, stay, 2)
-    assert stay.hotel.id is not None
+    booking = await harness.held()
+    command_id = await booking.send(Decision.DECLINE, reason_note=f"Dear {booking.private[0]}, we are full.")
+    await booking.outcome(command_id)
+    await booking.handle.result()
+    await _told(harness, booking, 2)
+    assert booking.hotel.id is not None
     answer = {
-        "booking_id": stay.booking_id,
-        "guest": {"first_name": stay.private[0], "last_name": stay.private[1], "email": stay.guest_email},
-        "special_requests": stay.private[4],
+        "booking_id": booking.booking_id,
+        "guest": {
+            "first_name": booking.private[0],
+            "last_name": booking.private[1],
+            "email": booking.guest_email,
+        },
+        "special_requests": booking.private[4],
         "access_token": "token",
     }
-    async with office.database.transaction() as db:
+    async with harness.database.transaction() as db:
         db.add(
             IdempotentRequest(
-                hotel_id=stay.hotel.id, key="k", body_hash="h", booking_id=stay.booking_id, response=answer
+                hotel_id=booking.hotel.id,
+                key="k",
+                body_hash="h",
+                booking_id=booking.booking_id,
+                response=answer,
             )
         )
         addresses = ReturnAddresses(
-            booking_id=stay.booking_id, success_url=f"https://shop.test/?guest={stay.guest_email}"
+            booking_id=booking.booking_id, success_url=f"https://shop.test/?guest={booking.guest_email}"
         )
         await keep_return_addresses(db, addresses)
-    return stay
+    return booking
 
 
 def _books(row: Booking) -> dict[str, Any]:
@@ -86,63 +94,65 @@ def _books(row: Booking) -> dict[str, Any]:
     return {name: value for name, value in row.model_dump().items() if name not in left_out}
 
 
-async def test_erase_removes_the_guest_and_keeps_the_books(office: Office) -> None:
-    stay = await _over(office)
-    before, timeline = await stay.row(), await stay.timeline()
-    everything = await _everything(office)
-    assert [word for word in stay.private if word not in everything] == []
+async def test_erase_removes_the_guest_and_keeps_the_books(harness: ManagementHarness) -> None:
+    booking = await _over(harness)
+    before, timeline = await booking.row(), await booking.timeline()
+    everything = await _everything(harness)
+    assert [word for word in booking.private if word not in everything] == []
 
-    said = await office.done("guest", "erase", stay.booking_id)
+    said = await harness.done("guest", "erase", booking.booking_id)
 
     assert "removed for good" in said
-    everything = await _everything(office)
-    assert [word for word in stay.private if word in everything] == []
-    after = await stay.row()
+    everything = await _everything(harness)
+    assert [word for word in booking.private if word in everything] == []
+    after = await booking.row()
     assert after.guest_erased_at is not None
     assert _books(after) == _books(before)
-    assert [step.model_dump() for step in await stay.timeline()] == [step.model_dump() for step in timeline]
+    assert [step.model_dump() for step in await booking.timeline()] == [
+        step.model_dump() for step in timeline
+    ]
     for kept in (
         before.payment_intent_id,
         "authorized",
         "declined",
-        stay.person.email,
+        booking.person.email,
         '"access_token": "token"',
     ):
         assert str(kept) in everything
 
 
-async def test_a_second_time_says_when_it_was_done(shared_office: Office) -> None:
-    stay = await shared_office.declined()
-    await shared_office.done("guest", "erase", stay.booking_id)
-    erased_at = (await stay.row()).guest_erased_at
-    said = await shared_office.done("guest", "erase", stay.booking_id)
+async def test_a_second_time_says_when_it_was_done(shared_harness: ManagementHarness) -> None:
+    booking = await shared_harness.declined()
+    await shared_harness.done("guest", "erase", booking.booking_id)
+    erased_at = (await booking.row()).guest_erased_at
+    said = await shared_harness.done("guest", "erase", booking.booking_id)
     assert f"was removed on {erased_at:%Y-%m-%d %H:%M} UTC already" in said
-    assert (await stay.row()).guest_erased_at == erased_at
+    assert (await booking.row()).guest_erased_at == erased_at
 
 
-async def test_an_erased_guest_gets_no_more_mails(shared_office: Office) -> None:
-    stay = await shared_office.declined()
-    await _told(shared_office, stay, 2)
-    await shared_office.done("guest", "erase", stay.booking_id)
-    before = await _mails(shared_office, stay)
-    mailing = Mailing(stay.booking_id, (MailKind.DECLINED, MailKind.STAFF_PAYMENT_NOTICE), 4)
-    await shared_office.emails().send(mailing)
-    new = [mail for mail in await _mails(shared_office, stay) if mail not in before]
+async def test_an_erased_guest_gets_no_more_mails(shared_harness: ManagementHarness) -> None:
+    booking = await shared_harness.declined()
+    await _told(shared_harness, booking, 2)
+    await shared_harness.done("guest", "erase", booking.booking_id)
+    before = await _mails(shared_harness, booking)
+    mailing = Mailing(booking.booking_id, (MailKind.DECLINED, MailKind.STAFF_PAYMENT_NOTICE), 4)
+    await shared_harness.emails().send(mailing)
+    new = [mail for mail in await _mails(shared_harness, booking) if mail not in before]
     # Staff are told as before, and not about whom.
-    assert [mail["to"] for mail in new] == [[stay.person.email]]
-    assert not [word for mail in new for word in stay.private if word in str(mail)]
+    assert [mail["to"] for mail in new] == [[booking.person.email]]
+    assert not [word for mail in new for word in booking.private if word in str(mail)]
 
 
-async def test_an_erased_booking_is_shown_as_before(shared_office: Office) -> None:
-    stay = await shared_office.declined()
-    await shared_office.done("guest", "erase", stay.booking_id)
-    async with shared_office.database.transaction() as db:
-        row = await stay.row()
+async def test_an_erased_booking_is_shown_as_before(shared_harness: ManagementHarness) -> None:
+    booking = await shared_harness.declined()
+    await shared_harness.done("guest", "erase", booking.booking_id)
+    async with shared_harness.database.transaction() as db:
+        row = await booking.row()
         room = await db.get_one(RoomType, row.room_type_id)
-        shown = (await show(db, Found(row, stay.hotel, room))).model_dump(mode="json")
+        shown = (await show(db, Found(row, booking.hotel, room))).model_dump(mode="json")
     assert shown["guest"] == {"first_name": "Erased", "last_name": "guest", "email": "", "phone": None}
     assert (shown["status"], shown["amount"], shown["special_requests"]) == ("DECLINED", "150.00", None)
-    said = await shared_office.done("booking", "show", stay.booking_id)
+    said = await shared_harness.done("booking", "show", booking.booking_id)
     assert "erased on" in said
     assert "@example.com" not in said
 
@@ -157,23 +167,23 @@ async def test_an_erased_booking_is_shown_as_before(shared_office: Office) -> No
     ],
 )
 async def test_a_booking_that_is_not_over_keeps_its_guest(
-    shared_office: Office, make: str, reason: str
+    shared_harness: ManagementHarness, make: str, reason: str
 ) -> None:
-    stay: Stay = await getattr(shared_office, make)()
-    result = await shared_office.run("guest", "erase", stay.booking_id)
+    booking: ManagementBookingDriver = await getattr(shared_harness, make)()
+    result = await shared_harness.run("guest", "erase", booking.booking_id)
     assert result.exit_code == 1
     assert reason in result.stderr
-    row = await stay.row()
-    assert (row.guest_email, row.guest_erased_at) == (stay.guest_email, None)
+    row = await booking.row()
+    assert (row.guest_email, row.guest_erased_at) == (booking.guest_email, None)
 
 
-async def test_a_stay_that_has_begun_is_over(shared_office: Office) -> None:
-    stay = await shared_office.draft(check_in_days=-1)
-    await stay.set(status=Status.CONFIRMED)
-    await shared_office.done("guest", "erase", stay.booking_id)
-    assert (await stay.row()).guest_email == ""
+async def test_a_stay_that_has_begun_is_over(shared_harness: ManagementHarness) -> None:
+    booking = await shared_harness.draft(check_in_days=-1)
+    await booking.set(status=Status.CONFIRMED)
+    await shared_harness.done("guest", "erase", booking.booking_id)
+    assert (await booking.row()).guest_email == ""
 
 
-async def test_no_such_booking(shared_office: Office) -> None:
-    result = await shared_office.run("guest", "erase", "BK-00000-00000-00000")
+async def test_no_such_booking(shared_harness: ManagementHarness) -> None:
+    result = await shared_harness.run("guest", "erase", "BK-00000-00000-00000")
     assert (result.exit_code, result.stderr) == (1, "There is no booking BK-00000-00000-00000.\n")

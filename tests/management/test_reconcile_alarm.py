@@ -16,127 +16,129 @@ from reconciliation.findings import Kind
 from reconciliation.run_queries import begin_run, count_left, findings_of
 from reconciliation.runs import Plan, Tally
 from reconciliation.workflow import ReconcileWorkflow
-from tests.management.office import Office, Stay
+from tests.management.harness import ManagementBookingDriver, ManagementHarness
 from tests.workflows.servers import Json
 
 
-async def _run(office: Office) -> Tally:
+async def _run(harness: ManagementHarness) -> Tally:
     """One run, as the Schedule starts it."""
-    return await office.client.execute_workflow(
+    return await harness.client.execute_workflow(
         ReconcileWorkflow.run,
         id=f"reconcile-{secrets.token_hex(4)}",
-        task_queue=office.settings.temporal_task_queue,
+        task_queue=harness.settings.temporal_task_queue,
     )
 
 
-async def _at_odds(office: Office) -> Stay:
+async def _at_odds(harness: ManagementHarness) -> ManagementBookingDriver:
     """A booking whose row names a payment that Stripe has never heard of."""
-    stay = await office.declined()
-    await stay.set(payment_intent_id=f"pi_unknown_{stay.booking_id}")
-    return stay
+    booking = await harness.declined()
+    await booking.set(payment_intent_id=f"pi_unknown_{booking.booking_id}")
+    return booking
 
 
-async def _told(stay: Stay) -> list[Json]:
+async def _told(booking: ManagementBookingDriver) -> list[Json]:
     """What the hotel of a booking was told of findings."""
-    mails = await stay.office.stand_ins.mail.ask("GET", "/_sandbox/messages")
+    mails = await booking.harness.stand_ins.mail.ask("GET", "/_sandbox/messages")
     return [
         mail
         for mail in mails
-        if mail["subject"].startswith("Reconciliation findings") and stay.person.email in mail["to"]
+        if mail["subject"].startswith("Reconciliation findings") and booking.person.email in mail["to"]
     ]
 
 
 async def test_what_is_left_is_mailed_once_and_logged_each_time(
-    office: Office, caplog: pytest.LogCaptureFixture
+    harness: ManagementHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stay = await _at_odds(office)
+    booking = await _at_odds(harness)
     with caplog.at_level(logging.ERROR):
-        await _run(office)
-        await _run(office)
-        late = await _at_odds(office)
-        await _run(office)
+        await _run(harness)
+        await _run(harness)
+        late = await _at_odds(harness)
+        await _run(harness)
 
-    [mail] = await _told(stay)
-    assert mail["subject"] == f"Reconciliation findings - {stay.booking_id}"
+    [mail] = await _told(booking)
+    assert mail["subject"] == f"Reconciliation findings - {booking.booking_id}"
     assert "payment unknown" in mail["text"]
     assert mail["message_id"]
-    assert not [word for word in stay.private if word in mail["text"] + mail["html"]]
+    assert not [word for word in booking.private if word in mail["text"] + mail["html"]]
     [other] = await _told(late)
-    assert stay.booking_id not in other["text"]
+    assert booking.booking_id not in other["text"]
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    about = f"kind={Kind.PAYMENT_UNKNOWN} booking={stay.booking_id} subject=pi_unknown_{stay.booking_id}"
-    assert [line.partition("left ")[2] for line in lines if stay.booking_id in line] == [about] * 3
+    about = (
+        f"kind={Kind.PAYMENT_UNKNOWN} booking={booking.booking_id} subject=pi_unknown_{booking.booking_id}"
+    )
+    assert [line.partition("left ")[2] for line in lines if booking.booking_id in line] == [about] * 3
 
 
-async def test_what_was_gone_in_between_is_told_anew(office: Office) -> None:
-    stay = await _at_odds(office)
-    unknown = (await stay.row()).payment_intent_id
-    await _run(office)
-    await stay.set(payment_intent_id=(await stay.payments())[0]["id"])
-    await _run(office)
-    await stay.set(payment_intent_id=unknown)
-    await _run(office)
-    assert len({mail["message_id"] for mail in await _told(stay)}) == 2
+async def test_what_was_gone_in_between_is_told_anew(harness: ManagementHarness) -> None:
+    booking = await _at_odds(harness)
+    unknown = (await booking.row()).payment_intent_id
+    await _run(harness)
+    await booking.set(payment_intent_id=(await booking.payments())[0]["id"])
+    await _run(harness)
+    await booking.set(payment_intent_id=unknown)
+    await _run(harness)
+    assert len({mail["message_id"] for mail in await _told(booking)}) == 2
 
 
-async def test_while_no_mail_is_taken_the_next_run_tells(office: Office) -> None:
-    stay = await _at_odds(office)
-    await office.stand_ins.mail.order("RCPT *", "error_before", status=451, times=50)
-    await _run(office)
-    assert await _told(stay) == []
-    await office.stand_ins.mail.heal()
-    await _run(office)
-    assert len(await _told(stay)) == 1
+async def test_while_no_mail_is_taken_the_next_run_tells(harness: ManagementHarness) -> None:
+    booking = await _at_odds(harness)
+    await harness.stand_ins.mail.order("RCPT *", "error_before", status=451, times=50)
+    await _run(harness)
+    assert await _told(booking) == []
+    await harness.stand_ins.mail.clear_faults()
+    await _run(harness)
+    assert len(await _told(booking)) == 1
 
 
 @pytest.mark.parametrize("fault", [("error_before", {"status": 452}), ("drop_before", {})])
 async def test_who_took_a_report_is_not_mailed_again_for_a_colleague_whose_mailbox_did_not(
-    office: Office, fault: tuple[str, Json]
+    harness: ManagementHarness, fault: tuple[str, Json]
 ) -> None:
-    stay = await _at_odds(office)
-    await stay.colleague("approver")
+    booking = await _at_odds(harness)
+    await booking.colleague("approver")
     kind, options = fault
-    await office.stand_ins.mail.order("RCPT approver@*", kind, times=50, **options)
-    await _run(office)
-    await office.stand_ins.mail.heal()
-    await _run(office)
-    [mail] = await _told(stay)
-    assert mail["to"] == [stay.person.email]
+    await harness.stand_ins.mail.order("RCPT approver@*", kind, times=50, **options)
+    await _run(harness)
+    await harness.stand_ins.mail.clear_faults()
+    await _run(harness)
+    [mail] = await _told(booking)
+    assert mail["to"] == [booking.person.email]
 
 
 async def test_an_alarm_that_fails_stops_no_run_and_the_next_run_tells_what_is_new(
-    office: Office, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    harness: ManagementHarness, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told_before = await _at_odds(office)
-    await _run(office)
-    new = await _at_odds(office)
+    told_before = await _at_odds(harness)
+    await _run(harness)
+    new = await _at_odds(harness)
     with monkeypatch.context() as patch:
         patch.setattr(Alarm, "raise_for", AsyncMock(side_effect=RuntimeError("no way to tell")))
         async with asyncio.timeout(20):
-            tally = await _run(office)
+            tally = await _run(harness)
     assert (tally.left, tally.complete) == (2, True)
     [failure] = [record for record in caplog.records if "could not tell" in record.getMessage()]
     assert failure.levelno == logging.ERROR
 
-    await _run(office)
+    await _run(harness)
     assert len(await _told(told_before)) == 1
     assert len(await _told(new)) == 1
 
 
 async def test_more_findings_than_a_statement_takes_parameters_are_told(
-    office: Office, caplog: pytest.LogCaptureFixture
+    harness: ManagementHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL, "reconciliation.alerts")
-    stay = await office.draft()
+    booking = await harness.draft()
     plan = Plan(run_id="run-of-many", started_at=utc_now())
-    async with office.database.transaction() as db:
+    async with harness.database.transaction() as db:
         await begin_run(db, plan)
-        await db.execute(_MANY, {"run_id": plan.run_id, "known": stay.booking_id})
-    await Alarm(office.database, office.emails()).raise_for(plan.run_id)
-    assert len(await _told(stay)) == 1
-    async with office.database.transaction() as db:
+        await db.execute(_MANY, {"run_id": plan.run_id, "known": booking.booking_id})
+    await Alarm(harness.database, harness.emails()).raise_for(plan.run_id)
+    assert len(await _told(booking)) == 1
+    async with harness.database.transaction() as db:
         found = await findings_of(db, plan.run_id)
-    assert {row.booking_id for row in found if row.told} == {stay.booking_id}
+    assert {row.booking_id for row in found if row.told} == {booking.booking_id}
     assert sum(row.told for row in found) == 33_000
 
 
@@ -150,40 +152,42 @@ _MANY = text("""
 
 
 async def test_what_the_next_run_heals_calls_nobody_and_what_it_leaves_again_does(
-    office: Office, caplog: pytest.LogCaptureFixture
+    harness: ManagementHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Stripe is away each time a page is to be closed: once for the first booking, twice for the second."""
-    healed, left = await office.declined(), await office.declined()
+    healed, left = await harness.declined(), await harness.declined()
     page = await healed.strange_page()
-    await office.stripe.order(f"POST /v1/checkout/sessions/{page}/expire", "error_before", status=500)
-    assert (await _run(office)).left == 1
-    assert await _counted(office) == 0
+    await harness.stripe.order(f"POST /v1/checkout/sessions/{page}/expire", "error_before", status=500)
+    assert (await _run(harness)).left == 1
+    assert await _counted(harness) == 0
 
     page = await left.strange_page()
     fault = f"POST /v1/checkout/sessions/{page}/expire"
-    await office.stripe.order(fault, "error_before", status=500, times=2)
-    tally = await _run(office)
+    await harness.stripe.order(fault, "error_before", status=500, times=2)
+    tally = await _run(harness)
     assert (tally.healed, tally.left) == (1, 1)
-    assert await _counted(office) == 0
+    assert await _counted(harness) == 0
     assert not [record for record in caplog.records if "reconciliation left" in record.getMessage()]
 
-    assert (await _run(office)).left == 1
-    assert await _counted(office) == 1
+    assert (await _run(harness)).left == 1
+    assert await _counted(harness) == 1
     [line] = [record for record in caplog.records if "reconciliation left" in record.getMessage()]
     assert left.booking_id in line.getMessage()
     assert (len(await _told(healed)), len(await _told(left))) == (0, 1)
 
 
-async def _counted(office: Office) -> int:
+async def _counted(harness: ManagementHarness) -> int:
     """The gauge `reconciliation_findings_left`."""
-    async with office.database.reading() as db:
+    async with harness.database.reading() as db:
         return await count_left(db)
 
 
-async def test_an_operators_own_run_mails_nobody_and_keeps_nothing_from_the_schedules(office: Office) -> None:
-    stay = await _at_odds(office)
-    exit_status, _ = await office.reconcile()
+async def test_an_operators_own_run_mails_nobody_and_keeps_nothing_from_the_schedules(
+    harness: ManagementHarness,
+) -> None:
+    booking = await _at_odds(harness)
+    exit_status, _ = await harness.reconcile()
     assert exit_status == 1
-    assert await _told(stay) == []
-    await _run(office)
-    assert len(await _told(stay)) == 1
+    assert await _told(booking) == []
+    await _run(harness)
+    assert len(await _told(booking)) == 1

@@ -31,13 +31,13 @@ from reconciliation.runs import Tally
 from reconciliation.stripe_reader import StripeBooks
 from reconciliation.workflow import ReconcileWorkflow
 from storage.inbox import keep_event
-from tests.management.office import Office, Stay, eventually
+from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
 
 _EVENT_ID = "evt_of_a_lost_booking"
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostWorkflows:
     """Bookings whose workflows were terminated; then a dry run, then a real one.
 
     Args:
@@ -46,47 +46,49 @@ class Lost:
         freed: with a cancellation that was kept when it was free, and not carried out.
         freed_command_id: that cancellation.
         paying: its guest has paid, and the event has come.
-        told: what became of the event before reconciliation.
+        event_note: what became of the event before reconciliation.
         again: treated in the last three runs.
         dry: what the dry run said.
         after_dry: the workflow of `confirmed` after it.
     """
 
-    approved: Stay
+    approved: ManagementBookingDriver
     command_id: str
-    confirmed: Stay
-    freed: Stay
+    confirmed: ManagementBookingDriver
+    freed: ManagementBookingDriver
     freed_command_id: str
-    paying: Stay
-    told: str | None
-    again: Stay
+    paying: ManagementBookingDriver
+    event_note: str | None
+    again: ManagementBookingDriver
     dry: Result
     after_dry: WorkflowExecutionStatus | None
     tally: Tally
 
 
-async def _lost_with_an_event(office: Office) -> tuple[Stay, str | None]:
-    stay = await office.submitted()
-    await stay.open_page()
-    await stay.lose_workflow()
-    await stay.pay()
-    [payment] = await stay.payments()
+async def _lost_with_an_event(harness: ManagementHarness) -> tuple[ManagementBookingDriver, str | None]:
+    booking = await harness.submitted()
+    await booking.open_page()
+    await booking.lose_workflow()
+    await booking.pay()
+    [payment] = await booking.payments()
     event = StripeWebhookEvent(
         event_id=_EVENT_ID,
         event_type="payment_intent.amount_capturable_updated",
-        booking_id=stay.booking_id,
+        booking_id=booking.booking_id,
         payment_intent_id=payment["id"],
         received_at=utc_now() - timedelta(minutes=5),
     )
-    async with office.database.transaction() as db:
+    async with harness.database.transaction() as db:
         await keep_event(db, event)
-    return stay, await hand_on(office.database, office.client, office.settings.temporal_task_queue, event)
+    return booking, await hand_on(
+        harness.database, harness.client, harness.settings.temporal_task_queue, event
+    )
 
 
-async def _lost_again(office: Office) -> Stay:
-    stay = await office.held()
-    await stay.lose_workflow()
-    async with office.database.transaction() as db:
+async def _lost_again(harness: ManagementHarness) -> ManagementBookingDriver:
+    booking = await harness.held()
+    await booking.lose_workflow()
+    async with harness.database.transaction() as db:
         for number in range(3):
             run_id = f"run-{number}"
             db.add(
@@ -99,51 +101,61 @@ async def _lost_again(office: Office) -> Stay:
                 ReconciliationFinding(
                     run_id=run_id,
                     kind=Kind.WORKFLOW_MISSING,
-                    booking_id=stay.booking_id,
+                    booking_id=booking.booking_id,
                     remedy=Remedy.RESUME,
                     outcome=Outcome.HEALED,
                 )
             )
-    return stay
+    return booking
 
 
 @pytest.fixture(scope="module")
-async def lost(shared_office: Office) -> Lost:
-    office = shared_office
-    approved, confirmed = await office.held(), await office.confirmed()
-    paying, told = await _lost_with_an_event(office)
-    again = await _lost_again(office)
-    freed = await office.confirmed(check_in_days=2)
+async def lost(shared_harness: ManagementHarness) -> LostWorkflows:
+    harness = shared_harness
+    approved, confirmed = await harness.held(), await harness.confirmed()
+    paying, event_note = await _lost_with_an_event(harness)
+    again = await _lost_again(harness)
+    freed = await harness.confirmed(check_in_days=2)
     # Free of charge when it was asked for, and not any more by now.
     two_days_ago = utc_now() - timedelta(days=2)
     freed_command_id = await freed.keep(Decision.CANCEL, ActorKind.GUEST, created_at=two_days_ago)
-    await office.stop_worker()
+    await harness.stop_worker()
     command_id = await approved.send(Decision.APPROVE)
     await approved.lose_workflow()
     await confirmed.lose_workflow()
     await freed.lose_workflow()
-    office.start_worker()
-    dry = await office.run("reconcile", "--dry-run")
+    harness.start_worker()
+    dry = await harness.run("reconcile", "--dry-run")
     after_dry = (await confirmed.handle.describe()).status
-    tally = await office.client.execute_workflow(
-        ReconcileWorkflow.run, id="reconcile-test", task_queue=office.settings.temporal_task_queue
+    tally = await harness.client.execute_workflow(
+        ReconcileWorkflow.run, id="reconcile-test", task_queue=harness.settings.temporal_task_queue
     )
-    return Lost(
-        approved, command_id, confirmed, freed, freed_command_id, paying, told, again, dry, after_dry, tally
+    return LostWorkflows(
+        approved,
+        command_id,
+        confirmed,
+        freed,
+        freed_command_id,
+        paying,
+        event_note,
+        again,
+        dry,
+        after_dry,
+        tally,
     )
 
 
-async def test_a_dry_run_says_what_would_be_done_and_touches_nothing(lost: Lost) -> None:
+async def test_a_dry_run_says_what_would_be_done_and_touches_nothing(lost: LostWorkflows) -> None:
     assert lost.dry.exit_code == 1
     assert "would be healed" in lost.dry.stdout
     assert lost.confirmed.booking_id in lost.dry.stdout
     assert lost.after_dry is WorkflowExecutionStatus.TERMINATED
 
 
-async def test_the_workflows_run_is_on_record(shared_office: Office, lost: Lost) -> None:
+async def test_the_workflows_run_is_on_record(shared_harness: ManagementHarness, lost: LostWorkflows) -> None:
     assert lost.tally.complete
     assert lost.tally.bookings == 5
-    async with shared_office.database.transaction() as db:
+    async with shared_harness.database.transaction() as db:
         query = select(ReconciliationRun).where(col(ReconciliationRun.finished_at).is_not(None))
         run = (await db.scalars(query.order_by(col(ReconciliationRun.started_at).desc()).limit(1))).one()
         found = await findings_of(db, run.run_id)
@@ -155,15 +167,15 @@ async def test_the_workflows_run_is_on_record(shared_office: Office, lost: Lost)
     }
 
 
-async def test_the_new_workflow_hears_what_the_lost_one_was_asked(lost: Lost) -> None:
-    stay = lost.approved
-    assert (await stay.outcome(lost.command_id)).verdict is Verdict.SETTLED
-    row = await stay.row()
-    assert (row.status, row.decision_made_by) == ("CONFIRMED", stay.person.email)
-    assert [payment["status"] for payment in await stay.payments()] == ["succeeded"]
+async def test_the_new_workflow_hears_what_the_lost_one_was_asked(lost: LostWorkflows) -> None:
+    booking = lost.approved
+    assert (await booking.outcome(lost.command_id)).verdict is Verdict.SETTLED
+    row = await booking.row()
+    assert (row.status, row.decision_made_by) == ("CONFIRMED", booking.person.email)
+    assert [payment["status"] for payment in await booking.payments()] == ["succeeded"]
 
 
-async def test_what_the_lost_one_was_asked_needs_no_signal(lost: Lost) -> None:
+async def test_what_the_lost_one_was_asked_needs_no_signal(lost: LostWorkflows) -> None:
     """It comes with the start: nothing can be lost between the two."""
     history = await lost.approved.handle.fetch_history()
     kinds = [event.WhichOneof("attributes") for event in history.events]
@@ -172,98 +184,106 @@ async def test_what_the_lost_one_was_asked_needs_no_signal(lost: Lost) -> None:
     assert lost.command_id in str(started)
 
 
-class _Line(OutboundInterceptor):
+class _BlockingOutbound(OutboundInterceptor):
     async def signal_workflow(self, input: SignalWorkflowInput) -> None:  # noqa: ARG002
         raise RPCError("cut off", RPCStatusCode.UNAVAILABLE, b"")
 
 
-class _CutOff(Interceptor):
+class _SignalBlocker(Interceptor):
     """Temporal takes starts, and no signal any more."""
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
-        return _Line(next)
+        return _BlockingOutbound(next)
 
 
-async def test_whoever_is_cut_off_right_after_the_start_has_lost_no_decision(office: Office) -> None:
-    stay = await office.held()
-    await office.stop_worker()
-    await stay.send(Decision.APPROVE)
-    await stay.lose_workflow()
-    async with office.database.transaction() as db:
-        row = (await booked(db, [stay.booking_id]))[stay.booking_id]
-    config = office.client.config()
-    config["interceptors"] = [_CutOff()]
+async def test_whoever_is_cut_off_right_after_the_start_has_lost_no_decision(
+    harness: ManagementHarness,
+) -> None:
+    booking = await harness.held()
+    await harness.stop_worker()
+    await booking.send(Decision.APPROVE)
+    await booking.lose_workflow()
+    async with harness.database.transaction() as db:
+        row = (await booked(db, [booking.booking_id]))[booking.booking_id]
+    config = harness.client.config()
+    config["interceptors"] = [_SignalBlocker()]
     remedies = Remedies(
-        office.database, Client(**config), office.settings.temporal_task_queue,
+        harness.database, Client(**config), harness.settings.temporal_task_queue,
         authorization_margin_s=3600, payment_poll_s=300,
     )  # fmt: skip
-    finding = Finding(Kind.WORKFLOW_MISSING, stay.booking_id, Remedy.RESUME)
+    finding = Finding(Kind.WORKFLOW_MISSING, booking.booking_id, Remedy.RESUME)
     with suppress(RPCError):
-        await remedies.treat(finding, row, StripeBooks(office.stripe_client, lambda: None), "cut-off")
+        await remedies.treat(finding, row, StripeBooks(harness.stripe_client, lambda: None), "cut-off")
 
-    office.start_worker()
+    harness.start_worker()
 
     async def is_confirmed() -> bool:
-        return await stay.status() is Status.CONFIRMED
+        return await booking.status() is Status.CONFIRMED
 
     # No later run finds it: its workflow is there.
     await eventually("the approval to be carried out", is_confirmed)
 
 
-async def test_a_cancellation_the_lost_one_was_asked_costs_what_it_did_then(lost: Lost) -> None:
-    stay = lost.freed
+async def test_a_cancellation_the_lost_one_was_asked_costs_what_it_did_then(lost: LostWorkflows) -> None:
+    booking = lost.freed
 
     async def came_out() -> str | None:
         # In the books: a workflow that has ended by now answers no more.
-        return (await stay.command(lost.freed_command_id)).verdict
+        return (await booking.command(lost.freed_command_id)).verdict
 
     assert await eventually("the cancellation to come out", came_out) == Verdict.SETTLED
-    assert await stay.status() is Status.CANCELLED
-    assert [payment["refunded"] for payment in await stay.payments()] == [15000]
+    assert await booking.status() is Status.CANCELLED
+    assert [payment["refunded"] for payment in await booking.payments()] == [15000]
 
 
-async def test_a_cancellation_the_lost_one_was_asked_becomes_no_dearer_by_an_approval(office: Office) -> None:
+async def test_a_cancellation_the_lost_one_was_asked_becomes_no_dearer_by_an_approval(
+    harness: ManagementHarness,
+) -> None:
     """The guest asked while it cost nothing; the approval, asked before it, confirms the booking first."""
-    stay = await office.held(check_in_days=1)
-    approve = await stay.keep(Decision.APPROVE)
-    cancel = await stay.keep(Decision.CANCEL, ActorKind.GUEST, asked_in=Status.PENDING_APPROVAL)
-    await stay.lose_workflow()
-    await office.stop_worker()
-    await office.reconcile()
-    office.start_worker()
+    booking = await harness.held(check_in_days=1)
+    approve = await booking.keep(Decision.APPROVE)
+    cancel = await booking.keep(Decision.CANCEL, ActorKind.GUEST, asked_in=Status.PENDING_APPROVAL)
+    await booking.lose_workflow()
+    await harness.stop_worker()
+    await harness.reconcile()
+    harness.start_worker()
 
     async def came_out() -> str | None:
-        return (await stay.command(cancel)).verdict
+        return (await booking.command(cancel)).verdict
 
     assert await eventually("the cancellation to come out", came_out) == Verdict.IN_PROGRESS
-    assert (await stay.command(approve)).verdict == Verdict.SETTLED
-    assert await stay.status() is Status.CONFIRMED
-    assert [payment["refunded"] for payment in await stay.payments()] == [0]
+    assert (await booking.command(approve)).verdict == Verdict.SETTLED
+    assert await booking.status() is Status.CONFIRMED
+    assert [payment["refunded"] for payment in await booking.payments()] == [0]
 
 
-async def test_a_confirmed_booking_can_be_refunded_again(lost: Lost) -> None:
-    stay = lost.confirmed
-    await stay.decide(Decision.CANCEL)
-    assert await stay.status() is Status.CANCELLED
-    assert [payment["refunded"] for payment in await stay.payments()] == [15000]
+async def test_a_confirmed_booking_can_be_refunded_again(lost: LostWorkflows) -> None:
+    booking = lost.confirmed
+    await booking.decide(Decision.CANCEL)
+    assert await booking.status() is Status.CANCELLED
+    assert [payment["refunded"] for payment in await booking.payments()] == [15000]
 
 
-async def test_an_event_of_a_lost_booking_waits_for_its_workflow(shared_office: Office, lost: Lost) -> None:
+async def test_an_event_of_a_lost_booking_waits_for_its_workflow(
+    shared_harness: ManagementHarness, lost: LostWorkflows
+) -> None:
     """Its hold is the booking's own: nobody else may give that back."""
-    assert lost.told == "its workflow is missing"
+    assert lost.event_note == "its workflow is missing"
 
     async def counts() -> bool:
         return await lost.paying.status() is Status.PENDING_APPROVAL
 
     await eventually("the hold to count", counts)
     assert [payment["status"] for payment in await lost.paying.payments()] == ["requires_capture"]
-    async with shared_office.database.transaction() as db:
+    async with shared_harness.database.transaction() as db:
         assert (await db.get_one(StripeWebhookEvent, _EVENT_ID)).processed_at is not None
 
 
-async def test_what_is_treated_again_and_again_is_left_to_people(shared_office: Office, lost: Lost) -> None:
+async def test_what_is_treated_again_and_again_is_left_to_people(
+    shared_harness: ManagementHarness, lost: LostWorkflows
+) -> None:
     assert lost.tally.left == 1
-    said = await shared_office.done("booking", "show", lost.again.booking_id)
+    said = await shared_harness.done("booking", "show", lost.again.booking_id)
     assert "treated in 3 runs before" in said
     # It has its workflow back all the same.
     assert (await lost.again.handle.describe()).status is WorkflowExecutionStatus.RUNNING

@@ -18,17 +18,17 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 import models  # noqa: F401  fills the metadata
 from models import Hotel, RoomType, Staff
 from storage.database import Database, async_url
-from tests.management.office import Office
+from tests.management.harness import ManagementHarness
 
 HOTEL = ("--name", "The Grand", "--currency", "eur", "--timezone", "Europe/Dublin")
 ROOM = ("--name", "Double", "--price-per-night", "120.50", "--max-guests", "2", "--rooms", "4")
 
 
 @pytest.fixture
-async def grand(shared_office: Office) -> str:
+async def grand(shared_harness: ManagementHarness) -> str:
     """The slug of a hotel that was added."""
     slug = f"grand-{secrets.token_hex(4)}"
-    assert await shared_office.done("hotel", "add", slug, *HOTEL) == f"Hotel {slug} added.\n"
+    assert await shared_harness.done("hotel", "add", slug, *HOTEL) == f"Hotel {slug} added.\n"
     return slug
 
 
@@ -43,8 +43,8 @@ async def _of_hotel(database: Database, table: Any, slug: str) -> list[Any]:
         return list(await db.scalars(select(table).where(table.hotel_id == hotel.id).order_by(table.id)))
 
 
-async def _refusal(office: Office, status: int, *arguments: str) -> str:
-    result = await office.run(*arguments)
+async def _refusal(harness: ManagementHarness, status: int, *arguments: str) -> str:
+    result = await harness.run(*arguments)
     assert (result.exit_code, result.stdout) == (status, "")
     return result.stderr
 
@@ -52,8 +52,8 @@ async def _refusal(office: Office, status: int, *arguments: str) -> str:
 # --- migrate ---
 
 
-async def test_migrate_makes_the_schema_the_models_describe(shared_office: Office) -> None:
-    engine = create_async_engine(async_url(shared_office.environment["DATABASE_URL"]))
+async def test_migrate_makes_the_schema_the_models_describe(shared_harness: ManagementHarness) -> None:
+    engine = create_async_engine(async_url(shared_harness.environment["DATABASE_URL"]))
 
     def differences(connection: Connection) -> tuple[list[Any], list[str]]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -66,9 +66,9 @@ async def test_migrate_makes_the_schema_the_models_describe(shared_office: Offic
     assert {"booking", "reconciliation_run", "reconciliation_finding"} < set(tables)
 
 
-async def test_migrate_twice_changes_nothing(shared_office: Office) -> None:
-    before = await shared_office.done("migrate", TEMPORAL_TASK_QUEUE="nobody")
-    assert await shared_office.done("migrate", TEMPORAL_TASK_QUEUE="nobody") == before
+async def test_migrate_twice_changes_nothing(shared_harness: ManagementHarness) -> None:
+    before = await shared_harness.done("migrate", TEMPORAL_TASK_QUEUE="nobody")
+    assert await shared_harness.done("migrate", TEMPORAL_TASK_QUEUE="nobody") == before
     assert before.splitlines() == [
         "PostgreSQL: the schema is up to date.",
         "Temporal: the search attributes are registered.",
@@ -76,8 +76,8 @@ async def test_migrate_twice_changes_nothing(shared_office: Office) -> None:
     ]
 
 
-async def test_migrate_tells_temporal_what_it_has_to_know(shared_office: Office) -> None:
-    client = shared_office.client
+async def test_migrate_tells_temporal_what_it_has_to_know(shared_harness: ManagementHarness) -> None:
+    client = shared_harness.client
     known = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
@@ -91,20 +91,20 @@ async def test_migrate_tells_temporal_what_it_has_to_know(shared_office: Office)
 # --- hotels ---
 
 
-async def test_a_hotel_gets_the_products_terms(shared_office: Office, grand: str) -> None:
-    hotel = await _hotel(shared_office.database, grand)
+async def test_a_hotel_gets_the_products_terms(shared_harness: ManagementHarness, grand: str) -> None:
+    hotel = await _hotel(shared_harness.database, grand)
     assert (hotel.name, hotel.currency, hotel.timezone) == ("The Grand", "EUR", "Europe/Dublin")
     assert (hotel.approval_sla_s, hotel.payment_window_s, hotel.cutoff_days_before) == (86400, 86400, None)
     assert (hotel.free_cancel_days, hotel.late_cancel_fee_percent) == (2, 100)
 
 
-async def test_adding_a_hotel_again_changes_nothing(shared_office: Office, grand: str) -> None:
-    said = await shared_office.done("hotel", "add", grand, *HOTEL, "--approval-sla-s", "60")
+async def test_adding_a_hotel_again_changes_nothing(shared_harness: ManagementHarness, grand: str) -> None:
+    said = await shared_harness.done("hotel", "add", grand, *HOTEL, "--approval-sla-s", "60")
     assert "is there already; nothing changed" in said
-    assert (await _hotel(shared_office.database, grand)).approval_sla_s == 86400
+    assert (await _hotel(shared_harness.database, grand)).approval_sla_s == 86400
 
 
-async def test_a_hotels_terms_are_set(shared_office: Office, grand: str) -> None:
+async def test_a_hotels_terms_are_set(shared_harness: ManagementHarness, grand: str) -> None:
     terms: Mapping[str, tuple[str, Any]] = {
         "name": ("The Grander", "The Grander"),
         "currency": ("JPY", "JPY"),
@@ -117,14 +117,14 @@ async def test_a_hotels_terms_are_set(shared_office: Office, grand: str) -> None
         "late_cancel_fee_percent": ("50", 50),
     }
     options = [part for name, (text, _) in terms.items() for part in (f"--{name.replace('_', '-')}", text)]
-    said = await shared_office.done("hotel", "set", grand, *options)
+    said = await shared_harness.done("hotel", "set", grand, *options)
     assert "approval_sla_s 86400 → 3600" in said
-    hotel = await _hotel(shared_office.database, grand)
+    hotel = await _hotel(shared_harness.database, grand)
     assert {name: getattr(hotel, name) for name in terms} == {
         name: value for name, (_, value) in terms.items()
     }
-    assert "is so already" in await shared_office.done("hotel", "set", grand, *options)
-    assert "cutoff_days_before 1 → None" in await shared_office.done("hotel", "set", grand, "--no-cutoff")
+    assert "is so already" in await shared_harness.done("hotel", "set", grand, *options)
+    assert "cutoff_days_before 1 → None" in await shared_harness.done("hotel", "set", grand, "--no-cutoff")
 
 
 @pytest.mark.parametrize(
@@ -140,57 +140,61 @@ async def test_a_hotels_terms_are_set(shared_office: Office, grand: str) -> None
     ],
 )
 async def test_what_cannot_be_is_refused(
-    shared_office: Office, grand: str, options: tuple[str, ...], status: int, words: str
+    shared_harness: ManagementHarness, grand: str, options: tuple[str, ...], status: int, words: str
 ) -> None:
-    assert words in await _refusal(shared_office, status, "hotel", "set", grand, *options)
+    assert words in await _refusal(shared_harness, status, "hotel", "set", grand, *options)
 
 
-async def test_a_currency_with_prices_in_it_stays(shared_office: Office, grand: str) -> None:
-    await shared_office.done("room-type", "add", "--hotel", grand, "--code", "double", *ROOM)
-    said = await _refusal(shared_office, 1, "hotel", "set", grand, "--currency", "JPY")
+async def test_a_currency_with_prices_in_it_stays(shared_harness: ManagementHarness, grand: str) -> None:
+    await shared_harness.done("room-type", "add", "--hotel", grand, "--code", "double", *ROOM)
+    said = await _refusal(shared_harness, 1, "hotel", "set", grand, "--currency", "JPY")
     assert "its currency cannot change" in said
 
 
-async def test_no_such_hotel(shared_office: Office) -> None:
-    said = await _refusal(shared_office, 1, "hotel", "set", "nowhere", "--name", "Nowhere")
+async def test_no_such_hotel(shared_harness: ManagementHarness) -> None:
+    said = await _refusal(shared_harness, 1, "hotel", "set", "nowhere", "--name", "Nowhere")
     assert said == "There is no hotel nowhere. `hotel add nowhere` adds it.\n"
 
 
 # --- rooms and staff ---
 
 
-async def test_a_room_type_is_added_once(shared_office: Office, grand: str) -> None:
+async def test_a_room_type_is_added_once(shared_harness: ManagementHarness, grand: str) -> None:
     arguments = ("room-type", "add", "--hotel", grand, "--code", "double", *ROOM)
-    assert "added" in await shared_office.done(*arguments)
-    assert "nothing changed" in await shared_office.done(*arguments)
-    [room] = await _of_hotel(shared_office.database, RoomType, grand)
+    assert "added" in await shared_harness.done(*arguments)
+    assert "nothing changed" in await shared_harness.done(*arguments)
+    [room] = await _of_hotel(shared_harness.database, RoomType, grand)
     assert (room.code, room.price_per_night_minor, room.max_guests, room.rooms) == ("double", 12050, 2, 4)
 
 
-async def test_a_price_has_its_currencys_decimals(shared_office: Office, grand: str) -> None:
+async def test_a_price_has_its_currencys_decimals(shared_harness: ManagementHarness, grand: str) -> None:
     arguments = ["room-type", "add", "--hotel", grand, "--code", "double", *ROOM]
     arguments[arguments.index("120.50")] = "120.505"
-    assert "decimals" in await _refusal(shared_office, 2, *arguments)
+    assert "decimals" in await _refusal(shared_harness, 2, *arguments)
 
 
-async def test_staff_are_added_once_and_belong_to_one_hotel(shared_office: Office, grand: str) -> None:
+async def test_staff_are_added_once_and_belong_to_one_hotel(
+    shared_harness: ManagementHarness, grand: str
+) -> None:
     email = f"Anna@{grand}.test"
     arguments = ("staff", "add", "--hotel", grand, "--email", email, "--role", "approver")
-    assert "added" in await shared_office.done(*arguments, "--password", "correct-horse")
-    assert "nothing changed" in await shared_office.done(*arguments, "--password", "another-horse")
-    [person] = await _of_hotel(shared_office.database, Staff, grand)
+    assert "added" in await shared_harness.done(*arguments, "--password", "correct-horse")
+    assert "nothing changed" in await shared_harness.done(*arguments, "--password", "another-horse")
+    [person] = await _of_hotel(shared_harness.database, Staff, grand)
     assert (person.email, person.role) == (email.lower(), "approver")
     assert PasswordHasher().verify(person.password_hash, "correct-horse")
 
-    await shared_office.done("hotel", "add", f"{grand}-two", *HOTEL)
+    await shared_harness.done("hotel", "add", f"{grand}-two", *HOTEL)
     other = ("staff", "add", "--hotel", f"{grand}-two", "--email", email, "--role", "viewer")
-    said = await _refusal(shared_office, 1, *other, "--password", "correct-horse")
+    said = await _refusal(shared_harness, 1, *other, "--password", "correct-horse")
     assert "belongs to one hotel" in said
 
 
-async def test_a_short_password_is_refused_and_not_repeated(shared_office: Office, grand: str) -> None:
+async def test_a_short_password_is_refused_and_not_repeated(
+    shared_harness: ManagementHarness, grand: str
+) -> None:
     arguments = ("staff", "add", "--hotel", grand, "--email", f"bo@{grand}.test", "--role", "viewer")
-    said = await _refusal(shared_office, 2, *arguments, "--password", "hunter2")
+    said = await _refusal(shared_harness, 2, *arguments, "--password", "hunter2")
     assert "8 to 200 characters" in said
     assert "hunter2" not in said
 
@@ -198,17 +202,17 @@ async def test_a_short_password_is_refused_and_not_repeated(shared_office: Offic
 # --- demo data ---
 
 
-async def test_demo_data_twice(office: Office) -> None:
-    first = await office.done("demo-data", DEMO_PASSWORD=None)
+async def test_demo_data_twice(harness: ManagementHarness) -> None:
+    first = await harness.done("demo-data", DEMO_PASSWORD=None)
     assert "Password of viewer@hotel-killarney.test" in first
-    second = await office.done("demo-data", DEMO_PASSWORD="only-for-this-test")
+    second = await harness.done("demo-data", DEMO_PASSWORD="only-for-this-test")
     assert second.startswith("The demo's hotels, rooms and staff are there already.")
     assert "only-for-this-test" not in second
     for slug, currency in (("hotel-killarney", "EUR"), ("kyoto-inn", "JPY")):
-        assert (await _hotel(office.database, slug)).currency == currency
-        rooms = await _of_hotel(office.database, RoomType, slug)
+        assert (await _hotel(harness.database, slug)).currency == currency
+        rooms = await _of_hotel(harness.database, RoomType, slug)
         assert [room.code for room in rooms] == ["double", "suite"]
-        people = await _of_hotel(office.database, Staff, slug)
+        people = await _of_hotel(harness.database, Staff, slug)
         assert {person.email: person.role for person in people} == {
             f"{role}@{slug}.test": role for role in ("viewer", "approver", "manager")
         }

@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from api.app import create_app
-from tests.api.conftest import hotel, no_faults_left, postgres, pytest_configure, shaky, stack
-from tests.api.hotels import Hotel
+from tests.api.conftest import flaky, hotel, no_faults_left, postgres, pytest_configure, stack
+from tests.api.hotels import HotelDriver
 from tests.api.serving import address, listener, serving
-from tests.api.stack import Stack
-from tests.pages.visitor import Visitor, Visitors
+from tests.api.stack import ApiStack
+from tests.pages.page_client import PageClient, PageClients
 
-__all__ = ["hotel", "no_faults_left", "postgres", "pytest_configure", "shaky", "stack"]
+__all__ = ["flaky", "hotel", "no_faults_left", "postgres", "pytest_configure", "stack"]
 
 
 @pytest.fixture(scope="session")
-async def site(stack: Stack) -> AsyncIterator[str]:
+async def site(stack: ApiStack) -> AsyncIterator[str]:
     """An API that knows where browsers reach it, so that its cookies come back; its address."""
     listening = listener()
     at = address(listening)
@@ -27,26 +27,26 @@ async def site(stack: Stack) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def visitors(site: str) -> AsyncIterator[Visitors]:
+async def page_clients(site: str) -> AsyncIterator[PageClients]:
     """Lets people in; their browsers are closed after the test."""
-    visitors = Visitors(site)
-    yield visitors
-    await visitors.leave()
+    page_clients = PageClients(site)
+    yield page_clients
+    await page_clients.leave()
 
 
 @pytest.fixture
-async def viewer(visitors: Visitors, hotel: Hotel) -> Visitor:
+async def viewer(page_clients: PageClients, hotel: HotelDriver) -> PageClient:
     """Somebody who may only read."""
-    return await visitors.staff(hotel, "viewer")
+    return await page_clients.staff(hotel, "viewer")
 
 
 @pytest.fixture
-async def approver(visitors: Visitors, hotel: Hotel) -> Visitor:
+async def approver(page_clients: PageClients, hotel: HotelDriver) -> PageClient:
     """Somebody who may decide."""
-    return await visitors.staff(hotel, "approver")
+    return await page_clients.staff(hotel, "approver")
 
 
 @pytest.fixture
-async def manager(visitors: Visitors, hotel: Hotel) -> Visitor:
+async def manager(page_clients: PageClients, hotel: HotelDriver) -> PageClient:
     """Somebody who may do everything."""
-    return await visitors.staff(hotel, "manager")
+    return await page_clients.staff(hotel, "manager")

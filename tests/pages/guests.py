@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from domain.identifiers import status_page
-from sandbox.people import Guest
+from sandbox.drivers import GuestDriver
 from tests.api.stack import AUTH_SECRET
-from tests.pages.visitor import Visitor, Visitors
+from tests.pages.page_client import PageClient, PageClients
 
 
-def at(guest: Guest, path: str = "") -> str:
+def at(guest: GuestDriver, path: str = "") -> str:
     """An address of a guest's booking."""
     return f"/bookings/{guest.booking_id}/{path}"
 
 
-def link(guest: Guest) -> str:
+def link(guest: GuestDriver) -> str:
     """The link of the e-mails."""
     return status_page("", AUTH_SECRET, guest.booking_id)
 
 
-async def opened(visitors: Visitors, guest: Guest) -> Visitor:
+async def opened(page_clients: PageClients, guest: GuestDriver) -> PageClient:
     """The guest, come by their link; their booking's page is open."""
-    visitor = visitors.stranger()
-    seen = await visitor.follow(link(guest))
-    assert seen.status == 200, seen.words
-    return visitor
+    page_client = page_clients.stranger()
+    page = await page_client.follow(link(guest))
+    assert page.status == 200, page.words
+    return page_client
 
 
-async def status_of(guest: Guest) -> str:
+async def status_of(guest: GuestDriver) -> str:
     """The booking's status, by the API."""
-    return str((await guest.look())["status"])
+    return str((await guest.read_booking())["status"])

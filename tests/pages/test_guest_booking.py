@@ -14,29 +14,31 @@ from domain.booking import ActorKind, Decision
 from domain.identifiers import new_command_id
 from models import BookingCommand, utc_now
 from models import Hotel as HotelRow
-from sandbox.people import GOOD_CARD, wait_until
+from sandbox.drivers import GOOD_CARD, wait_until
 from storage.bookings import open_command
-from tests.api.hotels import Hotel, open_hotel
-from tests.api.stack import PATIENCE_S, Stack
+from tests.api.hotels import HotelDriver, open_hotel
+from tests.api.stack import PATIENCE_S, ApiStack
 from tests.pages.guests import at, link, opened, status_of
-from tests.pages.visitor import Seen, Visitors
+from tests.pages.page_client import PageClients, PageContent
 
 # --- the link ---------------------------------------------------------------------------------------------
 
 
-async def test_the_links_token_becomes_a_cookie_for_this_booking(visitors: Visitors, hotel: Hotel) -> None:
+async def test_the_links_token_becomes_a_cookie_for_this_booking(
+    page_clients: PageClients, hotel: HotelDriver
+) -> None:
     """No token stays in the address; the cookie is for no script and for no other page."""
     guest = await hotel.submitted()
-    seen = await visitors.stranger().open(link(guest))
-    assert (seen.status, seen.location) == (303, at(guest))
-    [cookie] = [value for value in seen.response.headers.get_list("set-cookie") if value.startswith("guest=")]
+    page = await page_clients.stranger().open(link(guest))
+    assert (page.status, page.location) == (303, at(guest))
+    [cookie] = [value for value in page.response.headers.get_list("set-cookie") if value.startswith("guest=")]
     for part in ("HttpOnly", f"Path={at(guest)}", "SameSite=lax"):
         assert part in cookie, cookie
-    assert seen.response.headers["referrer-policy"] == "same-origin"
-    assert seen.response.headers["cache-control"] == "no-store"
+    assert page.response.headers["referrer-policy"] == "same-origin"
+    assert page.response.headers["cache-control"] == "no-store"
 
 
-async def test_on_https_cookies_go_encrypted_only(stack: Stack, hotel: Hotel) -> None:
+async def test_on_https_cookies_go_encrypted_only(stack: ApiStack, hotel: HotelDriver) -> None:
     """The API at a https:// address marks every cookie so."""
     guest = await hotel.submitted()
     response = await stack.http.get(stack.api + link(guest))
@@ -47,55 +49,59 @@ async def test_on_https_cookies_go_encrypted_only(stack: Stack, hotel: Hotel) ->
 
 @pytest.mark.parametrize("token", ["", "wrong", "x" * 43, "\u00e9\u4e2d"])
 async def test_without_the_right_token_the_page_stays_shut(
-    visitors: Visitors, hotel: Hotel, token: str
+    page_clients: PageClients, hotel: HotelDriver, token: str
 ) -> None:
     """401, as a page that says what to do and nothing about the booking."""
     guest = await hotel.submitted()
-    visitor = visitors.stranger()
-    seen = await visitor.open(at(guest) + (f"?token={token}" if token else ""))
-    assert seen.status == 401
-    assert "by the link in one of its e-mails" in seen.words
+    page_client = page_clients.stranger()
+    page = await page_client.open(at(guest) + (f"?token={token}" if token else ""))
+    assert page.status == 401
+    assert "by the link in one of its e-mails" in page.words
     for path in ("part/", "cancel/"):
-        assert (await visitor.open(at(guest, path))).status == 401
+        assert (await page_client.open(at(guest, path))).status == 401
     for path in ("pay/", "cancel/", "submit/", "realtime/"):
-        assert (await visitor.send(at(guest, path))).status == 401
+        assert (await page_client.send(at(guest, path))).status == 401
     assert await status_of(guest) == "PENDING_PAYMENT"
 
 
-async def test_one_bookings_cookie_opens_no_other(visitors: Visitors, hotel: Hotel) -> None:
+async def test_one_bookings_cookie_opens_no_other(page_clients: PageClients, hotel: HotelDriver) -> None:
     """A guest with two bookings opens each by its own link."""
     first, second = await hotel.submitted(), await hotel.submitted()
-    visitor = await opened(visitors, first)
-    assert (await visitor.open(at(second))).status == 401
-    stolen = visitor.http.cookies.get("guest", path=at(first))
-    seen = Seen(await visitor.http.get(at(second), headers={"Cookie": f"guest={stolen}"}))
-    assert seen.status == 401
+    page_client = await opened(page_clients, first)
+    assert (await page_client.open(at(second))).status == 401
+    stolen = page_client.http.cookies.get("guest", path=at(first))
+    page = PageContent(await page_client.http.get(at(second), headers={"Cookie": f"guest={stolen}"}))
+    assert page.status == 401
 
 
-async def test_until_when_to_pay_is_what_the_request_was_sent_with(visitors: Visitors, stack: Stack) -> None:
+async def test_until_when_to_pay_is_what_the_request_was_sent_with(
+    page_clients: PageClients, stack: ApiStack
+) -> None:
     """A hotel that gives less time afterwards gives it to those who come afterwards."""
     hotel = await open_hotel(stack, payment_window_s=3 * 86_400)
     guest = await hotel.submitted()
-    visitor = await opened(visitors, guest)
-    [sent_at] = [step["at"] for step in (await guest.look())["timeline"] if step["event"] == "submitted"]
+    page_client = await opened(page_clients, guest)
+    [sent_at] = [
+        step["at"] for step in (await guest.read_booking())["timeline"] if step["event"] == "submitted"
+    ]
     ends_at = datetime.fromisoformat(sent_at).astimezone(ZoneInfo(hotel.timezone)) + timedelta(days=3)
     words = f"Please do so by {ends_at:%A} {ends_at.day} {ends_at:%B %Y, %H:%M} (hotel time"
     async with stack.database.transaction() as db:
         await db.execute(update(HotelRow).where(col(HotelRow.id) == hotel.id).values(payment_window_s=60))
-    seen = await visitor.open(at(guest))
-    assert words in seen.words
+    page = await page_client.open(at(guest))
+    assert words in page.words
 
 
 # --- paying -----------------------------------------------------------------------------------------------
 
 
 async def test_paying_leads_over_a_page_of_ours_to_the_one_payment_page(
-    visitors: Visitors, hotel: Hotel
+    page_clients: PageClients, hotel: HotelDriver
 ) -> None:
     """Pressed twice, it is the same page at Stripe; once paid, the button leads back."""
     guest = await hotel.submitted()
-    visitor = await opened(visitors, guest)
-    first, second = [await visitor.send(at(guest, "pay/")) for _ in range(2)]
+    page_client = await opened(page_clients, guest)
+    first, second = [await page_client.send(at(guest, "pay/")) for _ in range(2)]
     [there] = [address for address in first.links if "/c/pay/" in address]
     assert there in second.links
     assert f'content="0; url={there}"' in first.html
@@ -103,89 +109,93 @@ async def test_paying_leads_over_a_page_of_ours_to_the_one_payment_page(
     assert guest.payment_url == there
     assert (await guest.pay()).status_code == 303
     await guest.until("PENDING_APPROVAL", timeout_s=PATIENCE_S)
-    again = await visitor.send(at(guest, "pay/"))
+    again = await page_client.send(at(guest, "pay/"))
     assert (again.status, again.location) == (303, at(guest))
 
 
 async def test_whoever_comes_back_from_paying_reads_the_truth_at_once(
-    visitors: Visitors, hotel: Hotel, stack: Stack
+    page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     """Stripe is asked: that its webhook never comes makes no difference."""
     await stack.stand_ins.stripe.order("WEBHOOK *", "drop", times=10)
     guest = await hotel.submitted()
-    visitor = await opened(visitors, guest)
+    page_client = await opened(page_clients, guest)
     await guest.open_page()
     assert (await guest.pay(GOOD_CARD)).status_code == 303
     back = f"{link(guest)}&session_id={guest.session_id}"
-    seen = await visitor.open(back)
-    assert seen.location == f"{at(guest)}?session_id={guest.session_id}"
-    seen = await visitor.follow(seen.location)
-    assert "Waiting for the hotel" in seen.words
-    assert str(seen.response.url).endswith(at(guest))
+    page = await page_client.open(back)
+    assert page.location == f"{at(guest)}?session_id={guest.session_id}"
+    page = await page_client.follow(page.location)
+    assert "Waiting for the hotel" in page.words
+    assert str(page.response.url).endswith(at(guest))
 
 
 async def test_while_stripe_cannot_be_asked_the_page_says_so_and_asks_again(
-    visitors: Visitors, hotel: Hotel, stack: Stack
+    page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     """No second payment is offered meanwhile; the page's own look asks again."""
     await stack.stand_ins.stripe.order("WEBHOOK *", "drop", times=10)
     guest = await hotel.submitted()
-    visitor = await opened(visitors, guest)
+    page_client = await opened(page_clients, guest)
     await guest.open_page()
     assert (await guest.pay(GOOD_CARD)).status_code == 303
     await stack.stand_ins.stripe.order("GET /v1/*", "error_before", times=500)
-    seen = await visitor.follow(f"{at(guest)}?session_id={guest.session_id}")
-    assert seen.status == 200
-    assert "We could not reach Stripe just now" in seen.words
-    assert "Give your card" not in seen.words
-    assert f'name="session_id" value="{guest.session_id}"' in seen.html
-    await stack.stand_ins.heal()
+    page = await page_client.follow(f"{at(guest)}?session_id={guest.session_id}")
+    assert page.status == 200
+    assert "We could not reach Stripe just now" in page.words
+    assert "Give your card" not in page.words
+    assert f'name="session_id" value="{guest.session_id}"' in page.html
+    await stack.stand_ins.clear_faults()
 
     async def look() -> str:
-        return (await visitor.open(at(guest, f"part/?session_id={guest.session_id}"))).words
+        return (await page_client.open(at(guest, f"part/?session_id={guest.session_id}"))).words
 
     await wait_until(
         look, lambda words: "Waiting for the hotel" in words, timeout_s=PATIENCE_S, what="Stripe's word"
     )
 
 
-async def test_a_session_of_another_booking_is_asked_nothing(visitors: Visitors, hotel: Hotel) -> None:
+async def test_a_session_of_another_booking_is_asked_nothing(
+    page_clients: PageClients, hotel: HotelDriver
+) -> None:
     """Made-up and foreign sessions only lead to the page as it is."""
     mine, other = await hotel.submitted(), await hotel.submitted()
     await other.open_page()
-    visitor = await opened(visitors, mine)
+    page_client = await opened(page_clients, mine)
     for session_id in (other.session_id, "cs_made_up", "%00"):
-        seen = await visitor.open(f"{at(mine)}?session_id={session_id}")
-        assert (seen.status, seen.location) == (303, at(mine))
+        page = await page_client.open(f"{at(mine)}?session_id={session_id}")
+        assert (page.status, page.location) == (303, at(mine))
 
 
 async def test_asking_for_the_payment_page_too_often_is_told(
-    visitors: Visitors, hotel: Hotel, stack: Stack
+    page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     """429 as a page, with the way back."""
     guest = await hotel.submitted()
-    visitor = await opened(visitors, guest)
+    page_client = await opened(page_clients, guest)
     limit = stack.settings.rate_limit_session_per_min
-    statuses = [(await visitor.send(at(guest, "pay/"))).status for _ in range(limit + 1)]
+    statuses = [(await page_client.send(at(guest, "pay/"))).status for _ in range(limit + 1)]
     if 429 not in statuses:
         # A minute began in between, and with it the count.
-        statuses = [(await visitor.send(at(guest, "pay/"))).status for _ in range(limit + 1)]
+        statuses = [(await page_client.send(at(guest, "pay/"))).status for _ in range(limit + 1)]
     assert statuses[-1] == 429
-    assert at(guest) in (await visitor.send(at(guest, "pay/"))).links
+    assert at(guest) in (await page_client.send(at(guest, "pay/"))).links
 
 
 # --- what it tells ----------------------------------------------------------------------------------------
 
 
-async def test_a_held_request_tells_deadline_money_and_story(visitors: Visitors, stack: Stack) -> None:
+async def test_a_held_request_tells_deadline_money_and_story(
+    page_clients: PageClients, stack: ApiStack
+) -> None:
     """Times are the hotel's own; who decides is told by when."""
     hotel = await open_hotel(
         stack, timezone="Asia/Tokyo", currency="JPY", price_minor=18_000, approval_sla_s=7200
     )
     guest = await hotel.held(special_requests="Twin beds,\nplease.")
-    seen = (await opened(visitors, guest)).page
-    assert seen is not None
-    booking = await guest.look()
+    page = (await opened(page_clients, guest)).page
+    assert page is not None
+    booking = await guest.read_booking()
     hour = wall_clock(booking["decision_deadline"])
     for words in (
         "Waiting for the hotel",
@@ -198,8 +208,8 @@ async def test_a_held_request_tells_deadline_money_and_story(visitors: Visitors,
         "Twin beds, please.",
         "Cancelling costs nothing until the hotel confirms.",
     ):
-        assert words in seen.words, words
-    assert "attention" not in seen.words
+        assert words in page.words, words
+    assert "attention" not in page.words
 
 
 def wall_clock(instant: str) -> str:
@@ -207,14 +217,14 @@ def wall_clock(instant: str) -> str:
     return datetime.fromisoformat(instant).astimezone(ZoneInfo("Asia/Tokyo")).strftime("%H:%M")
 
 
-async def test_a_decline_tells_reason_note_and_money(visitors: Visitors, hotel: Hotel) -> None:
+async def test_a_decline_tells_reason_note_and_money(page_clients: PageClients, hotel: HotelDriver) -> None:
     """The hotel's own words are shown as it wrote them, and as nothing but text."""
     guest = await hotel.held()
     approver = await hotel.staff()
     note = "Our <b>boiler</b> is out.\nPerhaps in May?"
     assert (await approver.decline(guest.booking_id, "NO_AVAILABILITY", note)).status_code == 200
-    seen = (await opened(visitors, guest)).page
-    assert seen is not None
+    page = (await opened(page_clients, guest)).page
+    assert page is not None
     for words in (
         "We are sorry: your stay could not be confirmed",
         "The hotel has no such room left for your dates.",
@@ -222,41 +232,43 @@ async def test_a_decline_tells_reason_note_and_money(visitors: Visitors, hotel: 
         "Your card was not charged. The hold of €150.00 has been released",
         "The hotel declined, and the hold was released",
     ):
-        assert words in seen.words, words
-    assert "<b>" not in seen.html
-    assert approver.email not in seen.html
-    assert at(guest, "cancel/") not in seen.links
+        assert words in page.words, words
+    assert "<b>" not in page.html
+    assert approver.email not in page.html
+    assert at(guest, "cancel/") not in page.links
 
 
 async def test_requests_that_nobody_paid_or_decided_tell_how_they_ended(
-    visitors: Visitors, stack: Stack
+    page_clients: PageClients, stack: ApiStack
 ) -> None:
     """Expired and timed out: nothing was charged, and there is a way to begin anew."""
     hasty = await open_hotel(stack, payment_window_s=2, approval_sla_s=3600)
     slow = await open_hotel(stack, approval_sla_s=2)
     unpaid, undecided = await asyncio.gather(hasty.submitted(), slow.held())
     await unpaid.until("EXPIRED", timeout_s=PATIENCE_S)
-    seen = (await opened(visitors, unpaid)).page
-    assert seen is not None
-    assert "Your request has expired" in seen.words
-    assert "Nothing was charged, and nothing is held on your card." in seen.words
-    assert f"/hotels/{hasty.slug}/" in seen.links
+    page = (await opened(page_clients, unpaid)).page
+    assert page is not None
+    assert "Your request has expired" in page.words
+    assert "Nothing was charged, and nothing is held on your card." in page.words
+    assert f"/hotels/{hasty.slug}/" in page.links
     await undecided.until("DECLINED", timeout_s=PATIENCE_S)
-    seen = (await opened(visitors, undecided)).page
-    assert seen is not None
-    assert "The hotel did not answer in the time it had, so your request has ended." in seen.words
+    page = (await opened(page_clients, undecided)).page
+    assert page is not None
+    assert "The hotel did not answer in the time it had, so your request has ended." in page.words
 
 
-async def test_what_changes_is_sent_again_only_when_it_has_changed(visitors: Visitors, hotel: Hotel) -> None:
+async def test_what_changes_is_sent_again_only_when_it_has_changed(
+    page_clients: PageClients, hotel: HotelDriver
+) -> None:
     """204 for who has seen it; the new part once the hotel has decided."""
     guest = await hotel.held()
-    visitor = await opened(visitors, guest)
-    assert visitor.page is not None
-    seen = visitor.page.html.partition('name="seen" value="')[2].partition('"')[0]
-    address = at(guest, f"part/?seen={seen}")
-    assert (await visitor.http.get(address)).status_code == 204
+    page_client = await opened(page_clients, guest)
+    assert page_client.page is not None
+    page = page_client.page.html.partition('name="seen" value="')[2].partition('"')[0]
+    address = at(guest, f"part/?seen={page}")
+    assert (await page_client.http.get(address)).status_code == 204
     await (await hotel.staff()).approve(guest.booking_id)
-    part = await visitor.open(address)
+    part = await page_client.open(address)
     assert part.status == 200
     assert "Your stay is confirmed" in part.words
     assert "<html" not in part.html
@@ -272,7 +284,13 @@ async def test_what_changes_is_sent_again_only_when_it_has_changed(visitors: Vis
     ],
 )
 async def test_a_cancellation_under_way_is_told(
-    visitors: Visitors, hotel: Hotel, actor: str, age: timedelta, words: str, *, may_ask_again: bool
+    page_clients: PageClients,
+    hotel: HotelDriver,
+    actor: str,
+    age: timedelta,
+    words: str,
+    *,
+    may_ask_again: bool,
 ) -> None:
     guest = await hotel.confirmed()
     asked = BookingCommand(
@@ -284,39 +302,41 @@ async def test_a_cancellation_under_way_is_told(
     )
     async with hotel.stack.database.transaction() as db:
         await open_command(db, asked)
-    seen = (await opened(visitors, guest)).page
-    assert seen is not None
-    assert words in seen.words
-    assert (at(guest, "cancel/") in seen.links) is may_ask_again
+    page = (await opened(page_clients, guest)).page
+    assert page is not None
+    assert words in page.words
+    assert (at(guest, "cancel/") in page.links) is may_ask_again
 
 
-async def test_a_draft_is_sent_from_its_page(visitors: Visitors, hotel: Hotel) -> None:
+async def test_a_draft_is_sent_from_its_page(page_clients: PageClients, hotel: HotelDriver) -> None:
     """Whoever only made a draft finds the button that submits it; pressed twice it submits once."""
     guest = await hotel.draft()
-    visitor = await opened(visitors, guest)
-    assert visitor.page is not None
-    assert "Your request has not been sent yet" in visitor.page.words
+    page_client = await opened(page_clients, guest)
+    assert page_client.page is not None
+    assert "Your request has not been sent yet" in page_client.page.words
     for _ in range(2):
-        seen = await visitor.send(at(guest, "submit/"))
-        assert (seen.status, seen.location) == (303, at(guest))
+        page = await page_client.send(at(guest, "submit/"))
+        assert (page.status, page.location) == (303, at(guest))
     assert await status_of(guest) == "PENDING_PAYMENT"
 
 
 # --- listening --------------------------------------------------------------------------------------------
 
 
-async def test_the_page_may_listen_to_its_own_booking_only(visitors: Visitors, hotel: Hotel) -> None:
+async def test_the_page_may_listen_to_its_own_booking_only(
+    page_clients: PageClients, hotel: HotelDriver
+) -> None:
     """The cookie and the page's token sign for one channel; no bearer token is in any script's reach."""
     guest, other = await hotel.submitted(), await hotel.submitted()
-    visitor = await opened(visitors, guest)
-    assert visitor.page is not None
-    csrf = visitor.page.html.partition('data-csrf="')[2].partition('"')[0]
-    assert guest.token not in visitor.page.html
+    page_client = await opened(page_clients, guest)
+    assert page_client.page is not None
+    csrf = page_client.page.html.partition('data-csrf="')[2].partition('"')[0]
+    assert guest.token not in page_client.page.html
     wish = {"socket_id": "12.34", "channel_name": f"private-booking-{guest.booking_id}"}
 
     async def ask(token: str, **changes: str) -> int:
         headers = {"X-CSRF-Token": token} if token else {}
-        response = await visitor.http.post(at(guest, "realtime/"), data=wish | changes, headers=headers)
+        response = await page_client.http.post(at(guest, "realtime/"), data=wish | changes, headers=headers)
         return response.status_code
 
     assert await ask(csrf) == 200

@@ -154,9 +154,9 @@ def _part(message: EmailMessage, kind: str) -> str:
 
 
 def _html(written: Letter) -> _Words:
-    seen = _Words()
-    seen.feed(_part(composed(written), "html"))
-    return seen
+    page = _Words()
+    page.feed(_part(composed(written), "html"))
+    return page
 
 
 @cases
@@ -168,11 +168,11 @@ def test_text_and_html_say_the_same(written: Letter) -> None:
 @cases
 def test_styles_are_inlined_and_nothing_is_loaded(written: Letter) -> None:
     """Mail programs that drop style sheets show the mail as it is meant; none asks another server."""
-    seen = _html(written)
-    assert not [tag for tag, _ in seen.tags if tag in {"link", "img", "script", "style"}]
-    styled = {tag for tag, attributes in seen.tags if attributes.get("style")}
+    page = _html(written)
+    assert not [tag for tag, _ in page.tags if tag in {"link", "img", "script", "style"}]
+    styled = {tag for tag, attributes in page.tags if attributes.get("style")}
     assert {"body", "p", "td", "a", "th"} <= styled
-    button = next(attributes for tag, attributes in seen.tags if tag == "a")
+    button = next(attributes for tag, attributes in page.tags if tag == "a")
     assert "#ffffff" in (button["style"] or "")
 
 

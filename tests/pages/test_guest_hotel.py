@@ -10,45 +10,47 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from models import Hotel as HotelRow
-from sandbox.people import wait_until
-from tests.api.hotels import Hotel, open_hotel
+from sandbox.drivers import wait_until
+from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.rows import count_bookings
-from tests.api.stack import PATIENCE_S, Stack, shaky_api, working
-from tests.pages.visitor import Seen, Visitor, Visitors
+from tests.api.stack import PATIENCE_S, ApiStack, flaky_api, working
+from tests.pages.page_client import PageClient, PageClients, PageContent
 
 PERSON = {"first_name": "Aoife", "last_name": "Brennan", "email": "aoife.brennan@example.com", "phone": ""}
 
 
 @pytest.fixture
-def visitor(visitors: Visitors) -> Visitor:
+def page_client(page_clients: PageClients) -> PageClient:
     """Somebody who looks for a room."""
-    return visitors.stranger()
+    return page_clients.stranger()
 
 
-def at(hotel: Hotel) -> str:
+def at(hotel: HotelDriver) -> str:
     return f"/hotels/{hotel.slug}/"
 
 
-def stay(hotel: Hotel, **changes: Any) -> dict[str, str]:
+def stay(hotel: HotelDriver, **changes: Any) -> dict[str, str]:
     """The fields about the stay, for 30 days from now."""
     wish = {name: hotel.wish()[name] for name in ("room_type", "check_in", "check_out", "adults")}
     return {name: str(value) for name, value in ({**wish, "children": 0} | changes).items()}
 
 
-def form(hotel: Hotel, **changes: Any) -> dict[str, str]:
+def form(hotel: HotelDriver, **changes: Any) -> dict[str, str]:
     """The whole form."""
     filled = {**stay(hotel), **PERSON, "special_requests": "A quiet room.", "do": "book", **changes}
     return {name: str(value) for name, value in filled.items()}
 
 
-async def price(visitor: Visitor, hotel: Hotel, **changes: Any) -> str:
+async def price(page_client: PageClient, hotel: HotelDriver, **changes: Any) -> str:
     """What the live price says."""
     query = httpx.QueryParams(stay(hotel, **changes))
-    seen = await visitor.open(f"{at(hotel)}price/?{query}")
-    return seen.words
+    page = await page_client.open(f"{at(hotel)}price/?{query}")
+    return page.words
 
 
-async def test_the_page_tells_rooms_prices_policy_and_the_promise(visitor: Visitor, stack: Stack) -> None:
+async def test_the_page_tells_rooms_prices_policy_and_the_promise(
+    page_client: PageClient, stack: ApiStack
+) -> None:
     """Everything a guest has to know before giving a card, in the hotel's own terms."""
     hotel = await open_hotel(
         stack,
@@ -59,8 +61,8 @@ async def test_the_page_tells_rooms_prices_policy_and_the_promise(visitor: Visit
         contact_email="desk@example.com",
         contact_phone="+353 1 555 0100",
     )
-    seen = await visitor.open(at(hotel))
-    assert seen.status == 200
+    page = await page_client.open(at(hotel))
+    assert page.status == 200
     for words in (
         "Your card is held, not charged, until the hotel confirms.",
         "A double for up to 2 guests €123.45 a night",
@@ -69,27 +71,29 @@ async def test_the_page_tells_rooms_prices_policy_and_the_promise(visitor: Visit
         "Free cancellation until 3 days before check-in (00:00 hotel time); after that 40 % of the total is kept.",
         "Europe/Dublin",
     ):
-        assert words in seen.words, words
-    assert {"mailto:desk@example.com", "tel:+35315550100"} <= set(seen.links)
+        assert words in page.words, words
+    assert {"mailto:desk@example.com", "tel:+35315550100"} <= set(page.links)
 
 
-async def test_an_unknown_hotel_is_a_page_not_found(visitor: Visitor, hotel: Hotel) -> None:
+async def test_an_unknown_hotel_is_a_page_not_found(page_client: PageClient, hotel: HotelDriver) -> None:
     """404, as a page; an address without its slash is mended."""
-    seen = await visitor.open("/hotels/nowhere/")
-    assert seen.status == 404
-    assert "text/html" in seen.response.headers["content-type"]
-    assert "There is no such hotel." in seen.words
-    assert (await visitor.open(f"/hotels/{hotel.slug}")).location == at(hotel)
+    page = await page_client.open("/hotels/nowhere/")
+    assert page.status == 404
+    assert "text/html" in page.response.headers["content-type"]
+    assert "There is no such hotel." in page.words
+    assert (await page_client.open(f"/hotels/{hotel.slug}")).location == at(hotel)
 
 
-async def test_the_price_is_the_nights_in_the_currencys_own_format(visitor: Visitor, stack: Stack) -> None:
+async def test_the_price_is_the_nights_in_the_currencys_own_format(
+    page_client: PageClient, stack: ApiStack
+) -> None:
     """Decimals, sign and separators are the currency's; the free days are counted on the hotel's calendar."""
     euros = await open_hotel(stack, price_minor=75_050, late_cancel_fee_percent=50, free_cancel_days=2)
-    words = await price(visitor, euros, check_out=euros.wish(nights=3)["check_out"])
+    words = await price(page_client, euros, check_out=euros.wish(nights=3)["check_out"])
     assert "A double, 3 nights at €750.50 €2,251.50" in words
     assert "00:00 (hotel time, Europe/Dublin); after that it costs €1,125.75." in words
     yen = await open_hotel(stack, currency="JPY", price_minor=18_000, timezone="Asia/Tokyo")
-    assert "A double, 2 nights at ¥18,000 ¥36,000" in await price(visitor, yen)
+    assert "A double, 2 nights at ¥18,000 ¥36,000" in await price(page_client, yen)
 
 
 @pytest.mark.parametrize(
@@ -107,20 +111,20 @@ async def test_the_price_is_the_nights_in_the_currencys_own_format(visitor: Visi
     ],
 )
 async def test_a_stay_without_price_says_why(
-    visitor: Visitor, hotel: Hotel, changes: dict[str, str], words: str
+    page_client: PageClient, hotel: HotelDriver, changes: dict[str, str], words: str
 ) -> None:
     """The same refusals as booking, told while the guest still chooses."""
-    assert words in await price(visitor, hotel, **changes)
+    assert words in await price(page_client, hotel, **changes)
 
 
-async def test_the_price_comes_without_script_too(visitor: Visitor, hotel: Hotel) -> None:
+async def test_the_price_comes_without_script_too(page_client: PageClient, hotel: HotelDriver) -> None:
     """A button shows it, keeps what was typed, and books nothing."""
-    await visitor.open(at(hotel))
-    seen = await visitor.send(at(hotel), **form(hotel, do="price", first_name="", email="Ao"))
-    assert seen.status == 200
-    assert "€150.00" in seen.words
-    assert 'value="Ao"' in seen.html
-    assert "Please fill this in" not in seen.words
+    await page_client.open(at(hotel))
+    page = await page_client.send(at(hotel), **form(hotel, do="price", first_name="", email="Ao"))
+    assert page.status == 200
+    assert "€150.00" in page.words
+    assert 'value="Ao"' in page.html
+    assert "Please fill this in" not in page.words
     assert await count_bookings(hotel) == 0
 
 
@@ -147,112 +151,118 @@ async def test_the_price_comes_without_script_too(visitor: Visitor, hotel: Hotel
     ],
 )
 async def test_what_is_wrong_stands_next_to_its_field(
-    visitor: Visitor, hotel: Hotel, field: str, value: str, words: str
+    page_client: PageClient, hotel: HotelDriver, field: str, value: str, words: str
 ) -> None:
     """422 with plain words, tied to the field for those who cannot see it; the rest stays as typed."""
-    await visitor.open(at(hotel))
+    await page_client.open(at(hotel))
     changes = {"check_out": "2020-01-02"} if value == "2020-01-01" else {}
-    seen = await visitor.send(at(hotel), **form(hotel, **{field: value, **changes}))
-    assert seen.status == 422
-    assert f'id="{field}-error"' in seen.html
-    assert f'href="#{field}"' in seen.html
-    assert f'id="{field}"' in seen.html
+    page = await page_client.send(at(hotel), **form(hotel, **{field: value, **changes}))
+    assert page.status == 422
+    assert f'id="{field}-error"' in page.html
+    assert f'href="#{field}"' in page.html
+    assert f'id="{field}"' in page.html
     # In the summary and at the field; a refusal of the price stands there, too.
-    assert seen.words.count(words) >= 2
-    assert "A quiet room." in seen.html or field == "special_requests"
+    assert page.words.count(words) >= 2
+    assert "A quiet room." in page.html or field == "special_requests"
     assert await count_bookings(hotel) == 0
 
 
-def booked(seen: Seen) -> str:
+def booked(page: PageContent) -> str:
     """The address of the booking a form led to."""
-    assert seen.status == 303, seen.words
-    assert seen.location.startswith("/bookings/BK-")
-    assert "token" not in seen.location
-    return str(seen.location)
+    assert page.status == 303, page.words
+    assert page.location.startswith("/bookings/BK-")
+    assert "token" not in page.location
+    return str(page.location)
 
 
-async def test_the_form_books_and_leads_to_the_bookings_page(visitor: Visitor, hotel: Hotel) -> None:
+async def test_the_form_books_and_leads_to_the_bookings_page(
+    page_client: PageClient, hotel: HotelDriver
+) -> None:
     """Submitted at once; the page is open to this browser alone, without a token in its address."""
-    await visitor.open(at(hotel))
-    path = booked(await visitor.send(at(hotel), **form(hotel)))
-    seen = await visitor.open(path)
-    assert "Waiting for your card" in seen.words
-    assert "€150.00" in seen.words
-    assert "A quiet room." in seen.words
+    await page_client.open(at(hotel))
+    path = booked(await page_client.send(at(hotel), **form(hotel)))
+    page = await page_client.open(path)
+    assert "Waiting for your card" in page.words
+    assert "€150.00" in page.words
+    assert "A quiet room." in page.words
 
 
-async def test_a_form_sent_again_leads_to_the_same_booking(visitor: Visitor, hotel: Hotel) -> None:
+async def test_a_form_sent_again_leads_to_the_same_booking(
+    page_client: PageClient, hotel: HotelDriver
+) -> None:
     """Double clicks, reloads and the back button book once."""
-    await visitor.open(at(hotel))
-    paths = {booked(await visitor.send(at(hotel), **form(hotel))) for _ in range(3)}
+    await page_client.open(at(hotel))
+    paths = {booked(await page_client.send(at(hotel), **form(hotel))) for _ in range(3)}
     assert len(paths) == 1
     assert await count_bookings(hotel) == 1
 
 
-async def test_a_form_used_up_can_book_something_else(visitor: Visitor, hotel: Hotel) -> None:
+async def test_a_form_used_up_can_book_something_else(page_client: PageClient, hotel: HotelDriver) -> None:
     """Back, other dates, send: the guest is told, and sending again makes a second booking."""
-    await visitor.open(at(hotel))
-    first = booked(await visitor.send(at(hotel), **form(hotel)))
-    seen = await visitor.send(at(hotel), **form(hotel, adults=1))
-    assert seen.status == 409
-    assert "You have already booked with this form." in seen.words
-    visitor.page = seen
-    second = booked(await visitor.send(at(hotel), **form(hotel, adults=1)))
+    await page_client.open(at(hotel))
+    first = booked(await page_client.send(at(hotel), **form(hotel)))
+    page = await page_client.send(at(hotel), **form(hotel, adults=1))
+    assert page.status == 409
+    assert "You have already booked with this form." in page.words
+    page_client.page = page
+    second = booked(await page_client.send(at(hotel), **form(hotel, adults=1)))
     assert second != first
     assert await count_bookings(hotel) == 2
 
 
 async def test_the_same_request_from_a_fresh_form_is_asked_about_first(
-    visitor: Visitor, hotel: Hotel
+    page_client: PageClient, hotel: HotelDriver
 ) -> None:
     """The back button shows a fresh form: sent, it leads to the booking there is, or to a second on purpose."""
-    await visitor.open(at(hotel))
-    first = booked(await visitor.send(at(hotel), **form(hotel)))
-    await visitor.open(at(hotel))
-    seen = await visitor.send(at(hotel), **form(hotel))
-    assert seen.status == 409
-    assert "You have sent this very request already." in seen.words
-    assert first in seen.links
+    await page_client.open(at(hotel))
+    first = booked(await page_client.send(at(hotel), **form(hotel)))
+    await page_client.open(at(hotel))
+    page = await page_client.send(at(hotel), **form(hotel))
+    assert page.status == 409
+    assert "You have sent this very request already." in page.words
+    assert first in page.links
     assert await count_bookings(hotel) == 1
-    visitor.page = seen
+    page_client.page = page
     for _ in range(2):
-        second = booked(await visitor.send(at(hotel), **form(hotel)))
+        second = booked(await page_client.send(at(hotel), **form(hotel)))
         assert second != first
     assert await count_bookings(hotel) == 2
 
 
-async def test_a_hotels_cutoff_refuses_the_stay_at_its_field(visitor: Visitor, hotel: Hotel) -> None:
+async def test_a_hotels_cutoff_refuses_the_stay_at_its_field(
+    page_client: PageClient, hotel: HotelDriver
+) -> None:
     """Too late for this check-in: the words stand at check-in."""
     change = update(HotelRow).where(col(HotelRow.id) == hotel.id).values(cutoff_days_before=300)
     async with hotel.stack.database.transaction() as db:
         await db.execute(change)
-    await visitor.open(at(hotel))
-    seen = await visitor.send(at(hotel), **form(hotel))
-    assert seen.status == 422
-    assert seen.words.count("The hotel takes no more requests for this check-in.") >= 2
+    await page_client.open(at(hotel))
+    page = await page_client.send(at(hotel), **form(hotel))
+    assert page.status == 422
+    assert page.words.count("The hotel takes no more requests for this check-in.") >= 2
 
 
-async def test_while_the_service_is_away_nothing_typed_is_lost(hotel: Hotel, stack: Stack) -> None:
+async def test_while_the_service_is_away_nothing_typed_is_lost(hotel: HotelDriver, stack: ApiStack) -> None:
     """503 with the form as it was; sent again once things work, it books once."""
-    async with shaky_api(stack, public_base_url="http://127.0.0.1") as shaky:
-        visitors = Visitors(shaky.url)
-        visitor = visitors.stranger()
-        await visitor.open(at(hotel))
-        await shaky.temporal.shut()
-        seen = await visitor.send(at(hotel), **form(hotel))
-        assert seen.status == 503
-        assert "Nothing you typed is lost" in seen.words
-        assert 'value="aoife.brennan@example.com"' in seen.html
-        visitor.page = seen
-        await shaky.temporal.open()
-        async with working(stack, shaky.task_queue):
+    async with flaky_api(stack, public_base_url="http://127.0.0.1") as flaky:
+        page_clients = PageClients(flaky.url)
+        page_client = page_clients.stranger()
+        await page_client.open(at(hotel))
+        await flaky.temporal.shut()
+        page = await page_client.send(at(hotel), **form(hotel))
+        assert page.status == 503
+        assert "Nothing you typed is lost" in page.words
+        assert 'value="aoife.brennan@example.com"' in page.html
+        page_client.page = page
+        await flaky.temporal.open()
+        async with working(stack, flaky.task_queue):
 
-            async def send() -> Seen:
-                return await visitor.send(at(hotel), **form(hotel))
+            async def send() -> PageContent:
+                return await page_client.send(at(hotel), **form(hotel))
 
             again = await wait_until(
-                send, lambda seen: seen.status == 303, timeout_s=PATIENCE_S, what="the booking"
+                send, lambda page: page.status == 303, timeout_s=PATIENCE_S, what="the booking"
             )
-            assert "Waiting for your card" in (await visitor.follow(again.location)).words
-        await visitors.leave()
+            assert "Waiting for your card" in (await page_client.follow(again.location)).words
+        await page_clients.leave()
     assert await count_bookings(hotel) == 1

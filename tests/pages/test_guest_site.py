@@ -9,17 +9,17 @@ import httpx
 import pytest
 
 from api.pages.assets import Assets
-from tests.api.hotels import Hotel
-from tests.api.stack import Stack
-from tests.pages.visitor import Visitor, Visitors
+from tests.api.hotels import HotelDriver
+from tests.api.stack import ApiStack
+from tests.pages.page_client import PageClient, PageClients
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def visitor(visitors: Visitors) -> Visitor:
+def page_client(page_clients: PageClients) -> PageClient:
     """Somebody nobody knows."""
-    return visitors.stranger()
+    return page_clients.stranger()
 
 
 def policy(response: httpx.Response) -> dict[str, str]:
@@ -28,12 +28,14 @@ def policy(response: httpx.Response) -> dict[str, str]:
     return {name: value for name, _, value in (part.partition(" ") for part in parts)}
 
 
-async def test_pages_allow_nothing_but_what_they_need(visitor: Visitor, hotel: Hotel, stack: Stack) -> None:
+async def test_pages_allow_nothing_but_what_they_need(
+    page_client: PageClient, hotel: HotelDriver, stack: ApiStack
+) -> None:
     """No inline script or style, no other origin but the realtime socket, no frames; kept by no cache."""
     for path in ("/", f"/hotels/{hotel.slug}/", "/hotels/nowhere/", "/bookings/BK-1/"):
-        seen = await visitor.open(path)
+        page = await page_client.open(path)
         host = f"{stack.settings.pusher_host}:{stack.settings.pusher_port}"
-        assert policy(seen.response) == {
+        assert policy(page.response) == {
             "default-src": "'none'",
             "script-src": "'self'",
             "style-src": "'self'",
@@ -43,41 +45,41 @@ async def test_pages_allow_nothing_but_what_they_need(visitor: Visitor, hotel: H
             "frame-ancestors": "'none'",
             "base-uri": "'none'",
         }
-        headers = seen.response.headers
+        headers = page.response.headers
         assert headers["cache-control"] == "no-store"
         assert headers["referrer-policy"] == "same-origin"
         assert headers["x-content-type-options"] == "nosniff"
-        assert "<script>" not in seen.html
-        assert "style=" not in seen.html
-        assert " on" not in "".join(part for part in seen.html.split("<") if part.startswith("button"))
+        assert "<script>" not in page.html
+        assert "style=" not in page.html
+        assert " on" not in "".join(part for part in page.html.split("<") if part.startswith("button"))
 
 
 async def test_the_front_page_leads_to_hotels_console_and_documentation(
-    visitor: Visitor, hotel: Hotel
+    page_client: PageClient, hotel: HotelDriver
 ) -> None:
     """Whoever knows only the address finds the rest."""
-    links = (await visitor.open("/")).links
+    links = (await page_client.open("/")).links
     assert {f"/hotels/{hotel.slug}/", "/staff/", "/docs"} <= set(links)
 
 
-async def test_documentation_loads_nothing_from_elsewhere(visitor: Visitor) -> None:
+async def test_documentation_loads_nothing_from_elsewhere(page_client: PageClient) -> None:
     """Its viewer is our own copy; where `npm` was not there to bring it, the page does without."""
-    seen = await visitor.open("/docs")
-    assert ("swagger-ui.js" in seen.html) == (ROOT / "node_modules/swagger-ui-dist").is_dir()
-    assert "://" not in seen.html.replace("http-equiv", "")
-    assert policy(seen.response)["connect-src"] == "'self'"
+    page = await page_client.open("/docs")
+    assert ("swagger-ui.js" in page.html) == (ROOT / "node_modules/swagger-ui-dist").is_dir()
+    assert "://" not in page.html.replace("http-equiv", "")
+    assert policy(page.response)["connect-src"] == "'self'"
 
 
-async def test_assets_are_kept_for_ever_under_a_hash_of_their_content(visitor: Visitor) -> None:
+async def test_assets_are_kept_for_ever_under_a_hash_of_their_content(page_client: PageClient) -> None:
     """Another content has another address; nothing else is to be had."""
-    seen = await visitor.open("/")
-    [address] = [part for part in seen.html.split('"') if part.endswith("/pages.css")]
-    response = await visitor.http.get(address)
+    page = await page_client.open("/")
+    [address] = [part for part in page.html.split('"') if part.endswith("/pages.css")]
+    response = await page_client.http.get(address)
     assert response.status_code == 200
     assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert response.headers["content-encoding"] == "gzip"
     assert response.content == (ROOT / "static/pages.css").read_bytes()
-    plain = await visitor.http.get(address, headers={"Accept-Encoding": "identity"})
+    plain = await page_client.http.get(address, headers={"Accept-Encoding": "identity"})
     assert plain.content == response.content
     digest = address.split("/")[2]
     for wrong in (
@@ -88,7 +90,7 @@ async def test_assets_are_kept_for_ever_under_a_hash_of_their_content(visitor: V
         "/node_modules/htmx.org/package.json",
         "/static/pages.css",
     ):
-        assert (await visitor.http.get(wrong)).status_code == 404, wrong
+        assert (await page_client.http.get(wrong)).status_code == 404, wrong
 
 
 def test_without_node_modules_pages_go_without_and_the_start_says_so(
@@ -109,30 +111,32 @@ def test_without_node_modules_pages_go_without_and_the_start_says_so(
 # --- forms ------------------------------------------------------------------------------------------------
 
 
-async def send(visitor: Visitor, hotel: Hotel, csrf: str | None = None, **headers: str) -> int:
+async def send(page_client: PageClient, hotel: HotelDriver, csrf: str | None = None, **headers: str) -> int:
     """Send the booking form with nothing but its token; 422 says that it was let in."""
-    assert visitor.page is not None
-    data = {"csrf": visitor.page.hidden["csrf"] if csrf is None else csrf, "do": "book"}
+    assert page_client.page is not None
+    data = {"csrf": page_client.page.hidden["csrf"] if csrf is None else csrf, "do": "book"}
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    response = await visitor.http.post(f"/hotels/{hotel.slug}/", data=data, headers=names)
+    response = await page_client.http.post(f"/hotels/{hotel.slug}/", data=data, headers=names)
     if response.status_code == 403:
         assert "text/html" in response.headers["content-type"]
         assert "nothing has been changed" in response.text
     return response.status_code
 
 
-async def test_forms_need_the_token_of_the_page_they_are_on(visitors: Visitors, hotel: Hotel) -> None:
+async def test_forms_need_the_token_of_the_page_they_are_on(
+    page_clients: PageClients, hotel: HotelDriver
+) -> None:
     """None, a made-up one, another visitor's, or one without its cookie: refused."""
-    visitor, other = visitors.stranger(), visitors.stranger()
-    for somebody in (visitor, other):
+    page_client, other = page_clients.stranger(), page_clients.stranger()
+    for somebody in (page_client, other):
         await somebody.open(f"/hotels/{hotel.slug}/")
-    assert visitor.page is not None
+    assert page_client.page is not None
     assert other.page is not None
-    assert await send(visitor, hotel) == 422
+    assert await send(page_client, hotel) == 422
     for wrong in ("", "0" * 64, "\u00e9", other.page.hidden["csrf"]):
-        assert await send(visitor, hotel, wrong) == 403
-    visitor.http.cookies.clear()
-    assert await send(visitor, hotel) == 403
+        assert await send(page_client, hotel, wrong) == 403
+    page_client.http.cookies.clear()
+    assert await send(page_client, hotel) == 403
 
 
 @pytest.mark.parametrize(
@@ -149,10 +153,10 @@ async def test_forms_need_the_token_of_the_page_they_are_on(visitors: Visitors, 
     ],
 )
 async def test_forms_from_other_sites_are_refused_whatever_they_carry(
-    visitor: Visitor, hotel: Hotel, headers: dict[str, str], status: int
+    page_client: PageClient, hotel: HotelDriver, headers: dict[str, str], status: int
 ) -> None:
     """What the browser says of a form's origin counts, even beside a good token."""
-    await visitor.open(f"/hotels/{hotel.slug}/")
-    own = str(visitor.http.base_url).rstrip("/")
+    await page_client.open(f"/hotels/{hotel.slug}/")
+    own = str(page_client.http.base_url).rstrip("/")
     told = {name: own if value == "OWN" else value for name, value in headers.items()}
-    assert await send(visitor, hotel, **told) == status
+    assert await send(page_client, hotel, **told) == status

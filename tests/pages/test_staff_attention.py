@@ -2,95 +2,95 @@
 
 from __future__ import annotations
 
-from sandbox.people import Guest, wait_until
-from tests.api.hotels import Hotel
+from sandbox.drivers import GuestDriver, wait_until
+from tests.api.hotels import HotelDriver
 from tests.api.rows import commands_of, edit
-from tests.api.stack import Stack
-from tests.pages.visitor import Visitor
+from tests.api.stack import ApiStack
+from tests.pages.page_client import PageClient
 
 REFUSAL = {"kind": "error_before", "status": 400, "times": 50}
 
 
-async def stuck(hotel: Hotel, stack: Stack, approver: Visitor) -> Guest:
+async def stuck(hotel: HotelDriver, stack: ApiStack, approver: PageClient) -> GuestDriver:
     """A booking whose capture Stripe refuses."""
     guest = await hotel.held()
-    await stack.world.fault(stack.world.at.stripe, match="POST /v1/payment_intents/*/capture", **REFUSAL)
+    await stack.client.fault(stack.client.at.stripe, match="POST /v1/payment_intents/*/capture", **REFUSAL)
     await approver.submit(f"/staff/bookings/{guest.booking_id}/approve/")
 
     async def flagged() -> bool:
-        return bool((await guest.look())["needs_attention"])
+        return bool((await guest.read_booking())["needs_attention"])
 
     await wait_until(flagged, bool, what="the booking to need a person")
     return guest
 
 
 async def test_a_stuck_booking_is_listed_and_resumed(
-    manager: Visitor, approver: Visitor, hotel: Hotel, stack: Stack
+    manager: PageClient, approver: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     assert "Nothing needs a person." in (await manager.open("/staff/attention/")).words
     guest = await stuck(hotel, stack, approver)
-    told = await approver.open(f"/staff/bookings/{guest.booking_id}/?asked=approve")
-    assert "Your approval could not be carried out. It needs a person; see below." in told.words
-    assert "A manager can resume it." in told.words
+    outcome_page = await approver.open(f"/staff/bookings/{guest.booking_id}/?asked=approve")
+    assert "Your approval could not be carried out. It needs a person; see below." in outcome_page.words
+    assert "A manager can resume it." in outcome_page.words
     queue = (await manager.open("/staff/")).words
     assert "Needs a person" in queue
     assert "Capturing…" not in queue, "nothing is under way that waits for somebody"
-    seen = await manager.open("/staff/attention/")
-    assert seen.title.startswith("(1) Attention")
+    page = await manager.open("/staff/attention/")
+    assert page.title.startswith("(1) Attention")
     for words in ("Philippa Quarshie", "Stripe: HTTP 400", "What to do:", "Try again", "Settled by hand"):
-        assert words in seen.words, words
+        assert words in page.words, words
     path = f"/staff/bookings/{guest.booking_id}/help/"
-    told = await manager.follow((await manager.send(path, kind="retry")).location)
-    assert "It still needs a person; see below." in told.words
-    await stack.stand_ins.heal()
+    outcome_page = await manager.follow((await manager.send(path, kind="retry")).location)
+    assert "It still needs a person; see below." in outcome_page.words
+    await stack.stand_ins.clear_faults()
     await manager.open("/staff/attention/")
-    told = await manager.follow((await manager.send(path, kind="retry")).location)
-    assert "Done: it needs nobody any more." in told.words
-    assert (await guest.look())["status"] == "CONFIRMED"
-    assert (await stack.world.payment(guest.booking_id))["captures"] == 1
+    outcome_page = await manager.follow((await manager.send(path, kind="retry")).location)
+    assert "Done: it needs nobody any more." in outcome_page.words
+    assert (await guest.read_booking())["status"] == "CONFIRMED"
+    assert (await stack.client.payment(guest.booking_id))["captures"] == 1
     assert "Nothing needs a person." in (await manager.open("/staff/attention/")).words
     kinds = [(row.kind, row.actor) for row in await commands_of(stack, guest.booking_id)]
     assert kinds.count(("retry", f"manager@{hotel.slug}.test")) == 2
 
 
 async def test_settled_by_hand_follows_stripe(
-    manager: Visitor, approver: Visitor, hotel: Hotel, stack: Stack
+    manager: PageClient, approver: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     guest = await stuck(hotel, stack, approver)
-    intent = (await guest.look())["payment_intent_id"]
+    intent = (await guest.read_booking())["payment_intent_id"]
     # Whatever Stripe has to tell of it is lost: only the button can find out.
-    await stack.world.fault(stack.world.at.stripe, match="WEBHOOK *", kind="drop", times=50)
-    await stack.world.dashboard(f"payment_intents/{intent}/cancel")
+    await stack.client.fault(stack.client.at.stripe, match="WEBHOOK *", kind="drop", times=50)
+    await stack.client.dashboard(f"payment_intents/{intent}/cancel")
     await manager.open("/staff/attention/")
     path = f"/staff/bookings/{guest.booking_id}/help/"
-    told = await manager.follow((await manager.send(path, kind="resolve")).location)
-    assert "Done: it needs nobody any more." in told.words
-    booking = await guest.look()
+    outcome_page = await manager.follow((await manager.send(path, kind="resolve")).location)
+    assert "Done: it needs nobody any more." in outcome_page.words
+    booking = await guest.read_booking()
     assert (booking["status"], booking["reason_code"]) == ("DECLINED", "AUTHORIZATION_EXPIRED")
 
 
-async def test_helping_where_nothing_is_stuck_says_so(manager: Visitor, hotel: Hotel) -> None:
+async def test_helping_where_nothing_is_stuck_says_so(manager: PageClient, hotel: HotelDriver) -> None:
     guest = await hotel.held()
     path = f"/staff/bookings/{guest.booking_id}/help/"
     await manager.open("/staff/attention/")
     await manager.open("/staff/")
-    told = await manager.follow((await manager.send(path, kind="retry")).location)
-    assert "Nothing was stuck." in told.words
+    outcome_page = await manager.follow((await manager.send(path, kind="retry")).location)
+    assert "Nothing was stuck." in outcome_page.words
     assert (await manager.send(path, kind="explode")).status == 422
-    assert (await guest.look())["status"] == "PENDING_APPROVAL"
+    assert (await guest.read_booking())["status"] == "PENDING_APPROVAL"
 
 
 async def test_a_flag_without_a_workflow_is_told_honestly(
-    manager: Visitor, hotel: Hotel, stack: Stack
+    manager: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     guest = await hotel.held()
     assert (await guest.cancel()).status_code == 200
     # It sees its last messages off before it completes.
     await stack.temporal.get_workflow_handle(f"booking-{guest.booking_id}").result()
     await edit(hotel, guest, needs_attention="The e-mail 'cancelled' could not be sent: SMTP 550")
-    seen = await manager.open("/staff/attention/")
-    assert "Mend the address or the mail server; “Try again” sends it again." in seen.words
-    told = await manager.follow(
+    page = await manager.open("/staff/attention/")
+    assert "Mend the address or the mail server; “Try again” sends it again." in page.words
+    outcome_page = await manager.follow(
         (await manager.send(f"/staff/bookings/{guest.booking_id}/help/", kind="retry")).location
     )
-    assert "Nothing was sent: the booking has no running workflow." in told.words
+    assert "Nothing was sent: the booking has no running workflow." in outcome_page.words

@@ -7,32 +7,32 @@ import asyncio
 import pytest
 
 from domain.booking import Decision
-from sandbox.people import Guest, wait_until
-from tests.api.hotels import Hotel
+from sandbox.drivers import GuestDriver, wait_until
+from tests.api.hotels import HotelDriver
 from tests.api.rows import commands_of, edit
-from tests.api.stack import Stack
-from tests.pages.visitor import Visitor
+from tests.api.stack import ApiStack
+from tests.pages.page_client import PageClient
 
 
-def at(guest: Guest, path: str = "") -> str:
+def at(guest: GuestDriver, path: str = "") -> str:
     return f"/staff/bookings/{guest.booking_id}/{path}"
 
 
-async def status_of(guest: Guest) -> str:
-    return str((await guest.look())["status"])
+async def status_of(guest: GuestDriver) -> str:
+    return str((await guest.read_booking())["status"])
 
 
 async def test_a_booking_shows_everything_about_guest_stay_money_and_story(
-    viewer: Visitor, manager: Visitor, hotel: Hotel, stack: Stack
+    viewer: PageClient, manager: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     guest = await hotel.held(special_requests="A quiet room,\nplease.")
 
     async def mailed() -> int:
-        return len(await stack.world.mails(guest.booking_id))
+        return len(await stack.client.mails(guest.booking_id))
 
     await wait_until(mailed, lambda count: count >= 3, what="the mails")
-    seen = await viewer.open(at(guest))
-    intent = (await guest.look())["payment_intent_id"]
+    page = await viewer.open(at(guest))
+    intent = (await guest.read_booking())["payment_intent_id"]
     for words in (
         guest.booking_id,
         "Philippa Quarshie",
@@ -46,32 +46,32 @@ async def test_a_booking_shows_everything_about_guest_stay_money_and_story(
         "Answer within 23 h 59 min",
         f"Payment authorized — awaiting hotel confirmation ({guest.booking_id})",
     ):
-        assert words in seen.words, words
-    assert f"https://dashboard.stripe.com/test/payments/{intent}" in seen.links
-    assert not [link for link in seen.links if ":8233" in link], "the Temporal UI is for managers"
-    assert at(guest, "approve/") not in seen.links, "viewers do not decide"
+        assert words in page.words, words
+    assert f"https://dashboard.stripe.com/test/payments/{intent}" in page.links
+    assert not [link for link in page.links if ":8233" in link], "the Temporal UI is for managers"
+    assert at(guest, "approve/") not in page.links, "viewers do not decide"
     workflow = f"http://127.0.0.1:8233/namespaces/default/workflows/booking-{guest.booking_id}"
     assert workflow in (await manager.open(at(guest))).links
 
 
 async def test_approving_asks_once_with_the_amount_and_then_captures(
-    approver: Visitor, hotel: Hotel, stack: Stack
+    approver: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     guest = await hotel.held()
     assert at(guest, "approve/") in (await approver.open(at(guest))).links
     asked = await approver.open(at(guest, "approve/"))
     assert "Approve and capture €150.00" in asked.words
     assert await status_of(guest) == "PENDING_APPROVAL"
-    seen = await approver.send(at(guest, "approve/"))
-    assert (seen.status, seen.location) == (303, at(guest, "?asked=approve"))
-    told = await approver.open(seen.location)
-    assert "Approved: €150.00 was captured" in told.words
-    payment = await stack.world.payment(guest.booking_id)
+    page = await approver.send(at(guest, "approve/"))
+    assert (page.status, page.location) == (303, at(guest, "?asked=approve"))
+    outcome_page = await approver.open(page.location)
+    assert "Approved: €150.00 was captured" in outcome_page.words
+    payment = await stack.client.payment(guest.booking_id)
     assert (payment["status"], payment["captures"]) == ("succeeded", 1)
 
 
 async def test_declining_shows_the_mail_first_and_sends_it_so(
-    approver: Visitor, hotel: Hotel, stack: Stack
+    approver: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     guest = await hotel.held()
     asked = await approver.open(at(guest, "decline/"))
@@ -83,11 +83,11 @@ async def test_declining_shows_the_mail_first_and_sends_it_so(
     assert "We are <b>full</b> that week" in shown.words
     assert guest.token not in shown.html, "the guest's link opens the guest's booking"
     assert await status_of(guest) == "PENDING_APPROVAL", "a preview decides nothing"
-    seen = await approver.send(at(guest, "decline/"), **form)
-    told = await approver.open(seen.location)
-    assert "Declined: the hold was released" in told.words
-    assert "We are <b>full</b> that week" in told.words
-    booking = await guest.look()
+    page = await approver.send(at(guest, "decline/"), **form)
+    outcome_page = await approver.open(page.location)
+    assert "Declined: the hold was released" in outcome_page.words
+    assert "We are <b>full</b> that week" in outcome_page.words
+    booking = await guest.read_booking()
     assert (booking["status"], booking["reason_code"], booking["reason_note"]) == (
         "DECLINED",
         "RATE_ERROR",
@@ -96,7 +96,7 @@ async def test_declining_shows_the_mail_first_and_sends_it_so(
 
     async def mail() -> list[str]:
         subject = f"Booking Update - {guest.booking_id}"
-        return [m["text"] for m in await stack.world.mails(guest.booking_id) if m["subject"] == subject]
+        return [m["text"] for m in await stack.client.mails(guest.booking_id) if m["subject"] == subject]
 
     [text] = await wait_until(mail, len, what="the mail")
     preview = shown.html.split('<div class="told">')[1].split("</div>")[0]
@@ -111,7 +111,7 @@ def _unescaped(text: str) -> str:
 
 
 async def test_the_systems_own_reasons_and_overlong_notes_are_refused(
-    approver: Visitor, hotel: Hotel
+    approver: PageClient, hotel: HotelDriver
 ) -> None:
     guest = await hotel.held()
     await approver.open(at(guest, "decline/"))
@@ -120,17 +120,19 @@ async def test_the_systems_own_reasons_and_overlong_notes_are_refused(
         {"reason_code": "no such reason"},
         {"reason_code": "OTHER", "reason_note": "x" * 1001},
     ):
-        seen = await approver.send(at(guest, "decline/"), **form)
-        assert seen.status == 422, form
-        assert "Please look at this again" in seen.words
+        page = await approver.send(at(guest, "decline/"), **form)
+        assert page.status == 422, form
+        assert "Please look at this again" in page.words
     assert await status_of(guest) == "PENDING_APPROVAL"
     # Two letters for one line's end are no reason to refuse what fits.
-    seen = await approver.send(at(guest, "decline/"), reason_code="OTHER", reason_note="a\r\n" * 499 + "ab")
-    assert seen.status == 303
+    page = await approver.send(at(guest, "decline/"), reason_code="OTHER", reason_note="a\r\n" * 499 + "ab")
+    assert page.status == 303
 
 
 @pytest.mark.parametrize("path", ["", "approve/", "decline/", "cancel/", "decline/preview/", "help/"])
-async def test_looking_never_decides(manager: Visitor, hotel: Hotel, stack: Stack, path: str) -> None:
+async def test_looking_never_decides(
+    manager: PageClient, hotel: HotelDriver, stack: ApiStack, path: str
+) -> None:
     """Mail scanners open links, with HEAD and GET, whatever is in the address."""
     guest = await hotel.held()
     for query in ("", "?asked=approve", "?kind=retry&reason_code=OTHER&refund=15000"):
@@ -140,13 +142,13 @@ async def test_looking_never_decides(manager: Visitor, hotel: Hotel, stack: Stac
     assert await status_of(guest) == "PENDING_APPROVAL"
 
 
-async def test_roles_are_kept(viewer: Visitor, approver: Visitor, hotel: Hotel) -> None:
+async def test_roles_are_kept(viewer: PageClient, approver: PageClient, hotel: HotelDriver) -> None:
     waiting, confirmed = await hotel.held(), await hotel.confirmed()
     await viewer.open("/staff/")
     for path in ("approve/", "decline/", "decline/preview/"):
         assert (await viewer.send(at(waiting, path), reason_code="OTHER")).status == 403, path
     for path in ("approve/", "decline/"):
-        assert (await Visitor.open(viewer, at(waiting, path))).status == 403, path
+        assert (await PageClient.open(viewer, at(waiting, path))).status == 403, path
     await approver.open("/staff/")
     assert (await approver.send(at(confirmed, "cancel/"), refund="15000")).status == 403
     assert (await approver.send(at(waiting, "help/"), kind="retry")).status == 403
@@ -157,7 +159,7 @@ async def test_roles_are_kept(viewer: Visitor, approver: Visitor, hotel: Hotel) 
 
 @pytest.mark.parametrize("path", ["approve/", "decline/", "cancel/", "help/", "decline/preview/"])
 async def test_a_form_from_elsewhere_is_refused(
-    manager: Visitor, hotel: Hotel, stack: Stack, path: str
+    manager: PageClient, hotel: HotelDriver, stack: ApiStack, path: str
 ) -> None:
     guest = await hotel.held()
     fields = {"kind": "retry", "reason_code": "OTHER", "refund": "15000"}
@@ -173,22 +175,22 @@ async def test_a_form_from_elsewhere_is_refused(
 
 
 async def test_pressing_twice_and_coming_back_do_no_harm(
-    approver: Visitor, hotel: Hotel, stack: Stack
+    approver: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     guest = await hotel.held()
     await approver.open(at(guest, "approve/"))
     both = await asyncio.gather(*(approver.send(at(guest, "approve/")) for _ in range(2)))
-    assert [seen.location for seen in both] == [at(guest, "?asked=approve")] * 2
+    assert [page.location for page in both] == [at(guest, "?asked=approve")] * 2
     again = await approver.send(at(guest, "approve/"))
     assert "Approved: €150.00 was captured" in (await approver.follow(again.location)).words
-    assert (await stack.world.payment(guest.booking_id))["captures"] == 1
+    assert (await stack.client.payment(guest.booking_id))["captures"] == 1
     # The page that asks, reached once more by the back button, leads to how it came out.
-    seen = await approver.open(at(guest, "approve/"))
-    assert (seen.status, seen.location) == (303, at(guest))
+    page = await approver.open(at(guest, "approve/"))
+    assert (page.status, page.location) == (303, at(guest))
 
 
 async def test_what_came_out_and_was_undone_later_is_not_called_too_late(
-    approver: Visitor, manager: Visitor, hotel: Hotel
+    approver: PageClient, manager: PageClient, hotel: HotelDriver
 ) -> None:
     """Whoever approved still has the page open when the stay is cancelled."""
     guest = await hotel.held()
@@ -202,47 +204,47 @@ async def test_what_came_out_and_was_undone_later_is_not_called_too_late(
 
 
 async def test_a_colleague_who_was_quicker_is_named(
-    approver: Visitor, manager: Visitor, hotel: Hotel
+    approver: PageClient, manager: PageClient, hotel: HotelDriver
 ) -> None:
     guest = await hotel.held()
     await approver.open(at(guest, "approve/"))
     await manager.open(at(guest, "decline/"))
     await approver.send(at(guest, "approve/"))
     refused = await manager.send(at(guest, "decline/"), reason_code="OTHER")
-    told = (await manager.follow(refused.location)).words
-    assert f"Your decline came too late: approved by approver@{hotel.slug}.test at" in told
+    outcome_page = (await manager.follow(refused.location)).words
+    assert f"Your decline came too late: approved by approver@{hotel.slug}.test at" in outcome_page
     same = await manager.submit(at(guest), reason_code="OTHER")
     await manager.open("/staff/")
     same = await manager.send(at(guest, "approve/"))
-    told = (await manager.follow(same.location)).words
-    assert f"Somebody was quicker: approved by approver@{hotel.slug}.test at" in told
+    outcome_page = (await manager.follow(same.location)).words
+    assert f"Somebody was quicker: approved by approver@{hotel.slug}.test at" in outcome_page
     assert await status_of(guest) == "CONFIRMED"
 
 
 async def test_a_slow_stripe_shows_capturing_and_ends_in_the_true_state(
-    approver: Visitor, manager: Visitor, hotel: Hotel, stack: Stack
+    approver: PageClient, manager: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     guest = await hotel.held()
-    await stack.world.fault(
-        stack.world.at.stripe, match="POST /v1/payment_intents/*/capture", kind="delay", delay_s=8
+    await stack.client.fault(
+        stack.client.at.stripe, match="POST /v1/payment_intents/*/capture", kind="delay", delay_s=8
     )
     await approver.open(at(guest, "approve/"))
-    seen = await approver.send(at(guest, "approve/"))
-    told = await approver.follow(seen.location)
-    assert "Your approval is safe. Capturing…" in told.words
-    assert "load delay:2s" in told.html, "the page looks by itself"
-    assert at(guest, "approve/") not in told.links, "nobody is asked to decide twice"
+    page = await approver.send(at(guest, "approve/"))
+    outcome_page = await approver.follow(page.location)
+    assert "Your approval is safe. Capturing…" in outcome_page.words
+    assert "load delay:2s" in outcome_page.html, "the page looks by itself"
+    assert at(guest, "approve/") not in outcome_page.links, "nobody is asked to decide twice"
     other = await manager.open(at(guest))
     assert f"Asked for by approver@{hotel.slug}.test" in other.words
     assert "Capturing…" in (await manager.open("/staff/")).words
     await guest.until("CONFIRMED")
-    told = await approver.open(seen.location)
-    assert "Approved: €150.00 was captured" in told.words
-    assert "load delay:2s" not in told.html
+    outcome_page = await approver.open(page.location)
+    assert "Approved: €150.00 was captured" in outcome_page.words
+    assert "load delay:2s" not in outcome_page.html
 
 
 async def test_cancelling_shows_the_refund_first_and_refuses_another_one(
-    manager: Visitor, hotel: Hotel
+    manager: PageClient, hotel: HotelDriver
 ) -> None:
     guest = await hotel.confirmed(days_ahead=30)
     asked = await manager.open(at(guest, "cancel/"))
@@ -250,29 +252,31 @@ async def test_cancelling_shows_the_refund_first_and_refuses_another_one(
     assert "The hotel keeps €0.00" in asked.words
     # The free cancellation ends while the manager reads.
     await edit(hotel, guest, free_cancel_days=60, late_cancel_fee_percent=30)
-    seen = await manager.send(at(guest, "cancel/"))
-    assert seen.status == 409
-    assert "Nothing has been cancelled: the refund is another one than you were shown." in seen.words
-    assert "Goes back to the guest €105.00" in seen.words
+    page = await manager.send(at(guest, "cancel/"))
+    assert page.status == 409
+    assert "Nothing has been cancelled: the refund is another one than you were shown." in page.words
+    assert "Goes back to the guest €105.00" in page.words
     assert await status_of(guest) == "CONFIRMED"
 
 
-async def test_cancelling_refunds_what_was_shown(manager: Visitor, hotel: Hotel) -> None:
+async def test_cancelling_refunds_what_was_shown(manager: PageClient, hotel: HotelDriver) -> None:
     guest = await hotel.confirmed()
-    told = await manager.submit(at(guest, "cancel/"))
-    assert "Cancelled: €150.00 goes back to the guest" in told.words
-    booking = await guest.look()
+    outcome_page = await manager.submit(at(guest, "cancel/"))
+    assert "Cancelled: €150.00 goes back to the guest" in outcome_page.words
+    booking = await guest.read_booking()
     assert (booking["status"], booking["amount_refunded"]) == ("CANCELLED", "150.00")
 
 
 @pytest.mark.parametrize("decision", list(Decision))
 async def test_a_booking_that_waits_for_payment_cannot_be_decided(
-    manager: Visitor, hotel: Hotel, decision: Decision
+    manager: PageClient, hotel: HotelDriver, decision: Decision
 ) -> None:
     guest = await hotel.submitted()
-    seen = await manager.open(at(guest, f"{decision}/"))
-    assert (seen.status, seen.location) == (303, at(guest))
+    page = await manager.open(at(guest, f"{decision}/"))
+    assert (page.status, page.location) == (303, at(guest))
     await manager.open("/staff/")
-    told = await manager.follow((await manager.send(at(guest, f"{decision}/"), reason_code="OTHER")).location)
-    assert "Not done." in told.words
+    outcome_page = await manager.follow(
+        (await manager.send(at(guest, f"{decision}/"), reason_code="OTHER")).location
+    )
+    assert "Not done." in outcome_page.words
     assert await status_of(guest) == "PENDING_PAYMENT"

@@ -10,10 +10,10 @@ import pytest
 from models import Hotel as HotelRow
 from models import Staff, utc_now
 from storage.catalogue import hotel_by_slug, staff_with_hotel
-from tests.api.hotels import PASSWORD, Hotel, open_hotel
+from tests.api.hotels import PASSWORD, HotelDriver, open_hotel
 from tests.api.rows import edit
-from tests.api.stack import Stack
-from tests.pages.visitor import Visitor, Visitors
+from tests.api.stack import ApiStack
+from tests.pages.page_client import PageClient, PageClients
 
 TERMS = {
     "approval_sla_s": "36",
@@ -30,54 +30,56 @@ TERMS = {
 }
 
 
-async def row_of(stack: Stack, hotel: Hotel) -> HotelRow:
+async def row_of(stack: ApiStack, hotel: HotelDriver) -> HotelRow:
     async with stack.database.transaction() as db:
         found = await hotel_by_slug(db, hotel.slug)
     assert found is not None
     return found
 
 
-async def account(stack: Stack, email: str) -> Staff | None:
+async def account(stack: ApiStack, email: str) -> Staff | None:
     async with stack.database.transaction() as db:
         found = await staff_with_hotel(db, email)
     return found[0] if found else None
 
 
 @pytest.mark.parametrize("path", ["figures/", "policy/", "people/", "people/1/"])
-async def test_managing_is_for_managers(viewer: Visitor, approver: Visitor, path: str) -> None:
-    for visitor in (viewer, approver):
-        assert f"/staff/{path}" not in (await visitor.open("/staff/")).links
-        assert (await visitor.open(f"/staff/{path}")).status == 403
-        await visitor.open("/staff/")
-        assert (await visitor.send(f"/staff/{path}", **TERMS)).status in {403, 405}
+async def test_managing_is_for_managers(viewer: PageClient, approver: PageClient, path: str) -> None:
+    for page_client in (viewer, approver):
+        assert f"/staff/{path}" not in (await page_client.open("/staff/")).links
+        assert (await page_client.open(f"/staff/{path}")).status == 403
+        await page_client.open("/staff/")
+        assert (await page_client.send(f"/staff/{path}", **TERMS)).status in {403, 405}
 
 
 # --- policy ---------------------------------------------------------------------------------------------
 
 
 async def test_the_policy_is_set_and_shown_as_it_was_set(
-    manager: Visitor, hotel: Hotel, stack: Stack
+    manager: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
-    told = await manager.submit("/staff/policy/", **TERMS)
-    assert "Saved." in told.words
+    outcome_page = await manager.submit("/staff/policy/", **TERMS)
+    assert "Saved." in outcome_page.words
     row = await row_of(stack, hotel)
     assert (row.approval_sla_s, row.payment_window_s) == (36 * 3600, 2 * 86400)
     assert (row.cutoff_days_before, row.cutoff_hour) == (3, 18)
     assert (row.free_cancel_days, row.late_cancel_fee_percent) == (7, 50)
-    assert "until 7 days before check-in (00:00 hotel time); after that 50 % of the total" in told.words
-    assert 'value="36"' in told.html
+    assert (
+        "until 7 days before check-in (00:00 hotel time); after that 50 % of the total" in outcome_page.words
+    )
+    assert 'value="36"' in outcome_page.html
     without = {name: value for name, value in TERMS.items() if name != "cutoff"}
     await manager.submit("/staff/policy/", **without)
     assert (await row_of(stack, hotel)).cutoff_days_before is None
 
 
 async def test_how_guests_reach_the_hotel_is_set_and_read_by_them(
-    manager: Visitor, visitors: Visitors, hotel: Hotel, stack: Stack
+    manager: PageClient, page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
-    guest = visitors.stranger()
+    guest = page_clients.stranger()
     contact = {"contact_email": " front.desk@inn.example ", "contact_phone": "+353 64 555 0100"}
-    told = await manager.submit("/staff/policy/", **(TERMS | contact))
-    assert "Saved." in told.words
+    outcome_page = await manager.submit("/staff/policy/", **(TERMS | contact))
+    assert "Saved." in outcome_page.words
     links = (await guest.open(f"/hotels/{hotel.slug}/")).links
     assert {"mailto:front.desk@inn.example", "tel:+353645550100"} <= set(links)
     await manager.submit("/staff/policy/", **TERMS)
@@ -104,13 +106,13 @@ async def test_how_guests_reach_the_hotel_is_set_and_read_by_them(
     ],
 )
 async def test_terms_out_of_bounds_are_refused_in_words(
-    manager: Visitor, hotel: Hotel, stack: Stack, field: str, value: str, words: str
+    manager: PageClient, hotel: HotelDriver, stack: ApiStack, field: str, value: str, words: str
 ) -> None:
     before = (await row_of(stack, hotel)).model_dump()
     form = TERMS | {"approval_sla_s_unit": "days", "approval_sla_s": "1"} | {field: value}
-    seen = await manager.submit("/staff/policy/", **form)
-    assert seen.status == 422
-    assert words in seen.words
+    page = await manager.submit("/staff/policy/", **form)
+    assert page.status == 422
+    assert words in page.words
     assert (await row_of(stack, hotel)).model_dump() == before
 
 
@@ -118,13 +120,15 @@ async def test_terms_out_of_bounds_are_refused_in_words(
 
 
 async def test_somebody_is_added_and_can_log_in(
-    manager: Visitor, visitors: Visitors, hotel: Hotel, stack: Stack
+    manager: PageClient, page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     email = f"New.Colleague@{hotel.slug}.test"
-    told = await manager.submit("/staff/people/", email=email, role="approver", password="a long password")
-    assert "Added." in told.words
-    assert email.lower() in told.words
-    assert (await visitors.stranger().log_in(email, "a long password")).status == 303
+    outcome_page = await manager.submit(
+        "/staff/people/", email=email, role="approver", password="a long password"
+    )
+    assert "Added." in outcome_page.words
+    assert email.lower() in outcome_page.words
+    assert (await page_clients.stranger().log_in(email, "a long password")).status == 303
     kept = await account(stack, email.lower())
     assert kept is not None
     assert kept.password_hash.startswith("$argon2id$")
@@ -144,69 +148,69 @@ async def test_somebody_is_added_and_can_log_in(
     ],
 )
 async def test_accounts_that_cannot_be_are_refused(
-    manager: Visitor, hotel: Hotel, stack: Stack, field: str, value: str, words: str
+    manager: PageClient, hotel: HotelDriver, stack: ApiStack, field: str, value: str, words: str
 ) -> None:
     form = {"email": f"x@{hotel.slug}.test", "role": "viewer", "password": "long enough"} | {field: value}
-    seen = await manager.submit("/staff/people/", **form)
-    assert seen.status == 422
-    assert words in seen.words
+    page = await manager.submit("/staff/people/", **form)
+    assert page.status == 422
+    assert words in page.words
     assert await account(stack, f"x@{hotel.slug}.test") is None
 
 
 async def test_a_role_a_password_and_a_closed_log_in_count_at_once(
-    manager: Visitor, viewer: Visitor, visitors: Visitors, hotel: Hotel, stack: Stack
+    manager: PageClient, viewer: PageClient, page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     row = await account(stack, f"viewer@{hotel.slug}.test")
     assert row is not None
     path = f"/staff/people/{row.id}/"
-    told = await manager.submit(path, role="manager", active="yes", password="another password")
-    assert f"Saved: {row.email}." in told.words
+    outcome_page = await manager.submit(path, role="manager", active="yes", password="another password")
+    assert f"Saved: {row.email}." in outcome_page.words
     assert (await viewer.open("/staff/people/")).status == 200
-    assert (await visitors.stranger().log_in(row.email)).status == 401
-    assert (await visitors.stranger().log_in(row.email, "another password")).status == 303
+    assert (await page_clients.stranger().log_in(row.email)).status == 401
+    assert (await page_clients.stranger().log_in(row.email, "another password")).status == 303
     await manager.submit(path, role="viewer", active="no")
     assert (await viewer.open("/staff/")).status == 303
-    assert (await visitors.stranger().log_in(row.email, "another password")).status == 401
+    assert (await page_clients.stranger().log_in(row.email, "another password")).status == 401
 
 
 async def test_nobody_locks_themselves_out(
-    manager: Visitor, visitors: Visitors, hotel: Hotel, stack: Stack
+    manager: PageClient, page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     row = await account(stack, f"manager@{hotel.slug}.test")
     assert row is not None
     path = f"/staff/people/{row.id}/"
     for form in ({"role": "approver", "active": "yes"}, {"role": "manager", "active": "no"}):
-        seen = await manager.submit(path, **form)
-        assert seen.status == 422
-        assert "cannot take your own role or log-in away" in seen.words
-    told = await manager.submit(path, role="manager", active="yes", password="another password")
-    assert "Saved" in told.words
-    assert (await visitors.stranger().log_in(row.email, "another password")).status == 303
+        page = await manager.submit(path, **form)
+        assert page.status == 422
+        assert "cannot take your own role or log-in away" in page.words
+    outcome_page = await manager.submit(path, role="manager", active="yes", password="another password")
+    assert "Saved" in outcome_page.words
+    assert (await page_clients.stranger().log_in(row.email, "another password")).status == 303
 
 
 async def test_two_managers_at_once_leave_one(
-    manager: Visitor, visitors: Visitors, hotel: Hotel, stack: Stack
+    manager: PageClient, page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     second = f"second@{hotel.slug}.test"
     await manager.submit("/staff/people/", email=second, role="manager", password=PASSWORD)
-    other = visitors.stranger()
+    other = page_clients.stranger()
     await other.log_in(second)
     rows = [await account(stack, email) for email in (f"manager@{hotel.slug}.test", second)]
     ids = [row.id for row in rows if row]
-    for visitor, id_ in ((manager, ids[1]), (other, ids[0])):
-        await visitor.open(f"/staff/people/{id_}/")
-    seen = await asyncio.gather(
+    for page_client, id_ in ((manager, ids[1]), (other, ids[0])):
+        await page_client.open(f"/staff/people/{id_}/")
+    page = await asyncio.gather(
         manager.send(f"/staff/people/{ids[1]}/", role="viewer", active="yes"),
         other.send(f"/staff/people/{ids[0]}/", role="viewer", active="yes"),
     )
-    assert sorted(each.status for each in seen) == [303, 403]
+    assert sorted(each.status for each in page) == [303, 403]
     roles = [
         row.role for email in (f"manager@{hotel.slug}.test", second) if (row := await account(stack, email))
     ]
     assert sorted(roles) == ["manager", "viewer"]
 
 
-async def test_another_hotels_accounts_are_not_there(manager: Visitor, stack: Stack) -> None:
+async def test_another_hotels_accounts_are_not_there(manager: PageClient, stack: ApiStack) -> None:
     other = await open_hotel(stack)
     row = await account(stack, f"viewer@{other.slug}.test")
     assert row is not None
@@ -220,7 +224,9 @@ async def test_another_hotels_accounts_are_not_there(manager: Visitor, stack: St
 # --- figures --------------------------------------------------------------------------------------------
 
 
-async def test_figures_count_what_happened(manager: Visitor, approver: Visitor, hotel: Hotel) -> None:
+async def test_figures_count_what_happened(
+    manager: PageClient, approver: PageClient, hotel: HotelDriver
+) -> None:
     empty = await manager.open("/staff/figures/")
     assert "nobody has decided yet" in empty.words
     slow, quick = await hotel.confirmed(), await hotel.confirmed()
@@ -235,7 +241,7 @@ async def test_figures_count_what_happened(manager: Visitor, approver: Visitor, 
             decision_made_at=now,
             payment_authorized_at=now - timedelta(minutes=minutes, seconds=5),
         )
-    seen = await manager.open("/staff/figures/")
+    page = await manager.open("/staff/figures/")
     for words in (
         "Requests 4",
         "Approved 67 % 2 approved, 1 declined",
@@ -244,12 +250,12 @@ async def test_figures_count_what_happened(manager: Visitor, approver: Visitor, 
         "Held now €150.00 1 hold, EUR",
         "Captured €300.00 of €600.00 that was held, EUR",
     ):
-        assert words in seen.words, words
-    assert "<svg" in seen.html
-    assert "approved 2" in seen.html, "each bar says what it stands for"
+        assert words in page.words, words
+    assert "<svg" in page.html
+    assert "approved 2" in page.html, "each bar says what it stands for"
 
 
-async def test_days_long_past_are_not_counted(manager: Visitor, hotel: Hotel) -> None:
+async def test_days_long_past_are_not_counted(manager: PageClient, hotel: HotelDriver) -> None:
     guest = await hotel.confirmed()
     long_ago = utc_now() - timedelta(days=31)
     await edit(hotel, guest, decision_made_at=long_ago, payment_authorized_at=long_ago)

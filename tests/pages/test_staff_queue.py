@@ -6,28 +6,28 @@ from datetime import timedelta
 
 from domain.booking import Status
 from models import utc_now
-from tests.api.hotels import PERSON, Hotel, open_hotel
+from tests.api.hotels import PERSON, HotelDriver, open_hotel
 from tests.api.rows import edit
-from tests.api.stack import Stack
-from tests.pages.visitor import Seen, Visitor, Visitors
+from tests.api.stack import ApiStack
+from tests.pages.page_client import PageClient, PageClients, PageContent
 
 
-def listed(seen: Seen) -> list[str]:
+def listed(page: PageContent) -> list[str]:
     """The bookings of a list, in its order."""
-    parts = [link.split("/") for link in seen.links if link.startswith("/staff/bookings/")]
+    parts = [link.split("/") for link in page.links if link.startswith("/staff/bookings/")]
     return [part[3] for part in parts]
 
 
 async def test_requests_come_by_their_deadline_with_the_time_left_in_words(
-    viewer: Visitor, hotel: Hotel
+    viewer: PageClient, hotel: HotelDriver
 ) -> None:
     late, soon, overdue = [await hotel.held() for _ in range(3)]
     now = utc_now()
     await edit(hotel, late, decision_deadline=now + timedelta(days=2, hours=3, minutes=5))
     await edit(hotel, soon, decision_deadline=now + timedelta(hours=2, minutes=10, seconds=50))
     await edit(hotel, overdue, decision_deadline=now - timedelta(minutes=12, seconds=5))
-    seen = await viewer.open("/staff/")
-    assert listed(seen) == [overdue.booking_id, soon.booking_id, late.booking_id]
+    page = await viewer.open("/staff/")
+    assert listed(page) == [overdue.booking_id, soon.booking_id, late.booking_id]
     for words in (
         "Overdue by 12 min",
         "Soon: answer within 2 h 10 min",
@@ -38,19 +38,21 @@ async def test_requests_come_by_their_deadline_with_the_time_left_in_words(
         "€150.00",
         "0 of 3 rooms taken",
     ):
-        assert words in seen.words
-    assert seen.title.startswith("(3) To decide")
+        assert words in page.words
+    assert page.title.startswith("(3) To decide")
 
 
-async def test_amounts_are_written_as_their_currency_is(visitors: Visitors, stack: Stack) -> None:
+async def test_amounts_are_written_as_their_currency_is(page_clients: PageClients, stack: ApiStack) -> None:
     hotel = await open_hotel(stack, currency="JPY", price_minor=18000, timezone="Asia/Tokyo")
     await hotel.held()
-    seen = await (await visitors.staff(hotel, "viewer")).open("/staff/")
-    assert "¥36,000" in seen.words
-    assert "36,000.00" not in seen.words
+    page = await (await page_clients.staff(hotel, "viewer")).open("/staff/")
+    assert "¥36,000" in page.words
+    assert "36,000.00" not in page.words
 
 
-async def test_a_full_hotel_warns_and_counts_the_fullest_night(approver: Visitor, hotel: Hotel) -> None:
+async def test_a_full_hotel_warns_and_counts_the_fullest_night(
+    approver: PageClient, hotel: HotelDriver
+) -> None:
     # One after the other they take one room; the third lies over both.
     await hotel.confirmed(days_ahead=40, nights=1)
     await hotel.confirmed(days_ahead=41, nights=1)
@@ -59,11 +61,11 @@ async def test_a_full_hotel_warns_and_counts_the_fullest_night(approver: Visitor
     for _ in range(2):
         await hotel.confirmed(days_ahead=41, nights=1)
     assert "Full: 3 of 3 taken" in (await approver.open("/staff/")).words
-    seen = await approver.open(f"/staff/bookings/{guest.booking_id}/approve/")
-    assert "You can approve all the same, but the hotel would be overbooked." in seen.words
+    page = await approver.open(f"/staff/bookings/{guest.booking_id}/approve/")
+    assert "You can approve all the same, but the hotel would be overbooked." in page.words
 
 
-async def test_lists_by_status_and_search_live_in_the_address(viewer: Visitor, hotel: Hotel) -> None:
+async def test_lists_by_status_and_search_live_in_the_address(viewer: PageClient, hotel: HotelDriver) -> None:
     waiting = await hotel.held(guest=PERSON | {"first_name": "Noor", "email": "noor@example.com"})
     confirmed = await hotel.confirmed()
     unpaid = await hotel.submitted()
@@ -80,7 +82,7 @@ async def test_lists_by_status_and_search_live_in_the_address(viewer: Visitor, h
         assert listed(await viewer.open(path)) == [guest.booking_id for guest in expected], path
 
 
-async def test_a_long_list_has_pages_without_gaps(viewer: Visitor, hotel: Hotel) -> None:
+async def test_a_long_list_has_pages_without_gaps(viewer: PageClient, hotel: HotelDriver) -> None:
     guests = [await hotel.draft() for _ in range(27)]
     for guest in guests:
         # Only how many there are and when they came counts here: nobody has to own them.
@@ -94,10 +96,10 @@ async def test_a_long_list_has_pages_without_gaps(viewer: Visitor, hotel: Hotel)
 
 
 async def test_another_hotels_bookings_are_not_there(
-    viewer: Visitor, visitors: Visitors, hotel: Hotel, stack: Stack
+    viewer: PageClient, page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     guest = await hotel.held()
-    other = await visitors.staff(await open_hotel(stack), "manager")
+    other = await page_clients.staff(await open_hotel(stack), "manager")
     assert listed(await other.open("/staff/?view=all")) == []
     path = f"/staff/bookings/{guest.booking_id}/"
     assert (await viewer.open(path)).status == 200
@@ -105,6 +107,6 @@ async def test_another_hotels_bookings_are_not_there(
         assert (await other.open(address)).status == 404, address
     await other.open("/staff/policy/")
     for address in ("approve/", "decline/", "decline/preview/", "cancel/", "help/"):
-        seen = await other.send(f"{path}{address}", kind="retry", reason_code="OTHER", refund="1")
-        assert seen.status == 404, address
-    assert (await guest.look())["status"] == "PENDING_APPROVAL"
+        page = await other.send(f"{path}{address}", kind="retry", reason_code="OTHER", refund="1")
+        assert page.status == 404, address
+    assert (await guest.read_booking())["status"] == "PENDING_APPROVAL"

@@ -9,38 +9,40 @@ import pytest
 
 from api.auth import STAFF_TOKEN_S, staff_token
 from models import Staff, utc_now
-from tests.api.hotels import PASSWORD, Hotel
-from tests.api.stack import AUTH_SECRET, Stack
-from tests.pages.visitor import Visitor, Visitors
+from tests.api.hotels import PASSWORD, HotelDriver
+from tests.api.stack import AUTH_SECRET, ApiStack
+from tests.pages.page_client import PageClient, PageClients
 
 
 async def test_a_stranger_is_sent_to_the_log_in_and_back_to_where_they_were_going(
-    visitors: Visitors, hotel: Hotel
+    page_clients: PageClients, hotel: HotelDriver
 ) -> None:
-    stranger = visitors.stranger()
-    seen = await stranger.open("/staff/?view=confirmed&q=ada")
-    assert (seen.status, seen.location) == (
+    stranger = page_clients.stranger()
+    page = await stranger.open("/staff/?view=confirmed&q=ada")
+    assert (page.status, page.location) == (
         303,
         "/staff/log-in/?next=%2Fstaff%2F%3Fview%3Dconfirmed%26q%3Dada",
     )
-    seen = await stranger.log_in(f"viewer@{hotel.slug}.test", path=seen.location)
-    assert (seen.status, seen.location) == (303, "/staff/?view=confirmed&q=ada")
-    assert "Confirmed" in (await stranger.open(seen.location)).words
+    page = await stranger.log_in(f"viewer@{hotel.slug}.test", path=page.location)
+    assert (page.status, page.location) == (303, "/staff/?view=confirmed&q=ada")
+    assert "Confirmed" in (await stranger.open(page.location)).words
 
 
 async def test_the_session_cookie_is_out_of_reach_for_scripts_and_other_sites(
-    visitors: Visitors, hotel: Hotel
+    page_clients: PageClients, hotel: HotelDriver
 ) -> None:
-    stranger = visitors.stranger()
-    seen = await stranger.log_in(f"viewer@{hotel.slug}.test")
-    cookies = seen.response.headers.get_list("set-cookie")
+    stranger = page_clients.stranger()
+    page = await stranger.log_in(f"viewer@{hotel.slug}.test")
+    cookies = page.response.headers.get_list("set-cookie")
     [session] = [cookie for cookie in cookies if cookie.startswith("staff=")]
     attributes = {part.strip().lower() for part in session.split(";")[1:]}
     assert {"httponly", "samesite=lax", "path=/staff/", f"max-age={STAFF_TOKEN_S}"} <= attributes
 
 
-async def test_a_wrong_password_is_told_without_telling_who_exists(visitors: Visitors, hotel: Hotel) -> None:
-    stranger = visitors.stranger()
+async def test_a_wrong_password_is_told_without_telling_who_exists(
+    page_clients: PageClients, hotel: HotelDriver
+) -> None:
+    stranger = page_clients.stranger()
     known = await stranger.log_in(f"viewer@{hotel.slug}.test", "wrong")
     unknown = await stranger.log_in(f"nobody@{hotel.slug}.test", "wrong")
     assert (known.status, unknown.status) == (401, 401)
@@ -49,8 +51,10 @@ async def test_a_wrong_password_is_told_without_telling_who_exists(visitors: Vis
     assert "wrong" not in known.html.replace("password is wrong", "")
 
 
-async def test_log_ins_are_limited_as_at_the_api(visitors: Visitors, hotel: Hotel, stack: Stack) -> None:
-    stranger, email = visitors.stranger(), f"viewer@{hotel.slug}.test"
+async def test_log_ins_are_limited_as_at_the_api(
+    page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
+) -> None:
+    stranger, email = page_clients.stranger(), f"viewer@{hotel.slug}.test"
     statuses = [
         (await stranger.log_in(email, "wrong")).status
         for _ in range(2 * stack.settings.rate_limit_login_per_min + 1)
@@ -73,51 +77,51 @@ async def test_log_ins_are_limited_as_at_the_api(visitors: Visitors, hotel: Hote
     ],
 )
 async def test_a_log_in_leads_nowhere_but_to_the_console(
-    visitors: Visitors, hotel: Hotel, after: str
+    page_clients: PageClients, hotel: HotelDriver, after: str
 ) -> None:
-    stranger = visitors.stranger()
+    stranger = page_clients.stranger()
     await stranger.open("/staff/log-in/")
-    seen = await stranger.send(
+    page = await stranger.send(
         "/staff/log-in/", email=f"viewer@{hotel.slug}.test", password=PASSWORD, next=after
     )
-    assert (seen.status, seen.location) == (303, "/staff/")
+    assert (page.status, page.location) == (303, "/staff/")
 
 
 async def test_a_session_that_has_run_out_leads_back_to_the_form_it_was_on(
-    approver: Visitor, hotel: Hotel
+    approver: PageClient, hotel: HotelDriver
 ) -> None:
     guest = await hotel.held()
     path = f"/staff/bookings/{guest.booking_id}/approve/"
     await approver.open(path)
     long_ago = utc_now() - timedelta(seconds=STAFF_TOKEN_S + 60)
     approver.http.cookies.set("staff", staff_token(AUTH_SECRET, 1, long_ago), path="/staff/")
-    seen = await approver.send(path)
-    assert (seen.status, seen.location) == (
+    page = await approver.send(path)
+    assert (page.status, page.location) == (
         303,
         f"/staff/log-in/?next=%2Fstaff%2Fbookings%2F{guest.booking_id}%2Fapprove%2F",
     )
-    assert (await guest.look())["status"] == "PENDING_APPROVAL"
+    assert (await guest.read_booking())["status"] == "PENDING_APPROVAL"
 
 
 async def test_a_part_that_is_fetched_without_a_session_takes_the_whole_page_to_the_log_in(
-    visitors: Visitors,
+    page_clients: PageClients,
 ) -> None:
-    seen = await visitors.stranger().open(
+    page = await page_clients.stranger().open(
         "/staff/", hx_request="true", hx_current_url="http://x/staff/?view=all"
     )
-    assert seen.status == 401
-    assert seen.response.headers["hx-redirect"] == "/staff/log-in/?next=%2Fstaff%2F%3Fview%3Dall"
+    assert page.status == 401
+    assert page.response.headers["hx-redirect"] == "/staff/log-in/?next=%2Fstaff%2F%3Fview%3Dall"
 
 
-async def test_logging_out_ends_the_session(viewer: Visitor) -> None:
+async def test_logging_out_ends_the_session(viewer: PageClient) -> None:
     await viewer.open("/staff/")
-    seen = await viewer.send("/staff/log-out/")
-    assert (seen.status, seen.location) == (303, "/staff/log-in/")
+    page = await viewer.send("/staff/log-out/")
+    assert (page.status, page.location) == (303, "/staff/log-in/")
     assert (await viewer.open("/staff/")).status == 303
 
 
 async def test_who_may_not_log_in_any_more_is_out_at_once(
-    viewer: Visitor, stack: Stack, hotel: Hotel
+    viewer: PageClient, stack: ApiStack, hotel: HotelDriver
 ) -> None:
     assert (await viewer.open("/staff/")).status == 200
     async with stack.database.transaction() as db:
@@ -130,7 +134,9 @@ async def test_who_may_not_log_in_any_more_is_out_at_once(
     assert (await viewer.open("/staff/")).status == 303
 
 
-async def test_a_session_opens_the_channels_of_its_own_hotel_only(viewer: Visitor, hotel: Hotel) -> None:
+async def test_a_session_opens_the_channels_of_its_own_hotel_only(
+    viewer: PageClient, hotel: HotelDriver
+) -> None:
     guest = await hotel.submitted()
     await viewer.open("/staff/")
     for channel, status in (
@@ -140,8 +146,8 @@ async def test_a_session_opens_the_channels_of_its_own_hotel_only(viewer: Visito
         ("private-booking-BK-00000-00000-00000", 403),
         ("presence channel!", 422),
     ):
-        seen = await viewer.send("/staff/realtime/", socket_id="1.2", channel_name=channel)
-        assert seen.status == status, channel
+        page = await viewer.send("/staff/realtime/", socket_id="1.2", channel_name=channel)
+        assert page.status == status, channel
     await viewer.open("/staff/")
     assert viewer.page is not None
     viewer.page.hidden = {}

@@ -15,7 +15,7 @@ PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True)
-class Delivery:
+class ReceivedWebhook:
     """One delivery, as it arrived."""
 
     body: bytes
@@ -34,19 +34,19 @@ class Delivery:
         return int(self.signature.removeprefix("t=").partition(",")[0])
 
 
-class Receiver:
+class WebhookReceiver:
     """Keeps every delivery, and answers with the statuses it was told; safe across threads."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/webhook"
-        self._deliveries: list[Delivery] = []
+        self._deliveries: list[ReceivedWebhook] = []
         self._statuses: list[int] = [200]
         self._about = ""
         self._news = threading.Condition()
 
     @classmethod
     @contextmanager
-    def listening(cls) -> Iterator[Receiver]:
+    def listening(cls) -> Iterator[WebhookReceiver]:
         """Receive until the block ends."""
         server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         server.daemon_threads = True
@@ -68,7 +68,7 @@ class Receiver:
         with self._news:
             self._statuses, self._about = list(statuses), about
 
-    def take(self, delivery: Delivery) -> int:
+    def take(self, delivery: ReceivedWebhook) -> int:
         """Keep a delivery and return the status to answer with."""
         with self._news:
             self._deliveries.append(delivery)
@@ -77,12 +77,12 @@ class Receiver:
                 return 200
             return self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
 
-    def about(self, *needles: str) -> list[Delivery]:
+    def about(self, *needles: str) -> list[ReceivedWebhook]:
         """Deliveries whose body names all of these, in the order they came."""
         with self._news:
             return [one for one in self._deliveries if all(needle.encode() in one.body for needle in needles)]
 
-    def wait_for(self, count: int, *needles: str) -> list[Delivery]:
+    def wait_for(self, count: int, *needles: str) -> list[ReceivedWebhook]:
         """Wait until so many deliveries name all of these, and return them.
 
         Raises:
@@ -90,7 +90,7 @@ class Receiver:
         """
         return self.wait_until(lambda: len(self.about(*needles)) >= count and self.about(*needles))
 
-    def wait_until(self, look: Callable[[], list[Delivery] | bool]) -> list[Delivery]:
+    def wait_until(self, look: Callable[[], list[ReceivedWebhook] | bool]) -> list[ReceivedWebhook]:
         """Look again with every delivery, until there is something to see."""
         until = time.monotonic() + PATIENCE_S
         with self._news:
@@ -103,12 +103,12 @@ class Receiver:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    receiver: Receiver
+    receiver: WebhookReceiver
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         status = self.receiver.take(
-            Delivery(body, self.headers["Stripe-Signature"], dict(self.headers.items()))
+            ReceivedWebhook(body, self.headers["Stripe-Signature"], dict(self.headers.items()))
         )
         self.send_response(status)
         self.send_header("Content-Length", "0")

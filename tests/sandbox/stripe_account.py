@@ -14,7 +14,7 @@ import stripe
 from stripe.params.checkout import SessionCreateParams
 
 from tests.sandbox.receiver import PATIENCE_S
-from tests.sandbox.standin import StandIn
+from tests.sandbox.stand_in_process import StandInProcess
 
 KEY, SECRET = "sk_test_sandbox_tests", "whsec_sandbox_tests"
 GOOD, DECLINED, CHALLENGED = "4242424242424242", "4000000000000002", "4000002500003155"
@@ -32,7 +32,7 @@ def new_key() -> str:
 
 
 def client_for(
-    server: StandIn, key: str = KEY, *, retries: int = 0, timeout_s: float = 10
+    server: StandInProcess, key: str = KEY, *, retries: int = 0, timeout_s: float = 10
 ) -> stripe.StripeClient:
     """A client as the product builds it, for calls of both kinds."""
     return stripe.StripeClient(
@@ -84,13 +84,13 @@ class StripeAccount:
         changed: control paths that have been posted to.
     """
 
-    server: StandIn
+    server: StandInProcess
     sdk: stripe.StripeClient
     changed: set[str] = field(default_factory=set)
 
     @classmethod
     @contextmanager
-    def open(cls, server: StandIn) -> Iterator[StripeAccount]:
+    def open(cls, server: StandInProcess) -> Iterator[StripeAccount]:
         """Use a stand-in until the block ends."""
         sdk = client_for(server)
         try:

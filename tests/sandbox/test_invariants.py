@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.evidence import Answer, Booked, Evidence, Policy, Step
+from sandbox.evidence import BookingEvidence, DecisionReply, Evidence, Policy, TimelineEvidence
 from sandbox.invariants import check, violations
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -27,13 +27,13 @@ SUBJECTS = (
 )
 
 
-def booked(steps: int, **changes: Any) -> Booked:
+def booking_evidence(steps: int, **changes: Any) -> BookingEvidence:
     """A booking of 100.00 EUR after the first so many steps of its life."""
     timeline = tuple(
-        Step(version, NOW, before, to, event, "guest")
+        TimelineEvidence(version, NOW, before, to, event, "guest")
         for version, (before, to, event) in enumerate(LIFE[:steps], start=1)
     )
-    booking = Booked(
+    booking = BookingEvidence(
         booking_id=ID,
         hotel=HOTEL,
         status=timeline[-1].to,
@@ -69,7 +69,7 @@ def message(version: int, status: str, channel: str) -> dict[str, Any]:
 
 def evidence(steps: int = 4, **changes: Any) -> Evidence:
     """Everything about a booking with which nothing is wrong."""
-    booking = booked(steps)
+    booking = booking_evidence(steps)
     return replace(
         Evidence(
             bookings=[booking],
@@ -83,7 +83,7 @@ def evidence(steps: int = 4, **changes: Any) -> Evidence:
                 {"to": ["ada@example.com"], "subject": subject, "message_id": f"<{number}@hotel.test>"}
                 for number, subject in enumerate(SUBJECTS[: steps - 2])
             ],
-            answers=[Answer(ID, "approve", settled=True)],
+            answers=[DecisionReply(ID, "approve", settled=True)],
             workflows={f"booking-{ID}": "RUNNING" if steps == 4 else "COMPLETED"},
             histories={f"booking-{ID}": f"input {ID} 10000 EUR"},
             inbox=[{"event_id": "evt_1", "event_type": "charge.captured", "processed_at": NOW}],
@@ -103,16 +103,16 @@ def broken(found: Evidence) -> set[str]:
 @pytest.mark.parametrize("steps", [4, 5])
 def test_what_is_right_passes(steps: int) -> None:
     """A confirmed booking, and one cancelled late with the policy's fee kept: everything holds."""
-    verdicts = check(evidence(steps), now=NOW)
-    assert violations(verdicts) == []
-    assert [verdict.code for verdict in verdicts] == [f"M{number}" for number in range(1, 10)]
-    assert all(verdict.checked for verdict in verdicts if steps == 4 or verdict.code != "M2")
+    results = check(evidence(steps), now=NOW)
+    assert violations(results) == []
+    assert [result.code for result in results] == [f"M{number}" for number in range(1, 10)]
+    assert all(result.checked for result in results if steps == 4 or result.code != "M2")
 
 
 def test_what_was_not_collected_is_not_judged() -> None:
     """Without workflows and inbox, M5 and M7 say that they were not looked at."""
-    verdicts = {v.code: v.checked for v in check(evidence(workflows=None, inbox=None), now=NOW)}
-    assert (verdicts["M5"], verdicts["M7"]) == (None, None)
+    results = {v.code: v.checked for v in check(evidence(workflows=None, inbox=None), now=NOW)}
+    assert (results["M5"], results["M7"]) == (None, None)
 
 
 WRONG: dict[str, tuple[str, dict[str, Any]]] = {
@@ -122,18 +122,18 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
         "M1",
         {"ledger": {"payment_intents": [intent(), intent(id="x", booking_id="y")]}},
     ),
-    "captured while waiting": ("M1", {"bookings": [booked(3)]}),
+    "captured while waiting": ("M1", {"bookings": [booking_evidence(3)]}),
     "confirmed, not captured": ("M2", {"ledger": {"payment_intents": [intent(status="requires_capture")]}}),
     "refund unknown to us": ("M2", {"ledger": {"payment_intents": [intent(refunded=1)]}}),
     "second hold left": (
         "M3",
         {"ledger": {"payment_intents": [intent(), intent(id="pi_2", status="requires_capture", captures=0)]}},
     ),
-    "answer undone": ("M4", {"answers": [Answer(ID, "decline", settled=True)]}),
+    "answer undone": ("M4", {"answers": [DecisionReply(ID, "decline", settled=True)]}),
     "no workflow": ("M5", {"workflows": {}}),
     "workflow failed": ("M5", {"workflows": {f"booking-{ID}": "FAILED"}}),
-    "version skipped": ("M6", {"bookings": [booked(4, version=5)]}),
-    "row astray": ("M6", {"bookings": [booked(4, status="DECLINED")]}),
+    "version skipped": ("M6", {"bookings": [booking_evidence(4, version=5)]}),
+    "row astray": ("M6", {"bookings": [booking_evidence(4, status="DECLINED")]}),
     "not published": ("M6", {"messages": evidence().messages[:-1]}),
     "event lost": ("M7", {"delivered": ["evt_1", "evt_2"]}),
     "event left lying": (
@@ -171,7 +171,7 @@ def test_money_kept_after_an_end() -> None:
     too_little_back = evidence(5, ledger={"payment_intents": [intent(refunded=6999)]})
     assert "M3" in broken(too_little_back)
     still_held = evidence(3, ledger={"payment_intents": [intent(status="requires_capture", captures=0)]})
-    declined = booked(3, status="DECLINED")
+    declined = booking_evidence(3, status="DECLINED")
     assert "M3" in broken(replace(still_held, bookings=[declined]))
 
 
@@ -198,7 +198,7 @@ def test_no_fee_for_what_was_asked_before_the_confirmation() -> None:
 def test_deadline_passed_without_a_call_for_help() -> None:
     """A booking long past its decision deadline hangs, unless it has asked for a person."""
     hold = {"payment_intents": [intent(status="requires_capture", captures=0, amount_received=0)]}
-    overdue = booked(3, decision_deadline=datetime(2026, 5, 4, 11, tzinfo=UTC))
+    overdue = booking_evidence(3, decision_deadline=datetime(2026, 5, 4, 11, tzinfo=UTC))
     waiting = evidence(3, bookings=[overdue], ledger=hold, answers=[], workflows={f"booking-{ID}": "RUNNING"})
     assert broken(waiting) == {"M5"}
     assert broken(replace(waiting, bookings=[replace(overdue, needs_attention=True)])) == set()
@@ -206,7 +206,7 @@ def test_deadline_passed_without_a_call_for_help() -> None:
 
 def test_paid_by_nobody_long_after_the_window() -> None:
     """A booking that nobody paid hangs once its window is over, unless it has asked for a person."""
-    unpaid = booked(2, payment_intent_id=None, payment_deadline=NOW - timedelta(minutes=1))
+    unpaid = booking_evidence(2, payment_intent_id=None, payment_deadline=NOW - timedelta(minutes=1))
     waiting = evidence(
         2,
         bookings=[unpaid],
@@ -225,11 +225,11 @@ def test_paid_by_nobody_long_after_the_window() -> None:
 def test_a_decision_that_was_promised_and_never_came_out(steps: int, decision: str) -> None:
     """Whoever was told 202 gets an outcome, unless the booking asks for a person."""
     held = intent(status="requires_capture", captures=0, amount_received=0)
-    asked = booked(steps, open_decisions=(decision,))
+    asked = booking_evidence(steps, open_decisions=(decision,))
     promised = evidence(
         steps,
         bookings=[asked],
-        answers=[Answer(ID, decision, settled=False)],
+        answers=[DecisionReply(ID, decision, settled=False)],
         workflows={f"booking-{ID}": "RUNNING"},
         ledger={"payment_intents": {2: [], 3: [held], 4: [intent()]}[steps]},
     )
@@ -240,10 +240,10 @@ def test_a_decision_that_was_promised_and_never_came_out(steps: int, decision: s
 
 def test_a_decision_that_was_not_promised_or_cannot_come_any_more() -> None:
     """Nobody waits for one whose sender died unanswered, nor for one that the booking has moved past."""
-    unanswered = booked(4, open_decisions=("cancel",))
+    unanswered = booking_evidence(4, open_decisions=("cancel",))
     assert broken(evidence(bookings=[unanswered])) == set()
-    overtaken = booked(4, open_decisions=("decline",))
-    told = [Answer(ID, "decline", settled=False)]
+    overtaken = booking_evidence(4, open_decisions=("decline",))
+    told = [DecisionReply(ID, "decline", settled=False)]
     assert broken(evidence(bookings=[overtaken], answers=told)) == set()
 
 

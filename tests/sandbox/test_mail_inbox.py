@@ -8,17 +8,17 @@ from email.message import EmailMessage
 
 import pytest
 
-from tests.sandbox.standin import StandIn
+from tests.sandbox.stand_in_process import StandInProcess
 
 TAGGED = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def server(running_mail: StandIn) -> StandIn:
+def server(running_mail: StandInProcess) -> StandInProcess:
     return running_mail
 
 
-def send(server: StandIn, subject: str, html: str | None = None) -> str:
+def send(server: StandInProcess, subject: str, html: str | None = None) -> str:
     """Send one message with a calendar file; the path of its page."""
     message = EmailMessage()
     message["From"], message["To"] = "bookings@hotel.test", "ada@example.test"
@@ -33,7 +33,7 @@ def send(server: StandIn, subject: str, html: str | None = None) -> str:
     return f"/messages/{newest['id']}"
 
 
-def test_inbox_lists_newest_first_and_escaped(server: StandIn) -> None:
+def test_inbox_lists_newest_first_and_escaped(server: StandInProcess) -> None:
     """Time, recipient and subject of each message, with a link; a subject is never markup."""
     first = send(server, "First")
     second = send(server, f"Second {TAGGED}")
@@ -44,7 +44,7 @@ def test_inbox_lists_newest_first_and_escaped(server: StandIn) -> None:
     assert "ada@example.test" in page
 
 
-def test_message_page(server: StandIn) -> None:
+def test_message_page(server: StandInProcess) -> None:
     """Headers and text are shown escaped, links can be followed, the HTML is in a sandboxed frame."""
     path = send(server, "Booking Confirmed - B1", html="<p>Welcome</p>")
     page = server.http.get(path).raise_for_status().text
@@ -58,7 +58,7 @@ def test_message_page(server: StandIn) -> None:
     assert "Welcome" not in page
 
 
-def test_html_of_a_message_cannot_run_or_load_anything(server: StandIn) -> None:
+def test_html_of_a_message_cannot_run_or_load_anything(server: StandInProcess) -> None:
     """The HTML is served as sent, its links aim at a new tab, and its policy forbids scripts."""
     html = f"<html><head><title>x</title></head><body>{TAGGED}</body></html>"
     answer = server.http.get(send(server, "Hostile", html=html) + "/html").raise_for_status()
@@ -69,7 +69,7 @@ def test_html_of_a_message_cannot_run_or_load_anything(server: StandIn) -> None:
     assert '<head><base target="_blank"><title>x</title>' in answer.text
 
 
-def test_attachment_is_downloaded(server: StandIn) -> None:
+def test_attachment_is_downloaded(server: StandInProcess) -> None:
     """The calendar file comes with its type and name, for saving rather than showing."""
     path = send(server, "With a file")
     page = server.http.get(path).text
@@ -80,7 +80,7 @@ def test_attachment_is_downloaded(server: StandIn) -> None:
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''a%20%22stay%22.ics"
 
 
-def test_what_is_not_there_is_404(server: StandIn) -> None:
+def test_what_is_not_there_is_404(server: StandInProcess) -> None:
     """An unknown message, attachment or HTML part."""
     path = send(server, "Plain")
     for missing in ("/messages/999999", f"{path}/attachments/1", f"{path}/html"):

@@ -13,13 +13,13 @@ from typing import Any
 import aiosmtplib
 import pytest
 
-from tests.sandbox.standin import StandIn, running
+from tests.sandbox.stand_in_process import StandInProcess, running
 
 PORTS = ("--smtp-port", "0", "--http-port", "0")
 
 
 @pytest.fixture
-def server(running_mail: StandIn) -> StandIn:
+def server(running_mail: StandInProcess) -> StandInProcess:
     return running_mail
 
 
@@ -30,7 +30,7 @@ def booking_id() -> str:
 
 
 @pytest.fixture(autouse=True)
-def no_faults(server: StandIn) -> Iterator[None]:
+def no_faults(server: StandInProcess) -> Iterator[None]:
     yield
     server.forget("faults")
 
@@ -45,19 +45,19 @@ def mail(booking_id: str, to: str = "ada@example.test", text: str = "Your room i
     return message
 
 
-async def send(server: StandIn, message: EmailMessage, **options: Any) -> dict[str, Any]:
+async def send(server: StandInProcess, message: EmailMessage, **options: Any) -> dict[str, Any]:
     options = {"timeout": 5, "start_tls": False} | options
     errors, _ = await aiosmtplib.send(message, hostname="127.0.0.1", port=server.smtp_port, **options)
     return errors
 
 
-def kept(server: StandIn, booking_id: str) -> list[dict[str, Any]]:
+def kept(server: StandInProcess, booking_id: str) -> list[dict[str, Any]]:
     answer = server.http.get("/_sandbox/messages", params={"booking_id": booking_id})
     messages: list[dict[str, Any]] = answer.raise_for_status().json()
     return messages
 
 
-async def test_message_is_kept_as_it_was_sent(server: StandIn, booking_id: str) -> None:
+async def test_message_is_kept_as_it_was_sent(server: StandInProcess, booking_id: str) -> None:
     """Envelope, headers, both bodies and the calendar file come back."""
     message = mail(booking_id, text="Zimmer für 2 — bestätigt.\n")
     message.add_alternative("<p>Zimmer für 2 — <b>bestätigt</b>.</p>\n", subtype="html")
@@ -78,7 +78,7 @@ async def test_message_is_kept_as_it_was_sent(server: StandIn, booking_id: str) 
     ]
 
 
-async def test_subject_beyond_ascii_is_decoded(server: StandIn, booking_id: str) -> None:
+async def test_subject_beyond_ascii_is_decoded(server: StandInProcess, booking_id: str) -> None:
     """An encoded and folded subject is shown, and found, as it was written."""
     message = mail(booking_id)
     del message["Subject"]
@@ -89,7 +89,7 @@ async def test_subject_beyond_ascii_is_decoded(server: StandIn, booking_id: str)
     assert [found["subject"] for found in kept(server, booking_id)] == [subject]
 
 
-async def test_messages_are_filtered(server: StandIn, booking_id: str) -> None:
+async def test_messages_are_filtered(server: StandInProcess, booking_id: str) -> None:
     """By recipient in either case, by part of the subject, by booking; oldest first."""
     await send(server, mail(f"{booking_id}-1", to="ada@example.test, bob@example.test"))
     await send(server, mail(f"{booking_id}-2", to=f"{booking_id}@example.test"))
@@ -105,7 +105,7 @@ async def test_messages_are_filtered(server: StandIn, booking_id: str) -> None:
     assert subjects(subject=f"Declined - {booking_id}") == []
 
 
-async def test_refused_recipient(server: StandIn, booking_id: str) -> None:
+async def test_refused_recipient(server: StandInProcess, booking_id: str) -> None:
     """A fault on RCPT refuses the recipients it matches; the others get the message."""
     server.order_fault(match="RCPT *@refused.test", kind="error_before", status=550, times=None)
     with pytest.raises(aiosmtplib.SMTPRecipientsRefused) as refused:
@@ -117,7 +117,7 @@ async def test_refused_recipient(server: StandIn, booking_id: str) -> None:
     assert [found["to"] for found in kept(server, booking_id)] == [["bob@example.test"]]
 
 
-async def test_refused_sender(server: StandIn, booking_id: str) -> None:
+async def test_refused_sender(server: StandInProcess, booking_id: str) -> None:
     """A fault on MAIL answers 451 when it names no status, and is used up after `times`."""
     server.order_fault(match="MAIL bookings@*", kind="error_before", times=1)
     with pytest.raises(aiosmtplib.SMTPSenderRefused) as refused:
@@ -140,7 +140,7 @@ async def test_refused_sender(server: StandIn, booking_id: str) -> None:
     ],
 )
 async def test_ambiguous_faults(
-    server: StandIn, booking_id: str, kind: str, error: type[Exception], count: int
+    server: StandInProcess, booking_id: str, kind: str, error: type[Exception], count: int
 ) -> None:
     """The sender sees a failure either way; the inbox tells whether the message was taken."""
     server.order_fault(match=f"DATA *{booking_id}", kind=kind, times=1)
@@ -153,7 +153,7 @@ async def test_ambiguous_faults(
     assert len(kept(server, booking_id)) == count + 1
 
 
-async def test_delay(server: StandIn, booking_id: str) -> None:
+async def test_delay(server: StandInProcess, booking_id: str) -> None:
     """`delay` answers late, and properly."""
     server.order_fault(match=f"DATA *{booking_id}", kind="delay", delay_s=0.2, times=1)
     started = time.monotonic()
@@ -162,7 +162,7 @@ async def test_delay(server: StandIn, booking_id: str) -> None:
     assert len(kept(server, booking_id)) == 1
 
 
-def test_over_ten_megabytes(server: StandIn, booking_id: str) -> None:
+def test_over_ten_megabytes(server: StandInProcess, booking_id: str) -> None:
     """A message over the limit is refused when it is announced, and when it is not."""
     lines = b"x" * 78 + b"\r\n"
     body = f"Subject: {booking_id}\r\n\r\n".encode() + lines * (10 * 1024 * 1024 // len(lines))
@@ -187,7 +187,7 @@ def test_over_ten_megabytes(server: StandIn, booking_id: str) -> None:
         b"From: \xff\xfe\r\nContent-Disposition: ; ;=\r\n\r\n\xe4",
     ],
 )
-def test_malformed_messages_are_kept(server: StandIn, booking_id: str, raw: bytes) -> None:
+def test_malformed_messages_are_kept(server: StandInProcess, booking_id: str, raw: bytes) -> None:
     """Whatever a product sends can be looked at afterwards."""
     to = f"{booking_id}@example.test"
     with smtplib.SMTP("127.0.0.1", server.smtp_port, timeout=5) as smtp:

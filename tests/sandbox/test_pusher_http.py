@@ -16,13 +16,13 @@ import pusher.errors
 import pytest
 import requests
 
-from tests.sandbox.standin import StandIn, running
+from tests.sandbox.stand_in_process import StandInProcess, running
 
 APP_ID, KEY, SECRET = "100000", "sandbox-key", "sandbox-secret"
 
 
 @pytest.fixture
-def server(running_pusher: StandIn) -> StandIn:
+def server(running_pusher: StandInProcess) -> StandInProcess:
     return running_pusher
 
 
@@ -33,24 +33,24 @@ def channel() -> str:
 
 
 @pytest.fixture(autouse=True)
-def no_faults(server: StandIn) -> Iterator[None]:
+def no_faults(server: StandInProcess) -> Iterator[None]:
     yield
     server.forget("faults")
 
 
-def client(server: StandIn, **changes: Any) -> pusher.Pusher:
+def client(server: StandInProcess, **changes: Any) -> pusher.Pusher:
     options = {"app_id": APP_ID, "key": KEY, "secret": SECRET, "host": "127.0.0.1", "port": server.port}
     return pusher.Pusher(**(options | {"ssl": False} | changes))
 
 
-def published(server: StandIn, **filters: str) -> list[dict[str, Any]]:
+def published(server: StandInProcess, **filters: str) -> list[dict[str, Any]]:
     answer = server.http.get("/_sandbox/messages", params=filters)
     messages: list[dict[str, Any]] = answer.raise_for_status().json()
     return messages
 
 
 def signed_post(
-    server: StandIn, kind: str, body: dict[str, Any], *, at_s: float | None = None, tamper: str = ""
+    server: StandInProcess, kind: str, body: dict[str, Any], *, at_s: float | None = None, tamper: str = ""
 ) -> httpx.Response:
     """Post as the protocol says, without the official library's own checks."""
     content = json.dumps(body).encode()
@@ -67,7 +67,7 @@ def signed_post(
     return response
 
 
-def test_trigger_is_recorded_once_per_channel_in_order(server: StandIn, channel: str) -> None:
+def test_trigger_is_recorded_once_per_channel_in_order(server: StandInProcess, channel: str) -> None:
     """One trigger for two channels leaves two messages, with the data parsed."""
     data = {"booking_id": channel, "status": "CONFIRMED", "version": 3}
     channels = [channel, f"private-booking-{channel}"]
@@ -79,7 +79,7 @@ def test_trigger_is_recorded_once_per_channel_in_order(server: StandIn, channel:
     assert messages[0]["at"].endswith("Z")
 
 
-def test_trigger_batch(server: StandIn, channel: str) -> None:
+def test_trigger_batch(server: StandInProcess, channel: str) -> None:
     """A batch's events are recorded in its order; text that is not JSON stays text."""
     batch = [{"channel": channel, "name": f"event-{index}", "data": f"text {index}"} for index in range(10)]
     assert client(server).trigger_batch(batch) == {}
@@ -87,14 +87,14 @@ def test_trigger_batch(server: StandIn, channel: str) -> None:
     assert [(m["name"], m["data"]) for m in messages] == [(f"event-{i}", f"text {i}") for i in range(10)]
 
 
-def test_text_beyond_ascii(server: StandIn, channel: str) -> None:
+def test_text_beyond_ascii(server: StandInProcess, channel: str) -> None:
     """Names and data may be in any script."""
     client(server).trigger(channel, "späte-anfrage", {"room": "和室"})
     (message,) = published(server, channel=channel)
     assert (message["name"], message["data"]) == ("späte-anfrage", {"room": "和室"})
 
 
-def test_messages_are_filtered(server: StandIn, channel: str) -> None:
+def test_messages_are_filtered(server: StandInProcess, channel: str) -> None:
     """Each filter narrows the list, and they combine."""
     pusher_client = client(server)
     pusher_client.trigger(channel, "one", {"booking_id": f"{channel}-A"})
@@ -106,14 +106,14 @@ def test_messages_are_filtered(server: StandIn, channel: str) -> None:
     assert published(server, channel=channel, event="three") == []
 
 
-def test_wrong_secret_is_refused(server: StandIn, channel: str) -> None:
+def test_wrong_secret_is_refused(server: StandInProcess, channel: str) -> None:
     """A signature made with another secret is 401 and publishes nothing."""
     with pytest.raises(pusher.errors.PusherBadAuth, match="Invalid signature"):
         client(server, secret="guess").trigger(channel, "event", "data")
     assert published(server, channel=channel) == []
 
 
-def test_wrong_key_and_app_are_refused(server: StandIn, channel: str) -> None:
+def test_wrong_key_and_app_are_refused(server: StandInProcess, channel: str) -> None:
     """An unknown key is 401, an unknown app 404."""
     with pytest.raises(pusher.errors.PusherBadAuth, match="auth_key"):
         client(server, key="guess").trigger(channel, "event", "data")
@@ -123,7 +123,7 @@ def test_wrong_key_and_app_are_refused(server: StandIn, channel: str) -> None:
 
 
 @pytest.mark.parametrize(("age_s", "status"), [(0, 200), (590, 200), (-590, 200), (620, 401), (-620, 401)])
-def test_timestamp_tolerance(server: StandIn, channel: str, age_s: int, status: int) -> None:
+def test_timestamp_tolerance(server: StandInProcess, channel: str, age_s: int, status: int) -> None:
     """A request signed more than 600 s ago, or ahead, is refused."""
     body = {"name": "event", "channel": channel, "data": "data"}
     answer = signed_post(server, "events", body, at_s=time.time() - age_s)
@@ -131,7 +131,7 @@ def test_timestamp_tolerance(server: StandIn, channel: str, age_s: int, status: 
     assert len(published(server, channel=channel)) == (1 if status == 200 else 0)
 
 
-def test_body_is_covered_by_the_signature(server: StandIn, channel: str) -> None:
+def test_body_is_covered_by_the_signature(server: StandInProcess, channel: str) -> None:
     """A body changed on the way no longer fits its MD5."""
     body = {"name": "event", "channel": channel, "data": "data"}
     answer = signed_post(server, "events", body, tamper=" ")
@@ -139,7 +139,7 @@ def test_body_is_covered_by_the_signature(server: StandIn, channel: str) -> None
     assert "body_md5" in answer.text
 
 
-def test_unsigned_request_is_refused(server: StandIn) -> None:
+def test_unsigned_request_is_refused(server: StandInProcess) -> None:
     """No query at all is 401, not an error of the server's."""
     assert server.http.post(f"/apps/{APP_ID}/events", content=b"{}").status_code == 401
     assert server.http.get(f"/apps/{APP_ID}/channels").status_code == 401
@@ -167,13 +167,15 @@ def test_unsigned_request_is_refused(server: StandIn) -> None:
         ({"socket_id": "x"}, 400),
     ],
 )
-def test_limits_of_a_trigger(server: StandIn, channel: str, change: dict[str, Any], status: int) -> None:
+def test_limits_of_a_trigger(
+    server: StandInProcess, channel: str, change: dict[str, Any], status: int
+) -> None:
     """Pusher's limits hold to the last channel, character and byte."""
     body = {"name": "event", "channels": [channel], "data": "data"} | change
     assert signed_post(server, "events", body).status_code == status
 
 
-def test_limits_of_a_batch(server: StandIn, channel: str) -> None:
+def test_limits_of_a_batch(server: StandInProcess, channel: str) -> None:
     """More than ten events are refused, and one bad event refuses all."""
     event = {"channel": channel, "name": "event", "data": "data"}
     assert signed_post(server, "batch_events", {"batch": [event] * 11}).status_code == 400
@@ -182,7 +184,7 @@ def test_limits_of_a_batch(server: StandIn, channel: str) -> None:
     assert published(server, channel=channel) == []
 
 
-def test_fault_before_the_effect(server: StandIn, channel: str) -> None:
+def test_fault_before_the_effect(server: StandInProcess, channel: str) -> None:
     """`error_before` answers with the error asked for and publishes nothing; then it is used up."""
     server.order_fault(match="POST /apps/*/events", kind="error_before", status=503, times=1)
     with pytest.raises(pusher.errors.PusherBadStatus, match="503"):
@@ -204,7 +206,7 @@ def test_fault_before_the_effect(server: StandIn, channel: str) -> None:
     ],
 )
 def test_ambiguous_faults(
-    server: StandIn, channel: str, kind: str, error: type[Exception], count: int
+    server: StandInProcess, channel: str, kind: str, error: type[Exception], count: int
 ) -> None:
     """The sender sees a failure either way; the record tells whether the message was published."""
     server.order_fault(match="POST /apps/*/events", kind=kind, times=1)
@@ -213,7 +215,7 @@ def test_ambiguous_faults(
     assert len(published(server, channel=channel)) == count
 
 
-def test_delay(server: StandIn, channel: str) -> None:
+def test_delay(server: StandInProcess, channel: str) -> None:
     """`delay` answers late, and properly."""
     server.order_fault(match="POST /apps/*/batch_events", kind="delay", delay_s=0.2, times=1)
     started = time.monotonic()
@@ -222,7 +224,7 @@ def test_delay(server: StandIn, channel: str) -> None:
     assert len(published(server, channel=channel)) == 1
 
 
-def test_page_shows_messages_newest_first_and_escaped(server: StandIn, channel: str) -> None:
+def test_page_shows_messages_newest_first_and_escaped(server: StandInProcess, channel: str) -> None:
     """The page is for people: newest first, and what was published is never markup."""
     client(server).trigger(channel, "first", "<script>alert(1)</script>")
     client(server).trigger(channel, "second", {"text": "<b>bold</b>"})

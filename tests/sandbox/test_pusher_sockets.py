@@ -16,13 +16,13 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.sandbox.standin import StandIn, running
+from tests.sandbox.stand_in_process import StandInProcess, running
 
 TIMEOUT_S = 5
 
 
 @pytest.fixture
-def server(running_pusher: StandIn) -> StandIn:
+def server(running_pusher: StandInProcess) -> StandInProcess:
     return running_pusher
 
 
@@ -32,13 +32,13 @@ def channel() -> str:
     return f"hotel-{uuid.uuid4().hex}"
 
 
-def client(server: StandIn) -> pusher.Pusher:
+def client(server: StandInProcess) -> pusher.Pusher:
     return pusher.Pusher(
         "100000", "sandbox-key", "sandbox-secret", host="127.0.0.1", port=server.port, ssl=False
     )
 
 
-class Listener:
+class PusherClient:
     """A connected client: what `pusher-js` sends and understands, without its conveniences."""
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -61,18 +61,18 @@ class Listener:
 
 
 def address(
-    server: StandIn, key: str = "sandbox-key", query: str = "protocol=7&client=js&version=8.6"
+    server: StandInProcess, key: str = "sandbox-key", query: str = "protocol=7&client=js&version=8.6"
 ) -> str:
     return f"ws://127.0.0.1:{server.port}/app/{key}?{query}"
 
 
 @contextmanager
-def listening(server: StandIn) -> Iterator[Listener]:
+def listening(server: StandInProcess) -> Iterator[PusherClient]:
     with connect(address(server)) as socket:
-        yield Listener(socket)
+        yield PusherClient(socket)
 
 
-def test_greeting(server: StandIn) -> None:
+def test_greeting(server: StandInProcess) -> None:
     """A client is told its socket id, in the form that authorization endpoints expect, and the timeout."""
     with listening(server) as one, listening(server) as other:
         assert re.fullmatch(r"\d+\.\d+", one.socket_id)
@@ -80,7 +80,7 @@ def test_greeting(server: StandIn) -> None:
         assert one.activity_timeout_s == 120
 
 
-def test_public_channel(server: StandIn, channel: str) -> None:
+def test_public_channel(server: StandInProcess, channel: str) -> None:
     """A subscriber hears what is published on its channel, with the data as the text that was posted."""
     with listening(server) as listener:
         answer = listener.subscribe(channel)
@@ -95,7 +95,7 @@ def test_public_channel(server: StandIn, channel: str) -> None:
         assert heard == {"event": "booking-updated", "channel": channel, "data": '{"version": 2}'}
 
 
-def test_private_channel_with_the_official_signature(server: StandIn, channel: str) -> None:
+def test_private_channel_with_the_official_signature(server: StandInProcess, channel: str) -> None:
     """The `auth` that the official library makes lets its socket in, and no other."""
     private = f"private-booking-{channel}"
     with listening(server) as guest, listening(server) as thief:
@@ -112,7 +112,7 @@ def test_private_channel_with_the_official_signature(server: StandIn, channel: s
 
 
 @pytest.mark.parametrize("auth", [None, "", "other-key:00", "sandbox-key:00", "sandbox-key", "é:é"])
-def test_private_channel_refuses_a_wrong_signature(server: StandIn, auth: str | None) -> None:
+def test_private_channel_refuses_a_wrong_signature(server: StandInProcess, auth: str | None) -> None:
     """No signature, another app's or a wrong one: error 4009, and the connection stays open."""
     with listening(server) as listener:
         data = {} if auth is None else {"auth": auth}
@@ -123,14 +123,14 @@ def test_private_channel_refuses_a_wrong_signature(server: StandIn, auth: str | 
 
 
 @pytest.mark.parametrize("name", ["presence-hotel", "hotel/killarney", "", "a" * 201])
-def test_channels_that_cannot_be_joined(server: StandIn, name: str) -> None:
+def test_channels_that_cannot_be_joined(server: StandInProcess, name: str) -> None:
     """Presence channels are not there, and names that Pusher forbids are refused."""
     with listening(server) as listener:
         assert listener.subscribe(name)["event"] == "pusher:error"
         assert listener.receive()["event"] == "pusher:subscription_error"
 
 
-def test_socket_id_is_left_out(server: StandIn, channel: str) -> None:
+def test_socket_id_is_left_out(server: StandInProcess, channel: str) -> None:
     """The socket that caused an event does not hear of it; the others do."""
     with listening(server) as author, listening(server) as reader:
         author.subscribe(channel)
@@ -141,7 +141,7 @@ def test_socket_id_is_left_out(server: StandIn, channel: str) -> None:
         assert author.receive()["event"] == "second"
 
 
-def test_unsubscribe(server: StandIn, channel: str) -> None:
+def test_unsubscribe(server: StandInProcess, channel: str) -> None:
     """After leaving a channel a client hears no more of it, and Pusher shows it as empty."""
     with listening(server) as listener:
         listener.subscribe(channel)
@@ -159,7 +159,7 @@ def test_unsubscribe(server: StandIn, channel: str) -> None:
         assert listener.receive()["channel"] == f"{channel}-2"
 
 
-def test_a_closed_connection_leaves_its_channels(server: StandIn, channel: str) -> None:
+def test_a_closed_connection_leaves_its_channels(server: StandInProcess, channel: str) -> None:
     """A client that goes away without a word is forgotten."""
     with listening(server) as listener:
         listener.subscribe(channel)
@@ -172,7 +172,7 @@ def test_a_closed_connection_leaves_its_channels(server: StandIn, channel: str) 
 @pytest.mark.parametrize(
     "text", ["", "no json", "[]", '"text"', "{}", '{"event": "pusher:subscribe"}', b"\x00"]
 )
-def test_malformed_messages_do_no_harm(server: StandIn, text: str | bytes) -> None:
+def test_malformed_messages_do_no_harm(server: StandInProcess, text: str | bytes) -> None:
     """Nonsense is answered with an error, and the connection goes on."""
     with listening(server) as listener:
         listener.socket.send(text)
@@ -189,7 +189,7 @@ def test_malformed_messages_do_no_harm(server: StandIn, text: str | bytes) -> No
         ("sandbox-key", "client=js", 4008),
     ],
 )
-def test_connections_that_are_refused(server: StandIn, key: str, query: str, code: int) -> None:
+def test_connections_that_are_refused(server: StandInProcess, key: str, query: str, code: int) -> None:
     """An unknown key or protocol is told in a message and in the close code, and clients do not come back."""
     with connect(address(server, key, query)) as socket:
         error = json.loads(socket.recv(timeout=TIMEOUT_S))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import stripe as sdk
 
-from tests.sandbox.receiver import Receiver
-from tests.sandbox.standin import running
+from tests.sandbox.receiver import WebhookReceiver
+from tests.sandbox.stand_in_process import running
 from tests.sandbox.stripe_account import CHALLENGED, GOOD, KEY, StripeAccount, card_of, charge_of
 
 
@@ -158,7 +158,7 @@ def test_clock(stripe: StripeAccount) -> None:
         assert stripe.server.http.post("/_sandbox/clock", json=body).status_code == 422
 
 
-def test_events_made_up(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_events_made_up(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """About an object that exists, or about whatever a test says, of types known or unknown."""
     held = stripe.held(booking_id=booking_id)
     about = stripe.order("events", type="payment_intent.amount_capturable_updated", id=held.id)
@@ -171,7 +171,7 @@ def test_events_made_up(stripe: StripeAccount, receiver: Receiver, booking_id: s
     assert stripe.server.http.post("/_sandbox/events", json={"type": "x", "id": "pi_0"}).status_code == 404
 
 
-def test_endpoint(stripe: StripeAccount, receiver: Receiver) -> None:
+def test_endpoint(stripe: StripeAccount, receiver: WebhookReceiver) -> None:
     """Where events go can be read and changed, but not without a secret."""
     endpoint = {"url": receiver.url, "secrets": ["whsec_a", "whsec_b"], "enabled_events": ["charge.captured"]}
     assert stripe.order("webhook_endpoint", **endpoint) == endpoint
@@ -180,7 +180,7 @@ def test_endpoint(stripe: StripeAccount, receiver: Receiver) -> None:
     assert stripe.server.http.put("/_sandbox/webhook_endpoint", json=bare).status_code == 422
 
 
-def test_start_without_an_endpoint(receiver: Receiver, tmp_path: Path, booking_id: str) -> None:
+def test_start_without_an_endpoint(receiver: WebhookReceiver, tmp_path: Path, booking_id: str) -> None:
     """The endpoint is remembered over a restart, and the 3-D Secure step; links begin with the public address."""
     arguments: tuple[Any, ...] = (
         "sandbox.stripe",

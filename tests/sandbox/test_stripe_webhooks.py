@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import stripe as sdk
 
-from tests.sandbox.receiver import Delivery, Receiver
-from tests.sandbox.standin import running
+from tests.sandbox.receiver import ReceivedWebhook, WebhookReceiver
+from tests.sandbox.stand_in_process import running
 from tests.sandbox.stripe_account import KEY, SECRET, StripeAccount, charge_of
 
 PAID = [
@@ -52,12 +52,12 @@ def delivered(stripe: StripeAccount, event_id: str) -> dict[str, Any]:
     return deliveries(stripe, event_id)[-1]
 
 
-def verified(delivery: Delivery, secret: str = SECRET) -> sdk.Event:
+def verified(delivery: ReceivedWebhook, secret: str = SECRET) -> sdk.Event:
     """Check a delivery's signature as the SDK does."""
     return sdk.Webhook.construct_event(delivery.body, delivery.signature, secret)  # type: ignore[no-any-return]
 
 
-def test_signature_verifies(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_signature_verifies(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """Every event of a payment arrives, and the SDK finds its signature good."""
     paid(stripe, booking_id)
     came = receiver.wait_for(4, booking_id)
@@ -68,12 +68,14 @@ def test_signature_verifies(stripe: StripeAccount, receiver: Receiver, booking_i
     assert came[0].headers["Content-Type"] == "application/json; charset=utf-8"
     with pytest.raises(sdk.SignatureVerificationError):
         verified(came[0], "whsec_wrong")
-    altered = Delivery(came[0].body + b" ", came[0].signature, {})
+    altered = ReceivedWebhook(came[0].body + b" ", came[0].signature, {})
     with pytest.raises(sdk.SignatureVerificationError):
         verified(altered)
 
 
-def test_event_is_the_one_in_the_list(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_event_is_the_one_in_the_list(
+    stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str
+) -> None:
     """What was sent is what can be read later, but for the count of deliveries left."""
     paid(stripe, booking_id)
     sent = receiver.wait_for(1, booking_id, '"checkout.session.completed"')[0].event
@@ -82,13 +84,15 @@ def test_event_is_the_one_in_the_list(stripe: StripeAccount, receiver: Receiver,
     assert {**read, "pending_webhooks": 1} == sent
 
 
-def test_completed_comes_before_the_guest(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_completed_comes_before_the_guest(
+    stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str
+) -> None:
     """Checkout lets the merchant's server hear of it before the guest is sent back."""
     paid(stripe, booking_id)
     assert receiver.about(booking_id, '"checkout.session.completed"')
 
 
-def test_several_secrets(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_several_secrets(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """While a secret is rolled there is a `v1` for each, and either verifies."""
     stripe.order("webhook_endpoint", url=receiver.url, secret="whsec_old, whsec_new")
     paid(stripe, booking_id)
@@ -100,7 +104,7 @@ def test_several_secrets(stripe: StripeAccount, receiver: Receiver, booking_id: 
 
 
 def test_tried_again_with_a_fresh_timestamp(
-    stripe: StripeAccount, receiver: Receiver, booking_id: str
+    stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str
 ) -> None:
     """A 500 is no receipt: the same body comes again, signed anew at the stand-in's present."""
     receiver.answer_with(500, about=booking_id)
@@ -121,7 +125,7 @@ def test_tried_again_with_a_fresh_timestamp(
 
 @pytest.mark.parametrize("status", [301, 400, 404, 503])
 def test_only_2xx_is_a_receipt(
-    stripe: StripeAccount, receiver: Receiver, booking_id: str, status: int
+    stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str, status: int
 ) -> None:
     """Redirects and errors of every kind are tried again, and 204 is as good as 200."""
     event_id = stripe.order("events", type="charge.updated", object={"id": booking_id})["id"]
@@ -132,7 +136,7 @@ def test_only_2xx_is_a_receipt(
     assert delivered(stripe, event_id)["outcomes"] == [status, 204]
 
 
-def test_nobody_listens(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_nobody_listens(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """An endpoint that is down gets everything once it is up."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
@@ -146,7 +150,7 @@ def test_nobody_listens(stripe: StripeAccount, receiver: Receiver, booking_id: s
     receiver.wait_for(4, booking_id)
 
 
-def test_no_endpoint(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_no_endpoint(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """Without one, events are kept and go nowhere."""
     stripe.order("webhook_endpoint", url=None)
     paid(stripe, booking_id)
@@ -157,7 +161,7 @@ def test_no_endpoint(stripe: StripeAccount, receiver: Receiver, booking_id: str)
     assert receiver.about(booking_id) == []
 
 
-def test_redeliver(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_redeliver(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """One event many times at once: the same id and body each time."""
     paid(stripe, booking_id)
     event = receiver.wait_for(1, booking_id, '"charge.succeeded"')[0].event
@@ -167,7 +171,7 @@ def test_redeliver(stripe: StripeAccount, receiver: Receiver, booking_id: str) -
     assert stripe.server.http.post("/_sandbox/webhooks/evt_nobody/redeliver").status_code == 404
 
 
-def test_duplicate(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_duplicate(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """A fault sends one event `copies` times more, and only that one."""
     stripe.server.order_fault(match="WEBHOOK charge.succeeded", kind="duplicate", copies=3)
     paid(stripe, booking_id)
@@ -176,7 +180,7 @@ def test_duplicate(stripe: StripeAccount, receiver: Receiver, booking_id: str) -
     assert (len(ids), len(set(ids))) == (4, 1)
 
 
-def test_two_events_for_one_change(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_two_events_for_one_change(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """`duplicate_event` tells of the same change under another id, which the list shows, too."""
     stripe.server.order_fault(match="WEBHOOK checkout.session.completed", kind="duplicate_event")
     paid(stripe, booking_id)
@@ -186,7 +190,7 @@ def test_two_events_for_one_change(stripe: StripeAccount, receiver: Receiver, bo
     assert stripe.event_types(booking_id).count("checkout.session.completed") == 2
 
 
-def test_drop(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_drop(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """A lost event never comes, but the list has it, among what was not delivered."""
     stripe.server.order_fault(match="WEBHOOK checkout.session.completed", kind="drop")
     paid(stripe, booking_id)
@@ -200,7 +204,7 @@ def test_drop(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> Non
     assert lost["id"] not in {event.id for event in arrived}
 
 
-def test_delay(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_delay(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """A late event arrives after those that happened later."""
     stripe.server.order_fault(match="WEBHOOK payment_intent.created", kind="delay", delay_s=0.5)
     started = time.monotonic()
@@ -210,7 +214,7 @@ def test_delay(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> No
     assert time.monotonic() - started >= 0.5
 
 
-def test_reorder(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> None:
+def test_reorder(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:
     """An event waits until a later one has been delivered."""
     stripe.server.order_fault(
         match="WEBHOOK payment_intent.amount_capturable_updated", kind="reorder", delay_s=30
@@ -222,7 +226,7 @@ def test_reorder(stripe: StripeAccount, receiver: Receiver, booking_id: str) -> 
 
 
 def test_events_in_the_dashboard_name_no_key(
-    stripe: StripeAccount, receiver: Receiver, booking_id: str
+    stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str
 ) -> None:
     """Of a capture over the API the event tells request and key; of one in the Dashboard no key."""
     by_api, by_hand = paid(stripe, booking_id), paid(stripe, f"{booking_id}-hand")
@@ -295,7 +299,7 @@ def test_a_kept_connection_that_was_closed(stripe: StripeAccount) -> None:
             assert len(seen) == count
 
 
-def test_deliveries_survive_a_kill(receiver: Receiver, tmp_path: Path, booking_id: str) -> None:
+def test_deliveries_survive_a_kill(receiver: WebhookReceiver, tmp_path: Path, booking_id: str) -> None:
     """After `kill -9` and a restart on the same folder, what was pending arrives, and the books are whole."""
     start = ("sandbox.stripe", "--port", "0", "--data", str(tmp_path), "--secret-key", KEY)
     with socket.create_server(("127.0.0.1", 0)) as unused:

@@ -20,7 +20,7 @@ _TEST: Final = re.compile(r"`(tests/[\w/]+\.py)::(\w+)(?:\[[^`]*\])?`")
 
 
 @dataclass(frozen=True)
-class Fault:
+class DocumentedFault:
     """One row.
 
     Args:
@@ -34,7 +34,7 @@ class Fault:
     tests: tuple[tuple[str, str], ...]
 
 
-def faults_of(page: str) -> list[Fault]:
+def faults_of(page: str) -> list[DocumentedFault]:
     """Read every row of every table.
 
     Raises:
@@ -48,7 +48,7 @@ def faults_of(page: str) -> list[Fault]:
             raise ValueError(f"{len(cells)} cells: {line}")
         if cells == HEADINGS or set("".join(cells)) == {"-"}:
             continue
-        faults.append(Fault(cells[0], cells[1], tuple(_TEST.findall(cells[2]))))
+        faults.append(DocumentedFault(cells[0], cells[1], tuple(_TEST.findall(cells[2]))))
     return faults
 
 
@@ -65,7 +65,7 @@ def defined_in(file: Path) -> frozenset[str]:
     )
 
 
-def missing(faults: list[Fault]) -> list[str]:
+def missing(faults: list[DocumentedFault]) -> list[str]:
     """What is named and does not exist."""
     named = {test for fault in faults for test in fault.tests}
     return sorted(f"{file}::{name}" for file, name in named if name not in defined_in(ROOT / file))
@@ -81,7 +81,7 @@ def test_there_are_faults_enough() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what[:60])
-def test_each_fault_says_what_happens_and_names_a_test(fault: Fault) -> None:
+def test_each_fault_says_what_happens_and_names_a_test(fault: DocumentedFault) -> None:
     """No row is half a row."""
     assert fault.what
     assert fault.then

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from storage.database import Database
-from tests.storage.rows import House, open_house
+from tests.storage.rows import HotelRows, create_hotel
 
 
 @pytest.fixture
-async def house(database: Database) -> House:
+async def hotel_rows(database: Database) -> HotelRows:
     """A hotel in Dublin that charges euros."""
-    return await open_house(database)
+    return await create_hotel(database)

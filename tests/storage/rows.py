@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class House:
+class HotelRows:
     """A hotel with one room type and one person of each role."""
 
     hotel: Hotel
@@ -44,7 +44,7 @@ class House:
         return found
 
 
-async def open_house(database: Database, **hotel: Any) -> House:
+async def create_hotel(database: Database, **hotel: Any) -> HotelRows:
     """A hotel that no other test knows of."""
     slug = f"hotel-{next(_numbers)}"
     values: dict[str, Any] = {
@@ -71,15 +71,15 @@ async def open_house(database: Database, **hotel: Any) -> House:
             for role in Role
         }
         db.add_all([room, *people.values()])
-    return House(row, room, people)
+    return HotelRows(row, room, people)
 
 
-def draft(house: House, **booking: Any) -> Booking:
+def draft(hotel_rows: HotelRows, **booking: Any) -> Booking:
     """A booking of two nights, not written yet."""
     values: dict[str, Any] = {
         "booking_id": new_booking_id(),
-        "hotel_id": house.hotel.id,
-        "room_type_id": house.room_type.id,
+        "hotel_id": hotel_rows.hotel.id,
+        "room_type_id": hotel_rows.room_type.id,
         "check_in": CHECK_IN,
         "check_out": CHECK_IN + timedelta(days=2),
         "adults": 2,
@@ -87,24 +87,24 @@ def draft(house: House, **booking: Any) -> Booking:
         "guest_last_name": "Quarshie",
         "guest_email": "philippa.quarshie@example.com",
         "amount_minor": 15000,
-        "currency": house.hotel.currency,
-        "free_cancel_days": house.hotel.free_cancel_days,
-        "late_cancel_fee_percent": house.hotel.late_cancel_fee_percent,
+        "currency": hotel_rows.hotel.currency,
+        "free_cancel_days": hotel_rows.hotel.free_cancel_days,
+        "late_cancel_fee_percent": hotel_rows.hotel.late_cancel_fee_percent,
         "created_at": T0,
         "updated_at": T0,
     }
     return Booking(**{**values, **booking})
 
 
-async def book(database: Database, house: House, **booking: Any) -> Booking:
+async def book(database: Database, hotel_rows: HotelRows, **booking: Any) -> Booking:
     """A draft in the database, with the first row of its timeline; any column can be given a value."""
-    row = draft(house, **booking)
+    row = draft(hotel_rows, **booking)
     async with database.transaction() as db:
         await insert_draft(db, row)
     return row
 
 
-async def held(database: Database, house: House, **booking: Any) -> Booking:
+async def held(database: Database, hotel_rows: HotelRows, **booking: Any) -> Booking:
     """A booking that waits for the hotel, version 3, as its row would be."""
     values: dict[str, Any] = {
         "status": Status.PENDING_APPROVAL,
@@ -113,7 +113,7 @@ async def held(database: Database, house: House, **booking: Any) -> Booking:
         "payment_authorized_at": T0,
         "decision_deadline": T0 + timedelta(days=1),
     }
-    return await book(database, house, **{**values, **booking})
+    return await book(database, hotel_rows, **{**values, **booking})
 
 
 async def row_of(database: Database, booking_id: str) -> Booking:

@@ -16,7 +16,7 @@ from domain.roles import Role
 from models import Booking
 from storage.bookings import BookingNotFoundError, StaleVersionError, apply_change
 from storage.database import Database
-from tests.storage.rows import T0, House, ask, book, change_of, held, row_of, steps_of
+from tests.storage.rows import T0, HotelRows, ask, book, change_of, held, row_of, steps_of
 
 
 async def apply(database: Database, change: Change) -> Recorded:
@@ -24,15 +24,15 @@ async def apply(database: Database, change: Change) -> Recorded:
         return await apply_change(db, change)
 
 
-async def submitted(database: Database, house: House) -> Booking:
-    booking = await book(database, house)
+async def submitted(database: Database, hotel_rows: HotelRows) -> Booking:
+    booking = await book(database, hotel_rows)
     await apply(database, change_of(booking, Event.SUBMITTED, actor=ActorKind.GUEST))
     return await row_of(database, booking.booking_id)
 
 
-async def test_a_booking_is_written_from_end_to_end(database: Database, house: House) -> None:
+async def test_a_booking_is_written_from_end_to_end(database: Database, hotel_rows: HotelRows) -> None:
     """Each step raises the version by one and adds one row to the timeline; facts go to their columns."""
-    booking = await submitted(database, house)
+    booking = await submitted(database, hotel_rows)
     assert (booking.status, booking.version) == ("PENDING_PAYMENT", 2)
     deadline = T0 + timedelta(days=1)
     authorized = change_of(
@@ -55,12 +55,12 @@ async def test_a_booking_is_written_from_end_to_end(database: Database, house: H
         booking,
         Event.APPROVED,
         actor=ActorKind.STAFF,
-        staff_id=house.approver_id,
+        staff_id=hotel_rows.approver_id,
         amount_captured_minor=15000,
     )
     assert await apply(database, approved) == Recorded(4, Status.CONFIRMED)
     booking = await row_of(database, booking.booking_id)
-    approver = house.staff[Role.APPROVER].email
+    approver = hotel_rows.staff[Role.APPROVER].email
     assert (booking.paid_at, booking.decision_made_at, booking.decision_made_by) == (
         approved.at,
         approved.at,
@@ -79,9 +79,9 @@ async def test_a_booking_is_written_from_end_to_end(database: Database, house: H
     ]
 
 
-async def test_the_clock_is_the_workflows(database: Database, house: House) -> None:
+async def test_the_clock_is_the_workflows(database: Database, hotel_rows: HotelRows) -> None:
     """A repeat writes the same time: none is taken from the computer."""
-    booking = await submitted(database, house)
+    booking = await submitted(database, hotel_rows)
     assert booking.updated_at == T0 + timedelta(minutes=1)
     assert [step.at for step in await steps_of(database, booking.booking_id)] == [
         T0,
@@ -89,9 +89,9 @@ async def test_the_clock_is_the_workflows(database: Database, house: House) -> N
     ]
 
 
-async def test_a_repeat_changes_nothing(database: Database, house: House) -> None:
+async def test_a_repeat_changes_nothing(database: Database, hotel_rows: HotelRows) -> None:
     """Also when the booking has moved on since: the answer is what the first one was."""
-    booking = await book(database, house)
+    booking = await book(database, hotel_rows)
     first = change_of(booking, Event.SUBMITTED)
     answer = await apply(database, first)
     assert await apply(database, first) == answer == Recorded(2, Status.PENDING_PAYMENT)
@@ -102,9 +102,9 @@ async def test_a_repeat_changes_nothing(database: Database, house: House) -> Non
     assert (await row_of(database, booking.booking_id)).status == "EXPIRED"
 
 
-async def test_a_stale_version_is_refused(database: Database, house: House) -> None:
+async def test_a_stale_version_is_refused(database: Database, hotel_rows: HotelRows) -> None:
     """Whether the writer is behind, ahead, or has another thing, or another moment, in mind."""
-    booking = await submitted(database, house)
+    booking = await submitted(database, hotel_rows)
     wrong = [
         replace(change_of(booking, Event.PAYMENT_WINDOW_CLOSED), expected_version=1),
         replace(change_of(booking, Event.PAYMENT_WINDOW_CLOSED), expected_version=0),
@@ -118,9 +118,9 @@ async def test_a_stale_version_is_refused(database: Database, house: House) -> N
     assert len(await steps_of(database, booking.booking_id)) == 2
 
 
-async def test_an_illegal_step_is_refused(database: Database, house: House) -> None:
+async def test_an_illegal_step_is_refused(database: Database, hotel_rows: HotelRows) -> None:
     """And leaves the row as it was."""
-    booking = await submitted(database, house)
+    booking = await submitted(database, hotel_rows)
     with pytest.raises(IllegalTransitionError):
         await apply(database, change_of(booking, Event.APPROVED, amount_captured_minor=15000))
     after = await row_of(database, booking.booking_id)
@@ -134,9 +134,9 @@ async def test_a_booking_that_is_gone_is_not_found(database: Database) -> None:
 
 
 @pytest.mark.parametrize("writers", [2, 8])
-async def test_writers_at_once(database: Database, house: House, writers: int) -> None:
+async def test_writers_at_once(database: Database, hotel_rows: HotelRows, writers: int) -> None:
     """Different changes of one version: one is written, everybody else hears that the row has moved."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     events = [Event.APPROVED, Event.DECLINED, Event.APPROVAL_TIMED_OUT, Event.CANCELLED_BY_GUEST] * 2
     changes = [
         change_of(booking, event, at=T0 + timedelta(minutes=number))
@@ -151,9 +151,9 @@ async def test_writers_at_once(database: Database, house: House, writers: int) -
     assert (step.event, step.at, step.to_status) == (winner.event, winner.at, after.status)
 
 
-async def test_one_change_eight_times_at_once(database: Database, house: House) -> None:
+async def test_one_change_eight_times_at_once(database: Database, hotel_rows: HotelRows) -> None:
     """A repeat that overtakes its original: written once, and all hear the same."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     change = change_of(booking, Event.APPROVED, amount_captured_minor=15000)
     answers = await asyncio.gather(*(apply(database, change) for _ in range(8)))
     assert set(answers) == {Recorded(4, Status.CONFIRMED)}
@@ -161,21 +161,21 @@ async def test_one_change_eight_times_at_once(database: Database, house: House) 
     assert [step.version for step in await steps_of(database, booking.booking_id)] == [3, 4]
 
 
-async def test_row_and_timeline_are_one(database: Database, house: House) -> None:
+async def test_row_and_timeline_are_one(database: Database, hotel_rows: HotelRows) -> None:
     """What breaks after the change takes all of it back."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     command = await ask(database, booking.booking_id, "decline", reason_note="Full")
 
-    class Crash(Exception):
+    class CrashBeforeCommit(Exception):
         pass
 
     async def crash() -> None:
         async with database.transaction() as db:
             await apply_change(db, change_of(booking, Event.DECLINED, command_id=command.command_id))
             await db.flush()
-            raise Crash
+            raise CrashBeforeCommit
 
-    with pytest.raises(Crash):
+    with pytest.raises(CrashBeforeCommit):
         await crash()
     after = await row_of(database, booking.booking_id)
     assert (after.version, after.status, after.reason_note) == (3, "PENDING_APPROVAL", None)
@@ -185,9 +185,9 @@ async def test_row_and_timeline_are_one(database: Database, house: House) -> Non
     assert (kept.closed_at, kept.verdict) == (None, None)
 
 
-async def test_a_decline_takes_its_note_along(database: Database, house: House) -> None:
+async def test_a_decline_takes_its_note_along(database: Database, hotel_rows: HotelRows) -> None:
     """By the command's id; the command is closed in the same transaction."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     command = await ask(
         database, booking.booking_id, "decline", reason_code="RATE_ERROR", reason_note="Wrong price"
     )
@@ -195,7 +195,7 @@ async def test_a_decline_takes_its_note_along(database: Database, house: House) 
         booking,
         Event.DECLINED,
         actor=ActorKind.STAFF,
-        staff_id=house.approver_id,
+        staff_id=hotel_rows.approver_id,
         command_id=command.command_id,
         reason_code=ReasonCode.RATE_ERROR,
     )
@@ -207,17 +207,17 @@ async def test_a_decline_takes_its_note_along(database: Database, house: House) 
     assert (kept.closed_at, kept.verdict) == (change.at, "settled")
 
 
-async def test_an_approval_leaves_the_note_alone(database: Database, house: House) -> None:
+async def test_an_approval_leaves_the_note_alone(database: Database, hotel_rows: HotelRows) -> None:
     """A note is for declines: on any other command it stays with the command."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     command = await ask(database, booking.booking_id, "approve", reason_note="not for the guest")
     await apply(database, change_of(booking, Event.APPROVED, command_id=command.command_id))
     assert (await row_of(database, booking.booking_id)).reason_note is None
 
 
-async def test_a_command_nobody_kept_is_no_obstacle(database: Database, house: House) -> None:
+async def test_a_command_nobody_kept_is_no_obstacle(database: Database, hotel_rows: HotelRows) -> None:
     """Money counts more than its paperwork."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     change = change_of(booking, Event.DECLINED, command_id="cmd_never_kept", reason_code=ReasonCode.OTHER)
     assert await apply(database, change) == Recorded(4, Status.DECLINED)
 
@@ -231,18 +231,18 @@ async def test_a_command_nobody_kept_is_no_obstacle(database: Database, house: H
     ],
 )
 async def test_the_systems_reason_comes_from_the_table(
-    database: Database, house: House, event: Event, reason_code: str
+    database: Database, hotel_rows: HotelRows, event: Event, reason_code: str
 ) -> None:
     """Whatever reason the change brings."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     await apply(database, change_of(booking, event, reason_code=ReasonCode.OTHER))
     after = await row_of(database, booking.booking_id)
     assert (after.status, after.reason_code, after.decision_made_by) == ("DECLINED", reason_code, "system")
 
 
-async def test_attention_comes_and_goes(database: Database, house: House) -> None:
+async def test_attention_comes_and_goes(database: Database, hotel_rows: HotelRows) -> None:
     """Asked for, it stays until it is cleared, or until the booking's status changes."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     await apply(database, change_of(booking, Event.ATTENTION_NEEDED, attention="Stripe: HTTP 402"))
     booking = await row_of(database, booking.booking_id)
     assert (booking.needs_attention, booking.status) == ("Stripe: HTTP 402", "PENDING_APPROVAL")
@@ -258,9 +258,9 @@ async def test_attention_comes_and_goes(database: Database, house: House) -> Non
     assert (await row_of(database, booking.booking_id)).needs_attention is None
 
 
-async def test_somebody_who_has_left_is_named_by_kind(database: Database, house: House) -> None:
+async def test_somebody_who_has_left_is_named_by_kind(database: Database, hotel_rows: HotelRows) -> None:
     """A member of staff whose row is gone stays `staff` in the timeline."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     await apply(database, change_of(booking, Event.DECLINED, actor=ActorKind.STAFF, staff_id=2**31 - 1))
     [_, step] = await steps_of(database, booking.booking_id)
     assert step.actor == "staff"

@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from models import Booking, BookingTimeline, RoomType, Staff
 from storage.database import Database
-from tests.storage.rows import CHECK_IN, T0, House, book, draft, held, row_of
+from tests.storage.rows import CHECK_IN, T0, HotelRows, book, draft, held, row_of
 
 
 async def write(database: Database, booking: Booking, **values: Any) -> None:
@@ -39,9 +39,11 @@ async def write(database: Database, booking: Booking, **values: Any) -> None:
         ("version", None),
     ],
 )
-async def test_a_booking_that_cannot_be(database: Database, house: House, column: str, value: Any) -> None:
+async def test_a_booking_that_cannot_be(
+    database: Database, hotel_rows: HotelRows, column: str, value: Any
+) -> None:
     """More captured than booked, more refunded than captured, no night at all: refused."""
-    booking = await book(database, house)
+    booking = await book(database, hotel_rows)
     with pytest.raises(IntegrityError):
         await write(database, booking, **{column: value})
     assert (await row_of(database, booking.booking_id)).amount_minor == 15000
@@ -59,10 +61,10 @@ async def test_a_booking_that_cannot_be(database: Database, house: House, column
     ],
 )
 async def test_refunded_up_to_captured_up_to_amount(
-    database: Database, house: House, captured: int, refunded: int, fits: bool
+    database: Database, hotel_rows: HotelRows, captured: int, refunded: int, fits: bool
 ) -> None:
     """The bounds themselves are allowed."""
-    booking = await book(database, house)
+    booking = await book(database, hotel_rows)
     amounts = {"amount_captured_minor": captured, "amount_refunded_minor": refunded}
     if fits:
         await write(database, booking, **amounts)
@@ -71,28 +73,37 @@ async def test_refunded_up_to_captured_up_to_amount(
             await write(database, booking, **amounts)
 
 
-async def test_amounts_beyond_32_bits(database: Database, house: House) -> None:
+async def test_amounts_beyond_32_bits(database: Database, hotel_rows: HotelRows) -> None:
     """A suite for a month in rupiah fits."""
-    booking = await book(database, house, amount_minor=3_000_000_000_00, currency="IDR")
+    booking = await book(database, hotel_rows, amount_minor=3_000_000_000_00, currency="IDR")
     assert (await row_of(database, booking.booking_id)).amount_minor == 3_000_000_000_00
 
 
-async def test_rooms_cost_something(database: Database, house: House) -> None:
+async def test_rooms_cost_something(database: Database, hotel_rows: HotelRows) -> None:
     """A price of nothing cannot be charged."""
-    room = RoomType(hotel_id=house.id, code="free", name="-", price_per_night_minor=0, max_guests=1, rooms=1)
+    room = RoomType(
+        hotel_id=hotel_rows.id, code="free", name="-", price_per_night_minor=0, max_guests=1, rooms=1
+    )
     with pytest.raises(IntegrityError, match="check constraint"):
         async with database.transaction() as db:
             db.add(room)
 
 
-async def test_names_are_taken_once(database: Database, house: House) -> None:
+async def test_names_are_taken_once(database: Database, hotel_rows: HotelRows) -> None:
     """Booking ids, PaymentIntents, room codes within a hotel, and addresses of staff."""
-    first = await held(database, house)
+    first = await held(database, hotel_rows)
     doubles: list[Booking | RoomType | Staff] = [
-        draft(house, booking_id=first.booking_id),
-        draft(house, payment_intent_id=first.payment_intent_id),
-        RoomType(hotel_id=house.id, code="double", name="-", price_per_night_minor=1, max_guests=1, rooms=1),
-        Staff(hotel_id=house.id, email=f"viewer@{house.hotel.slug}.test", role="viewer", password_hash="-"),
+        draft(hotel_rows, booking_id=first.booking_id),
+        draft(hotel_rows, payment_intent_id=first.payment_intent_id),
+        RoomType(
+            hotel_id=hotel_rows.id, code="double", name="-", price_per_night_minor=1, max_guests=1, rooms=1
+        ),
+        Staff(
+            hotel_id=hotel_rows.id,
+            email=f"viewer@{hotel_rows.hotel.slug}.test",
+            role="viewer",
+            password_hash="-",
+        ),
     ]
     for double in doubles:
         with pytest.raises(IntegrityError, match="unique constraint"):
@@ -100,9 +111,9 @@ async def test_names_are_taken_once(database: Database, house: House) -> None:
                 db.add(double)
 
 
-async def test_a_version_happens_once(database: Database, house: House) -> None:
+async def test_a_version_happens_once(database: Database, hotel_rows: HotelRows) -> None:
     """The timeline has one row a version, whatever went wrong elsewhere."""
-    booking = await book(database, house)
+    booking = await book(database, hotel_rows)
     again = BookingTimeline(
         booking_id=booking.booking_id, version=1, at=T0, to_status="DRAFT", event="created", actor="guest"
     )
@@ -111,9 +122,9 @@ async def test_a_version_happens_once(database: Database, house: House) -> None:
             db.add(again)
 
 
-async def test_times_are_instants(database: Database, house: House) -> None:
+async def test_times_are_instants(database: Database, hotel_rows: HotelRows) -> None:
     """Read back in UTC, to the microsecond."""
-    booking = await row_of(database, (await book(database, house)).booking_id)
+    booking = await row_of(database, (await book(database, hotel_rows)).booking_id)
     assert booking.created_at == T0
     assert booking.created_at.utcoffset() == timedelta(0)
     async with database.transaction() as db:
@@ -126,8 +137,8 @@ async def test_times_are_instants(database: Database, house: House) -> None:
         assert kinds.all() == []
 
 
-async def test_a_longer_text_than_its_column_is_refused(database: Database, house: House) -> None:
+async def test_a_longer_text_than_its_column_is_refused(database: Database, hotel_rows: HotelRows) -> None:
     """Rather than cut off."""
-    booking = await book(database, house)
+    booking = await book(database, hotel_rows)
     with pytest.raises(DBAPIError, match="too long"):
         await write(database, booking, reason_note="x" * 1001)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from models import RateLimit, utc_now
-from sandbox.people import wait_until
+from sandbox.drivers import wait_until
 from storage.database import Database
 
 AT_ONCE = 3

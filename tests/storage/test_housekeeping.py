@@ -14,7 +14,7 @@ from models import Booking, IdempotentRequest, RateLimit
 from storage.bookings import apply_change, booking_by_id
 from storage.database import Database
 from storage.housekeeping import delete_stale
-from tests.storage.rows import House, book, change_of
+from tests.storage.rows import HotelRows, book, change_of
 
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
 OLD, YOUNG = LONG_AGO - timedelta(seconds=1), LONG_AGO
@@ -30,11 +30,11 @@ async def kept(database: Database, *bookings: Booking) -> list[bool]:
         return [await booking_by_id(db, booking.booking_id) is not None for booking in bookings]
 
 
-async def test_drafts_nobody_submitted_are_deleted(database: Database, house: House) -> None:
+async def test_drafts_nobody_submitted_are_deleted(database: Database, hotel_rows: HotelRows) -> None:
     """With their timeline; a draft of the very moment is still young."""
     old, young = (
-        await book(database, house, created_at=OLD),
-        await book(database, house, created_at=YOUNG),
+        await book(database, hotel_rows, created_at=OLD),
+        await book(database, hotel_rows, created_at=YOUNG),
     )
     assert await clean(database) == 1
     assert await kept(database, old, young) == [False, True]
@@ -45,10 +45,10 @@ async def test_drafts_nobody_submitted_are_deleted(database: Database, house: Ho
     assert await clean(database) == 0
 
 
-async def test_what_was_submitted_stays(database: Database, house: House) -> None:
+async def test_what_was_submitted_stays(database: Database, hotel_rows: HotelRows) -> None:
     """However old, however it ended."""
     made = [
-        await book(database, house, created_at=OLD, status=status)
+        await book(database, hotel_rows, created_at=OLD, status=status)
         for status in Status
         if status is not Status.DRAFT
     ]
@@ -56,9 +56,11 @@ async def test_what_was_submitted_stays(database: Database, house: House) -> Non
     assert all(await kept(database, *made))
 
 
-async def test_a_draft_that_is_being_submitted_is_passed_over(database: Database, house: House) -> None:
+async def test_a_draft_that_is_being_submitted_is_passed_over(
+    database: Database, hotel_rows: HotelRows
+) -> None:
     """Its row is locked: nobody waits for it, and it is not deleted under its workflow."""
-    booking = await book(database, house, created_at=OLD)
+    booking = await book(database, hotel_rows, created_at=OLD)
     async with database.transaction() as db:
         await apply_change(db, change_of(booking, Event.SUBMITTED))
         async with asyncio.timeout(5):
@@ -67,27 +69,27 @@ async def test_a_draft_that_is_being_submitted_is_passed_over(database: Database
     assert await clean(database) == 0
 
 
-async def test_a_keys_draft_goes_with_it(database: Database, house: House) -> None:
+async def test_a_keys_draft_goes_with_it(database: Database, hotel_rows: HotelRows) -> None:
     """An old draft takes its key along though the key be younger; an old key of a kept booking goes alone."""
 
     def key(name: str, booking: Booking, created_at: datetime) -> IdempotentRequest:
-        values: dict[str, Any] = {"hotel_id": house.id, "body_hash": "a" * 64, "created_at": created_at}
+        values: dict[str, Any] = {"hotel_id": hotel_rows.id, "body_hash": "a" * 64, "created_at": created_at}
         return IdempotentRequest(key=name, booking_id=booking.booking_id, **values)
 
-    old = await book(database, house, created_at=OLD)
-    submitted = await book(database, house, created_at=OLD, status=Status.CONFIRMED)
+    old = await book(database, hotel_rows, created_at=OLD)
+    submitted = await book(database, hotel_rows, created_at=OLD, status=Status.CONFIRMED)
     async with database.transaction() as db:
         db.add_all([key("of draft", old, YOUNG), key("old", submitted, OLD), key("young", submitted, YOUNG)])
     assert await clean(database) == 1
-    query = select(col(IdempotentRequest.key)).where(col(IdempotentRequest.hotel_id) == house.id)
+    query = select(col(IdempotentRequest.key)).where(col(IdempotentRequest.hotel_id) == hotel_rows.id)
     async with database.transaction() as db:
         assert (await db.scalars(query)).all() == ["young"]
     assert await kept(database, old, submitted) == [False, True]
 
 
-async def test_rate_counts_are_kept_an_hour_longer(database: Database, house: House) -> None:
+async def test_rate_counts_are_kept_an_hour_longer(database: Database, hotel_rows: HotelRows) -> None:
     """Long enough for anybody who still counts in that minute."""
-    subject = f"session:{house.hotel.slug}"
+    subject = f"session:{hotel_rows.hotel.slug}"
     limit = LONG_AGO + timedelta(hours=1)
     async with database.transaction() as db:
         db.add(RateLimit(subject=subject, minute=limit - timedelta(minutes=1), attempts=1))
@@ -98,8 +100,8 @@ async def test_rate_counts_are_kept_an_hour_longer(database: Database, house: Ho
         assert (await db.scalars(query)).all() == [limit]
 
 
-async def test_two_sweeps_at_once(database: Database, house: House) -> None:
+async def test_two_sweeps_at_once(database: Database, hotel_rows: HotelRows) -> None:
     """Two workers' sweeps delete each draft once between them."""
     for _ in range(6):
-        await book(database, house, created_at=OLD)
+        await book(database, hotel_rows, created_at=OLD)
     assert sum(await asyncio.gather(*(clean(database) for _ in range(3)))) == 6

@@ -18,7 +18,7 @@ from storage.inbox import (
     missing_events,
     unprocessed_events,
 )
-from tests.storage.rows import T0, House, book, held
+from tests.storage.rows import T0, HotelRows, book, held
 
 _numbers = itertools.count(1)
 
@@ -139,8 +139,8 @@ async def behind(database: Database, **names: str | None) -> Booking | None:
         return await booking_behind(db, **given)
 
 
-async def with_session(database: Database, house: House, session_id: str) -> Booking:
-    booking = await book(database, house)
+async def with_session(database: Database, hotel_rows: HotelRows, session_id: str) -> Booking:
+    booking = await book(database, hotel_rows)
     async with database.transaction() as db:
         await record_session(
             db,
@@ -151,18 +151,22 @@ async def with_session(database: Database, house: House, session_id: str) -> Boo
     return booking
 
 
-async def test_a_booking_is_found_by_each_of_its_names(database: Database, house: House) -> None:
+async def test_a_booking_is_found_by_each_of_its_names(database: Database, hotel_rows: HotelRows) -> None:
     """Its own id, the PaymentIntent it holds, a session that was opened for it."""
-    mine = await held(database, house)
-    paying = await with_session(database, house, f"cs_{house.hotel.slug}")
+    mine = await held(database, hotel_rows)
+    paying = await with_session(database, hotel_rows, f"cs_{hotel_rows.hotel.slug}")
     for names, booking in (
         ({"booking_id": mine.booking_id}, mine),
         ({"payment_intent_id": mine.payment_intent_id}, mine),
-        ({"session_id": f"cs_{house.hotel.slug}"}, paying),
+        ({"session_id": f"cs_{hotel_rows.hotel.slug}"}, paying),
         # Names that lead nowhere do not stand in the way of one that does.
         ({"booking_id": "BK-NOBODY", "payment_intent_id": mine.payment_intent_id}, mine),
         (
-            {"booking_id": "BK-NOBODY", "payment_intent_id": "pi_x", "session_id": f"cs_{house.hotel.slug}"},
+            {
+                "booking_id": "BK-NOBODY",
+                "payment_intent_id": "pi_x",
+                "session_id": f"cs_{hotel_rows.hotel.slug}",
+            },
             paying,
         ),
     ):
@@ -171,9 +175,9 @@ async def test_a_booking_is_found_by_each_of_its_names(database: Database, house
         assert found.booking_id == booking.booking_id
 
 
-async def test_our_own_metadata_counts_more_than_an_id(database: Database, house: House) -> None:
+async def test_our_own_metadata_counts_more_than_an_id(database: Database, hotel_rows: HotelRows) -> None:
     """A second payment for a booking names the booking, and a PaymentIntent it does not hold."""
-    mine, other = await held(database, house), await held(database, house)
+    mine, other = await held(database, hotel_rows), await held(database, hotel_rows)
     found = await behind(database, booking_id=mine.booking_id, payment_intent_id=other.payment_intent_id)
     assert found is not None
     assert found.booking_id == mine.booking_id

@@ -24,16 +24,16 @@ from storage.creation import (
 )
 from storage.database import Database
 from storage.limits import Attempts, count_attempt, take_back_attempt
-from tests.storage.rows import T0, House, book, draft, open_house
+from tests.storage.rows import T0, HotelRows, book, create_hotel, draft
 
 LOCK = timedelta(seconds=30)
 ANSWER = {"booking_id": "BK-1", "access_token": "secret"}
 
 
-def request_for(house: House, booking: Booking, **values: Any) -> IdempotentRequest:
+def request_for(hotel_rows: HotelRows, booking: Booking, **values: Any) -> IdempotentRequest:
     return IdempotentRequest(
         **{
-            "hotel_id": house.id,
+            "hotel_id": hotel_rows.id,
             "key": "key-1",
             "body_hash": "a" * 64,
             "booking_id": booking.booking_id,
@@ -44,29 +44,29 @@ def request_for(house: House, booking: Booking, **values: Any) -> IdempotentRequ
     )
 
 
-class Taken(Exception):
+class KeyConflict(Exception):
     """Somebody else has the key."""
 
 
-class Crash(Exception):
+class CrashAfterClaim(Exception):
     """Whatever may come between."""
 
 
-async def create(database: Database, house: House, **values: Any) -> tuple[bool, IdempotentRequest]:
+async def create(database: Database, hotel_rows: HotelRows, **values: Any) -> tuple[bool, IdempotentRequest]:
     """What the API does: booking and key in one transaction, rolled back where the key is taken."""
-    booking = draft(house)
-    request = request_for(house, booking, **values)
+    booking = draft(hotel_rows)
+    request = request_for(hotel_rows, booking, **values)
 
     async def claim() -> None:
         async with database.transaction() as db:
             await insert_draft(db, booking)
             await db.flush()
             if not await claim_key(db, request):
-                raise Taken
+                raise KeyConflict
 
     try:
         await claim()
-    except Taken:
+    except KeyConflict:
         return False, request
     return True, request
 
@@ -82,51 +82,51 @@ async def take_over(database: Database, request: IdempotentRequest, now: datetim
 
 
 async def find(
-    database: Database, house: House, now: datetime, key: str = "key-1"
+    database: Database, hotel_rows: HotelRows, now: datetime, key: str = "key-1"
 ) -> IdempotentRequest | None:
     async with database.transaction() as db:
-        return await find_request(db, house.id, key, now)
+        return await find_request(db, hotel_rows.id, key, now)
 
 
 # --- idempotency keys ---
 
 
-async def test_a_key_is_claimed_once(database: Database, house: House) -> None:
+async def test_a_key_is_claimed_once(database: Database, hotel_rows: HotelRows) -> None:
     """The second booking under it is not written."""
-    won, first = await create(database, house)
-    lost, second = await create(database, house)
+    won, first = await create(database, hotel_rows)
+    lost, second = await create(database, hotel_rows)
     assert (won, lost) == (True, False)
     assert await exists(database, first.booking_id)
     assert not await exists(database, second.booking_id)
 
 
-async def test_many_claims_at_once_leave_one_booking(database: Database, house: House) -> None:
+async def test_many_claims_at_once_leave_one_booking(database: Database, hotel_rows: HotelRows) -> None:
     """Each waits for the one before to commit or to give up."""
-    results = await asyncio.gather(*(create(database, house) for _ in range(8)))
+    results = await asyncio.gather(*(create(database, hotel_rows) for _ in range(8)))
     winners = [request for won, request in results if won]
     assert len(winners) == 1
-    found = await find(database, house, T0)
+    found = await find(database, hotel_rows, T0)
     assert found is not None
     assert found.booking_id == winners[0].booking_id
     assert [request for _, request in results if await exists(database, request.booking_id)] == winners
 
 
-async def test_a_claim_that_is_rolled_back_is_none(database: Database, house: House) -> None:
+async def test_a_claim_that_is_rolled_back_is_none(database: Database, hotel_rows: HotelRows) -> None:
     """Who waited for it gets the key."""
-    booking = draft(house)
-    request = request_for(house, booking)
+    booking = draft(hotel_rows)
+    request = request_for(hotel_rows, booking)
 
     async def claim_and_crash() -> None:
         async with database.transaction() as db:
             await insert_draft(db, booking)
             await db.flush()
             assert await claim_key(db, request)
-            rivals.append(asyncio.create_task(create(database, house)))
+            rivals.append(asyncio.create_task(create(database, hotel_rows)))
             await _somebody_waits_for_a_lock(database)
-            raise Crash
+            raise CrashAfterClaim
 
     rivals: list[asyncio.Task[tuple[bool, IdempotentRequest]]] = []
-    with pytest.raises(Crash):
+    with pytest.raises(CrashAfterClaim):
         await claim_and_crash()
     won, other = await rivals[0]
     assert won
@@ -143,82 +143,86 @@ async def _somebody_waits_for_a_lock(database: Database) -> None:
                     return
 
 
-async def test_keys_belong_to_hotels(database: Database, house: House) -> None:
+async def test_keys_belong_to_hotels(database: Database, hotel_rows: HotelRows) -> None:
     """The same key at another hotel is another key."""
-    other = await open_house(database)
-    assert (await create(database, house))[0]
+    other = await create_hotel(database)
+    assert (await create(database, hotel_rows))[0]
     assert (await create(database, other))[0]
-    assert await find(database, house, T0, "key-2") is None
+    assert await find(database, hotel_rows, T0, "key-2") is None
 
 
-async def test_a_request_in_flight_is_left_alone(database: Database, house: House) -> None:
+async def test_a_request_in_flight_is_left_alone(database: Database, hotel_rows: HotelRows) -> None:
     """Until its lock runs out; then one takes it over, not two."""
-    _, request = await create(database, house)
+    _, request = await create(database, hotel_rows)
     assert not await take_over(database, request, T0 + LOCK - timedelta(seconds=1))
     taken = await asyncio.gather(*(take_over(database, request, T0 + LOCK) for _ in range(6)))
     assert sorted(taken) == [False] * 5 + [True]
 
 
-async def test_a_released_request_is_taken_up_at_once(database: Database, house: House) -> None:
+async def test_a_released_request_is_taken_up_at_once(database: Database, hotel_rows: HotelRows) -> None:
     """Temporal was away: the same key finishes the booking."""
-    _, request = await create(database, house)
+    _, request = await create(database, hotel_rows)
     async with database.transaction() as db:
         await release_key(db, request)
     assert await take_over(database, request, T0)
-    found = await find(database, house, T0)
+    found = await find(database, hotel_rows, T0)
     assert found is not None
     assert (found.booking_id, found.response) == (request.booking_id, None)
 
 
-async def test_a_finished_request_answers_for_ever(database: Database, house: House) -> None:
+async def test_a_finished_request_answers_for_ever(database: Database, hotel_rows: HotelRows) -> None:
     """For a day: it is found with its answer, and nobody takes it over."""
-    _, request = await create(database, house)
+    _, request = await create(database, hotel_rows)
     async with database.transaction() as db:
         await finish_key(db, request, ANSWER)
     assert not await take_over(database, request, T0 + timedelta(hours=23))
-    found = await find(database, house, T0 + KEY_LIFETIME)
+    found = await find(database, hotel_rows, T0 + KEY_LIFETIME)
     assert found is not None
     assert (found.response, found.locked_until, found.body_hash) == (ANSWER, None, "a" * 64)
 
 
-async def test_a_key_is_forgotten_after_a_day(database: Database, house: House) -> None:
+async def test_a_key_is_forgotten_after_a_day(database: Database, hotel_rows: HotelRows) -> None:
     """And may be used for another booking then; the first one stays."""
-    _, first = await create(database, house)
+    _, first = await create(database, hotel_rows)
     later = T0 + KEY_LIFETIME + timedelta(seconds=1)
-    assert await find(database, house, later) is None
-    won, second = await create(database, house, created_at=later)
+    assert await find(database, hotel_rows, later) is None
+    won, second = await create(database, hotel_rows, created_at=later)
     assert won
     assert await exists(database, first.booking_id)
     # The first request comes to its end only now: it must not answer for the second.
     async with database.transaction() as db:
         await finish_key(db, first, ANSWER)
         await release_key(db, first)
-    found = await find(database, house, later)
+    found = await find(database, hotel_rows, later)
     assert found is not None
     assert (found.booking_id, found.response) == (second.booking_id, None)
     assert found.locked_until is not None
     assert not await take_over(database, first, later + LOCK)
 
 
-async def test_rooms_are_found_by_their_hotels_code(database: Database, house: House) -> None:
+async def test_rooms_are_found_by_their_hotels_code(database: Database, hotel_rows: HotelRows) -> None:
     """Another hotel's `double` is another room."""
-    other = await open_house(database)
+    other = await create_hotel(database)
     async with database.transaction() as db:
-        found = await room_type_by_code(db, house.id, "double")
+        found = await room_type_by_code(db, hotel_rows.id, "double")
         assert found is not None
-        assert found.id == house.room_type.id != other.room_type.id
-        assert await room_type_by_code(db, house.id, "DOUBLE") is None
+        assert found.id == hotel_rows.room_type.id != other.room_type.id
+        assert await room_type_by_code(db, hotel_rows.id, "DOUBLE") is None
 
 
 async def test_terms_take_the_policy_as_it_was_booked(database: Database) -> None:
     """And the hotel's deadlines as they are now."""
-    house = await open_house(
+    hotel_rows = await create_hotel(
         database, cutoff_days_before=1, cutoff_hour=18, timezone="Asia/Tokyo", currency="JPY"
     )
-    booking = await book(database, house, free_cancel_days=5, late_cancel_fee_percent=30, version=1)
-    house.hotel.free_cancel_days, house.hotel.payment_window_s = 9, 1234
-    terms = submission_terms(booking, house.hotel, authorization_margin_s=7, payment_poll_s=8)
-    assert (terms.booking_id, terms.hotel_slug, terms.version) == (booking.booking_id, house.hotel.slug, 1)
+    booking = await book(database, hotel_rows, free_cancel_days=5, late_cancel_fee_percent=30, version=1)
+    hotel_rows.hotel.free_cancel_days, hotel_rows.hotel.payment_window_s = 9, 1234
+    terms = submission_terms(booking, hotel_rows.hotel, authorization_margin_s=7, payment_poll_s=8)
+    assert (terms.booking_id, terms.hotel_slug, terms.version) == (
+        booking.booking_id,
+        hotel_rows.hotel.slug,
+        1,
+    )
     assert (terms.amount_minor, terms.currency) == (15000, "JPY")
     assert (terms.payment_window_s, terms.approval_sla_s) == (1234, 86400)
     assert terms.check_in_at == datetime(2026, 12, 23, 15, tzinfo=UTC)
@@ -243,9 +247,9 @@ async def total(database: Database, subject: str) -> int:
 
 
 @pytest.fixture
-def subject(house: House) -> str:
+def subject(hotel_rows: HotelRows) -> str:
     """Whatever is limited, at this test's own hotel."""
-    return f"login:{house.hotel.slug}"
+    return f"login:{hotel_rows.hotel.slug}"
 
 
 async def test_two_processes_count_together(database: Database, database_url: str, subject: str) -> None:

@@ -13,92 +13,92 @@ from storage.booking_list import Position, Sort, Wanted, list_bookings, pending_
 from storage.bookings import apply_change, close_command, rooms_taken
 from storage.console import open_decision
 from storage.database import Database
-from tests.storage.rows import CHECK_IN, T0, House, ask, book, change_of, held, open_house
+from tests.storage.rows import CHECK_IN, T0, HotelRows, ask, book, change_of, create_hotel, held
 
 MINUTE = timedelta(minutes=1)
 
 
-async def listed(database: Database, house: House, wanted: Wanted) -> list[Booking]:
+async def listed(database: Database, hotel_rows: HotelRows, wanted: Wanted) -> list[Booking]:
     async with database.transaction() as db:
-        return [booking for booking, _ in await list_bookings(db, house.id, wanted)]
+        return [booking for booking, _ in await list_bookings(db, hotel_rows.id, wanted)]
 
 
-async def all_pages(database: Database, house: House, sort: Sort, limit: int) -> list[list[str]]:
+async def all_pages(database: Database, hotel_rows: HotelRows, sort: Sort, limit: int) -> list[list[str]]:
     """Page after page, each from where the one before ended."""
     pages: list[list[str]] = []
     after: Position | None = None
     while True:
-        page = await listed(database, house, Wanted(sort=sort, after=after, limit=limit))
+        page = await listed(database, hotel_rows, Wanted(sort=sort, after=after, limit=limit))
         if not page:
             return pages
         pages.append([booking.booking_id for booking in page])
         after = position(page[-1], sort)
 
 
-async def five_with_deadlines(database: Database, house: House) -> list[str]:
+async def five_with_deadlines(database: Database, hotel_rows: HotelRows) -> list[str]:
     """Five bookings; their order by deadline is 3, 1 and 2 (a tie), then 0 and 4, which have none."""
     deadlines: list[datetime | None] = [None, T0 + 2 * MINUTE, T0 + 2 * MINUTE, T0 + MINUTE, None]
     made = [
-        await book(database, house, decision_deadline=deadline, created_at=T0 - number * MINUTE)
+        await book(database, hotel_rows, decision_deadline=deadline, created_at=T0 - number * MINUTE)
         for number, deadline in enumerate(deadlines)
     ]
     return [made[number].booking_id for number in (3, 1, 2, 0, 4)]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 50])
-async def test_pages_by_deadline(database: Database, house: House, limit: int) -> None:
+async def test_pages_by_deadline(database: Database, hotel_rows: HotelRows, limit: int) -> None:
     """What must be decided first comes first; ties by age; what has no deadline last. Nothing twice or never."""
-    expected = await five_with_deadlines(database, house)
-    pages = await all_pages(database, house, Sort.DEADLINE, limit)
+    expected = await five_with_deadlines(database, hotel_rows)
+    pages = await all_pages(database, hotel_rows, Sort.DEADLINE, limit)
     assert pages == [expected[i : i + limit] for i in range(0, 5, limit)]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
-async def test_pages_by_age(database: Database, house: House, limit: int) -> None:
+async def test_pages_by_age(database: Database, hotel_rows: HotelRows, limit: int) -> None:
     """The newest first; of those made at one moment, the row written last."""
     ages = [3, 1, 1, 2, 1]
-    made = [await book(database, house, created_at=T0 - age * MINUTE) for age in ages]
+    made = [await book(database, hotel_rows, created_at=T0 - age * MINUTE) for age in ages]
     expected = [made[number].booking_id for number in (4, 2, 1, 3, 0)]
-    pages = await all_pages(database, house, Sort.CREATED, limit)
+    pages = await all_pages(database, hotel_rows, Sort.CREATED, limit)
     assert pages == [expected[i : i + limit] for i in range(0, 5, limit)]
 
 
-async def test_a_page_begins_where_the_last_one_ended(database: Database, house: House) -> None:
+async def test_a_page_begins_where_the_last_one_ended(database: Database, hotel_rows: HotelRows) -> None:
     """Though what stood there is gone, or others have come in before it."""
-    expected = await five_with_deadlines(database, house)
-    [first, second] = await listed(database, house, Wanted(limit=2))
+    expected = await five_with_deadlines(database, hotel_rows)
+    [first, second] = await listed(database, hotel_rows, Wanted(limit=2))
     async with database.transaction() as db:
         row = await db.get_one(Booking, second.id)
         row.decision_deadline = T0 - MINUTE
-    await book(database, house, decision_deadline=T0 - 2 * MINUTE)
-    rest = await listed(database, house, Wanted(after=position(second, Sort.DEADLINE), limit=50))
+    await book(database, hotel_rows, decision_deadline=T0 - 2 * MINUTE)
+    rest = await listed(database, hotel_rows, Wanted(after=position(second, Sort.DEADLINE), limit=50))
     assert first.booking_id == expected[0]
     assert [booking.booking_id for booking in rest] == expected[2:]
 
 
-async def test_after_the_last_one_comes_nothing(database: Database, house: House) -> None:
+async def test_after_the_last_one_comes_nothing(database: Database, hotel_rows: HotelRows) -> None:
     """In both orders, also where the last one has no deadline."""
-    await five_with_deadlines(database, house)
+    await five_with_deadlines(database, hotel_rows)
     for sort in Sort:
-        *_, last = await listed(database, house, Wanted(sort=sort))
-        assert await listed(database, house, Wanted(sort=sort, after=position(last, sort))) == []
+        *_, last = await listed(database, hotel_rows, Wanted(sort=sort))
+        assert await listed(database, hotel_rows, Wanted(sort=sort, after=position(last, sort))) == []
 
 
-async def test_hotels_see_their_own(database: Database, house: House) -> None:
+async def test_hotels_see_their_own(database: Database, hotel_rows: HotelRows) -> None:
     """And each booking comes with its room type."""
-    other = await open_house(database)
-    mine, _ = await book(database, house), await book(database, other)
+    other = await create_hotel(database)
+    mine, _ = await book(database, hotel_rows), await book(database, other)
     async with database.transaction() as db:
-        [(booking, room_type)] = await list_bookings(db, house.id, Wanted())
-    assert (booking.booking_id, room_type.id) == (mine.booking_id, house.room_type.id)
+        [(booking, room_type)] = await list_bookings(db, hotel_rows.id, Wanted())
+    assert (booking.booking_id, room_type.id) == (mine.booking_id, hotel_rows.room_type.id)
 
 
-async def test_statuses_are_filtered(database: Database, house: House) -> None:
+async def test_statuses_are_filtered(database: Database, hotel_rows: HotelRows) -> None:
     """One, several, or all."""
-    made = {status: await book(database, house, status=status) for status in Status}
+    made = {status: await book(database, hotel_rows, status=status) for status in Status}
 
     async def statuses(*wanted: Status) -> set[str]:
-        return {booking.status for booking in await listed(database, house, Wanted(statuses=wanted))}
+        return {booking.status for booking in await listed(database, hotel_rows, Wanted(statuses=wanted))}
 
     assert await statuses() == set(made)
     assert await statuses(Status.CONFIRMED) == {"CONFIRMED"}
@@ -124,7 +124,7 @@ async def test_statuses_are_filtered(database: Database, house: House) -> None:
         ("nobody", []),
     ],
 )
-async def test_search(database: Database, house: House, text: str, found: Sequence[str]) -> None:
+async def test_search(database: Database, hotel_rows: HotelRows, text: str, found: Sequence[str]) -> None:
     """Part of a name, whole name or address, in any case; `%`, `_` and backslash are letters like any other."""
     guests = {
         "philippa": ("Philippa", "Quarshie", "philippa.quarshie@example.com"),
@@ -134,36 +134,38 @@ async def test_search(database: Database, house: House, text: str, found: Sequen
     }
     made = {}
     for name, (first, last, email) in guests.items():
-        booking = await book(database, house, guest_first_name=first, guest_last_name=last, guest_email=email)
+        booking = await book(
+            database, hotel_rows, guest_first_name=first, guest_last_name=last, guest_email=email
+        )
         made[booking.booking_id] = name
-    results = await listed(database, house, Wanted(text=text))
+    results = await listed(database, hotel_rows, Wanted(text=text))
     assert sorted(made[booking.booking_id] for booking in results) == sorted(found)
 
 
-async def test_search_by_booking_id(database: Database, house: House) -> None:
+async def test_search_by_booking_id(database: Database, hotel_rows: HotelRows) -> None:
     """As read out on the telephone: in small letters, a part of it."""
-    booking = await book(database, house)
-    await book(database, house)
+    booking = await book(database, hotel_rows)
+    await book(database, hotel_rows)
     part = booking.booking_id[5:14].lower()
-    assert [row.booking_id for row in await listed(database, house, Wanted(text=part))] == [
+    assert [row.booking_id for row in await listed(database, hotel_rows, Wanted(text=part))] == [
         booking.booking_id
     ]
 
 
-async def test_filters_and_pages_go_together(database: Database, house: House) -> None:
+async def test_filters_and_pages_go_together(database: Database, hotel_rows: HotelRows) -> None:
     """A search's second page is still the search's."""
     for number in range(4):
-        await held(database, house, guest_last_name="Wanted" if number % 2 else "Other")
+        await held(database, hotel_rows, guest_last_name="Wanted" if number % 2 else "Other")
     wanted = Wanted(statuses=[Status.PENDING_APPROVAL], text="wanted", limit=1)
-    [first] = await listed(database, house, wanted)
+    [first] = await listed(database, hotel_rows, wanted)
     after = position(first, Sort.DEADLINE)
-    rest = await listed(database, house, Wanted(statuses=wanted.statuses, text="wanted", after=after))
+    rest = await listed(database, hotel_rows, Wanted(statuses=wanted.statuses, text="wanted", after=after))
     assert [booking.guest_last_name for booking in [first, *rest]] == ["Wanted", "Wanted"]
 
 
-async def test_timelines_of_several(database: Database, house: House) -> None:
+async def test_timelines_of_several(database: Database, hotel_rows: HotelRows) -> None:
     """Each oldest first, none mixed with another."""
-    one, other = await book(database, house), await book(database, house)
+    one, other = await book(database, hotel_rows), await book(database, hotel_rows)
     async with database.transaction() as db:
         await apply_change(db, change_of(one, Event.SUBMITTED))
     async with database.transaction() as db:
@@ -172,9 +174,9 @@ async def test_timelines_of_several(database: Database, house: House) -> None:
     assert steps == {one.booking_id: ["created", "submitted"], other.booking_id: ["created"]}
 
 
-async def test_pending_decisions(database: Database, house: House) -> None:
+async def test_pending_decisions(database: Database, hotel_rows: HotelRows) -> None:
     """The oldest that is open, of approve, decline and cancel only."""
-    quiet, asked, settled = [await held(database, house) for _ in range(3)]
+    quiet, asked, settled = [await held(database, hotel_rows) for _ in range(3)]
     await ask(database, asked.booking_id, "retry", created_at=T0 - MINUTE)
     await ask(database, asked.booking_id, "decline", created_at=T0 + MINUTE)
     first = await ask(database, asked.booking_id, "approve", created_at=T0)
@@ -193,9 +195,9 @@ async def test_pending_decisions(database: Database, house: House) -> None:
         assert await pending_decisions(db, []) == {}
 
 
-async def test_a_command_is_closed_once(database: Database, house: House) -> None:
+async def test_a_command_is_closed_once(database: Database, hotel_rows: HotelRows) -> None:
     """The outcome written first stays."""
-    booking = await held(database, house)
+    booking = await held(database, hotel_rows)
     command = await ask(database, booking.booking_id, "approve")
     async with database.transaction() as db:
         await close_command(db, command.command_id, "settled", T0)
@@ -210,21 +212,21 @@ async def test_a_command_is_closed_once(database: Database, house: House) -> Non
     [(-2, 2, False), (-1, 2, True), (0, 1, True), (1, 1, True), (1, 5, True), (2, 2, False), (-5, 20, True)],
 )
 async def test_rooms_taken_on_shared_nights(
-    database: Database, house: House, from_day: int, nights: int, shares: bool
+    database: Database, hotel_rows: HotelRows, from_day: int, nights: int, shares: bool
 ) -> None:
     """A stay that ends on the day another begins shares no night with it."""
-    mine = await held(database, house)  # two nights from the check-in day
+    mine = await held(database, hotel_rows)  # two nights from the check-in day
     begins = CHECK_IN + timedelta(days=from_day)
     stay = {"check_in": begins, "check_out": begins + timedelta(days=nights)}
-    await book(database, house, status=Status.CONFIRMED, **stay)
-    await book(database, house, status=Status.PENDING_APPROVAL, **stay)
-    await book(database, await open_house(database), status=Status.CONFIRMED, **stay)
+    await book(database, hotel_rows, status=Status.CONFIRMED, **stay)
+    await book(database, hotel_rows, status=Status.PENDING_APPROVAL, **stay)
+    await book(database, await create_hotel(database), status=Status.CONFIRMED, **stay)
     async with database.transaction() as db:
         assert await rooms_taken(db, mine) == int(shares)
 
 
-async def test_a_booking_takes_no_room_from_itself(database: Database, house: House) -> None:
+async def test_a_booking_takes_no_room_from_itself(database: Database, hotel_rows: HotelRows) -> None:
     """Once confirmed it is not counted against itself."""
-    mine = await book(database, house, status=Status.CONFIRMED)
+    mine = await book(database, hotel_rows, status=Status.CONFIRMED)
     async with database.transaction() as db:
         assert await rooms_taken(db, mine) == 0

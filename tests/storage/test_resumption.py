@@ -11,7 +11,7 @@ from models import SentMail
 from reconciliation.queries import terms_to_go_on
 from storage.bookings import apply_change
 from storage.database import Database
-from tests.storage.rows import T0, House, ask, book, change_of, held, open_house
+from tests.storage.rows import T0, HotelRows, ask, book, change_of, create_hotel, held
 
 
 async def _terms(database: Database, booking_id: str, version: int) -> tuple[BookingTerms, Resumption]:
@@ -26,21 +26,21 @@ async def test_a_booking_that_lost_its_workflow_keeps_the_time_it_was_given_to_p
     database: Database,
 ) -> None:
     """The hotel's window has changed since; what the guest was told has not."""
-    house = await open_house(database, payment_window_s=60)
+    hotel_rows = await create_hotel(database, payment_window_s=60)
     until = T0 + timedelta(days=2)
     booking = await book(
-        database, house, status=Status.PENDING_PAYMENT, created_at=T0, payment_deadline=until, version=2
+        database, hotel_rows, status=Status.PENDING_PAYMENT, created_at=T0, payment_deadline=until, version=2
     )
     terms, resume = await _terms(database, booking.booking_id, 2)
     assert resume.submitted_at + timedelta(seconds=terms.payment_window_s) == until
 
 
 async def test_what_a_lost_workflow_was_asked_for_goes_along_oldest_first(
-    database: Database, house: House
+    database: Database, hotel_rows: HotelRows
 ) -> None:
     """As its signals said it; what has come out, and what operators asked for, stays behind."""
-    booking = await held(database, house)
-    approver = house.staff[Role.APPROVER].email
+    booking = await held(database, hotel_rows)
+    approver = hotel_rows.staff[Role.APPROVER].email
     second = T0 + timedelta(minutes=1)
     decline = await ask(
         database, booking.booking_id, "decline", actor=approver, reason_code="RATE_ERROR",
@@ -52,7 +52,7 @@ async def test_what_a_lost_workflow_was_asked_for_goes_along_oldest_first(
     _, resume = await _terms(database, booking.booking_id, booking.version)
     by_guest = Command(cancel.command_id, ActorKind.GUEST, asked_at=T0)
     by_staff = Command(
-        decline.command_id, ActorKind.STAFF, house.approver_id, ReasonCode.RATE_ERROR, asked_at=second
+        decline.command_id, ActorKind.STAFF, hotel_rows.approver_id, ReasonCode.RATE_ERROR, asked_at=second
     )
     assert resume.decisions == (
         OpenDecision(Decision.CANCEL, by_guest),
@@ -60,9 +60,11 @@ async def test_what_a_lost_workflow_was_asked_for_goes_along_oldest_first(
     )
 
 
-async def test_mails_nobody_is_on_record_to_have_taken_go_along(database: Database, house: House) -> None:
+async def test_mails_nobody_is_on_record_to_have_taken_go_along(
+    database: Database, hotel_rows: HotelRows
+) -> None:
     """One that was taken from some of its readers does; one that a new colleague never got does not."""
-    booking = await book(database, house)
+    booking = await book(database, hotel_rows)
     async with database.transaction() as db:
         for version, event in enumerate((Event.SUBMITTED, Event.AUTHORIZED, Event.REFUND_RECORDED), 1):
             at = T0 + timedelta(minutes=version)

@@ -15,8 +15,8 @@ from google.protobuf.duration_pb2 import Duration
 from temporalio.api.testservice.v1 import SleepRequest
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.servers import StandIn
-from tests.workflows.wire import Wire
+from tests.workflows.activity_faults import ActivityFaults
+from tests.workflows.servers import StandInClient
 
 _NEAR_S = 0.5
 _SKIP_PATIENCE_S = 90
@@ -31,24 +31,26 @@ _STANDS = timedelta(seconds=2 * _STALLED_S)
 """A clock that moved no further in `_STALLED_S` runs, and does not skip."""
 
 
-class Clock:
+class SkippingClock:
     """Tells the time, and lets it pass.
 
     Args:
         env: the test server.
         stripe: the stand-in that follows.
-        wire: knows which activities hang.
+        activity_faults: knows which activities hang.
     """
 
-    def __init__(self, env: WorkflowEnvironment, stripe: StandIn, wire: Wire) -> None:
+    def __init__(
+        self, env: WorkflowEnvironment, stripe: StandInClient, activity_faults: ActivityFaults
+    ) -> None:
         self._env = env
         self._stripe = stripe
-        self._wire = wire
+        self._activity_faults = activity_faults
         self._offset_s = 0.0
         self.stripe_follows = True
         self._hung: asyncio.Queue[datetime] = asyncio.Queue()
-        wire.on_attempt = self._follow
-        wire.on_hang = self._hung.put_nowait
+        activity_faults.on_attempt = self._follow
+        activity_faults.on_hang = self._hung.put_nowait
 
     async def now(self) -> datetime:
         """The server's present."""
@@ -80,10 +82,10 @@ class Clock:
         while not self._hung.empty():
             self._hung.get_nowait()
         sleeps = {self._sleep(now, until)}
-        for end in self._wire.hanging(now):
+        for end in self._activity_faults.hanging(now):
             sleeps.add(await self._sleep_beside(end, until))
         deadline = time.monotonic() + _SKIP_PATIENCE_S
-        seen, attempts = now, len(self._wire.attempts)
+        seen, attempts = now, len(self._activity_faults.attempts)
         while sleeps:
             news = asyncio.create_task(self._hung.get())
             done, _ = await asyncio.wait(
@@ -91,8 +93,8 @@ class Clock:
             )
             if not done:
                 before, seen = seen, await self.now()
-                idle = self._wire.busy == 0 and len(self._wire.attempts) == attempts
-                attempts = len(self._wire.attempts)
+                idle = self._activity_faults.busy == 0 and len(self._activity_faults.attempts) == attempts
+                attempts = len(self._activity_faults.attempts)
                 if idle and seen - before < _STANDS:
                     # The server holds the lock of an attempt that it has given up: one more call undoes it.
                     sleeps.add(self._sleep(seen, until))
@@ -104,9 +106,9 @@ class Clock:
                 sleep.result()
             assert time.monotonic() < deadline, (
                 f"the clock stands at {await self.now()}, not at {until}: {len(sleeps)} sleeps, "
-                f"{self._wire.hanging(await self.now())} hang"
+                f"{self._activity_faults.hanging(await self.now())} hang"
             )
-        self._wire.hanging(await self.now())
+        self._activity_faults.hanging(await self.now())
 
     async def _sleep_beside(self, end: datetime, until: datetime) -> asyncio.Task[None]:
         """Unlock what an attempt locks that hangs until `end`."""

@@ -12,10 +12,10 @@ import pytest
 from settings import Settings
 from storage.database import Database
 from tests.conftest import NewDatabase
-from tests.workflows.promises import broken
-from tests.workflows.servers import StandIns, stand_ins
-from tests.workflows.temporal import Crew, Temporal
-from tests.workflows.world import World, settings_for
+from tests.workflows.harness import WorkflowHarness, settings_for
+from tests.workflows.invariants import find_violations
+from tests.workflows.servers import StandInClients, stand_ins
+from tests.workflows.temporal import ProductWorker, TimeSkippingServer
 
 TEST_SERVER = Path(sys.executable).with_name("temporal-test-server")
 
@@ -48,47 +48,49 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="session")
-async def temporal() -> AsyncIterator[Temporal]:
-    temporal = Temporal(str(TEST_SERVER))
+async def temporal() -> AsyncIterator[TimeSkippingServer]:
+    temporal = TimeSkippingServer(str(TEST_SERVER))
     await temporal.start()
     yield temporal
     await temporal.stop()
 
 
 @pytest.fixture(scope="session")
-async def served_stand_ins(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StandIns]:
+async def served_stand_ins(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StandInClients]:
     async with stand_ins(tmp_path_factory.mktemp("stripe")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def settings(database_url: str, served_stand_ins: StandIns) -> Settings:
+def settings(database_url: str, served_stand_ins: StandInClients) -> Settings:
     return settings_for(database_url, served_stand_ins)
 
 
 @pytest.fixture(scope="session")
-async def crew(temporal: Temporal, settings: Settings, database: Database) -> AsyncIterator[Crew]:
-    crew = Crew(temporal, settings, database)
-    yield crew
-    await crew.stop()
+async def product_worker(
+    temporal: TimeSkippingServer, settings: Settings, database: Database
+) -> AsyncIterator[ProductWorker]:
+    product_worker = ProductWorker(temporal, settings, database)
+    yield product_worker
+    await product_worker.stop()
 
 
 @pytest.fixture
-async def world(
+async def harness(
     request: pytest.FixtureRequest,
-    temporal: Temporal,
-    served_stand_ins: StandIns,
+    temporal: TimeSkippingServer,
+    served_stand_ins: StandInClients,
     database: Database,
     settings: Settings,
-    crew: Crew,
-) -> AsyncIterator[World]:
+    product_worker: ProductWorker,
+) -> AsyncIterator[WorkflowHarness]:
     """A world of the test's own. When the test has passed, every promise (M1 to M9) is checked."""
-    await crew.call(forgetful=request.node.get_closest_marker("forgetful") is not None)
-    world = World(temporal, served_stand_ins, database, settings, crew)
-    await world.open()
+    await product_worker.call(forgetful=request.node.get_closest_marker("forgetful") is not None)
+    harness = WorkflowHarness(temporal, served_stand_ins, database, settings, product_worker)
+    await harness.open()
     try:
-        yield world
-        await world.settle()
-        assert await broken(world, excused=world.excused) == []
+        yield harness
+        await harness.wait_until_idle()
+        assert await find_violations(harness, excused=harness.excused) == []
     finally:
-        await world.close()
+        await harness.close()

@@ -20,7 +20,7 @@ TOTAL_MINOR = NIGHTS * PER_NIGHT_MINOR
 
 
 @dataclass(frozen=True)
-class Team:
+class StaffIds:
     """Ids of the hotel's people."""
 
     approver: int
@@ -28,7 +28,7 @@ class Team:
 
 
 @dataclass(frozen=True)
-class Drafted:
+class DraftFixture:
     """A booking that was made and not submitted.
 
     Args:
@@ -37,13 +37,13 @@ class Drafted:
 
     booking: Booking
     terms: BookingTerms
-    team: Team
+    staff_ids: StaffIds
     private_words: tuple[str, ...]
 
 
 async def draft(
     database: Database, now: datetime, *, check_in_days: int, currency: str, **terms: Any
-) -> Drafted:
+) -> DraftFixture:
     """Make a hotel of its own for a booking, and the booking.
 
     Args:
@@ -84,8 +84,8 @@ async def draft(
     approver, manager = people[1].id, people[2].id
     assert approver is not None
     assert manager is not None
-    return Drafted(
-        booking, _terms(hotel, booking, terms), Team(approver, manager), (*words, booking.guest_email)
+    return DraftFixture(
+        booking, _terms(hotel, booking, terms), StaffIds(approver, manager), (*words, booking.guest_email)
     )
 
 

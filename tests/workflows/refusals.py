@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.workflows.world import World
+from tests.workflows.harness import WorkflowHarness
 
 CAPTURE: Final = "POST /v1/payment_intents/*/capture"
 CANCEL: Final = "POST /v1/payment_intents/*/cancel"
@@ -13,11 +13,11 @@ READ_PAGE: Final = "GET /v1/checkout/sessions/*"
 REFUND: Final = "POST /v1/refunds"
 
 
-async def refuse(world: World, match: str, times: int | None = 1, *, status: int = 400) -> None:
+async def refuse(harness: WorkflowHarness, match: str, times: int | None = 1, *, status: int = 400) -> None:
     """Let Stripe refuse a step, with an error nobody here knows.
 
     Args:
         times: None: until it is healed.
         status: 402 is kept under the step's key, and told again for a day.
     """
-    await world.stripe.order(match, "error_before", status=status, code="sandbox_refused", times=times)
+    await harness.stripe.order(match, "error_before", status=status, code="sandbox_refused", times=times)

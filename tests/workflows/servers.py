@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from sandbox.mail.app import create_app as mail_app
-from sandbox.mail.inbox import Inbox
+from sandbox.mail.inbox import MailInbox
 from sandbox.pusher.app import create_app as pusher_app
 from sandbox.pusher.record import MessageRecord
 from sandbox.pusher.signature import Credentials
@@ -29,7 +29,7 @@ STRIPE_KEY = "sk_test_of_the_workflow_tests"
 PUSHER = Credentials("100000", "pusher-key", "pusher-secret")
 
 
-class _Server(uvicorn.Server):
+class _StandInServer(uvicorn.Server):
     """Leaves signals to pytest."""
 
     @contextlib.contextmanager
@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-class StandIn:
+class StandInClient:
     """A stand-in and its control paths."""
 
     def __init__(self, http: httpx.AsyncClient, url: str) -> None:
@@ -54,7 +54,7 @@ class StandIn:
         faults = (await self.ask("GET", "/_sandbox/faults"))["faults"]
         return int(next(fault["hits"] for fault in faults if fault["id"] == fault_id))
 
-    async def heal(self) -> None:
+    async def clear_faults(self) -> None:
         """Withdraw every fault."""
         await self.ask("DELETE", "/_sandbox/faults")
 
@@ -77,7 +77,7 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config)
+    server = _StandInServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield f"http://{HOST}:{listener.getsockname()[1]}"
@@ -86,29 +86,31 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
         await serving
 
 
-class StandIns:
+class StandInClients:
     """All of them, and where mail is taken."""
 
-    def __init__(self, stripe: StandIn, pusher: StandIn, mail: StandIn, smtp_port: int) -> None:
+    def __init__(
+        self, stripe: StandInClient, pusher: StandInClient, mail: StandInClient, smtp_port: int
+    ) -> None:
         self.stripe = stripe
         self.pusher = pusher
         self.mail = mail
         self.smtp_port = smtp_port
 
-    async def heal(self) -> None:
+    async def clear_faults(self) -> None:
         """Withdraw every fault everywhere."""
         for stand_in in (self.stripe, self.pusher, self.mail):
-            await stand_in.heal()
+            await stand_in.clear_faults()
 
     async def forget(self) -> None:
         """Forget faults, messages and mails; Stripe's books stay."""
-        await self.heal()
+        await self.clear_faults()
         for stand_in in (self.pusher, self.mail):
             await stand_in.ask("DELETE", "/_sandbox/messages")
 
 
 @asynccontextmanager
-async def stand_ins(folder: Path) -> AsyncIterator[StandIns]:
+async def stand_ins(folder: Path) -> AsyncIterator[StandInClients]:
     """Run all stand-ins until the block ends.
 
     Args:
@@ -118,9 +120,12 @@ async def stand_ins(folder: Path) -> AsyncIterator[StandIns]:
     async with (
         served(stripe_app(StripeConfig(data=folder, secret_key=STRIPE_KEY))) as stripe,
         served(pusher_app(PUSHER, MessageRecord(None), activity_timeout_s=120)) as pusher,
-        served(mail_app(smtp, Inbox(None), None)) as mail,
+        served(mail_app(smtp, MailInbox(None), None)) as mail,
         httpx.AsyncClient(timeout=30, trust_env=False) as http,
     ):
-        yield StandIns(
-            StandIn(http, stripe), StandIn(http, pusher), StandIn(http, mail), smtp.getsockname()[1]
+        yield StandInClients(
+            StandInClient(http, stripe),
+            StandInClient(http, pusher),
+            StandInClient(http, mail),
+            smtp.getsockname()[1],
         )

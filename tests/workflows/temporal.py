@@ -22,7 +22,7 @@ from temporalio.worker import Worker, WorkerConfig
 from dispatch import names
 from settings import Settings
 from storage.database import Database
-from tests.workflows.wire import Wire
+from tests.workflows.activity_faults import ActivityFaults
 from worker import build_worker
 
 IDENTITY = "workflow-tests"
@@ -38,11 +38,11 @@ _SEARCH_ATTRIBUTES = {
 }
 
 
-class Memory(SimplePlugin):
+class WorkerCachePlugin(SimplePlugin):
     """Decides whether the next worker caches workflows, and lets activities finish when it is stopped."""
 
     def __init__(self) -> None:
-        super().__init__("tests.workflows.temporal.Memory")
+        super().__init__("tests.workflows.temporal.WorkerCachePlugin")
         self.forgetful = False
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
@@ -54,7 +54,7 @@ class Memory(SimplePlugin):
         return config
 
 
-class Temporal:
+class TimeSkippingServer:
     """The test server, and a client on it whose workers are intercepted.
 
     Args:
@@ -63,8 +63,8 @@ class Temporal:
 
     def __init__(self, program: str) -> None:
         self._program = program
-        self.wire = Wire()
-        self.memory = Memory()
+        self.activity_faults = ActivityFaults()
+        self.cache_plugin = WorkerCachePlugin()
         self.env: WorkflowEnvironment
         self.client: Client
 
@@ -75,8 +75,8 @@ class Temporal:
         self.client = await Client.connect(
             self.env.client.service_client.config.target_host,
             identity=IDENTITY,
-            interceptors=[self.wire],
-            plugins=[self.memory],
+            interceptors=[self.activity_faults],
+            plugins=[self.cache_plugin],
         )
         await self.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace="default", search_attributes=_SEARCH_ATTRIBUTES)
@@ -97,10 +97,10 @@ class Temporal:
         return bool(done)
 
 
-class Crew:
+class ProductWorker:
     """The worker of the product, while there is one."""
 
-    def __init__(self, temporal: Temporal, settings: Settings, database: Database) -> None:
+    def __init__(self, temporal: TimeSkippingServer, settings: Settings, database: Database) -> None:
         self._temporal = temporal
         self._settings = settings
         self._database = database
@@ -108,21 +108,21 @@ class Crew:
         self._working: asyncio.Task[None] | None = None
 
     @property
-    def at_work(self) -> bool:
+    def is_running(self) -> bool:
         """Whether a worker runs."""
         return self._worker is not None
 
     async def call(self, *, forgetful: bool) -> None:
         """Let a worker of this kind be at work, on a server that is fit; the one that is there may stay."""
         is_fit = await self._temporal.is_fit()
-        if is_fit and self.at_work and self._temporal.memory.forgetful is forgetful:
+        if is_fit and self.is_running and self._temporal.cache_plugin.forgetful is forgetful:
             return
         await self.stop()
         if not is_fit:
             logging.getLogger(__name__).warning("the test server's clock is stuck: another server is started")
             await self._temporal.stop()
             await self._temporal.start()
-        self._temporal.memory.forgetful = forgetful
+        self._temporal.cache_plugin.forgetful = forgetful
         self.start()
 
     def start(self) -> None:

@@ -9,11 +9,11 @@ import pytest
 from domain.booking import Decision, Event, MailKind, Status
 from domain.decisions import Verdict
 from domain.messages import Outcome
+from tests.workflows.activity_faults import FaultMode
+from tests.workflows.booking_driver import BookingDriver
+from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import CANCEL, CAPTURE, REFUND
-from tests.workflows.reservation import Reservation
-from tests.workflows.wire import Trouble
-from tests.workflows.world import World
 
 HOUR_S = 3600
 BUSY = [
@@ -26,184 +26,188 @@ WITH_ITS_REPEAT = 2
 
 
 async def _decide(
-    world: World, stay: Reservation, decision: Decision = Decision.APPROVE, **patience: float
+    harness: WorkflowHarness, booking: BookingDriver, decision: Decision = Decision.APPROVE, **patience: float
 ) -> Outcome:
     """Decide, and let time pass for retries."""
-    command_id = await stay.send(decision)
-    outcome = world.later(stay.outcome(command_id))
-    await world.advance(**(patience or {"minutes": 2}))
+    command_id = await booking.send(decision)
+    outcome = harness.later(booking.outcome(command_id))
+    await harness.advance(**(patience or {"minutes": 2}))
     return await outcome
 
 
-async def _is_captured_once(stay: Reservation) -> None:
-    assert await stay.status() is Status.CONFIRMED
-    assert await stay.money() == ("succeeded", TOTAL_MINOR, 0)
-    assert (await stay.intent())["captures"] == 1
-    assert (await stay.row()).needs_attention is None
+async def _is_captured_once(booking: BookingDriver) -> None:
+    assert await booking.status() is Status.CONFIRMED
+    assert await booking.money() == ("succeeded", TOTAL_MINOR, 0)
+    assert (await booking.intent())["captures"] == 1
+    assert (await booking.row()).needs_attention is None
 
 
 # --- the effect took place, and nobody heard ---
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "error_after"])
-async def test_capture_whose_answer_got_lost_is_read_back(world: World, kind: str) -> None:
-    stay = await world.held()
-    await world.stripe.order(CAPTURE, kind, times=WITH_ITS_REPEAT)
-    assert (await stay.approve()).verdict is Verdict.SETTLED
-    await _is_captured_once(stay)
-    assert len(await stay.keys("capture")) == 1
+async def test_capture_whose_answer_got_lost_is_read_back(harness: WorkflowHarness, kind: str) -> None:
+    booking = await harness.held()
+    await harness.stripe.order(CAPTURE, kind, times=WITH_ITS_REPEAT)
+    assert (await booking.approve()).verdict is Verdict.SETTLED
+    await _is_captured_once(booking)
+    assert len(await booking.keys("capture")) == 1
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "error_after"])
-async def test_release_whose_answer_got_lost_is_read_back(world: World, kind: str) -> None:
-    stay = await world.held()
-    await world.stripe.order(CANCEL, kind, times=WITH_ITS_REPEAT)
-    assert (await stay.decline()).verdict is Verdict.SETTLED
-    assert await stay.status() is Status.DECLINED
-    assert await stay.money() == ("canceled", 0, 0)
-    assert len(await stay.keys("release")) == 1
+async def test_release_whose_answer_got_lost_is_read_back(harness: WorkflowHarness, kind: str) -> None:
+    booking = await harness.held()
+    await harness.stripe.order(CANCEL, kind, times=WITH_ITS_REPEAT)
+    assert (await booking.decline()).verdict is Verdict.SETTLED
+    assert await booking.status() is Status.DECLINED
+    assert await booking.money() == ("canceled", 0, 0)
+    assert len(await booking.keys("release")) == 1
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "error_after"])
-async def test_refund_whose_answer_got_lost_is_read_back(world: World, kind: str) -> None:
-    stay = await world.confirmed()
-    await world.stripe.order(REFUND, kind, times=WITH_ITS_REPEAT)
-    assert (await stay.cancel()).verdict is Verdict.SETTLED
-    await world.settle()
-    assert await stay.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
-    assert len(await stay.keys("refund")) == 1
+async def test_refund_whose_answer_got_lost_is_read_back(harness: WorkflowHarness, kind: str) -> None:
+    booking = await harness.confirmed()
+    await harness.stripe.order(REFUND, kind, times=WITH_ITS_REPEAT)
+    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    await harness.wait_until_idle()
+    assert await booking.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
+    assert len(await booking.keys("refund")) == 1
 
 
-@pytest.mark.parametrize("trouble", [Trouble.HANG, Trouble.HANG_AFTER, Trouble.AFTER])
+@pytest.mark.parametrize("mode", [FaultMode.HANG, FaultMode.HANG_AFTER, FaultMode.AFTER])
 async def test_capture_that_times_out_is_read_before_it_is_tried_again(
-    world: World, trouble: Trouble
+    harness: WorkflowHarness, mode: FaultMode
 ) -> None:
-    stay = await world.held()
-    world.wire.order("payments.capture", trouble)
-    assert (await _decide(world, stay)).verdict is Verdict.SETTLED
-    await _is_captured_once(stay)
+    booking = await harness.held()
+    harness.activity_faults.order("payments.capture", mode)
+    assert (await _decide(harness, booking)).verdict is Verdict.SETTLED
+    await _is_captured_once(booking)
 
 
-async def test_write_of_a_confirmation_that_is_repeated_is_the_same_write(world: World) -> None:
-    stay = await world.held()
-    world.wire.order("bookings.record", Trouble.AFTER)
-    assert (await _decide(world, stay)).verdict is Verdict.SETTLED
-    assert (await stay.row()).version == 4
-    await _is_captured_once(stay)
+async def test_write_of_a_confirmation_that_is_repeated_is_the_same_write(harness: WorkflowHarness) -> None:
+    booking = await harness.held()
+    harness.activity_faults.order("bookings.record", FaultMode.AFTER)
+    assert (await _decide(harness, booking)).verdict is Verdict.SETTLED
+    assert (await booking.row()).version == 4
+    await _is_captured_once(booking)
 
 
 # --- Stripe stores its 500s ---
 
 
-async def test_stored_error_is_left_behind_once_it_is_known_that_nothing_was_done(world: World) -> None:
-    stay = await world.held()
-    await world.stripe.order(CAPTURE, "error_before", status=500)
-    assert (await _decide(world, stay)).verdict is Verdict.SETTLED
-    await _is_captured_once(stay)
-    first, second = await stay.keys("capture")
+async def test_stored_error_is_left_behind_once_it_is_known_that_nothing_was_done(
+    harness: WorkflowHarness,
+) -> None:
+    booking = await harness.held()
+    await harness.stripe.order(CAPTURE, "error_before", status=500)
+    assert (await _decide(harness, booking)).verdict is Verdict.SETTLED
+    await _is_captured_once(booking)
+    first, second = await booking.keys("capture")
     assert first != second
 
 
-async def test_stored_error_on_a_release_is_left_behind_as_well(world: World) -> None:
-    stay = await world.held()
-    await world.stripe.order(CANCEL, "error_before", status=500)
-    assert (await _decide(world, stay, Decision.DECLINE)).verdict is Verdict.SETTLED
-    assert len(await stay.keys("release")) == 2
+async def test_stored_error_on_a_release_is_left_behind_as_well(harness: WorkflowHarness) -> None:
+    booking = await harness.held()
+    await harness.stripe.order(CANCEL, "error_before", status=500)
+    assert (await _decide(harness, booking, Decision.DECLINE)).verdict is Verdict.SETTLED
+    assert len(await booking.keys("release")) == 2
 
 
-async def test_key_stays_the_same_where_nothing_was_stored(world: World) -> None:
+async def test_key_stays_the_same_where_nothing_was_stored(harness: WorkflowHarness) -> None:
     """Connections that are cut before anything happens are no answer."""
-    stay = await world.held()
-    await world.stripe.order(CAPTURE, "drop_before", times=2 * WITH_ITS_REPEAT)
-    assert (await _decide(world, stay)).verdict is Verdict.SETTLED
-    await _is_captured_once(stay)
-    assert len(await stay.keys("capture")) == 1
+    booking = await harness.held()
+    await harness.stripe.order(CAPTURE, "drop_before", times=2 * WITH_ITS_REPEAT)
+    assert (await _decide(harness, booking)).verdict is Verdict.SETTLED
+    await _is_captured_once(booking)
+    assert len(await booking.keys("capture")) == 1
 
 
 @pytest.mark.parametrize("busy", BUSY, ids=lambda busy: busy["code"])
-async def test_busy_stripe_is_asked_again_under_the_same_key(world: World, busy: dict[str, str]) -> None:
-    stay = await world.held()
-    await world.stripe.order(CAPTURE, "error_before", times=3, **busy)
-    assert (await _decide(world, stay)).verdict is Verdict.SETTLED
-    await _is_captured_once(stay)
-    assert len(await stay.keys("capture")) == 1
+async def test_busy_stripe_is_asked_again_under_the_same_key(
+    harness: WorkflowHarness, busy: dict[str, str]
+) -> None:
+    booking = await harness.held()
+    await harness.stripe.order(CAPTURE, "error_before", times=3, **busy)
+    assert (await _decide(harness, booking)).verdict is Verdict.SETTLED
+    await _is_captured_once(booking)
+    assert len(await booking.keys("capture")) == 1
 
 
 # --- a final answer ---
 
 
-async def test_refused_capture_leaves_the_hold_and_asks_for_a_person(world: World) -> None:
-    stay = await world.held()
-    await world.stripe.order(CAPTURE, "error_before", status=402, code="card_declined", type="card_error")
-    outcome = await stay.approve()
-    await world.settle()
+async def test_refused_capture_leaves_the_hold_and_asks_for_a_person(harness: WorkflowHarness) -> None:
+    booking = await harness.held()
+    await harness.stripe.order(CAPTURE, "error_before", status=402, code="card_declined", type="card_error")
+    outcome = await booking.approve()
+    await harness.wait_until_idle()
 
     assert (outcome.verdict, outcome.status) == (Verdict.NEEDS_ATTENTION, Status.PENDING_APPROVAL)
-    row = await stay.row()
+    row = await booking.row()
     assert row.status == Status.PENDING_APPROVAL
     assert "HTTP 402, card_declined" in str(row.needs_attention)
-    assert await stay.money() == ("requires_capture", 0, 0)
-    assert await stay.events() == [Event.AUTHORIZED, Event.ATTENTION_NEEDED]
-    assert [mail for mail in await stay.mails() if f".{MailKind.STAFF_ATTENTION}." in mail["message_id"]]
-    assert (await stay.evidence_of_search())["NeedsAttention"] is True
+    assert await booking.money() == ("requires_capture", 0, 0)
+    assert await booking.events() == [Event.AUTHORIZED, Event.ATTENTION_NEEDED]
+    assert [mail for mail in await booking.mails() if f".{MailKind.STAFF_ATTENTION}." in mail["message_id"]]
+    assert (await booking.evidence_of_search())["NeedsAttention"] is True
 
 
 # --- Stripe is away until the hold's end ---
 
 
-async def _away_until_the_end(world: World, trouble: Trouble) -> tuple[Reservation, Outcome]:
+async def _away_until_the_end(harness: WorkflowHarness, mode: FaultMode) -> tuple[BookingDriver, Outcome]:
     """Approve a hold of an hour; no attempt to capture it is ever heard to succeed."""
-    stay = await world.held(hold_s=HOUR_S)
-    world.wire.order("payments.capture", trouble, times=1000)
-    world.postman.on_strike = True
-    return stay, await _decide(world, stay, minutes=63)
+    booking = await harness.held(hold_s=HOUR_S)
+    harness.activity_faults.order("payments.capture", mode, times=1000)
+    harness.webhooks.is_paused = True
+    return booking, await _decide(harness, booking, minutes=63)
 
 
-async def test_capture_that_was_never_heard_of_confirms_at_the_holds_end(world: World) -> None:
-    stay, outcome = await _away_until_the_end(world, Trouble.AFTER)
+async def test_capture_that_was_never_heard_of_confirms_at_the_holds_end(harness: WorkflowHarness) -> None:
+    booking, outcome = await _away_until_the_end(harness, FaultMode.AFTER)
     assert outcome.verdict is Verdict.SETTLED
-    await _is_captured_once(stay)
+    await _is_captured_once(booking)
 
 
-async def test_hold_that_lapsed_meanwhile_declines(world: World) -> None:
-    stay, outcome = await _away_until_the_end(world, Trouble.BEFORE)
+async def test_hold_that_lapsed_meanwhile_declines(harness: WorkflowHarness) -> None:
+    booking, outcome = await _away_until_the_end(harness, FaultMode.BEFORE)
     assert outcome.verdict is Verdict.ALREADY_DECIDED
-    row = await stay.row()
+    row = await booking.row()
     assert (row.status, row.reason_code) == (Status.DECLINED, "AUTHORIZATION_EXPIRED")
-    assert (await stay.intent())["captures"] == 0
+    assert (await booking.intent())["captures"] == 0
 
 
-async def test_hold_that_is_still_there_asks_for_a_person(world: World) -> None:
+async def test_hold_that_is_still_there_asks_for_a_person(harness: WorkflowHarness) -> None:
     """The bank may have dropped it; Stripe has not noticed."""
-    stay = await world.held(hold_s=HOUR_S)
-    world.wire.order("payments.capture", Trouble.BEFORE, times=1000)
-    world.clock.stripe_follows = False
-    outcome = await _decide(world, stay, minutes=63)
+    booking = await harness.held(hold_s=HOUR_S)
+    harness.activity_faults.order("payments.capture", FaultMode.BEFORE, times=1000)
+    harness.clock.stripe_follows = False
+    outcome = await _decide(harness, booking, minutes=63)
     assert outcome.verdict is Verdict.NEEDS_ATTENTION
-    assert await stay.status() is Status.PENDING_APPROVAL
-    assert (await stay.row()).needs_attention is not None
+    assert await booking.status() is Status.PENDING_APPROVAL
+    assert (await booking.row()).needs_attention is not None
 
     # It looks again every hour: by then Stripe has let the hold lapse.
-    world.clock.stripe_follows = True
-    await world.advance(minutes=61)
-    row = await stay.row()
+    harness.clock.stripe_follows = True
+    await harness.advance(minutes=61)
+    row = await booking.row()
     assert (row.status, row.reason_code) == (Status.DECLINED, "AUTHORIZATION_EXPIRED")
     assert row.needs_attention is None
 
 
-async def test_capture_is_tried_for_as_long_as_the_hold_lasts(world: World) -> None:
-    stay = await world.held(hold_s=6 * HOUR_S)
-    lapses = (await stay.intent())["capture_before"]
-    world.wire.order("payments.capture", Trouble.BEFORE, times=1000)
-    command_id = await stay.send(Decision.APPROVE)
-    await world.advance(hours=5, minutes=50)
-    assert (await stay.view()).pending_decision == "approve"
-    assert (await stay.row()).needs_attention is None, "nobody is needed yet: it is being tried"
-    world.wire.heal()
-    await world.advance(minutes=6)
-    assert (await stay.outcome(command_id)).verdict is Verdict.SETTLED
-    await _is_captured_once(stay)
-    paid_at = (await stay.row()).paid_at
+async def test_capture_is_tried_for_as_long_as_the_hold_lasts(harness: WorkflowHarness) -> None:
+    booking = await harness.held(hold_s=6 * HOUR_S)
+    lapses = (await booking.intent())["capture_before"]
+    harness.activity_faults.order("payments.capture", FaultMode.BEFORE, times=1000)
+    command_id = await booking.send(Decision.APPROVE)
+    await harness.advance(hours=5, minutes=50)
+    assert (await booking.view()).pending_decision == "approve"
+    assert (await booking.row()).needs_attention is None, "nobody is needed yet: it is being tried"
+    harness.activity_faults.clear_faults()
+    await harness.advance(minutes=6)
+    assert (await booking.outcome(command_id)).verdict is Verdict.SETTLED
+    await _is_captured_once(booking)
+    paid_at = (await booking.row()).paid_at
     assert paid_at is not None
     assert paid_at.timestamp() < lapses
-    assert paid_at - (await stay.timeline())[2].at > timedelta(hours=5)
+    assert paid_at - (await booking.timeline())[2].at > timedelta(hours=5)

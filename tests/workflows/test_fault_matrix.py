@@ -15,11 +15,11 @@ from itertools import combinations
 
 import pytest
 
-from tests.workflows.paths import PATHS, Path, Stays, unharmed
-from tests.workflows.promises import broken
-from tests.workflows.reservation import Reservation
-from tests.workflows.wire import Trouble
-from tests.workflows.world import World
+from tests.workflows.activity_faults import FaultMode
+from tests.workflows.booking_driver import BookingDriver
+from tests.workflows.harness import WorkflowHarness
+from tests.workflows.invariants import find_violations
+from tests.workflows.scenarios_bulk import BULK_SCENARIOS, BookingDrivers, BulkScenario, no_faults
 
 MATRIX = os.environ.get("FAULT_MATRIX")
 PAIRS = MATRIX == "pairs"
@@ -27,23 +27,23 @@ _IN_THE_SUITE = ("guest cancels after confirmation", "paid after the window")
 _PARTS = 12 if PAIRS else 1
 """Each is a test of its own: a long run tells how far it has come, and a part that failed is run again alone."""
 _AT_ONCE = 24 if PAIRS else 40
-_TROUBLES = (Trouble.BEFORE, Trouble.AFTER, Trouble.HANG)
+_FAULT_MODES = (FaultMode.BEFORE, FaultMode.AFTER, FaultMode.HANG)
 
 
 @dataclass(frozen=True)
-class Strike:
+class AttemptFault:
     """One fault: the `nth` attempt of an activity, counted from 0, comes to grief."""
 
     activity: str
     nth: int
-    trouble: Trouble
+    mode: FaultMode
 
-    async def arm(self, world: World, stay: Reservation) -> None:
+    async def arm(self, harness: WorkflowHarness, booking: BookingDriver) -> None:
         """Order it for a booking."""
-        world.wire.order(self.activity, self.trouble, booking_id=stay.booking_id, skip=self.nth)
+        harness.activity_faults.order(self.activity, self.mode, booking_id=booking.booking_id, skip=self.nth)
 
     def __str__(self) -> str:
-        return f"{self.activity}#{self.nth + 1} {self.trouble}"
+        return f"{self.activity}#{self.nth + 1} {self.mode}"
 
 
 @dataclass(frozen=True)
@@ -53,77 +53,86 @@ class StoredError:
     step: str
     """The part of its idempotency key behind the booking's id."""
 
-    async def arm(self, world: World, stay: Reservation) -> None:
+    async def arm(self, harness: WorkflowHarness, booking: BookingDriver) -> None:
         """Order it for a booking."""
-        await world.stripe.order("POST *", "error_before", key=f"booking:{stay.booking_id}:{self.step}:*")
+        await harness.stripe.order(
+            "POST *", "error_before", key=f"booking:{booking.booking_id}:{self.step}:*"
+        )
 
     def __str__(self) -> str:
         return f"{self.step} stored 500"
 
 
-Fault = Strike | StoredError
-Case = tuple[Fault, ...]
+MatrixFault = AttemptFault | StoredError
+FaultCombination = tuple[MatrixFault, ...]
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(_PARTS))
 @pytest.mark.parametrize(
-    "path", [path for path in PATHS if MATRIX or path.name in _IN_THE_SUITE], ids=lambda path: path.name
+    "scenario",
+    [scenario for scenario in BULK_SCENARIOS if MATRIX or scenario.name in _IN_THE_SUITE],
+    ids=lambda scenario: scenario.name,
 )
-async def test_no_failed_step_breaks_a_promise(world: World, path: Path, part: int) -> None:
+async def test_no_failed_step_breaks_an_invariant(
+    harness: WorkflowHarness, scenario: BulkScenario, part: int
+) -> None:
     """Whatever fails once, or twice in different places, the booking comes to the same right end."""
-    faults = await _faults(world, path)
-    everything: list[Case] = list(combinations(faults, 2)) if PAIRS else [(fault,) for fault in faults]
+    faults = await _faults(harness, scenario)
+    everything: list[FaultCombination] = (
+        list(combinations(faults, 2)) if PAIRS else [(fault,) for fault in faults]
+    )
     cases = everything[part::_PARTS]
     for start in range(0, len(cases), _AT_ONCE):
-        await _run(world, path, cases[start : start + _AT_ONCE])
+        await _run(harness, scenario, cases[start : start + _AT_ONCE])
         done = min(start + _AT_ONCE, len(cases))
-        print(f"{path.name}: {done} of {len(cases)} cases", file=sys.stderr, flush=True)
+        print(f"{scenario.name}: {done} of {len(cases)} cases", file=sys.stderr, flush=True)
     of = f", part {part + 1} of the {len(everything)}" if PAIRS else ""
-    print(f"\n{path.name}: {len(faults)} faults, {len(cases)} cases{of}")
-    assert len(faults) >= 4 * len(_TROUBLES)
+    print(f"\n{scenario.name}: {len(faults)} faults, {len(cases)} cases{of}")
+    assert len(faults) >= 4 * len(_FAULT_MODES)
 
 
-async def _faults(world: World, path: Path) -> list[Fault]:
+async def _faults(harness: WorkflowHarness, scenario: BulkScenario) -> list[MatrixFault]:
     """Go the path once without faults, and see which steps there are."""
-    [stay] = await path.take(world, 1, unharmed)
-    assert await stay.status() in path.ends
-    attempts = Counter(world.wire.attempts_of[stay.booking_id])
+    [booking] = await scenario.run(harness, 1, no_faults)
+    assert await booking.status() in scenario.ends
+    attempts = Counter(harness.activity_faults.attempts_of[booking.booking_id])
     strikes = [
-        Strike(activity, nth, trouble)
+        AttemptFault(activity, nth, mode)
         for activity, count in sorted(attempts.items())
         for nth in range(count)
-        for trouble in _TROUBLES
+        for mode in _FAULT_MODES
     ]
-    writes = sorted({key.partition(":")[0] for key in await stay.keys("")})
+    writes = sorted({key.partition(":")[0] for key in await booking.keys("")})
     return [*strikes, *map(StoredError, writes)]
 
 
-async def _run(world: World, path: Path, cases: list[Case]) -> None:
-    async def arm(number: int, stay: Reservation) -> None:
+async def _run(harness: WorkflowHarness, scenario: BulkScenario, cases: list[FaultCombination]) -> None:
+    async def arm(number: int, booking: BookingDriver) -> None:
         for fault in cases[number]:
-            await fault.arm(world, stay)
+            await fault.arm(harness, booking)
 
-    stays = await path.take(world, len(cases), arm)
-    ends = [await stay.status() for stay in stays]
+    bookings = await scenario.run(harness, len(cases), arm)
+    ends = [await booking.status() for booking in bookings]
     wrong = [
         f"{' and '.join(map(str, case))}: {status}"
         for case, status in zip(cases, ends, strict=True)
-        if status not in path.ends
+        if status not in scenario.ends
     ]
     assert wrong == []
-    assert await broken(world) == [], _told(cases, stays)
-    _forget(world, stays)
+    assert await find_violations(harness) == [], _describe(cases, bookings)
+    _forget(harness, bookings)
 
 
-def _told(cases: list[Case], stays: Stays) -> str:
+def _describe(cases: list[FaultCombination], bookings: BookingDrivers) -> str:
     return "\n".join(
-        f"{stay.booking_id}: {' and '.join(map(str, case))}" for case, stay in zip(cases, stays, strict=True)
+        f"{booking.booking_id}: {' and '.join(map(str, case))}"
+        for case, booking in zip(cases, bookings, strict=True)
     )
 
 
-def _forget(world: World, stays: Stays) -> None:
+def _forget(harness: WorkflowHarness, bookings: BookingDrivers) -> None:
     """Leave bookings that are judged, and what was answered about them, out of what is looked at next."""
-    world.answers.clear()
-    for stay in stays:
-        world.booking_ids.discard(stay.booking_id)
+    harness.answers.clear()
+    for booking in bookings:
+        harness.booking_ids.discard(booking.booking_id)

@@ -4,147 +4,147 @@ from __future__ import annotations
 
 from domain.booking import ActorKind, Event, ReasonCode, Status
 from domain.decisions import Verdict
-from tests.workflows.world import World
+from tests.workflows.harness import WorkflowHarness
 
 
-async def test_approved_booking_is_paid_and_kept_until_check_in(world: World) -> None:
-    stay = await world.submitted()
-    assert await stay.status() is Status.PENDING_PAYMENT
-    await stay.place_hold()
-    assert await stay.status() is Status.PENDING_APPROVAL
-    assert await stay.money() == ("requires_capture", 0, 0)
+async def test_approved_booking_is_paid_and_kept_until_check_in(harness: WorkflowHarness) -> None:
+    booking = await harness.submitted()
+    assert await booking.status() is Status.PENDING_PAYMENT
+    await booking.place_hold()
+    assert await booking.status() is Status.PENDING_APPROVAL
+    assert await booking.money() == ("requires_capture", 0, 0)
 
-    outcome = await stay.approve()
-    await world.settle()
+    outcome = await booking.approve()
+    await harness.wait_until_idle()
 
     assert outcome.verdict is Verdict.SETTLED
     assert outcome.status is Status.CONFIRMED
-    assert await stay.events() == [Event.AUTHORIZED, Event.APPROVED]
-    assert await stay.money() == ("succeeded", 15000, 0)
-    assert await stay.told() == [
-        f"Payment authorized — awaiting hotel confirmation ({stay.booking_id})",
-        f"Booking Confirmed - {stay.booking_id}",
+    assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
+    assert await booking.money() == ("succeeded", 15000, 0)
+    assert await booking.guest_subjects() == [
+        f"Payment authorized — awaiting hotel confirmation ({booking.booking_id})",
+        f"Booking Confirmed - {booking.booking_id}",
     ]
-    assert await stay.staff_told() == [f"New booking request - {stay.booking_id}"]
-    assert await stay.published() == [(2, "PENDING_PAYMENT"), (3, "PENDING_APPROVAL"), (4, "CONFIRMED")]
-    assert await stay.staff_events() == ["booking-requested"]
+    assert await booking.staff_subjects() == [f"New booking request - {booking.booking_id}"]
+    assert await booking.published() == [(2, "PENDING_PAYMENT"), (3, "PENDING_APPROVAL"), (4, "CONFIRMED")]
+    assert await booking.staff_events() == ["booking-requested"]
 
-    row = await stay.row()
+    row = await booking.row()
     assert row.amount_captured_minor == row.amount_minor == 15000
     assert row.paid_at
-    assert row.decision_made_by == f"approver@{stay.terms.hotel_slug}.test"
+    assert row.decision_made_by == f"approver@{booking.terms.hotel_slug}.test"
 
-    await world.advance_to(stay.terms.check_in_at)
-    assert await stay.is_over()
-    assert await stay.status() is Status.CONFIRMED
+    await harness.advance_to(booking.terms.check_in_at)
+    assert await booking.is_over()
+    assert await booking.status() is Status.CONFIRMED
 
 
-async def test_declined_booking_is_released_with_reason_and_note(world: World) -> None:
-    stay = await world.held()
-    world.private_words.append(note := "Zqxnote all rooms flooded")
+async def test_declined_booking_is_released_with_reason_and_note(harness: WorkflowHarness) -> None:
+    booking = await harness.held()
+    harness.private_words.append(note := "Zqxnote all rooms flooded")
 
-    outcome = await stay.decline(ReasonCode.NO_AVAILABILITY, note)
-    await world.settle()
+    outcome = await booking.decline(ReasonCode.NO_AVAILABILITY, note)
+    await harness.wait_until_idle()
 
     assert outcome.verdict is Verdict.SETTLED
-    row = await stay.row()
+    row = await booking.row()
     assert (row.status, row.reason_code, row.reason_note) == ("DECLINED", "NO_AVAILABILITY", note)
-    assert await stay.money() == ("canceled", 0, 0)
-    assert (await stay.told())[-1] == f"Booking Update - {stay.booking_id}"
-    assert await stay.is_over()
+    assert await booking.money() == ("canceled", 0, 0)
+    assert (await booking.guest_subjects())[-1] == f"Booking Update - {booking.booking_id}"
+    assert await booking.is_over()
 
 
-async def test_decline_without_a_reason_is_other(world: World) -> None:
-    stay = await world.held()
-    await stay.decline()
-    assert (await stay.row()).reason_code == "OTHER"
+async def test_decline_without_a_reason_is_other(harness: WorkflowHarness) -> None:
+    booking = await harness.held()
+    await booking.decline()
+    assert (await booking.row()).reason_code == "OTHER"
 
 
-async def test_guest_cancels_before_paying(world: World) -> None:
-    stay = await world.submitted()
-    await stay.open_page()
+async def test_guest_cancels_before_paying(harness: WorkflowHarness) -> None:
+    booking = await harness.submitted()
+    await booking.open_page()
 
-    outcome = await stay.cancel()
-    await world.settle()
+    outcome = await booking.cancel()
+    await harness.wait_until_idle()
 
     assert outcome.verdict is Verdict.SETTLED
-    assert await stay.status() is Status.CANCELLED
-    [session] = (await stay.ledger())["sessions"]
+    assert await booking.status() is Status.CANCELLED
+    [session] = (await booking.ledger())["sessions"]
     assert session["status"] == "expired"
-    assert (await stay.pay()).status_code == 410
-    assert await stay.told() == [f"Booking Cancelled - {stay.booking_id}"]
-    assert await stay.is_over()
+    assert (await booking.pay()).status_code == 410
+    assert await booking.guest_subjects() == [f"Booking Cancelled - {booking.booking_id}"]
+    assert await booking.is_over()
 
 
-async def test_guest_cancels_without_ever_opening_the_page(world: World) -> None:
-    stay = await world.submitted()
-    assert (await stay.cancel()).verdict is Verdict.SETTLED
-    assert (await stay.ledger())["sessions"] == []
+async def test_guest_cancels_without_ever_opening_the_page(harness: WorkflowHarness) -> None:
+    booking = await harness.submitted()
+    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.ledger())["sessions"] == []
 
 
-async def test_guest_cancels_a_held_booking(world: World) -> None:
-    stay = await world.held()
+async def test_guest_cancels_a_held_booking(harness: WorkflowHarness) -> None:
+    booking = await harness.held()
 
-    outcome = await stay.cancel()
-    await world.settle()
-
-    assert outcome.verdict is Verdict.SETTLED
-    assert await stay.events() == [Event.AUTHORIZED, Event.CANCELLED_BY_GUEST]
-    assert await stay.money() == ("canceled", 0, 0)
-    assert (await stay.told())[-1] == f"Booking Cancelled - {stay.booking_id}"
-
-
-async def test_guest_cancels_a_confirmed_booking_in_time_and_pays_nothing(world: World) -> None:
-    stay = await world.confirmed()
-
-    outcome = await stay.cancel()
-    await world.settle()
+    outcome = await booking.cancel()
+    await harness.wait_until_idle()
 
     assert outcome.verdict is Verdict.SETTLED
-    assert await stay.money() == ("succeeded", 15000, 15000)
-    row = await stay.row()
+    assert await booking.events() == [Event.AUTHORIZED, Event.CANCELLED_BY_GUEST]
+    assert await booking.money() == ("canceled", 0, 0)
+    assert (await booking.guest_subjects())[-1] == f"Booking Cancelled - {booking.booking_id}"
+
+
+async def test_guest_cancels_a_confirmed_booking_in_time_and_pays_nothing(harness: WorkflowHarness) -> None:
+    booking = await harness.confirmed()
+
+    outcome = await booking.cancel()
+    await harness.wait_until_idle()
+
+    assert outcome.verdict is Verdict.SETTLED
+    assert await booking.money() == ("succeeded", 15000, 15000)
+    row = await booking.row()
     assert (row.status, row.amount_refunded_minor) == ("CANCELLED", 15000)
-    [mail] = [mail for mail in await stay.mails() if mail["subject"].startswith("Booking Cancelled")]
+    [mail] = [mail for mail in await booking.mails() if mail["subject"].startswith("Booking Cancelled")]
     assert "150.00" in mail["text"]
-    assert await stay.is_over()
+    assert await booking.is_over()
 
 
-async def test_late_cancellation_costs_what_the_policy_says(world: World) -> None:
-    stay = await world.confirmed(free_cancel_days=2, late_cancel_fee_percent=30)
-    await world.advance_to(stay.terms.free_cancel_until)
+async def test_late_cancellation_costs_what_the_policy_says(harness: WorkflowHarness) -> None:
+    booking = await harness.confirmed(free_cancel_days=2, late_cancel_fee_percent=30)
+    await harness.advance_to(booking.terms.free_cancel_until)
 
-    await stay.cancel()
-    await world.settle()
+    await booking.cancel()
+    await harness.wait_until_idle()
 
-    assert await stay.money() == ("succeeded", 15000, 10500)
-    assert (await stay.row()).amount_refunded_minor == 10500
-
-
-async def test_cancellation_that_costs_everything_refunds_nothing(world: World) -> None:
-    stay = await world.confirmed(free_cancel_days=30, late_cancel_fee_percent=100)
-
-    assert (await stay.cancel()).verdict is Verdict.SETTLED
-    await world.settle()
-
-    assert await stay.money() == ("succeeded", 15000, 0)
-    assert await stay.status() is Status.CANCELLED
+    assert await booking.money() == ("succeeded", 15000, 10500)
+    assert (await booking.row()).amount_refunded_minor == 10500
 
 
-async def test_staff_cancel_a_confirmed_booking(world: World) -> None:
-    stay = await world.confirmed()
-    assert (await stay.cancel(ActorKind.STAFF)).verdict is Verdict.SETTLED
-    await world.settle()
-    assert (await stay.events())[-1] is Event.CANCELLED_BY_STAFF
-    assert await stay.last_actor() == f"manager@{stay.terms.hotel_slug}.test"
+async def test_cancellation_that_costs_everything_refunds_nothing(harness: WorkflowHarness) -> None:
+    booking = await harness.confirmed(free_cancel_days=30, late_cancel_fee_percent=100)
+
+    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    await harness.wait_until_idle()
+
+    assert await booking.money() == ("succeeded", 15000, 0)
+    assert await booking.status() is Status.CANCELLED
 
 
-async def test_staff_cannot_cancel_what_is_not_confirmed(world: World) -> None:
-    stay = await world.held()
-    assert (await stay.cancel(ActorKind.STAFF)).verdict is Verdict.NOT_CANCELLABLE
-    assert await stay.status() is Status.PENDING_APPROVAL
+async def test_staff_cancel_a_confirmed_booking(harness: WorkflowHarness) -> None:
+    booking = await harness.confirmed()
+    assert (await booking.cancel(ActorKind.STAFF)).verdict is Verdict.SETTLED
+    await harness.wait_until_idle()
+    assert (await booking.events())[-1] is Event.CANCELLED_BY_STAFF
+    assert await booking.last_actor() == f"manager@{booking.terms.hotel_slug}.test"
 
 
-async def test_yen_are_held_and_captured_without_decimals(world: World) -> None:
-    stay = await world.confirmed(currency="JPY")
-    assert await stay.money() == ("succeeded", 15000, 0)
-    assert (await stay.intent())["currency"] == "jpy"
+async def test_staff_cannot_cancel_what_is_not_confirmed(harness: WorkflowHarness) -> None:
+    booking = await harness.held()
+    assert (await booking.cancel(ActorKind.STAFF)).verdict is Verdict.NOT_CANCELLABLE
+    assert await booking.status() is Status.PENDING_APPROVAL
+
+
+async def test_yen_are_held_and_captured_without_decimals(harness: WorkflowHarness) -> None:
+    booking = await harness.confirmed(currency="JPY")
+    assert await booking.money() == ("succeeded", 15000, 0)
+    assert (await booking.intent())["currency"] == "jpy"

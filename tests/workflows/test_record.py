@@ -12,10 +12,16 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHistory
 
-from tests.workflows.paths import PATHS, Path, unharmed
-from tests.workflows.tales import OPEN, STRAY, TALES, Tale, file_name
+from tests.workflows.harness import WorkflowHarness
+from tests.workflows.scenarios_bulk import BULK_SCENARIOS, BulkScenario, no_faults
+from tests.workflows.scenarios_single import (
+    ENDED_BOOKING_PAYMENT,
+    OPEN_SCENARIOS,
+    SINGLE_SCENARIOS,
+    SingleScenario,
+    file_name,
+)
 from tests.workflows.test_replay import HISTORIES
-from tests.workflows.world import World
 
 pytestmark = pytest.mark.skipif(
     "RECORD_HISTORIES" not in os.environ, reason="writes files: set RECORD_HISTORIES=1"
@@ -36,31 +42,33 @@ def _without_traces(part: Any) -> Any:
     return [_without_traces(item) for item in part] if isinstance(part, list) else part
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
-async def test_record_a_path(world: World, path: Path) -> None:
-    [stay] = await path.take(world, 1, unharmed)
-    await world.advance(days=30)
-    assert await stay.is_over()
-    _keep(path.name, await stay.handle.fetch_history())
+@pytest.mark.parametrize("scenario", BULK_SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_record_a_bulk_scenario(harness: WorkflowHarness, scenario: BulkScenario) -> None:
+    [booking] = await scenario.run(harness, 1, no_faults)
+    await harness.advance(days=30)
+    assert await booking.is_over()
+    _keep(scenario.name, await booking.handle.fetch_history())
 
 
-@pytest.mark.parametrize("tale", TALES, ids=lambda tale: tale.name)
-async def test_record_a_tale(world: World, tale: Tale) -> None:
-    stay = await tale.tell(world)
-    await world.settle()
-    if tale not in OPEN:
-        await world.advance(days=30)
-        assert await stay.is_over()
-    _keep(tale.name, await stay.handle.fetch_history())
+@pytest.mark.parametrize("scenario", SINGLE_SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_record_a_single_scenario(harness: WorkflowHarness, scenario: SingleScenario) -> None:
+    booking = await scenario.run(harness)
+    await harness.wait_until_idle()
+    if scenario not in OPEN_SCENARIOS:
+        await harness.advance(days=30)
+        assert await booking.is_over()
+    _keep(scenario.name, await booking.handle.fetch_history())
 
 
-async def test_record_money_that_came_too_late(world: World) -> None:
+async def test_record_money_that_came_too_late(harness: WorkflowHarness) -> None:
     """The workflow beside the booking's own."""
-    stay = await world.submitted(payment_window_s=3600)
-    page = await stay.unnoted_page()
-    await world.advance(hours=2)
-    await stay.fill_in(page)
-    await world.postman.deliver()
-    await world.settle()
-    stray, *_ = world.postman.stray_workflows  # two events tell of this hold, each has a workflow
-    _keep(STRAY, await world.client.get_workflow_handle(stray).fetch_history())
+    booking = await harness.submitted(payment_window_s=3600)
+    page = await booking.unnoted_page()
+    await harness.advance(hours=2)
+    await booking.fill_in(page)
+    await harness.webhooks.deliver()
+    await harness.wait_until_idle()
+    unmatched, *_ = (
+        harness.webhooks.ended_booking_workflows
+    )  # two events tell of this hold, each has a workflow
+    _keep(ENDED_BOOKING_PAYMENT, await harness.client.get_workflow_handle(unmatched).fetch_history())

@@ -11,8 +11,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from tests.workflows.paths import PATHS
-from tests.workflows.tales import STRAY, TALES, file_name
+from tests.workflows.scenarios_bulk import BULK_SCENARIOS
+from tests.workflows.scenarios_single import ENDED_BOOKING_PAYMENT, SINGLE_SCENARIOS, file_name
 from worker import WORKFLOWS, sandboxed_runner
 
 HISTORIES: Final = Path(__file__).parent / "histories"
@@ -57,8 +57,12 @@ async def test_another_order_of_steps_is_noticed() -> None:
     assert isinstance(result.replay_failure, NondeterminismError)
 
 
-def test_every_path_is_recorded() -> None:
-    names = [*(path.name for path in PATHS), *(tale.name for tale in TALES), STRAY]
+def test_every_scenario_is_recorded() -> None:
+    names = [
+        *(path.name for path in BULK_SCENARIOS),
+        *(scenario.name for scenario in SINGLE_SCENARIOS),
+        ENDED_BOOKING_PAYMENT,
+    ]
     missing = {file_name(name) for name in names} - {path.stem for path in _RECORDED}
     assert not missing, (
         "RECORD_HISTORIES=1 .venv/bin/python -m pytest tests/workflows/test_record.py records them"

@@ -2,9 +2,9 @@
 
 The suite looks at a few examples, always the same ones. `SEARCH_EXAMPLES=200 .venv/bin/python -m pytest
 tests/workflows/test_search.py -s` looks at as many others, and takes some seconds for each.
-A failure prints the steps that led to it, and a `@reproduce_failure(…)` to put on `Bookings` for a while; the next run
-on the same machine tries it first. Whoever wants to repeat a whole run begins it with `--hypothesis-seed=N`: a seed of
-Hypothesis's own is not printed where a promise breaks.
+A failure prints the steps that led to it, and a `@reproduce_failure(…)` to put on `BookingStateMachine` for a while;
+the next run on the same machine tries it first. Whoever wants to repeat a whole run begins it with
+`--hypothesis-seed=N`: a seed of Hypothesis's own is not printed where a promise breaks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from temporalio.service import RPCError
 
 from settings import Settings
 from storage.database import Database
-from tests.workflows.reservation import (
+from tests.workflows.activity_faults import FaultMode
+from tests.workflows.booking_driver import (
     CHALLENGED_CARD,
     DECLINED_CARD,
     FAILING_REFUNDS_CARD,
@@ -39,11 +40,10 @@ from tests.workflows.reservation import (
     PENDING_REFUNDS_CARD,
     UNTIMED_CARD,
 )
-from tests.workflows.search import DECIDE, Theatre
-from tests.workflows.servers import StandIns
-from tests.workflows.temporal import Crew, Temporal
-from tests.workflows.wire import Trouble
-from tests.workflows.world import World
+from tests.workflows.harness import WorkflowHarness
+from tests.workflows.search_harness import DECIDE, SearchHarness
+from tests.workflows.servers import StandInClients
+from tests.workflows.temporal import ProductWorker, TimeSkippingServer
 
 ASKED_FOR = int(os.environ.get("SEARCH_EXAMPLES", "0"))
 EXAMPLES = ASKED_FOR or 8
@@ -74,11 +74,11 @@ _EVENTS = ["*", "payment_intent.*", "checkout.session.*", "charge.*"]
 which = st.integers(0, 1)
 
 
-class Bookings(RuleBasedStateMachine):
+class BookingStateMachine(RuleBasedStateMachine):
     """Guests, staff, webhooks, the Dashboard, the clock, operators and faults, in any order."""
 
     loop: ClassVar[asyncio.AbstractEventLoop]
-    servers: ClassVar[tuple[Temporal, StandIns, Database, Settings, Crew]]
+    servers: ClassVar[tuple[TimeSkippingServer, StandInClients, Database, Settings, ProductWorker]]
     examples: ClassVar[int] = 0
     steps: ClassVar[int] = 0
     given_up: ClassVar[int] = 0
@@ -86,7 +86,7 @@ class Bookings(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.theatre: Theatre | None = None
+        self.search: SearchHarness | None = None
 
     def do(self, step: Coroutine[Any, Any, Any]) -> Any:
         """Carry a step out on the test's own event loop."""
@@ -100,20 +100,20 @@ class Bookings(RuleBasedStateMachine):
         except (TimeoutError, RPCError) as error:
             # The test server's clock jams now and then, or the server dies. A workflow that does not come to
             # rest is another matter, and fails.
-            self.theatre = None
+            self.search = None
             type(self).given_up += 1
             print(f"given up, the test server does not answer: {error!r}", file=sys.stderr)
             reject()
 
     @property
-    def on_stage(self) -> Theatre:
+    def current_search(self) -> SearchHarness:
         """The run; there is one once a booking was made."""
-        assert self.theatre is not None
-        return self.theatre
+        assert self.search is not None
+        return self.search
 
-    def stay(self, number: int) -> Any:
+    def booking(self, number: int) -> Any:
         """One of the bookings."""
-        return self.on_stage.stays[number % len(self.on_stage.stays)]
+        return self.current_search.bookings[number % len(self.current_search.bookings)]
 
     @initialize(
         second=st.booleans(),
@@ -130,14 +130,14 @@ class Bookings(RuleBasedStateMachine):
         type(self).examples += 1
         if self.examples % _TELL_EVERY == 0:
             print(f"{self.examples} examples, {self.steps} steps", file=sys.stderr, flush=True)
-        temporal, _, _, _, crew = self.servers
-        self.do(crew.call(forgetful=temporal.memory.forgetful))
-        world = World(*self.servers)
-        self.theatre = Theatre(world)
-        self.do(world.open())
+        temporal, _, _, _, product_worker = self.servers
+        self.do(product_worker.call(forgetful=temporal.cache_plugin.forgetful))
+        harness = WorkflowHarness(*self.servers)
+        self.search = SearchHarness(harness)
+        self.do(harness.open())
         for _ in range(1 + second):
             self.do(
-                self.on_stage.book(
+                self.current_search.book(
                     approval_sla_s=sla_h * 3600,
                     payment_window_s=window_h * 3600,
                     late_cancel_fee_percent=fee,
@@ -149,7 +149,7 @@ class Bookings(RuleBasedStateMachine):
     @rule(number=which)
     def open_page(self, number: int) -> None:
         """The guest wants to pay."""
-        self.do(self.on_stage.open_page(self.stay(number)))
+        self.do(self.current_search.open_page(self.booking(number)))
 
     @rule(
         number=which,
@@ -158,7 +158,7 @@ class Bookings(RuleBasedStateMachine):
     )
     def pay(self, number: int, card: str, hold_s: int | None) -> None:
         """The guest fills in the page."""
-        self.do(self.on_stage.pay(self.stay(number), card, hold_s))
+        self.do(self.current_search.pay(self.booking(number), card, hold_s))
 
     @rule(
         number=which,
@@ -175,7 +175,7 @@ class Bookings(RuleBasedStateMachine):
     )
     def pay_beside(self, number: int, page: dict[str, Any]) -> None:
         """The guest fills in a page nobody noted, which may ask for something else."""
-        self.do(self.on_stage.pay_beside(self.stay(number), **page))
+        self.do(self.current_search.pay_beside(self.booking(number), **page))
 
     @rule(
         number=which,
@@ -184,19 +184,19 @@ class Bookings(RuleBasedStateMachine):
     )
     def place_hold(self, number: int, card: str, hold_s: int | None) -> None:
         """A guest pays without ado, and the webhooks arrive."""
-        self.do(self.on_stage.open_page(self.stay(number)))
-        self.do(self.on_stage.pay(self.stay(number), card, hold_s))
-        self.do(self.on_stage.deliver("*", backwards=False, copies=1))
+        self.do(self.current_search.open_page(self.booking(number)))
+        self.do(self.current_search.pay(self.booking(number), card, hold_s))
+        self.do(self.current_search.deliver("*", backwards=False, copies=1))
 
     @rule(number=which)
     def come_back(self, number: int) -> None:
         """The guest returns to the hotel's page."""
-        self.do(self.on_stage.ask_stripe(self.stay(number)))
+        self.do(self.current_search.ask_stripe(self.booking(number)))
 
     @rule(number=which, decisions=st.lists(st.sampled_from(DECIDE), min_size=1, max_size=3))
     def decide(self, number: int, decisions: list[Any]) -> None:
         """Somebody decides, or several do at once."""
-        self.do(self.on_stage.decide(self.stay(number), decisions))
+        self.do(self.current_search.decide(self.booking(number), decisions))
 
     @rule(
         number=which,
@@ -213,22 +213,22 @@ class Bookings(RuleBasedStateMachine):
     )
     def dashboard(self, number: int, act: tuple[str, dict[str, int] | None]) -> None:
         """Somebody acts in Stripe's Dashboard, or the hold lapses."""
-        self.do(self.on_stage.dashboard(self.stay(number), *act))
+        self.do(self.current_search.dashboard(self.booking(number), *act))
 
     @rule(number=which, won=st.sampled_from([None, False, True]))
     def dispute(self, number: int, won: bool | None) -> None:
         """The cardholder disputes the charge."""
-        self.do(self.on_stage.dispute(self.stay(number), won=won))
+        self.do(self.current_search.dispute(self.booking(number), won=won))
 
     @rule(match=st.sampled_from(_EVENTS), backwards=st.booleans(), copies=st.integers(1, 3))
     def deliver(self, match: str, backwards: bool, copies: int) -> None:
         """Webhooks arrive, in some order, once or more."""
-        self.do(self.on_stage.deliver(match, backwards=backwards, copies=copies))
+        self.do(self.current_search.deliver(match, backwards=backwards, copies=copies))
 
     @rule()
     def lose(self) -> None:
         """Webhooks are lost."""
-        self.do(self.on_stage.lose())
+        self.do(self.current_search.lose())
 
     @rule(
         match=st.sampled_from(_ROUTES),
@@ -238,56 +238,56 @@ class Bookings(RuleBasedStateMachine):
     )
     def break_stripe(self, match: str, kind: str, status: int, times: int) -> None:
         """Stripe will misbehave, or refuse."""
-        self.do(self.on_stage.order(match, kind, status, times))
+        self.do(self.current_search.order(match, kind, status, times))
 
     @rule(status=st.sampled_from([451, 550]), times=st.integers(1, 2))
     def refuse_mail(self, status: int, times: int) -> None:
         """Mailboxes will take no mail, for now or for good."""
-        self.do(self.on_stage.refuse_mail(status, times))
+        self.do(self.current_search.refuse_mail(status, times))
 
-    @rule(match=st.sampled_from(_ACTIVITIES), trouble=st.sampled_from(list(Trouble)), times=st.integers(1, 2))
-    def break_activity(self, match: str, trouble: Trouble, times: int) -> None:
+    @rule(match=st.sampled_from(_ACTIVITIES), mode=st.sampled_from(list(FaultMode)), times=st.integers(1, 2))
+    def break_activity(self, match: str, mode: FaultMode, times: int) -> None:
         """Attempts will fail, before or after their effect, or hang."""
-        self.do(self.on_stage.break_activity(match, trouble, times))
+        self.do(self.current_search.break_activity(match, mode, times))
 
     @rule(minutes=st.sampled_from([1, 20, 90, 60 * 13, 60 * 30, 60 * 24 * 8]))
     def let_time_pass(self, minutes: int) -> None:
         """The clock moves."""
-        self.do(self.on_stage.advance(minutes=minutes))
+        self.do(self.current_search.advance(minutes=minutes))
 
-    @precondition(lambda self: self.theatre is not None)
+    @precondition(lambda self: self.search is not None)
     @rule(number=which, signal=st.sampled_from(["retry", "resolve"]))
     def operate(self, number: int, signal: str) -> None:
         """An operator helps, needed or not."""
-        self.do(self.on_stage.operate(self.stay(number), signal))
+        self.do(self.current_search.operate(self.booking(number), signal))
 
     @invariant()
     def promises_hold(self) -> None:
         """What must hold now holds."""
-        if self.theatre is not None:
-            assert self.do(self.theatre.broken()) == []
+        if self.search is not None:
+            assert self.do(self.search.find_violations()) == []
 
     def teardown(self) -> None:
         """Once everything is mended and has come to rest, every promise holds."""
-        if self.theatre is None:
+        if self.search is None:
             return
         try:
-            assert self.do(self.theatre.end()) == []
+            assert self.do(self.search.end()) == []
         finally:
-            self.do(self.theatre.world.close())
+            self.do(self.search.harness.close())
 
 
 @pytest.mark.timeout(max(600, 30 * EXAMPLES))
-async def test_no_order_of_events_breaks_a_promise(
-    temporal: Temporal,
-    served_stand_ins: StandIns,
+async def test_no_order_of_events_breaks_an_invariant(
+    temporal: TimeSkippingServer,
+    served_stand_ins: StandInClients,
     database: Database,
     settings: Settings,
-    crew: Crew,
+    product_worker: ProductWorker,
 ) -> None:
     """Everything that can happen, in any order, leaves every promise kept."""
-    Bookings.loop = asyncio.get_running_loop()
-    Bookings.servers = (temporal, served_stand_ins, database, settings, crew)
+    BookingStateMachine.loop = asyncio.get_running_loop()
+    BookingStateMachine.servers = (temporal, served_stand_ins, database, settings, product_worker)
     how = search_settings(
         max_examples=EXAMPLES,
         derandomize=not ASKED_FOR,
@@ -298,9 +298,10 @@ async def test_no_order_of_events_breaks_a_promise(
         phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     )
     try:
-        await asyncio.to_thread(run_state_machine_as_test, Bookings, settings=how)
+        await asyncio.to_thread(run_state_machine_as_test, BookingStateMachine, settings=how)
     finally:
-        Bookings.over = True
-    told = f"{Bookings.examples} examples, {Bookings.steps} steps, {Bookings.given_up} examples given up"
-    print(told)
-    assert Bookings.examples - Bookings.given_up >= 0.9 * EXAMPLES, told
+        BookingStateMachine.over = True
+    machine = BookingStateMachine
+    summary = f"{machine.examples} examples, {machine.steps} steps, {machine.given_up} examples given up"
+    print(summary)
+    assert machine.examples - machine.given_up >= 0.9 * EXAMPLES, summary

@@ -1,0 +1,173 @@
+"""What is measured: a stack with a hotel, its manager who approves, and the stand-ins' own counters."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from bench.load import LoadDriver, LoadTarget
+from bench.realtime import listen_to_hotel
+from domain.stripe_events import KNOWN
+from sandbox.drivers import Addresses, StackClient, StaffDriver
+from sandbox.evidence import read_sandbox
+from sandbox.stack import Stack
+
+HOTEL: Final = "hotel-killarney"
+Json = dict[str, Any]
+Tell = Callable[[str], None]
+_HTTP_TIMEOUT_S: Final = 60
+_MAIL_PATIENCE_S: Final = 120
+_WEBHOOK: Final = "/api/public/hotel/room-bookings/stripe-webhook/"
+
+
+@dataclass(frozen=True)
+class BenchStack:
+    """A running stack, and a manager, who may do and see everything."""
+
+    stack: Stack
+    staff_token: str
+    http: httpx.AsyncClient
+
+    @property
+    def target(self) -> LoadTarget:
+        """The product."""
+        return LoadTarget(self.stack.url["api"], HOTEL, self.staff_token)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by part."""
+        return {part: self.stack.processes(part)[0].pid for part in self.stack.parts}
+
+    @asynccontextmanager
+    async def driver(self, target: LoadTarget | None = None) -> AsyncIterator[LoadDriver]:
+        """Guests and staff of the product, or of another design."""
+        pusher, key = self.stack.url["pusher"], self.stack.environment["PUSHER_KEY"]
+        async with listen_to_hotel(pusher, key, HOTEL) as listener:
+            yield LoadDriver(self.http, target or self.target, listener)
+
+    async def stripe_latency(self, ms: int) -> None:
+        """Let Stripe take so long to answer."""
+        await self.order("latency", {"ms": ms})
+
+    async def webhooks_to(self, api: str, events: Iterable[str] = KNOWN) -> None:
+        """Send Stripe's webhooks to the product, or to another design, which acts on other types."""
+        endpoint = {
+            "url": api + _WEBHOOK,
+            "secret": self.stack.environment["STRIPE_WEBHOOK_SECRET"],
+            "enabled_events": sorted(events),
+        }
+        await self.order("webhook_endpoint", endpoint)
+
+    async def order(self, what: str, body: Json) -> Json:
+        """Ask something of Stripe's stand-in."""
+        response = await self.http.post(f"{self.stack.url['stripe']}/_sandbox/{what}", json=body)
+        found: Json = response.raise_for_status().json()
+        return found
+
+    async def requests(self) -> Json:
+        """Requests Stripe's stand-in has had since `forget_requests`."""
+        response = await self.http.get(
+            f"{self.stack.url['stripe']}/_sandbox/requests", params={"limit": "2000"}
+        )
+        found: Json = response.raise_for_status().json()
+        return found
+
+    async def mails_out(self, confirmed: Sequence[str]) -> float:
+        """Wait until every one of these bookings has its confirmation by e-mail; returns the seconds it took.
+
+        Raises:
+            TimeoutError: one never came.
+        """
+        begun, missing = time.perf_counter(), set(confirmed)
+        async with asyncio.timeout(_MAIL_PATIENCE_S):
+            while missing:
+                mails = await read_sandbox(self.http, self.stack.url["inbox"], "messages", contents="false")
+                told = " ".join(mail["subject"] for mail in mails if "Booking Confirmed" in mail["subject"])
+                missing = {booking_id for booking_id in missing if booking_id not in told}
+                if missing:
+                    await asyncio.sleep(0.5)
+        return round(time.perf_counter() - begun, 1)
+
+    async def forget_requests(self) -> None:
+        """Count requests afresh."""
+        response = await self.http.delete(f"{self.stack.url['stripe']}/_sandbox/requests")
+        response.raise_for_status()
+
+
+@asynccontextmanager
+async def bench_stack(stack: Stack) -> AsyncIterator[BenchStack]:
+    """Log in on a stack that runs, with the demo's hotels."""
+    password = secrets.token_urlsafe(12)
+    stack.manage("demo-data", DEMO_PASSWORD=password)
+    limits = httpx.Limits(max_connections=500, max_keepalive_connections=250)
+    async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S, trust_env=False, limits=limits) as http:
+        at = Addresses(stack.url["api"], stack.url["stripe"], stack.url["pusher"], stack.url["inbox"])
+        staff = await StaffDriver.log_in(StackClient(http, at), HOTEL, f"manager@{HOTEL}.test", password)
+        found = BenchStack(stack, staff.token, http)
+        # As the README has the endpoint set up; until now it was sent everything.
+        await found.webhooks_to(found.target.api)
+        yield found
+
+
+@contextmanager
+def running_stack(folder: Path | None = None) -> Iterator[Stack]:
+    """A stack in a folder of its own."""
+    environment = {"RATE_LIMIT_SESSION_PER_MIN": "1000"}
+    with (
+        tempfile.TemporaryDirectory(prefix="hotel-bench-") as temporary,
+        Stack(folder or Path(temporary), environment) as stack,
+    ):
+        yield stack
+
+
+@dataclass
+class DirectServer:
+    """The direct design, as a process that can be killed and started again."""
+
+    stack: Stack
+    port: int
+    pool: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def api(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        arguments = ["--port", str(self.port), "--pool", str(self.pool)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.direct", *arguments],
+            env={**os.environ, **self.stack.environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until = time.monotonic() + 20
+        while True:
+            try:
+                httpx.get(f"{self.api}/openapi.json", trust_env=False)
+            except httpx.HTTPError:
+                assert time.monotonic() < until, "the direct design did not start"
+                time.sleep(0.1)
+            else:
+                return
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None

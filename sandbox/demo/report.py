@@ -1,0 +1,210 @@
+"""Printing what happened, for somebody who runs a hotel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.demo.scenarios import DemoScenario
+from sandbox.evidence import Json
+from sandbox.invariants import InvariantResult
+from sandbox.stripe.money import shown
+
+_WIDTH_WITHOUT_TERMINAL: Final = 110
+
+_WORDS: Final = {
+    "created": "the guest chose a room",
+    "submitted": "booking sent; waiting for the guest's payment",
+    "authorized": "card held, not charged; the hotel is asked to decide",
+    "payment_window_closed": "nobody paid in time; the payment page is closed",
+    "approved": "approved; the money was taken",
+    "declined": "declined by the hotel; the hold was released",
+    "approval_timed_out": "nobody decided in time; the hold was released",
+    "authorization_lost": "the hold ended, or was about to: nothing is held now",
+    "captured_outside": "the money was taken in the Stripe Dashboard",
+    "capture_mismatched": "another amount was taken in the Stripe Dashboard; it was given back",
+    "cancelled_by_guest": "cancelled by the guest",
+    "cancelled_by_staff": "cancelled by the hotel",
+    "refund_recorded": "a refund was noted",
+    "dispute_recorded": "the guest's bank contests the payment",
+    "stray_payment_returned": "a payment that came too late was given back",
+    "attention_needed": "needs a person to look",
+    "attention_cleared": "the person is done",
+}
+_STATUS_STYLE: Final = {
+    "CONFIRMED": "bold green",
+    "DECLINED": "bold red",
+    "EXPIRED": "bold yellow",
+    "CANCELLED": "bold magenta",
+}
+
+
+@dataclass(frozen=True)
+class ScenarioReport:
+    """One booking with everything that can be told of it."""
+
+    scenario: DemoScenario
+    problem: str | None
+    booking: Json
+    timezone: str
+    ledger: Json
+    mails: Sequence[Json]
+    messages: Sequence[Json]
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether the booking came to the end that the story has to have."""
+        expected = self.scenario.expected
+        return self.problem is None and (self.booking["status"], self.booking["reason_code"]) == (
+            expected.status,
+            expected.reason_code,
+        )
+
+
+def console() -> Console:
+    """A console for standard output; without a terminal it writes plain text of a fixed width."""
+    plain = Console(highlight=False)
+    return plain if plain.is_terminal else Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+
+
+def print_report(out: Console, report: ScenarioReport) -> None:
+    """Print one booking's story."""
+    booking, guest = report.booking, report.booking["guest"]
+    summary = (
+        f"{guest['first_name']} {guest['last_name']}, {booking['room_type']} at {booking['hotel']}, "
+        f"{booking['check_in']} to {booking['check_out']}, {_price(booking)}"
+    )
+    status = Text.assemble(
+        (booking["status"], _STATUS_STYLE.get(booking["status"], "bold")),
+        f"  {booking['reason_code']}" if booking["reason_code"] else "",
+        "" if report.ended_well else "  (expected: " + report.scenario.expected.status + ")",
+    )
+    parts: list[RenderableType] = [Text(report.scenario.what, style="italic"), Text(summary), status]
+    if report.problem:
+        parts.append(Text(f"What went wrong: {report.problem}", style="red"))
+    if booking["reason_note"]:
+        parts.append(Text(f"The hotel wrote: “{booking['reason_note']}”"))
+    parts += [
+        _section(f"Timeline ({report.timezone})", _timeline(report)),
+        _section("Money at Stripe", _money(report)),
+    ]
+    parts += [_section("E-mails", _mails(report)), _section("Realtime events", _events(report))]
+    title = Text(f"{report.scenario.title}  ·  {booking['booking_id']}", style="bold")
+    out.print(Panel(Group(*parts), title=title, title_align="left"))
+
+
+def print_checks(out: Console, results: Sequence[InvariantResult], ends: tuple[int, int]) -> None:
+    """Print the table of checks.
+
+    Args:
+        ends: how many bookings came to the end they had to, and how many there are.
+    """
+    table = Table(title="Checks", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, justify in (("", "left"), ("What was checked", "left"), ("Looked at", "right"), ("", "left")):
+        table.add_column(name, justify="right" if justify == "right" else "left")
+    table.add_row("–", "Each booking came to the end it had to", str(ends[1]), _mark(ends[0] == ends[1]))
+    for result in results:
+        looked_at = "–" if result.checked is None else str(result.checked)
+        table.add_row(result.code, result.invariant, looked_at, _mark(result.holds))
+    out.print(table)
+    for result in results:
+        for violation in result.violations:
+            out.print(Text(f"{result.code}: {violation}", style="red"))
+
+
+def _mark(holds: bool) -> Text:
+    return Text("holds", style="green") if holds else Text("BROKEN", style="bold red")
+
+
+def _price(booking: Json) -> str:
+    return f"{booking['amount']} {booking['currency']}"
+
+
+def _section(title: str, body: RenderableType) -> RenderableType:
+    return Group(Text(title, style="bold cyan"), Padding(body, (0, 0, 0, 2)))
+
+
+def _rows(rows: Sequence[tuple[str, ...]]) -> RenderableType:
+    if not rows:
+        return Text("none")
+    table = Table.grid(padding=(0, 2))
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _local(at: str, timezone: str) -> str:
+    return f"{datetime.fromisoformat(at).astimezone(ZoneInfo(timezone)):%H:%M:%S}"
+
+
+def _timeline(report: ScenarioReport) -> RenderableType:
+    return _rows(
+        [
+            (_local(row["at"], report.timezone), row["to"], _WORDS[row["event"]], f"by {row['actor']}")
+            for row in report.booking["timeline"]
+        ]
+    )
+
+
+def _money(report: ScenarioReport) -> RenderableType:
+    rows = [_movement(intent) for intent in report.ledger["payment_intents"]]
+    if not rows:
+        sessions = [f"payment page {session['status']}" for session in report.ledger["sessions"]]
+        rows = [("nothing held, nothing charged", ", ".join(sessions))]
+    return _rows(rows)
+
+
+def _movement(intent: Json) -> tuple[str, str]:
+    currency = intent["currency"]
+    steps = [f"held {shown(intent['amount'], currency)}"]
+    if intent["amount_received"]:
+        times = "once" if intent["captures"] == 1 else f"{intent['captures']} times"
+        steps.append(f"captured {shown(intent['amount_received'], currency)} {times}")
+    if intent["released"]:
+        steps.append(f"released {shown(intent['released'], currency)}")
+    if intent["refunded"]:
+        steps.append(f"refunded {shown(intent['refunded'], currency)}")
+    kept = shown(intent["amount_received"] - intent["refunded"], currency)
+    return " → ".join(steps), f"the hotel keeps {kept}"
+
+
+def _mails(report: ScenarioReport) -> RenderableType:
+    rows = []
+    for mail in report.mails:
+        attached = "".join(f"  + {part['filename']}" for part in mail["attachments"])
+        rows.append(
+            (_local(mail["at"], report.timezone), mail["subject"] + attached, f"to {', '.join(mail['to'])}")
+        )
+    return _rows(rows)
+
+
+def _events(report: ScenarioReport) -> RenderableType:
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for message in report.messages:
+        data = message["data"]
+        key = (
+            _local(message["at"], report.timezone),
+            message["name"],
+            f"{data['status']}, version {data['version']}",
+        )
+        rows.setdefault(key, []).append(_channel(message["channel"]))
+    return _rows([(*what, "to " + ", ".join(channels)) for what, channels in rows.items()])
+
+
+def _channel(name: str) -> str:
+    kinds = {
+        "private-booking-": "the booking's page",
+        "private-staff-": "staff",
+        "hotel-": "the hotel's page",
+    }
+    return next((words for prefix, words in kinds.items() if name.startswith(prefix)), name)

@@ -1,0 +1,103 @@
+"""Inbox, Temporal and a Stripe of their own, for what goes from the one to the other.
+
+No worker runs: a workflow that was started keeps its signals in its history, where they are read.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import update
+from sqlmodel import col
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+from temporalio.converter import DataConverter
+from temporalio.testing import ActivityEnvironment
+
+from activities.inbox import Inbox
+from dispatch.events import hand_on
+from domain.messages import PaymentNews, StrayNews
+from models import Booking, StripeWebhookEvent
+from storage.database import Database
+from storage.inbox import keep_event
+from tests.storage.rows import HotelRows
+from tests.workflows.servers import StandInClient
+
+QUEUE: Final = "nobody-works-here"
+
+
+@dataclass
+class InboxHarness:
+    """A database of its own, a Stripe of its own, and Temporal."""
+
+    database: Database
+    stripe: StandInClient
+    temporal: Client
+    inbox: Inbox
+    env: ActivityEnvironment
+    hotel_rows: HotelRows
+
+    async def start(self, booking: Booking) -> None:
+        """Start a booking's workflow, which nobody runs."""
+        await self.temporal.start_workflow("Anything", id=f"booking-{booking.booking_id}", task_queue=QUEUE)
+
+    async def hand_on(self, event: StripeWebhookEvent, client: Client | None = None) -> str | None:
+        """Hand an event on that is in the inbox."""
+        return await hand_on(self.database, client or self.temporal, QUEUE, event)
+
+    async def signals(self, booking: Booking) -> list[tuple[str, PaymentNews]]:
+        """The signals a booking's workflow has been sent, oldest first."""
+        history = await self.temporal.get_workflow_handle(f"booking-{booking.booking_id}").fetch_history()
+        found = []
+        for event in history.events:
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+                signal = event.workflow_execution_signaled_event_attributes
+                [news] = await DataConverter.default.decode(signal.input.payloads, [PaymentNews])
+                found.append((signal.signal_name, news))
+        return found
+
+    async def ended_booking_payment(self, event: StripeWebhookEvent, subject: str) -> StrayNews:
+        """What the workflow was told that settles this news about money of an ended booking."""
+        handle = self.temporal.get_workflow_handle(f"stray-{subject}-{event.event_id}")
+        history = await handle.fetch_history()
+        started = history.events[0].workflow_execution_started_event_attributes
+        assert started.workflow_type.name == "StrayMoneyWorkflow"
+        assert started.task_queue.name == QUEUE
+        [told] = await DataConverter.default.decode(started.input.payloads, [StrayNews])
+        found: StrayNews = told
+        return found
+
+    async def keep(self, type_: str, **values: Any) -> StripeWebhookEvent:
+        """Put an event into the inbox, as the webhook does."""
+        values = {"event_id": f"evt_{secrets.token_hex(8)}", "event_type": type_, **values}
+        event = StripeWebhookEvent(**values)
+        async with self.database.transaction() as db:
+            await keep_event(db, event)
+        return event
+
+    async def kept(self, event_id: str) -> StripeWebhookEvent | None:
+        """An event's row as it is now."""
+        async with self.database.transaction() as db:
+            return await db.get(StripeWebhookEvent, event_id)
+
+    async def is_open(self, event: StripeWebhookEvent) -> bool:
+        """Whether nobody has taken it yet."""
+        row = await self.kept(event.event_id)
+        assert row is not None
+        return row.processed_at is None
+
+    async def note(self, event: StripeWebhookEvent) -> str | None:
+        """Why there was nothing to hand on."""
+        row = await self.kept(event.event_id)
+        assert row is not None
+        assert row.processed_at is not None
+        return row.note
+
+    async def clear(self) -> None:
+        """Close what a test left in the inbox."""
+        still_open = update(StripeWebhookEvent).where(col(StripeWebhookEvent.processed_at).is_(None))
+        async with self.database.transaction() as db:
+            await db.execute(still_open.values(processed_at=datetime.now(UTC)))

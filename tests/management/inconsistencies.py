@@ -1,0 +1,241 @@
+"""Everything that can come apart between Stripe, the database and the workflows, made on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from dispatch.client import start_booking
+from domain.booking import Decision
+from models import StripeWebhookEvent
+from reconciliation.findings import Kind
+from storage.creation import submission_terms
+from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
+
+NOBODY = "BK-00000-00000-00000"
+
+
+async def lost_while_paying(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The guest looks at the payment page, and the workflow is gone."""
+    booking = await harness.submitted()
+    await booking.open_page()
+    await booking.lose_workflow()
+    return booking
+
+
+async def lost_submission(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The workflow was started and terminated before any worker had seen it."""
+    booking = await harness.draft()
+    terms = submission_terms(
+        await booking.row(), booking.hotel, authorization_margin_s=3600, payment_poll_s=300
+    )
+    await start_booking(harness.client, terms, "a-queue-without-workers")
+    await booking.lose_workflow()
+    return booking
+
+
+async def unheard_attention(harness: ManagementHarness) -> ManagementBookingDriver:
+    """It asks for a person, and its workflow has come to its end."""
+    booking = await harness.declined()
+    await booking.set(needs_attention="The e-mail 'declined' could not be sent: no answer in time")
+    return booking
+
+
+async def untold_end(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Declined while the mail server wanted nothing for its guest, and the workflow is gone."""
+    booking = await harness.held()
+    rule = f"RCPT {booking.guest_email}"
+    fault = await harness.stand_ins.mail.order(rule, "error_before", status=451, times=None)
+    await booking.decide(Decision.DECLINE)
+    await eventually("a mail to be turned away", lambda: harness.stand_ins.mail.hits(fault))
+    await booking.lose_workflow()
+    await harness.stand_ins.mail.ask("DELETE", f"/_sandbox/faults/{fault}")
+    return booking
+
+
+async def unseen_hold(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The guest has paid, and no webhook came."""
+    booking = await harness.submitted()
+    await booking.open_page()
+    await booking.pay()
+    return booking
+
+
+async def gone_hold(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Somebody cancelled the hold in the Dashboard, and no webhook came."""
+    booking = await harness.held()
+    await booking.dashboard("cancel")
+    return booking
+
+
+async def unseen_capture(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Somebody captured it in the Dashboard, and no webhook came."""
+    booking = await harness.held()
+    await booking.dashboard("capture")
+    return booking
+
+
+async def second_payment(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The guest has paid on a second page as well."""
+    booking = await harness.held()
+    await booking.pay(await booking.strange_page())
+    return booking
+
+
+async def hold_after_end(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The guest paid when the booking was over."""
+    booking = await harness.declined()
+    await booking.pay(await booking.strange_page())
+    return booking
+
+
+async def money_after_end(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The guest paid when the booking was over, and somebody captured that."""
+    booking = await harness.declined()
+    await booking.pay(await booking.strange_page())
+    await booking.dashboard("capture")
+    return booking
+
+
+async def uncounted_refund(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Somebody refunded a part in the Dashboard, and no webhook came."""
+    booking = await harness.confirmed()
+    await booking.dashboard("refund", {"amount": 5000})
+    return booking
+
+
+async def uncounted_dispute(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The guest's bank contests the charge, and no webhook came."""
+    booking = await harness.confirmed()
+    [payment] = await booking.payments()
+    await harness.stripe.ask("POST", f"/_sandbox/dashboard/charges/{payment['charge']}/dispute", json={})
+    return booking
+
+
+async def open_page(harness: ManagementHarness) -> ManagementBookingDriver:
+    """A payment page was left open when the booking was over."""
+    booking = await harness.declined()
+    await booking.strange_page()
+    return booking
+
+
+async def left_decision(harness: ManagementHarness) -> ManagementBookingDriver:
+    """A decision was kept, and came too late to be sent."""
+    booking = await harness.declined()
+    await booking.keep(Decision.APPROVE)
+    return booking
+
+
+async def left_event(harness: ManagementHarness) -> ManagementBookingDriver:
+    """An event was kept five minutes ago, and nobody handed it on."""
+    booking = await harness.held()
+    [payment] = await booking.payments()
+    event = StripeWebhookEvent(
+        event_id=f"evt_left_{booking.booking_id}",
+        event_type="charge.expired",
+        booking_id=booking.booking_id,
+        payment_intent_id=payment["id"],
+        received_at=datetime.now(UTC) - timedelta(minutes=5),
+    )
+    async with harness.database.transaction() as db:
+        db.add(event)
+    return booking
+
+
+async def unknown_payment(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The row names a payment that Stripe has never heard of."""
+    booking = await harness.declined()
+    await booking.set(payment_intent_id=f"pi_unknown_{booking.booking_id}")
+    return booking
+
+
+async def nobodys_payment(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Somebody paid for a booking that is not in the database."""
+    booking = await harness.draft()
+    await booking.pay(await booking.strange_page(NOBODY))
+    return booking
+
+
+async def unpaid_stay(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Confirmed, says the row; held, says Stripe."""
+    booking = await harness.held()
+    await booking.lose_workflow()
+    await booking.set(status="CONFIRMED", amount_captured_minor=15000)
+    return booking
+
+
+async def other_amount(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The row has less than was captured."""
+    booking = await harness.confirmed()
+    await booking.set(amount_captured_minor=14000)
+    return booking
+
+
+async def short_refund(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Cancelled late, and the fee that was kept is more than the policy allows."""
+    booking = await harness.confirmed(check_in_days=1)
+    await booking.decide(Decision.CANCEL)
+    await booking.handle.result()
+    await booking.set(late_cancel_fee_percent=0)
+    return booking
+
+
+async def other_status(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The row has another status than its workflow."""
+    booking = await harness.submitted()
+    await booking.set(status="PENDING_APPROVAL")
+    return booking
+
+
+async def overdue(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The deadline is over, and nothing has happened."""
+    booking = await harness.held()
+    await booking.set(decision_deadline=datetime.now(UTC) - timedelta(hours=1))
+    return booking
+
+
+Inconsistency = Callable[[ManagementHarness], Awaitable[ManagementBookingDriver]]
+
+HEALED: dict[Kind, Inconsistency] = {
+    Kind.WORKFLOW_MISSING: lost_while_paying,
+    Kind.SUBMISSION_LOST: lost_submission,
+    Kind.ATTENTION_UNHEARD: unheard_attention,
+    Kind.END_UNTOLD: untold_end,
+    Kind.HOLD_UNSEEN: unseen_hold,
+    Kind.HOLD_GONE: gone_hold,
+    Kind.CAPTURE_UNSEEN: unseen_capture,
+    Kind.SECOND_PAYMENT: second_payment,
+    Kind.HOLD_AFTER_END: hold_after_end,
+    Kind.MONEY_AFTER_END: money_after_end,
+    Kind.REFUND_UNCOUNTED: uncounted_refund,
+    Kind.DISPUTE_UNCOUNTED: uncounted_dispute,
+    Kind.PAGE_OPEN: open_page,
+    Kind.DECISION_LEFT_OPEN: left_decision,
+    Kind.EVENT_UNPROCESSED: left_event,
+}
+"""What reconciliation heals."""
+
+LEFT: dict[Kind, Inconsistency] = {
+    Kind.PAYMENT_UNKNOWN: unknown_payment,
+    Kind.PAYMENT_OF_NOBODY: nobodys_payment,
+    Kind.CONFIRMED_UNPAID: unpaid_stay,
+    Kind.AMOUNT_DIFFERS: other_amount,
+    Kind.REFUND_SHORT: short_refund,
+    Kind.STATUS_DIFFERS: other_status,
+    Kind.OVERDUE: overdue,
+}
+"""What it leaves to people."""
+
+
+async def make_all(harness: ManagementHarness) -> dict[Kind, ManagementBookingDriver]:
+    """Make one of each, a few at once."""
+    places = asyncio.Semaphore(4)
+
+    async def one(make: Inconsistency) -> ManagementBookingDriver:
+        async with places:
+            return await make(harness)
+
+    inconsistencies = HEALED | LEFT
+    bookings = await asyncio.gather(*(one(make) for make in inconsistencies.values()))
+    return dict(zip(inconsistencies, bookings, strict=True))

@@ -1,0 +1,387 @@
+"""One booking under test: what its guest, the hotel's staff, operators and Stripe's Dashboard do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from dispatch.client import start_booking
+from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
+from domain.decisions import Verdict
+from domain.identifiers import new_command_id, workflow_id
+from domain.messages import (
+    SUBMIT_COMMAND,
+    BookingTerms,
+    BookingView,
+    Command,
+    Outcome,
+    SessionAnswer,
+    SessionRequest,
+)
+from models import Booking, BookingCommand, BookingTimeline
+from reconciliation.queries import terms_to_go_on
+from sandbox.evidence import DecisionReply
+from storage import bookings
+from tests.workflows.hotels import StaffIds
+from tests.workflows.servers import STRIPE_KEY, Json
+from workflows.booking import BookingWorkflow
+
+if TYPE_CHECKING:
+    from tests.workflows.harness import WorkflowHarness
+
+GOOD_CARD = "4242424242424242"
+PENDING_REFUNDS_CARD = "4000000000007726"
+FAILING_REFUNDS_CARD = "4000000000005126"
+CHALLENGED_CARD = "4000002500003155"
+DECLINED_CARD = "4000000000000002"
+UNTIMED_CARD = "4000000000000077"
+
+
+class BookingDriver:
+    """A booking, and everything that can be done to it."""
+
+    def __init__(
+        self, harness: WorkflowHarness, terms: BookingTerms, staff_ids: StaffIds, guest_email: str
+    ) -> None:
+        self._harness = harness
+        self.terms = terms
+        self.staff_ids = staff_ids
+        self.guest_email = guest_email
+        self.booking_id = terms.booking_id
+        self.session: SessionAnswer | None = None
+        self.payment_url: str | None = None
+
+    @property
+    def handle(self) -> WorkflowHandle[BookingWorkflow, BookingView]:
+        """The booking's workflow."""
+        return self._harness.client.get_workflow_handle_for(BookingWorkflow.run, workflow_id(self.booking_id))
+
+    # --- the guest ---
+
+    async def submit(self) -> Outcome:
+        """Start the workflow, and wait until the row says so."""
+        await start_booking(self._harness.client, self.terms, self._harness.task_queue)
+        return await self.outcome(SUBMIT_COMMAND)
+
+    async def open_page(self) -> SessionAnswer:
+        """Open the payment page, or find the one that is open."""
+        answer = await self.handle.execute_update(BookingWorkflow.payment_session, SessionRequest())
+        if answer.payable:
+            self.session = answer
+            async with self._harness.database.transaction() as db:
+                self.payment_url = await bookings.session_url(db, answer.session_id)
+        return answer
+
+    async def pay(self, card: str = GOOD_CARD, *, hold_s: int | None = None) -> httpx.Response:
+        """Fill in the payment page's form. No webhook is brought by this."""
+        assert self.payment_url is not None, "the page was not opened"
+        return await self.fill_in(self.payment_url, card, hold_s=hold_s)
+
+    async def fill_in(self, url: str, card: str = GOOD_CARD, *, hold_s: int | None = None) -> httpx.Response:
+        """Fill in the form of a payment page."""
+        form = {"card_number": card, "hold_seconds": str(hold_s or "")}
+        return await self._harness.http.post(url, data=form)
+
+    async def unnoted_page(
+        self,
+        *,
+        amount_minor: int | None = None,
+        currency: str | None = None,
+        payment_names: str | None = None,
+    ) -> str:
+        """Open a page at Stripe that nobody noted here, as when its answer gets lost; returns its address.
+
+        Args:
+            amount_minor: what it asks for, instead of the booking's total.
+            currency: the same for the currency.
+            payment_names: the booking id that its PaymentIntent carries, instead of the booking's.
+        """
+        form = {
+            "mode": "payment",
+            "success_url": "https://hotel.test/",
+            "metadata[booking_id]": self.booking_id,
+            "line_items[0][quantity]": "1",
+            "line_items[0][price_data][currency]": (currency or self.terms.currency).lower(),
+            "line_items[0][price_data][unit_amount]": str(amount_minor or self.terms.amount_minor),
+            "line_items[0][price_data][product_data][name]": "A stay",
+            "payment_intent_data[capture_method]": "manual",
+            "payment_intent_data[metadata][booking_id]": payment_names or self.booking_id,
+        }
+        headers = {"Authorization": f"Bearer {STRIPE_KEY}"}
+        session = await self._harness.stripe.ask("POST", "/v1/checkout/sessions", data=form, headers=headers)
+        return str(session["url"])
+
+    async def authenticate(self, *, passed: bool = True) -> httpx.Response:
+        """End the 3-D Secure step of a card that asks for one."""
+        assert self.payment_url is not None, "the page was not opened"
+        form = {"result": "complete" if passed else "fail"}
+        return await self._harness.http.post(f"{self.payment_url}/authenticate", data=form)
+
+    async def come_back(self) -> BookingView:
+        """Return from the payment page: the workflow asks Stripe."""
+        return await self.handle.execute_update(BookingWorkflow.check_payment)
+
+    async def place_hold(self, card: str = GOOD_CARD, *, hold_s: int | None = None) -> None:
+        """Pay, and let every webhook arrive: the booking waits for a decision."""
+        if self.session is None:
+            await self.open_page()
+        await self.pay(card, hold_s=hold_s)
+        await self._harness.webhooks.deliver()
+        await self._harness.wait_until_idle()
+
+    # --- decisions ---
+
+    async def send(
+        self,
+        decision: Decision,
+        actor: ActorKind = ActorKind.STAFF,
+        *,
+        reason_code: ReasonCode | None = None,
+        note: str | None = None,
+        command_id: str | None = None,
+        asked_at: datetime | None = None,
+    ) -> str:
+        """Ask for a decision and return its command id; its outcome is not waited for.
+
+        Args:
+            asked_at: when the API took it, if not now.
+        """
+        staff_id = None
+        if actor is ActorKind.STAFF:
+            staff_id = self.staff_ids.manager if decision is Decision.CANCEL else self.staff_ids.approver
+        asked_at = asked_at or await self._harness.now()
+        asked_in = await self.status()
+        command_id = await self.keep(
+            decision,
+            actor,
+            command_id=command_id or new_command_id(),
+            reason_code=reason_code,
+            reason_note=note,
+            asked_in=asked_in,
+            created_at=asked_at,
+        )
+        await self.signal(decision, command_id, actor, staff_id, reason_code, asked_at, asked_in)
+        self._harness.asked[command_id] = (self.booking_id, decision)
+        return command_id
+
+    async def keep(self, decision: Decision, actor: ActorKind = ActorKind.STAFF, **fields: Any) -> str:
+        """Keep a decision in the books, and return its command id; `fields` are further ones of its row."""
+        values: dict[str, Any] = {"command_id": new_command_id(), "created_at": await self._harness.now()}
+        row = BookingCommand(booking_id=self.booking_id, kind=decision, actor=actor, **values | fields)
+        async with self._harness.database.transaction() as db:
+            await bookings.open_command(db, row)
+        return row.command_id
+
+    async def signal(self, decision: Decision, command_id: str, *more: Any) -> None:
+        """Signal a decision that is in the books; `more` are the other fields of `Command`."""
+        await self.handle.signal(str(decision), Command(command_id, *more))
+
+    async def outcome(self, command_id: str) -> Outcome:
+        """Wait until a command has come out; the books tell it where the workflow has ended."""
+        try:
+            outcome = await self.handle.execute_update(BookingWorkflow.await_outcome, command_id)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            outcome = await self._outcome_in_the_books(command_id)
+        if command_id in self._harness.asked:
+            booking_id, decision = self._harness.asked[command_id]
+            settled = outcome.verdict is Verdict.SETTLED
+            self._harness.answers.append(DecisionReply(booking_id, decision, settled))
+        return outcome
+
+    async def _outcome_in_the_books(self, command_id: str) -> Outcome:
+        verdict = await self.verdict(command_id)
+        assert verdict is not None, f"{self.booking_id} has ended and left {command_id} open"
+        row = await self.row()
+        return Outcome(verdict=Verdict(verdict), status=Status(row.status), version=row.version)
+
+    async def verdict(self, command_id: str) -> str | None:
+        """How a decision came out, in the books; None while it is open."""
+        async with self._harness.database.transaction() as db:
+            command = await db.get(BookingCommand, command_id)
+        assert command is not None, f"{command_id} was not kept"
+        return command.verdict
+
+    async def approve(self) -> Outcome:
+        """Staff take the booking."""
+        return await self.outcome(await self.send(Decision.APPROVE))
+
+    async def decline(self, reason_code: ReasonCode | None = None, note: str | None = None) -> Outcome:
+        """Staff turn the booking down."""
+        return await self.outcome(await self.send(Decision.DECLINE, reason_code=reason_code, note=note))
+
+    async def cancel(self, actor: ActorKind = ActorKind.GUEST) -> Outcome:
+        """The guest, or staff, cancel."""
+        return await self.outcome(await self.send(Decision.CANCEL, actor))
+
+    async def retry(self) -> Outcome:
+        """An operator wants what got stuck tried again."""
+        command = Command(new_command_id(), ActorKind.OPERATOR)
+        await self.handle.signal(BookingWorkflow.retry, command)
+        return await self.outcome(command.command_id)
+
+    async def resolve(self) -> Outcome:
+        """An operator has settled the matter by hand."""
+        command = Command(new_command_id(), ActorKind.OPERATOR)
+        await self.handle.signal(BookingWorkflow.resolve, command)
+        return await self.outcome(command.command_id)
+
+    # --- a lost workflow ---
+
+    async def lose_workflow(self) -> None:
+        """Somebody terminates the workflow in the Temporal UI."""
+        await self.handle.terminate("by mistake")
+
+    async def give_back_workflow(self) -> None:
+        """Start another one, as reconciliation does, with nothing that is sent afterwards."""
+        version = (await self.row()).version
+        async with self._harness.database.transaction() as db:
+            terms = await terms_to_go_on(
+                db,
+                self.booking_id,
+                version,
+                authorization_margin_s=self.terms.authorization_margin_s,
+                payment_poll_s=self.terms.payment_poll_s,
+            )
+        assert terms is not None
+        await start_booking(self._harness.client, terms, self._harness.task_queue)
+        await self._harness.wait_until_idle()
+
+    # --- Stripe's Dashboard ---
+
+    async def dashboard(self, action: str, body: Json | None = None) -> Json:
+        """Act on the booking's PaymentIntent: `capture`, `cancel`, `refund`, `lapse`."""
+        intent = await self.intent()
+        path = f"/_sandbox/dashboard/payment_intents/{intent['id']}/{action}"
+        found: Json = await self._harness.stripe.ask("POST", path, json=body or {})
+        return found
+
+    async def dispute(self) -> None:
+        """The cardholder disputes the charge."""
+        charge = (await self.intent())["charge"]
+        await self._harness.stripe.ask("POST", f"/_sandbox/dashboard/charges/{charge}/dispute", json={})
+
+    async def close_dispute(self, *, won: bool) -> None:
+        """The bank decides on the dispute."""
+        charge = (await self.intent())["charge"]
+        path = f"/_sandbox/dashboard/charges/{charge}/dispute/close"
+        await self._harness.stripe.ask("POST", path, json={"won": won})
+
+    async def hint(self, event_type: str) -> None:
+        """Let Stripe send an event of this type about the booking's PaymentIntent, at once."""
+        subject = {"type": event_type, "id": (await self.intent())["id"]}
+        await self._harness.stripe.ask("POST", "/_sandbox/events", json=subject)
+        await self._harness.webhooks.deliver(event_type)
+
+    # --- what can be seen ---
+
+    async def row(self) -> Booking:
+        """The booking's row."""
+        async with self._harness.database.transaction() as db:
+            row = await bookings.booking_by_id(db, self.booking_id)
+        assert row is not None, f"{self.booking_id} has no row"
+        return row
+
+    async def status(self) -> Status:
+        """The status the row has."""
+        return Status((await self.row()).status)
+
+    async def timeline(self) -> Sequence[BookingTimeline]:
+        """The timeline, oldest first."""
+        async with self._harness.database.transaction() as db:
+            return await bookings.timeline(db, self.booking_id)
+
+    async def events(self) -> list[Event]:
+        """The timeline's events, without the creation and the submission."""
+        return [Event(step.event) for step in await self.timeline()][2:]
+
+    async def last_actor(self) -> str:
+        """Who made the last change."""
+        return (await self.timeline())[-1].actor
+
+    async def view(self) -> BookingView:
+        """The workflow's own account."""
+        return await self.handle.query(BookingWorkflow.state)
+
+    async def ledger(self) -> Json:
+        """Stripe's books about the booking."""
+        found: Json = await self._harness.stripe.ask(
+            "GET", "/_sandbox/ledger", params={"booking_id": self.booking_id}
+        )
+        return found
+
+    async def intent(self) -> Json:
+        """The booking's only PaymentIntent, as Stripe has it."""
+        [intent] = (await self.ledger())["payment_intents"]
+        found: Json = intent
+        return found
+
+    async def money(self) -> tuple[str, int, int]:
+        """The only PaymentIntent's status, what was taken, and what of it was given back."""
+        intent = await self.intent()
+        return intent["status"], intent["amount_received"], intent["refunded"]
+
+    async def intents(self) -> list[tuple[str, int, int]]:
+        """The same of each PaymentIntent that names the booking, oldest first."""
+        found = (await self.ledger())["payment_intents"][::-1]
+        return [(intent["status"], intent["amount_received"], intent["refunded"]) for intent in found]
+
+    async def keys(self, step: str) -> list[str]:
+        """Idempotency keys that a step (`capture`, `release`…) was asked under, in order, each named once.
+
+        Only what comes after `booking:{id}:` in them.
+        """
+        log = await self._harness.stripe.ask("GET", "/_sandbox/requests", params={"limit": "500"})
+        prefix = f"booking:{self.booking_id}:"
+        keys = [request["idempotency_key"] or "" for request in log["requests"][::-1]]
+        mine = [key.removeprefix(prefix) for key in keys if key.startswith(f"{prefix}{step}")]
+        return list(dict.fromkeys(mine))
+
+    async def mails(self, to: str | None = None) -> list[Json]:
+        """Mails about the booking, oldest first; only those to one address, if given."""
+        query = {"booking_id": self.booking_id} | ({"to": to} if to else {})
+        found: list[Json] = await self._harness.stand_ins.mail.ask("GET", "/_sandbox/messages", params=query)
+        return found
+
+    async def guest_subjects(self) -> list[str]:
+        """Subjects of the mails the guest got, oldest first."""
+        return [mail["subject"] for mail in await self.mails(self.guest_email)]
+
+    async def staff_subjects(self) -> list[str]:
+        """Subjects of the mails to people of the hotel, without repeats to several of them, oldest first."""
+        subjects = [mail["subject"] for mail in await self.mails() if self.guest_email not in mail["to"]]
+        return list(dict.fromkeys(subjects))
+
+    async def published(self, channel: str | None = None) -> list[tuple[int, str]]:
+        """Version and status of each realtime event on a channel (the booking's own), oldest first."""
+        query = {"channel": channel or f"private-booking-{self.booking_id}", "booking_id": self.booking_id}
+        found = await self._harness.stand_ins.pusher.ask("GET", "/_sandbox/messages", params=query)
+        return [(message["data"]["version"], message["data"]["status"]) for message in found]
+
+    async def staff_events(self) -> list[str]:
+        """Names of the realtime events only staff receive, oldest first."""
+        query = {"channel": f"private-staff-{self.terms.hotel_slug}", "booking_id": self.booking_id}
+        found = await self._harness.stand_ins.pusher.ask("GET", "/_sandbox/messages", params=query)
+        return [message["name"] for message in found]
+
+    async def deadline(self) -> datetime:
+        """Until when the hotel may decide."""
+        deadline = (await self.row()).decision_deadline
+        assert deadline is not None, "the booking waits for no decision"
+        return deadline
+
+    async def is_over(self) -> bool:
+        """Whether the workflow has completed."""
+        description = await self.handle.describe()
+        return description.status is not None and description.status.name == "COMPLETED"
+
+    async def evidence_of_search(self) -> dict[str, Any]:
+        """The workflow's search attributes by name."""
+        attributes = (await self.handle.describe()).typed_search_attributes
+        return {pair.key.name: pair.value for pair in attributes.search_attributes}

@@ -1,0 +1,84 @@
+"""The product's promises M1–M9, checked over everything that a world can show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from temporalio.client import WorkflowExecutionStatus
+
+from domain.identifiers import workflow_id
+from sandbox.evidence import Evidence, read_database
+from sandbox.histories import readable
+from sandbox.invariants import check
+
+if TYPE_CHECKING:
+    from tests.workflows.harness import WorkflowHarness
+
+
+async def find_violations(harness: WorkflowHarness, *, excused: str = "") -> list[str]:
+    """Every violation of a promise, in a sentence each.
+
+    Args:
+        excused: codes of promises that need not hold here, such as `M6`.
+    """
+    evidence = await collect(harness)
+    verdicts = check(evidence, now=await harness.now())
+    return [
+        f"{result.code}: {violation}"
+        for result in verdicts
+        if result.code not in excused.split()
+        for violation in result.violations
+    ]
+
+
+async def collect(harness: WorkflowHarness) -> Evidence:
+    """Gather the evidence."""
+    delivered = list(harness.webhooks.delivered)
+    rows, inbox = await read_database(harness.settings.database_url)
+    descriptions = {id_: await harness.describe(id_) for id_ in harness.workflow_ids()}
+    known = {id_: found for id_, found in descriptions.items() if found is not None}
+    settings = harness.settings
+    return Evidence(
+        bookings=[booking for booking in rows if booking.booking_id in harness.booking_ids],
+        ledger={"payment_intents": [i for id_ in harness.booking_ids for i in await _intents(harness, id_)]},
+        messages=await harness.stand_ins.pusher.ask("GET", "/_sandbox/messages"),
+        mails=await harness.stand_ins.mail.ask("GET", "/_sandbox/messages"),
+        answers=harness.answers,
+        workflows={id_: _status(found.status) for id_, found in known.items()},
+        histories={id_: await history_text(harness, id_) for id_ in known},
+        inbox=inbox,
+        delivered=delivered,
+        secrets=(
+            settings.stripe_secret_key.get_secret_value(),
+            settings.stripe_webhook_secret.get_secret_value(),
+            settings.auth_secret.get_secret_value(),
+            settings.pusher_secret.get_secret_value(),
+            *harness.private_words,
+        ),
+    )
+
+
+async def _intents(harness: WorkflowHarness, booking_id: str) -> list[dict[str, Any]]:
+    books = await harness.stripe.ask("GET", "/_sandbox/ledger", params={"booking_id": booking_id})
+    intents: list[dict[str, Any]] = books["payment_intents"]
+    return intents
+
+
+def _status(status: WorkflowExecutionStatus | None) -> str:
+    return status.name if status is not None else "UNKNOWN"
+
+
+async def history_text(harness: WorkflowHarness, id_: str) -> str:
+    """A workflow's whole history as one text in which every payload can be read."""
+    history = await harness.client.get_workflow_handle(id_).fetch_history()
+    return readable(history.to_json())
+
+
+async def open_workflows(harness: WorkflowHarness) -> list[str]:
+    """Bookings whose workflow has not completed."""
+    found = []
+    for booking_id in harness.booking_ids:
+        description = await harness.describe(workflow_id(booking_id))
+        if description is not None and description.status is WorkflowExecutionStatus.RUNNING:
+            found.append(booking_id)
+    return found

@@ -1,0 +1,213 @@
+"""A world that Hypothesis acts on: two bookings, everything that can be done to them, and what must then hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError
+
+from domain.booking import ActorKind, Decision
+from domain.identifiers import new_command_id
+from domain.messages import Command
+from sandbox.invariants import check
+from tests.workflows.activity_faults import FaultMode
+from tests.workflows.booking_driver import BookingDriver
+from tests.workflows.harness import WorkflowHarness
+from tests.workflows.invariants import collect
+from tests.workflows.servers import Json, StandInClient
+
+ALWAYS = frozenset({"M4", "M9"})
+"""Promises that hold at every moment, whatever is under way; the others once nothing is."""
+
+_AFTER_EVERYTHING = timedelta(hours=30)
+_HEAL_ROUNDS = 4
+
+
+class SearchHarness:
+    """One run: the bookings, what is still awaited, and the faults that have been ordered."""
+
+    def __init__(self, harness: WorkflowHarness) -> None:
+        self.harness = harness
+        self.bookings: list[BookingDriver] = []
+        self.lost: list[Json] = []
+        self._orders: list[tuple[StandInClient, str]] = []
+        self._awaited: list[asyncio.Task[Any]] = []
+        self._excused: frozenset[str] = frozenset()
+
+    # --- steps ---
+
+    async def book(self, **terms: Any) -> None:
+        """Make and submit a booking."""
+        booking = await self.harness.draft(**terms)
+        self.bookings.append(booking)
+        self._begin(booking.submit())
+        await self.harness.wait_until_idle()
+
+    async def open_page(self, booking: BookingDriver) -> None:
+        """Ask for the payment page; the answer may come later, or never."""
+        self._begin(booking.open_page())
+        await self.harness.wait_until_idle()
+
+    async def pay(self, booking: BookingDriver, card: str, hold_s: int | None) -> None:
+        """Fill in the payment page, if one was opened; no webhook is brought by this."""
+        if booking.payment_url is not None:
+            await booking.pay(card, hold_s=hold_s)
+
+    async def pay_beside(self, booking: BookingDriver, **page: Any) -> None:
+        """Fill in a page nobody here noted: a hold that comes too late, as well, or is not what it should be."""
+        await booking.fill_in(await booking.unnoted_page(**page))
+
+    async def ask_stripe(self, booking: BookingDriver) -> None:
+        """The guest comes back from the payment page."""
+        self._begin(booking.come_back())
+        await self.harness.wait_until_idle()
+
+    async def decide(self, booking: BookingDriver, decisions: list[tuple[Decision, ActorKind]]) -> None:
+        """Ask for one or more decisions in the same moment."""
+        sent = await asyncio.gather(
+            *(booking.send(decision, actor) for decision, actor in decisions), return_exceptions=True
+        )
+        for command_id in sent:
+            if isinstance(command_id, str):
+                self._begin(booking.outcome(command_id))
+            elif not isinstance(command_id, RPCError):
+                raise command_id
+        await self.harness.wait_until_idle()
+
+    async def dashboard(self, booking: BookingDriver, action: str, body: Json | None) -> None:
+        """Act in Stripe's Dashboard, where that is possible."""
+        for intent in (await booking.ledger())["payment_intents"]:
+            path = f"/_sandbox/dashboard/payment_intents/{intent['id']}/{action}"
+            await self.harness.http.post(self.harness.stripe.url + path, json=body or {})
+
+    async def dispute(self, booking: BookingDriver, *, won: bool | None) -> None:
+        """The cardholder disputes what was captured; the bank decides, or takes its time."""
+        for intent in (await booking.ledger())["payment_intents"]:
+            path = f"{self.harness.stripe.url}/_sandbox/dashboard/charges/{intent['charge']}/dispute"
+            await self.harness.http.post(path, json={})
+            if won is not None:
+                await self.harness.http.post(f"{path}/close", json={"won": won})
+
+    async def deliver(self, match: str, *, backwards: bool, copies: int) -> None:
+        """Bring the webhooks that wait."""
+        await self.harness.webhooks.deliver(match, backwards=backwards, copies=copies)
+        await self.harness.wait_until_idle()
+
+    async def lose(self) -> None:
+        """Let the webhooks that wait be lost; what looks for lost events finds them in the end."""
+        self.lost += await self.harness.webhooks.collect()
+        self.harness.webhooks.waiting = []
+
+    async def order(self, match: str, kind: str, status: int, times: int) -> None:
+        """Let Stripe misbehave."""
+        stripe = self.harness.stripe
+        self._orders.append((stripe, await stripe.order(match, kind, status=status, times=times)))
+
+    async def refuse_mail(self, status: int, times: int) -> None:
+        """Let mailboxes refuse what they are brought. Such a mail waits for a person, who comes at the end."""
+        self._excused = frozenset({"M8"})
+        mail = self.harness.stand_ins.mail
+        self._orders.append((mail, await mail.order("RCPT *", "error_before", status=status, times=times)))
+
+    async def break_activity(self, match: str, mode: FaultMode, times: int) -> None:
+        """Let attempts of activities fail."""
+        self.harness.activity_faults.order(match, mode, times)
+
+    async def advance(self, **time_: float) -> None:
+        """Let time pass, while webhooks wait to be told to arrive."""
+        self.harness.webhooks.is_paused = True
+        await self.harness.advance(**time_)
+        self.harness.webhooks.is_paused = False
+
+    async def operate(self, booking: BookingDriver, signal: str) -> None:
+        """An operator's `retry` or `resolve`."""
+        try:
+            await booking.handle.signal(signal, Command(new_command_id(), ActorKind.OPERATOR))
+        except RPCError:
+            return
+        await self.harness.wait_until_idle()
+
+    def _begin(self, call: Coroutine[Any, Any, Any]) -> None:
+        self._awaited.append(self.harness.later(_forgiving(call)))
+
+    # --- what must hold ---
+
+    async def find_violations(self) -> list[str]:
+        """Violations: of every promise where nothing is under way, else of those that hold at any moment."""
+        await self.harness.wait_until_idle()
+        await self._collect_answers()
+        calm = await self._is_calm()
+        found = check(await collect(self.harness), now=await self.harness.now())
+        return [
+            f"{result.code}: {violation}"
+            for result in found
+            if result.code in ALWAYS or (calm and result.code not in self._excused)
+            for violation in result.violations
+        ]
+
+    async def _collect_answers(self) -> None:
+        done = [task for task in self._awaited if task.done()]
+        self._awaited = [task for task in self._awaited if not task.done()]
+        for task in done:
+            task.result()
+
+    async def _is_calm(self) -> bool:
+        if self.lost or await self.harness.webhooks.collect():
+            return False
+        for id_ in self.harness.workflow_ids():
+            description = await self.harness.describe(id_)
+            if description and description.raw_description.pending_activities:
+                return False
+        return all([await _is_spent(*order) for order in self._orders])
+
+    async def end(self) -> list[str]:
+        """Mend everything, bring what was lost, let operators help and time pass; then nothing may be amiss."""
+        self.harness.activity_faults.clear_faults()
+        await self.harness.stand_ins.clear_faults()
+        self._orders.clear()
+        for event in self.lost:
+            await self.harness.webhooks.deliver_event(event)
+        self.lost.clear()
+        for _ in range(_HEAL_ROUNDS):
+            await self.harness.advance(minutes=50)
+            for booking in self.bookings:
+                if (await booking.row()).needs_attention is not None:
+                    await self.operate(booking, "retry")
+        await self.harness.advance_to(await self.harness.now() + _AFTER_EVERYTHING)
+        await self._collect_answers()
+        for task in self._awaited:
+            task.cancel()
+        found = check(await collect(self.harness), now=await self.harness.now())
+        return [f"{result.code}: {text}" for result in found for text in result.violations]
+
+
+async def _is_spent(stand_in: StandInClient, order: str) -> bool:
+    faults = (await stand_in.ask("GET", "/_sandbox/faults"))["faults"]
+    fault = next((fault for fault in faults if fault["id"] == order), None)
+    return fault is None or fault["hits"] >= fault["times"]
+
+
+async def _forgiving(call: Coroutine[Any, Any, Any]) -> Any:
+    """What a caller of the API would be told as 409 or 503 is none of the workflow's defects."""
+    try:
+        return await call
+    except (
+        WorkflowUpdateFailedError,
+        WorkflowUpdateRPCTimeoutOrCancelledError,
+        RPCError,
+        httpx.HTTPError,
+    ):
+        return None
+
+
+DECIDE = [
+    (Decision.APPROVE, ActorKind.STAFF),
+    (Decision.DECLINE, ActorKind.STAFF),
+    (Decision.CANCEL, ActorKind.GUEST),
+    (Decision.CANCEL, ActorKind.STAFF),
+]
