@@ -69,12 +69,6 @@ async def house(database: Database) -> House:
     return await open_house(database)
 
 
-@pytest.fixture
-async def yen_house(database: Database) -> House:
-    """A hotel in Kyoto that charges yen."""
-    return await open_house(database, name="Kyoto Inn", currency="JPY", timezone="Asia/Tokyo")
-
-
 @pytest.fixture(scope="session")
 async def payments(database: Database, served: StandIns) -> AsyncIterator[Payments]:
     """The activities under test, with the product's own client but for its pause between two attempts."""

@@ -33,14 +33,6 @@ async def fill_in(guest: Window, slug: str, *, days_ahead: int = _AHEAD, nights:
     await page.get_by_label("Special requests").fill(REQUESTS)
 
 
-async def request_room(guest: Window, slug: str, **stay: int) -> str:
-    """Book; returns the booking's id, whose page is then open."""
-    await fill_in(guest, slug, **stay)
-    await guest.press("Send request")
-    await guest.page.wait_for_url("**/bookings/*/")
-    return guest.page.url.rstrip("/").rpartition("/")[2]
-
-
 async def hold(guest: Window, world: World, slug: str, **stay: Any) -> str:
     """Open the page of a booking whose card is held already; returns its id. `stay` are fields of `Stay`."""
     booking = await booked(world, slug, **stay)
