@@ -122,12 +122,12 @@ async def bench_stack(stack: Stack) -> AsyncIterator[BenchStack]:
 
 
 @contextmanager
-def running_stack(folder: Path | None = None) -> Iterator[Stack]:
+def running_stack() -> Iterator[Stack]:
     """A stack in a folder of its own."""
     environment = {"RATE_LIMIT_SESSION_PER_MIN": "1000"}
     with (
         tempfile.TemporaryDirectory(prefix="hotel-bench-") as temporary,
-        Stack(folder or Path(temporary), environment) as stack,
+        Stack(Path(temporary), environment) as stack,
     ):
         yield stack
 

@@ -54,9 +54,8 @@ async def plans(database_url: str, hotel_slug: str, booking_id: str) -> Json:
     try:
         async with AsyncSession(engine) as db:
             hotel = await catalogue.hotel_by_slug(db, hotel_slug)
-            booking = await bookings.booking_by_id(db, booking_id)
-            assert hotel is not None and hotel.id is not None and booking is not None  # noqa: PT018
-            reads = _reads(hotel.id, hotel_slug, booking_id, booking.payment_intent_id or "")
+            assert hotel is not None and hotel.id is not None  # noqa: PT018
+            reads = _reads(hotel.id, hotel_slug, booking_id)
             return {name: await _explained(db, read, asked) for name, read in reads.items()}
     finally:
         await engine.dispose()
@@ -91,7 +90,7 @@ def _summary(explained: Json) -> Json:
     return {"ms": round(explained["Execution Time"], 2), "nodes": nodes}
 
 
-def _reads(hotel_id: int, slug: str, booking_id: str, intent_id: str) -> dict[str, Read]:
+def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
     now = datetime.now(UTC)
     month, day = now - timedelta(days=30), now - timedelta(days=1)
 
@@ -100,7 +99,6 @@ def _reads(hotel_id: int, slug: str, booking_id: str, intent_id: str) -> dict[st
 
     return {
         "booking": lambda db: bookings.booking_in_hotel(db, slug, booking_id),
-        "booking of a PaymentIntent": lambda db: bookings.booking_of_payment_intent(db, intent_id),
         "its timeline": lambda db: bookings.timeline(db, booking_id),
         "its open decision": lambda db: console.open_decision(db, booking_id),
         "its e-mails": lambda db: mails.mails_of(db, booking_id),

@@ -123,8 +123,7 @@ class Fault(BaseModel):
 class Faults:
     """The faults in force, and how often each has struck."""
 
-    def __init__(self, chance: random.Random | None = None) -> None:
-        self._chance = chance or random.Random()
+    def __init__(self) -> None:
         self._faults: dict[str, Fault] = {}
         self._hits: dict[str, int] = {}
 
@@ -147,7 +146,7 @@ class Faults:
             spent = fault.times is not None and self._hits[fault_id] >= fault.times
             if spent or fault.kind not in kinds or not fault.applies_to(subject, key):
                 continue
-            if self._chance.random() < fault.probability:
+            if random.random() < fault.probability:
                 self._hits[fault_id] += 1
                 return fault
         return None

@@ -8,7 +8,6 @@
 //   data-title="WORDS"      becomes the page's title when a part arrives with it
 //   data-once               on a form: a second press does nothing until the page is shown again
 //   data-busy="WORDS"       on a button of such a form: what it says meanwhile
-//   data-submit-on-change   on a form: sent when a field changes
 //   data-retry="PATH"       look there every few seconds, and go there once it answers
 //   data-focus              takes the focus when the page is shown, or when a part arrives with it
 "use strict";
@@ -115,11 +114,6 @@
     }
   };
 
-  const sendOnChange = (event) => {
-    const form = event.target.form;
-    if (form?.matches("[data-submit-on-change]")) form.requestSubmit();
-  };
-
   // --- outages --------------------------------------------------------------------------------------------
 
   const retry = (part) => {
@@ -137,7 +131,6 @@
   };
 
   document.addEventListener("submit", sendOnce);
-  document.addEventListener("change", sendOnChange);
   window.addEventListener("pageshow", sendAgain);
   window.addEventListener("pointerdown", (event) => (pressing = event.isPrimary && event.button === 0), true);
   for (const end of ["pointerup", "pointercancel", "contextmenu", "dragend"]) window.addEventListener(end, release, true);

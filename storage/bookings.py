@@ -70,12 +70,6 @@ async def booking_with_hotel(db: AsyncSession, booking_id: str) -> tuple[Booking
     return (found[0], found[1], found[2]) if found else None
 
 
-async def booking_of_payment_intent(db: AsyncSession, payment_intent_id: str) -> Booking | None:
-    """Find the booking that holds, or held, this PaymentIntent."""
-    query = select(Booking).where(col(Booking.payment_intent_id) == payment_intent_id)
-    return (await db.scalars(query)).one_or_none()
-
-
 async def timeline(db: AsyncSession, booking_id: str) -> Sequence[BookingTimeline]:
     """A booking's timeline, oldest first."""
     query = select(BookingTimeline).where(col(BookingTimeline.booking_id) == booking_id)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import event, make_url, text
+from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -64,15 +64,6 @@ class Database:
         """
         async with self._readers() as session:
             yield session
-
-    async def ping(self) -> None:
-        """Ask the server for a sign of life.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
-        """
-        async with self.reading() as db:
-            await db.execute(text("select 1"))
 
     async def close(self) -> None:
         """Close every pooled connection."""

@@ -2,28 +2,28 @@
 
 What is here to build on:
 
-`routing.page_router(prefix)`   a router whose errors (`ProblemError`, validation) come out as HTML
+`routing.page_router()`         a router whose errors (`ProblemError`, validation) come out as HTML
 `routing.answer`                how any error leaves the application: a page for people, JSON for programs
 `site.ThisPage`                 a parameter of every route: the page being asked for
 
     page.show("staff/queue.html", status=200, headers=None, **context) -> Response
-                                templates/pages/; sees `csrf`, `realtime`, `path`, `asset("pages.css")`
+                                templates/pages/; sees `csrf`, `realtime`, `asset("pages.css")`
     page.is_fragment            htmx asks: render a part instead of the page
     page.nothing_new()          204, htmx leaves its part as it is
     page.redirect("/staff/")    303; after every form that did something
     await page.form()           fields of a form, after origin and token were checked (403 page otherwise);
                                 set `page.session` first to what logs the sender in, as when it was shown
-    page.cookie(name), page.set_cookie(response, name, value, path=…, max_age_s=…, same_site=…),
+    page.cookie(name), page.set_cookie(response, name, value, path=…, max_age_s=…),
     page.forget_cookie(response, name, path=…)
-                                HttpOnly; Secure and named __Secure-… on https; SameSite=Lax by default
+                                HttpOnly; Secure and named __Secure-… on https; SameSite=Lax
     page.site                   Site: stripe_livemode, temporal_ui_url, public_base_url, auth_secret, …
 
 `templates/pages/base.html`     blocks title, head, header, main, footer
 `templates/pages/forms.html`    macros token(csrf), input, textarea, select, summary(errors)
 `static/pages.css`              .sheet .columns .narrow .row .notice[.good|.wait|.bad] .status[.good|.wait|.bad]
-                                dl.facts .timeline .fields .field .button[.plain|.danger|.block] .unseen .scroll
+                                dl.facts .timeline .fields .field .button[.plain] .unseen .scroll
 `static/pages.js`               data-live, data-live-auth, data-live-poll, data-announce, data-title, data-once,
-                                data-submit-on-change, data-retry, data-focus: described at its top
+                                data-busy, data-retry, data-focus: described at its top
                                 `page.form()` also takes the token from the header X-CSRF-Token, which
                                 pusher-js sends to `data-live-auth`
 any *.css, *.js, *.svg in static/ is served; `{% if asset("x") %}` only for files of node_modules

@@ -54,9 +54,9 @@ class PageRoute(APIRoute):
         return handle_with_pages
 
 
-def page_router(prefix: str = "") -> APIRouter:
+def page_router() -> APIRouter:
     """A router for pages: errors are HTML, and the API's documentation does not list it."""
-    return APIRouter(prefix=prefix, route_class=PageRoute, include_in_schema=False)
+    return APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 def show_problem(

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -94,8 +94,8 @@ class Page:
         return self.send(self.render(template, **context), status, headers)
 
     def render(self, template: str, **context: Any) -> Markup:
-        """Render a template of `templates/pages/`; it also sees `csrf`, `realtime`, `path` and `asset()`."""
-        shared = {"csrf": self.token, "realtime": self.site.realtime, "path": self.request.url.path}
+        """Render a template of `templates/pages/`; it also sees `csrf`, `realtime` and `asset()`."""
+        shared = {"csrf": self.token, "realtime": self.site.realtime}
         return Markup(self.site.templates.get_template(template).render({**shared, **context}))  # noqa: S704
 
     def send(self, html: Markup, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -135,14 +135,12 @@ class Page:
         *,
         path: str = "/",
         max_age_s: int | None = None,
-        same_site: Literal["lax", "strict"] = "lax",
     ) -> None:
         """Set a cookie no script can read.
 
         Args:
             path: the addresses it is sent to.
             max_age_s: how long it lasts; None for until the browser is closed.
-            same_site: `lax` is also sent when the visitor comes by a link, from an e-mail or from Stripe.
         """
         response.set_cookie(
             self._cookie_name(name),
@@ -151,7 +149,7 @@ class Page:
             max_age=max_age_s,
             httponly=True,
             secure=self.site.secure,
-            samesite=same_site,
+            samesite="lax",  # sent, too, when the visitor comes by a link, from an e-mail or from Stripe
         )
 
     def forget_cookie(self, response: Response, name: str, *, path: str = "/") -> None:

@@ -1,4 +1,7 @@
-"""The first schema: hotels, bookings, their history, payments, and what keeps requests in bounds."""
+"""The first schema: hotels, bookings, their history, payments, limits on requests, and reconciliation.
+
+Until version 1.0 a change of the schema edits this migration.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ depends_on = None
 _TABLES = (
     "hotel", "room_type", "staff", "booking", "booking_timeline", "booking_command", "sent_mail",
     "payment_session", "return_addresses", "stripe_webhook_event", "idempotent_request", "rate_limit",
+    "reconciliation_run", "reconciliation_finding",
 )  # fmt: skip
 
 
@@ -24,6 +28,7 @@ def upgrade() -> None:
     _history()
     _payments()
     _requests()
+    _reconciliation()
 
 
 def downgrade() -> None:
@@ -46,6 +51,8 @@ def _hotels() -> None:
         sa.Column("cutoff_hour", sa.Integer(), nullable=False),
         sa.Column("free_cancel_days", sa.Integer(), nullable=False),
         sa.Column("late_cancel_fee_percent", sa.Integer(), nullable=False),
+        sa.Column("contact_email", sa.String(length=320), nullable=True),
+        sa.Column("contact_phone", sa.String(length=40), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("slug"),
     )
@@ -116,6 +123,7 @@ def _booking() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("payment_deadline", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("amount_captured_minor between 0 and amount_minor"),
         sa.CheckConstraint("amount_minor > 0"),
         sa.CheckConstraint("amount_refunded_minor between 0 and amount_captured_minor"),
@@ -126,9 +134,20 @@ def _booking() -> None:
         sa.UniqueConstraint("booking_id"),
         sa.UniqueConstraint("payment_intent_id"),
     )
+    op.create_index(
+        "booking_attention",
+        "booking",
+        ["hotel_id", "updated_at", "id"],
+        postgresql_where="needs_attention is not null",
+    )
+    op.create_index("booking_deadline", "booking", ["hotel_id", "decision_deadline", "id"])
+    op.create_index("booking_decided", "booking", ["hotel_id", "decision_made_at"])
+    op.create_index("booking_draft", "booking", ["created_at"], postgresql_where="status = 'DRAFT'")
+    op.create_index("booking_held", "booking", ["hotel_id", "payment_authorized_at"])
     op.create_index("booking_newest", "booking", ["hotel_id", "created_at", "id"])
+    op.create_index("booking_newest_of_status", "booking", ["hotel_id", "status", "created_at", "id"])
     op.create_index("booking_queue", "booking", ["hotel_id", "status", "decision_deadline", "id"])
-    op.create_index("booking_stay", "booking", ["room_type_id", "check_in", "check_out"])
+    op.create_index("booking_stay", "booking", ["room_type_id", "status", "check_in", "check_out"])
 
 
 def _history() -> None:
@@ -155,6 +174,7 @@ def _history() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("verdict", sa.String(length=40), nullable=True),
+        sa.Column("asked_in", sa.String(length=20), nullable=True),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
         sa.PrimaryKeyConstraint("command_id"),
     )
@@ -232,6 +252,7 @@ def _requests() -> None:
         sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
         sa.PrimaryKeyConstraint("hotel_id", "key"),
     )
+    op.create_index("idempotent_request_age", "idempotent_request", ["created_at"])
     op.create_index("ix_idempotent_request_booking_id", "idempotent_request", ["booking_id"])
     op.create_table(
         "rate_limit",
@@ -240,3 +261,45 @@ def _requests() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("subject", "minute"),
     )
+    op.create_index("rate_limit_minute", "rate_limit", ["minute"])
+
+
+def _reconciliation() -> None:
+    op.create_table(
+        "reconciliation_run",
+        sa.Column("run_id", sa.String(length=64), nullable=False),
+        sa.Column("started_by", sa.String(length=20), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("dry_run", sa.Boolean(), nullable=False),
+        sa.Column("bookings", sa.Integer(), nullable=False),
+        sa.Column("payments", sa.Integer(), nullable=False),
+        sa.Column("open_pages", sa.Integer(), nullable=False),
+        sa.Column("events", sa.Integer(), nullable=False),
+        sa.Column("healed", sa.Integer(), nullable=False),
+        sa.Column("planned", sa.Integer(), nullable=False),
+        sa.Column("left_open", sa.Integer(), nullable=False),
+        sa.Column("through", sa.BigInteger(), nullable=False),
+        sa.Column("complete", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id"),
+    )
+    op.create_index("reconciliation_run_newest", "reconciliation_run", ["started_at"])
+    op.create_table(
+        "reconciliation_finding",
+        sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
+        sa.Column("run_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("remedy", sa.String(length=40), nullable=False),
+        sa.Column("outcome", sa.String(length=20), nullable=False),
+        sa.Column("detail", sa.String(length=500), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.ForeignKeyConstraint(["run_id"], ["reconciliation_run.run_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("run_id", "kind", "booking_id", "subject"),
+    )
+    op.create_index("reconciliation_finding_booking", "reconciliation_finding", ["booking_id", "found_at"])

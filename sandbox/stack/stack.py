@@ -203,11 +203,10 @@ class Stack:
         """End a part as `kill -9` does, with its descendants; returns when they are gone."""
         self._processes[part].kill()
 
-    def restart(self, part: str, *, wait: bool = True) -> None:
+    def restart(self, part: str) -> None:
         """Bring a part back, on the same port and with the same data; one that still runs is stopped first.
 
-        Args:
-            wait: return when it works. A worker does not while Temporal is away: say False then.
+        Returns when it works, which a worker does not while Temporal is away.
 
         Raises:
             PartError: it did not come up.
@@ -215,8 +214,7 @@ class Stack:
         process = self._processes[part]
         process.stop()
         process.start()
-        if wait:
-            self._await(part)
+        self._await(part)
 
     def pause(self, part: str) -> None:
         """Stop a part in its tracks, with its descendants: connections stay open, nothing answers."""

@@ -158,7 +158,7 @@ class StripeDeliverer:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def first_attempt(self, event_id: str, timeout_s: float = TIMEOUT_S) -> None:
+    async def first_attempt(self, event_id: str) -> None:
         """Wait until an event has been tried once, as Checkout does before it lets the guest go.
 
         A fault that loses or holds back the event ends the wait, and so does the time.
@@ -170,7 +170,7 @@ class StripeDeliverer:
         tried = asyncio.Event()
         self._awaited[event_id].append(tried)
         with suppress(TimeoutError):
-            await asyncio.wait_for(tried.wait(), timeout_s)
+            await asyncio.wait_for(tried.wait(), TIMEOUT_S)
 
     async def _deliver(self, delivery: StripeDelivery) -> None:
         state = "pending"

@@ -69,12 +69,6 @@ async def hotel_rows(database: Database) -> HotelRows:
     return await create_hotel(database)
 
 
-@pytest.fixture
-async def yen_hotel_rows(database: Database) -> HotelRows:
-    """A hotel in Kyoto that charges yen."""
-    return await create_hotel(database, name="Kyoto Inn", currency="JPY", timezone="Asia/Tokyo")
-
-
 @pytest.fixture(scope="session")
 async def payments(database: Database, served: StandInClients) -> AsyncIterator[Payments]:
     """The activities under test, with the product's own client but for its pause between two attempts."""

@@ -35,12 +35,12 @@ class MailHarness:
         self._smtp_port = smtp_port
         self._usual = self.activity()
 
-    def activity(self, email_from: str = SENDER, **server: Any) -> Emails:
+    def activity(self, **server: Any) -> Emails:
         """The activity under test, as the worker builds it."""
         return Emails(
             self.database,
             SmtpServer(**{"host": "127.0.0.1", "port": self._smtp_port, **server}),
-            email_from=email_from,
+            email_from=SENDER,
             public_base_url=PUBLIC_BASE_URL,
             auth_secret=AUTH_SECRET,
         )

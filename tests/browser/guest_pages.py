@@ -33,14 +33,6 @@ async def fill_in(guest: Window, slug: str, *, days_ahead: int = _AHEAD, nights:
     await page.get_by_label("Special requests").fill(REQUESTS)
 
 
-async def request_room(guest: Window, slug: str, **room_request: int) -> str:
-    """Book; returns the booking's id, whose page is then open."""
-    await fill_in(guest, slug, **room_request)
-    await guest.press("Send request")
-    await guest.page.wait_for_url("**/bookings/*/")
-    return guest.page.url.rstrip("/").rpartition("/")[2]
-
-
 async def hold(guest: Window, client: StackClient, slug: str, **room_request: Any) -> str:
     """Open the page of a booking whose card is held already; returns its id. `room_request`: `RoomRequest`'s fields."""
     booking = await booked(client, slug, **room_request)

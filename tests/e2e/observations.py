@@ -51,14 +51,14 @@ async def mail(client: StackClient, booking_id: str, subject: str) -> Json:
     return sent
 
 
-async def staff_mails(client: StackClient, booking_id: str, subject: str, count: int = 2) -> set[str]:
-    """To whom the staff's mail with this subject went, once `count` people have it."""
+async def staff_mails(client: StackClient, booking_id: str, subject: str) -> set[str]:
+    """To whom the staff's mail with this subject went, once both people have it."""
 
     async def look() -> set[str]:
         mails = await client.mails(booking_id)
         return {to for mail in mails if mail["subject"] == subject for to in mail["to"]}
 
-    return await wait_until(look, lambda seen: len(seen) >= count, what=f"the mails {subject!r}")
+    return await wait_until(look, lambda seen: len(seen) >= 2, what=f"the mails {subject!r}")
 
 
 async def published(client: StackClient, booking: Json) -> None:

@@ -31,12 +31,10 @@ def new_key() -> str:
     return f"key-{uuid.uuid4().hex}"
 
 
-def client_for(
-    server: StandInProcess, key: str = KEY, *, retries: int = 0, timeout_s: float = 10
-) -> stripe.StripeClient:
+def client_for(server: StandInProcess, *, retries: int = 0, timeout_s: float = 10) -> stripe.StripeClient:
     """A client as the product builds it, for calls of both kinds."""
     return stripe.StripeClient(
-        key,
+        KEY,
         http_client=stripe.HTTPXClient(timeout=timeout_s, allow_sync_methods=True),
         max_network_retries=retries,
         base_addresses={"api": str(server.http.base_url).rstrip("/")},

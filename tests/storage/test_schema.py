@@ -134,5 +134,6 @@ async def test_migrations_are_one_line(database_url: str) -> None:
 async def test_any_postgres_address_is_taken(database_url: str, scheme: str) -> None:
     """Whatever scheme a platform gives it with."""
     database = Database(database_url.replace("postgresql", scheme, 1))
-    await database.ping()
+    async with database.reading() as db:
+        assert (await db.execute(text("SELECT 1"))).scalar_one() == 1
     await database.close()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.identifiers import workflow_id
 from sandbox.evidence import Evidence, read_database
 from sandbox.histories import readable
 from sandbox.invariants import check
@@ -72,13 +71,3 @@ async def history_text(harness: WorkflowHarness, id_: str) -> str:
     """A workflow's whole history as one text in which every payload can be read."""
     history = await harness.client.get_workflow_handle(id_).fetch_history()
     return readable(history.to_json())
-
-
-async def open_workflows(harness: WorkflowHarness) -> list[str]:
-    """Bookings whose workflow has not completed."""
-    found = []
-    for booking_id in harness.booking_ids:
-        description = await harness.describe(workflow_id(booking_id))
-        if description is not None and description.status is WorkflowExecutionStatus.RUNNING:
-            found.append(booking_id)
-    return found

@@ -81,11 +81,10 @@ class WebhookQueue:
                 await self.deliver_event(event)
         return [event["type"] for event in chosen]
 
-    async def lose(self, match: str = "*") -> list[str]:
-        """Let every waiting event whose type matches be lost; returns their types."""
+    async def lose(self) -> list[str]:
+        """Let every waiting event be lost; returns their types."""
         await self.collect()
-        lost = [event for event in self.waiting if fnmatchcase(event["type"], match)]
-        self.waiting = [event for event in self.waiting if event not in lost]
+        lost, self.waiting = self.waiting, []
         return [event["type"] for event in lost]
 
     async def deliver_event(self, event: Json, event_id: str | None = None) -> str | None:

@@ -53,7 +53,7 @@ async def queue(
         found = await listing(db, console.hotel, asked, now)
         frame = await console.frame(db)
     return await console.show(
-        "queue.html", frame=frame, asked=asked, tabs=TABS.values(), listing=found, now=now, counted=counted
+        "queue.html", frame=frame, asked=asked, tabs=TABS.values(), listing=found, counted=counted
     )
 
 
