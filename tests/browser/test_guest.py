@@ -39,7 +39,7 @@ async def test_from_asking_to_the_refund(guest: Window, client: StackClient, app
     assert (await approver.approve(booking_id)).status_code == 200
     await guest.headline("Your stay is confirmed")
     assert await is_marked(guest), "it changed without a reload"
-    assert await page.title() == "Confirmed - Hotel Killarney"
+    await expect(page).to_have_title("Confirmed - Hotel Killarney")
     await expect(page.locator("#announcer")).to_have_text("Your booking: Confirmed")
     await guest.press("Cancel this booking", "link")
     await guest.reads("Cancelling costs €90.00: the hotel keeps it, and €210.00 goes back to your card.")
