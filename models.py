@@ -163,7 +163,7 @@ class BookingTimeline(SQLModel, table=True):
 class BookingCommand(SQLModel, table=True):
     """A decision somebody asked for. Its note stays here: the signal carries the id alone.
 
-    `asked_in` is the booking's status as its asker was shown it.
+    `status_when_issued` is the booking's status as its asker was shown it.
     """
 
     __tablename__ = "booking_command"
@@ -175,10 +175,10 @@ class BookingCommand(SQLModel, table=True):
     actor: str = Field(max_length=320)
     reason_code: str | None = Field(default=None, max_length=40)
     reason_note: str | None = Field(default=None, max_length=1000)
-    asked_in: str | None = Field(default=None, max_length=20)
+    status_when_issued: str | None = Field(default=None, max_length=20)
     created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
     closed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
-    verdict: str | None = Field(default=None, max_length=40)
+    outcome: str | None = Field(default=None, max_length=40)
 
 
 class PaymentSession(SQLModel, table=True):
@@ -309,5 +309,5 @@ class ReconciliationFinding(SQLModel, table=True):
     remedy: str = Field(max_length=40)
     outcome: str = Field(max_length=20)
     detail: str = Field(default="", max_length=500)
-    told: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    reported: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     found_at: datetime = Field(default_factory=utc_now, sa_column=_instant())

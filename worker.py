@@ -29,18 +29,18 @@ from activities.realtime import Realtime
 from activities.stripe_client import stripe_client
 from dispatch.client import connect
 from reconciliation.activities import Reconciliation
-from reconciliation.alerts import Alarm
+from reconciliation.alerts import ReconciliationAlerts
 from reconciliation.remedies import Remedies
 from reconciliation.workflow import ReconcileWorkflow
 from settings import Settings, load_settings
 from storage.database import Database
 from workflows.booking import BookingWorkflow
-from workflows.ended_booking import StrayMoneyWorkflow
+from workflows.ended_booking import EndedBookingPaymentWorkflow
 from workflows.sweep import SweepWorkflow
 
 log = logging.getLogger("worker")
 
-WORKFLOWS = (BookingWorkflow, StrayMoneyWorkflow, SweepWorkflow, ReconcileWorkflow)
+WORKFLOWS = (BookingWorkflow, EndedBookingPaymentWorkflow, SweepWorkflow, ReconcileWorkflow)
 
 # Longer than any activity's own timeout towards Stripe: a capture under way is finished, not cut off.
 GRACE = timedelta(seconds=35)
@@ -122,12 +122,12 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
         payments.refund,
         bookings.record,
         bookings.close_command,
-        bookings.read_for_stray,
+        bookings.read_snapshot,
         bookings.delete_stale_drafts,
         realtime.publish,
         emails.send,
-        inbox.hand_on,
-        inbox.fetch_lost,
+        inbox.deliver_unprocessed_events,
+        inbox.fetch_missing_events,
         reconciliation.begin,
         reconciliation.compare,
         reconciliation.finish,
@@ -161,8 +161,8 @@ def build_reconciliation(
         authorization_margin_s=settings.authorization_margin_s,
         payment_poll_s=settings.payment_poll_s,
     )
-    alarm = Alarm(database, _emails(settings, database))
-    return Reconciliation(database, stripe, client, remedies, alarm)
+    alerts = ReconciliationAlerts(database, _emails(settings, database))
+    return Reconciliation(database, stripe, client, remedies, alerts)
 
 
 async def connect_patiently(settings: Settings) -> Client:

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.realtime import Realtime
 from domain.booking import Status
 from domain.deadlines import DRAFT_LIFETIME
-from domain.messages import Change, Publication, Recorded, RefusedCommand, StrayBooking
+from domain.messages import BookingSnapshot, Change, ChangeResult, Publication, RefusedCommand
 from models import utc_now
 from storage import bookings, housekeeping
 from storage.database import Database
@@ -35,7 +35,7 @@ class Bookings:
         self._realtime = realtime
 
     @activity.defn(name="bookings.record")
-    async def record(self, change: Change) -> Recorded:
+    async def record(self, change: Change) -> ChangeResult:
         """Write one change of a booking; once it is committed, try to publish it in the same breath.
 
         Raises:
@@ -63,16 +63,16 @@ class Bookings:
     async def close_command(self, refused: RefusedCommand) -> None:
         """Write how a decision came out that changed nothing."""
         async with self._database.transaction() as db:
-            await bookings.close_command(db, refused.command_id, refused.verdict, utc_now())
+            await bookings.close_command(db, refused.command_id, refused.outcome, utc_now())
 
-    @activity.defn(name="bookings.read_for_stray")
-    async def read_for_stray(self, booking_id: str) -> StrayBooking:
+    @activity.defn(name="bookings.read_snapshot")
+    async def read_snapshot(self, booking_id: str) -> BookingSnapshot:
         """Read what is needed to settle money that arrived after a booking's workflow ended."""
         async with self._database.reading() as db:
             booking = await bookings.booking_by_id(db, booking_id)
         if booking is None:
             raise ApplicationError("the booking's row is gone", type=BOOKING_GONE, non_retryable=True)
-        return StrayBooking(
+        return BookingSnapshot(
             status=Status(booking.status),
             version=booking.version,
             payment_intent_id=booking.payment_intent_id,
@@ -89,7 +89,7 @@ class Bookings:
             return await housekeeping.delete_stale(db, utc_now() - DRAFT_LIFETIME - _SUBMISSION_GRACE)
 
 
-def _publication(change: Change, recorded: Recorded) -> Publication:
+def _publication(change: Change, recorded: ChangeResult) -> Publication:
     return Publication(
         booking_id=change.booking_id,
         hotel_slug=change.hotel_slug,

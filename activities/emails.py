@@ -24,7 +24,7 @@ from temporalio.exceptions import ApplicationError
 from activities.bookings import BOOKING_GONE
 from domain.booking import STAFF_MAILS
 from domain.messages import Mailing
-from emails.compose import Composer, Letter, Report
+from emails.compose import BookingEmail, Composer, ReconciliationReport
 from models import SentMail, utc_now
 from storage import bookings, mails
 from storage.database import Database
@@ -88,13 +88,13 @@ class Emails:
             addressed = await self._read(mailing)
             # A crowd is served a few at a time: mail servers limit connections.
             places = asyncio.Semaphore(_AT_ONCE)
-            codes = await asyncio.gather(*(self._deliver(letter, to, places) for letter, to in addressed))
+            codes = await asyncio.gather(*(self._deliver(email, to, places) for email, to in addressed))
         except SQLAlchemyError as error:
             # Its text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None
         _report([code for code in codes if code is not None], len(addressed))
 
-    async def report(self, report: Report) -> bool:
+    async def report(self, report: ReconciliationReport) -> bool:
         """Tell everybody who decides at a hotel what reconciliation left for them.
 
         A mailbox that wants it later does not get it where a colleague's took it: another try would go to all.
@@ -111,7 +111,9 @@ class Emails:
             log.warning("reconciliation: %s of %s mailboxes did not take a report", len(refused), len(codes))
         return len(refused) < len(codes) or all(code >= _NEVER for code in refused)
 
-    async def _deliver_report(self, report: Report, to: str, places: asyncio.Semaphore) -> int | None:
+    async def _deliver_report(
+        self, report: ReconciliationReport, to: str, places: asyncio.Semaphore
+    ) -> int | None:
         try:
             message = self._composer.compose_report(report, to, utc_now())
         except (ValueError, MessageError):
@@ -122,7 +124,7 @@ class Emails:
         except TimeoutError:
             return 0
 
-    async def _read(self, mailing: Mailing) -> list[tuple[Letter, str]]:
+    async def _read(self, mailing: Mailing) -> list[tuple[BookingEmail, str]]:
         async with self._database.reading() as db:
             found = await bookings.booking_with_hotel(db, mailing.booking_id)
             if found is None:
@@ -137,12 +139,12 @@ class Emails:
         # A guest who asked to be forgotten has no address any more.
         guest = [] if booking.guest_erased_at else [booking.guest_email]
         return [
-            (Letter(kind, mailing.version, booking, hotel, room_type, step, rooms_taken), recipient)
+            (BookingEmail(kind, mailing.version, booking, hotel, room_type, step, rooms_taken), recipient)
             for kind in mailing.kinds
             for recipient in (staff if kind in STAFF_MAILS else guest)
         ]
 
-    async def _deliver(self, letter: Letter, recipient: str, places: asyncio.Semaphore) -> int | None:
+    async def _deliver(self, email: BookingEmail, recipient: str, places: asyncio.Semaphore) -> int | None:
         """Hand a mail to the server, unless it took it before.
 
         Returns:
@@ -150,15 +152,15 @@ class Emails:
         """
         now = utc_now()
         try:
-            message = self._composer.compose(letter, recipient, now)
+            message = self._composer.compose(email, recipient, now)
         except (ValueError, MessageError):
             # Not an address a header may hold. The error would quote it, and stop the other mails.
             return _NEVER
         row = SentMail(
             message_id=message["Message-ID"],
-            booking_id=letter.booking.booking_id,
-            kind=letter.kind,
-            version=letter.version,
+            booking_id=email.booking.booking_id,
+            kind=email.kind,
+            version=email.version,
             recipient=recipient,
             subject=message["Subject"],
             sending_at=now,

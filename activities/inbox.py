@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities.stripe_client import translated_errors
-from dispatch.events import hand_on
+from dispatch.events import deliver_event
 from domain.stripe_events import KNOWN, subject_of
 from models import StripeWebhookEvent, utc_now
 from storage.database import Database
@@ -38,18 +38,18 @@ class Inbox:
         self._client = client
         self._task_queue = task_queue
 
-    @activity.defn(name="inbox.hand_on")
-    async def hand_on(self) -> int:
+    @activity.defn(name="inbox.deliver_unprocessed_events")
+    async def deliver_unprocessed_events(self) -> int:
         """Hand on events that were kept and not processed, oldest first; returns how many."""
         async with self._database.transaction() as db:
             events = await unprocessed_events(db, utc_now() - _LEFT_BEHIND_AFTER, _AT_ONCE)
         for event in events:
-            await hand_on(self._database, self._client, self._task_queue, event)
+            await deliver_event(self._database, self._client, self._task_queue, event)
             activity.heartbeat()
         return len(events)
 
-    @activity.defn(name="inbox.fetch_lost")
-    async def fetch_lost(self) -> int:
+    @activity.defn(name="inbox.fetch_missing_events")
+    async def fetch_missing_events(self) -> int:
         """Take from Stripe's own list what no webhook ever brought; returns how many events."""
         now = utc_now()
         listed = await self._listed(now - _LOOK_BACK, now - _OVERDUE_AFTER)
@@ -60,7 +60,7 @@ class Inbox:
                 kept = _kept(event)
                 async with self._database.transaction() as db:
                     await keep_event(db, kept)
-                await hand_on(self._database, self._client, self._task_queue, kept)
+                await deliver_event(self._database, self._client, self._task_queue, kept)
                 activity.heartbeat()
         return len(lost)
 

@@ -15,8 +15,8 @@ from domain.messages import (
     ExpireSession,
     MoneyStep,
     OpenSession,
-    Payment,
     PaymentQuestion,
+    PaymentSnapshot,
     PaymentStatus,
 )
 from domain.money import Money, from_stripe, to_stripe
@@ -113,12 +113,12 @@ class Payments:
         }
 
     @activity.defn(name="payments.read")
-    async def read(self, question: PaymentQuestion) -> Payment:
+    async def read(self, question: PaymentQuestion) -> PaymentSnapshot:
         """Ask Stripe what became of a session or PaymentIntent."""
         if question.payment_intent_id is not None:
             return _payment(await self._intent(question.payment_intent_id), question)
         if question.session_id is None:
-            return Payment()
+            return PaymentSnapshot()
         with translated_errors(write=False):
             session = await self._stripe.checkout.sessions.retrieve_async(
                 question.session_id, {"expand": _SESSION_WITH_CHARGE}
@@ -126,7 +126,7 @@ class Payments:
         return _session_payment(session, question)
 
     @activity.defn(name="payments.expire_session")
-    async def expire_session(self, step: ExpireSession) -> Payment:
+    async def expire_session(self, step: ExpireSession) -> PaymentSnapshot:
         """Close a session; where the guest completed it first, the answer tells of their hold."""
         question = PaymentQuestion(
             booking_id=step.booking_id,
@@ -149,10 +149,10 @@ class Payments:
             if payment.session_open:
                 raise
             return payment
-        return await self.read(question) if payment.payment_intent_id else Payment()
+        return await self.read(question) if payment.payment_intent_id else PaymentSnapshot()
 
     @activity.defn(name="payments.capture")
-    async def capture(self, step: MoneyStep) -> Payment:
+    async def capture(self, step: MoneyStep) -> PaymentSnapshot:
         """Capture a hold in full, unless it is gone or captured already; the answer says which."""
         payment = await self._read_step(step)
         if payment.status is not PaymentStatus.REQUIRES_CAPTURE or not payment.matches:
@@ -175,7 +175,7 @@ class Payments:
         return _payment(intent, step)
 
     @activity.defn(name="payments.release")
-    async def release(self, step: MoneyStep) -> Payment:
+    async def release(self, step: MoneyStep) -> PaymentSnapshot:
         """Cancel a hold, unless it is gone or was captured; the answer says which."""
         payment = await self._read_step(step)
         if payment.status is not PaymentStatus.REQUIRES_CAPTURE:
@@ -197,7 +197,7 @@ class Payments:
         return _payment(intent, step)
 
     @activity.defn(name="payments.refund")
-    async def refund(self, step: MoneyStep) -> Payment:
+    async def refund(self, step: MoneyStep) -> PaymentSnapshot:
         """Refund captured money until `amount_minor` has gone back in total, by whomever."""
         intent = await self._intent(step.payment_intent_id)
         payment = _payment(intent, step)
@@ -231,7 +231,7 @@ class Payments:
             return payment
         return await self._read_step(step)
 
-    async def _read_step(self, step: MoneyStep) -> Payment:
+    async def _read_step(self, step: MoneyStep) -> PaymentSnapshot:
         return _payment(await self._intent(step.payment_intent_id), step)
 
     async def _intent(self, payment_intent_id: str) -> stripe.PaymentIntent:
@@ -241,22 +241,22 @@ class Payments:
             )
 
 
-def _session_payment(session: stripe.checkout.Session, question: PaymentQuestion) -> Payment:
+def _session_payment(session: stripe.checkout.Session, question: PaymentQuestion) -> PaymentSnapshot:
     is_open = session.status == "open"
     intent = session.payment_intent
     if intent is None:
-        return Payment(session_open=is_open)
+        return PaymentSnapshot(session_open=is_open)
     assert isinstance(intent, stripe.PaymentIntent), "the session was read with its PaymentIntent expanded"
     return _payment(intent, question, session_open=is_open)
 
 
 def _payment(
     intent: stripe.PaymentIntent, ours: PaymentQuestion | MoneyStep, *, session_open: bool = False
-) -> Payment:
+) -> PaymentSnapshot:
     currency = intent.currency.upper()
     charge = intent.latest_charge if isinstance(intent.latest_charge, stripe.Charge) else None
     expected = Money(ours.amount_minor, ours.currency).stripe_amount
-    return Payment(
+    return PaymentSnapshot(
         status=_FINAL_STATUSES.get(intent.status, PaymentStatus.PENDING),
         session_open=session_open,
         payment_intent_id=intent.id,

@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, OAuth2Pas
 from api.errors import ProblemError, not_found, unauthorized
 from api.outages import reading
 from api.services import Api, Services
-from api.views import Found
+from api.views import BookingDetails
 from domain.identifiers import is_access_token
 from domain.roles import Role, may_decide, may_manage
 from models import Hotel, Staff
@@ -48,7 +48,7 @@ def is_plain(text: str) -> bool:
 
 async def _guests_booking(
     services: Api, slug: Slug, booking_id: BookingId, credentials: GuestCredentials
-) -> Found:
+) -> BookingDetails:
     token = credentials.credentials if credentials else ""
     # Whether the booking exists is told to nobody who does not hold its token.
     if not is_access_token(services.auth_secret, booking_id, token):
@@ -56,7 +56,7 @@ async def _guests_booking(
     return await find(services, slug, booking_id)
 
 
-async def find(services: Services, slug: str, booking_id: str) -> Found:
+async def find(services: Services, slug: str, booking_id: str) -> BookingDetails:
     """A booking of that hotel.
 
     Raises:
@@ -68,10 +68,10 @@ async def find(services: Services, slug: str, booking_id: str) -> Found:
         found = await booking_in_hotel(db, slug, booking_id)
     if found is None:
         raise not_found("booking")
-    return Found(*found)
+    return BookingDetails(*found)
 
 
-GuestsBooking = Annotated[Found, Depends(_guests_booking)]
+GuestsBooking = Annotated[BookingDetails, Depends(_guests_booking)]
 """The booking named by the address, for the guest who holds its token."""
 
 

@@ -14,8 +14,8 @@ from api.errors import ProblemError, conflict, invalid
 from api.outages import reading, transaction
 from api.schemas import NewBooking
 from api.services import Services
-from api.views import CreatedBooking, Found, show
-from api.workflow_calls import admitted, outcome, start, worker_away
+from api.views import BookingDetails, CreatedBooking, show
+from api.workflow_calls import admitted, await_outcome, start, worker_away
 from domain.booking import Status
 from domain.deadlines import cutoff_at, hotel_today, nights
 from domain.errors import DomainError
@@ -46,7 +46,7 @@ class _KeyTakenError(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
+class BookingRequest:
     """A booking somebody wants to make.
 
     Args:
@@ -55,7 +55,7 @@ class Asked:
     """
 
     slug: str
-    wanted: NewBooking
+    new_booking: NewBooking
     key: str | None
 
 
@@ -72,7 +72,7 @@ class Stay(Protocol):
     def children(self) -> int: ...
 
 
-async def create(services: Services, asked: Asked) -> JSONResponse:
+async def create(services: Services, booking_request: BookingRequest) -> JSONResponse:
     """Make a booking and, unless only a draft is wanted, submit it.
 
     Returns:
@@ -81,28 +81,30 @@ async def create(services: Services, asked: Asked) -> JSONResponse:
     Raises:
         ProblemError: 404, 409, 422 or 503. After a 503 the same key finishes the booking.
     """
-    if asked.key is None:
-        return _created(services, await _finish(services, await _draft(services, asked), asked))
+    if booking_request.key is None:
+        return _created(
+            services, await _finish(services, await _draft(services, booking_request), booking_request)
+        )
     while True:
-        request = await _known(services, asked)
+        request = await _known(services, booking_request)
         if request is None:
             try:
-                found = await _draft(services, asked)
+                found = await _draft(services, booking_request)
             except _KeyTakenError:
                 continue
-            request = _claim(asked, found.booking)
+            request = _claim(booking_request, found.booking)
         elif request.response is not None:
             return _created(services, request.response)
         else:
-            found = await _take_over(services, request, asked)
-        return await _under_key(services, request, found, asked)
+            found = await _take_over(services, request, booking_request)
+        return await _under_key(services, request, found, booking_request)
 
 
 async def _under_key(
-    services: Services, request: IdempotentRequest, found: Found, asked: Asked
+    services: Services, request: IdempotentRequest, found: BookingDetails, booking_request: BookingRequest
 ) -> JSONResponse:
     try:
-        response = await _finish(services, found, asked)
+        response = await _finish(services, found, booking_request)
     except ProblemError:
         await _let_go(services, request)
         raise
@@ -126,8 +128,10 @@ def _created(services: Services, booking: dict[str, Any]) -> JSONResponse:
     return JSONResponse(CreatedBooking(**booking, access_token=token).model_dump(mode="json"), 201)
 
 
-async def _finish(services: Services, found: Found, asked: Asked) -> dict[str, Any]:
-    if asked.wanted.submit:
+async def _finish(
+    services: Services, found: BookingDetails, booking_request: BookingRequest
+) -> dict[str, Any]:
+    if booking_request.new_booking.submit:
         found = await submit(services, found)
     async with reading(services.database) as db:
         view = await show(db, found)
@@ -137,23 +141,25 @@ async def _finish(services: Services, found: Found, asked: Asked) -> dict[str, A
 # --- keys -----------------------------------------------------------------------------------------------
 
 
-async def _known(services: Services, asked: Asked) -> IdempotentRequest | None:
-    assert asked.key is not None
-    hotel = await _hotel(services, asked.slug)
+async def _known(services: Services, booking_request: BookingRequest) -> IdempotentRequest | None:
+    assert booking_request.key is not None
+    hotel = await _hotel(services, booking_request.slug)
     assert hotel.id is not None
     async with transaction(services.database) as db:
-        request = await find_request(db, hotel.id, asked.key, utc_now())
-    if request is not None and request.body_hash != _body_hash(asked.wanted):
+        request = await find_request(db, hotel.id, booking_request.key, utc_now())
+    if request is not None and request.body_hash != _body_hash(booking_request.new_booking):
         detail = "This Idempotency-Key was used for another booking; use a new one for each booking."
         raise ProblemError(422, "idempotency_key_reused", detail)
     return request
 
 
-async def _take_over(services: Services, request: IdempotentRequest, asked: Asked) -> Found:
+async def _take_over(
+    services: Services, request: IdempotentRequest, booking_request: BookingRequest
+) -> BookingDetails:
     now = utc_now()
     async with transaction(services.database) as db:
         taken = await take_over_key(db, request, now, now + _UNDER_WAY_FOR)
-    found = await find(services, asked.slug, request.booking_id)
+    found = await find(services, booking_request.slug, request.booking_id)
     if taken:
         return found
     async with reading(services.database) as db:
@@ -167,38 +173,38 @@ async def _take_over(services: Services, request: IdempotentRequest, asked: Aske
     raise problem
 
 
-def _claim(asked: Asked, booking: Booking) -> IdempotentRequest:
-    assert asked.key is not None
+def _claim(booking_request: BookingRequest, booking: Booking) -> IdempotentRequest:
+    assert booking_request.key is not None
     return IdempotentRequest(
         hotel_id=booking.hotel_id,
-        key=asked.key,
-        body_hash=_body_hash(asked.wanted),
+        key=booking_request.key,
+        body_hash=_body_hash(booking_request.new_booking),
         booking_id=booking.booking_id,
         locked_until=utc_now() + _UNDER_WAY_FOR,
     )
 
 
-def _body_hash(wanted: NewBooking) -> str:
+def _body_hash(new_booking: NewBooking) -> str:
     # Of what was understood, not of the bytes: the order of members and white space make no other request.
-    return hashlib.sha256(wanted.model_dump_json().encode()).hexdigest()
+    return hashlib.sha256(new_booking.model_dump_json().encode()).hexdigest()
 
 
 # --- drafts ---------------------------------------------------------------------------------------------
 
 
-async def _draft(services: Services, asked: Asked) -> Found:
-    hotel = await _hotel(services, asked.slug)
+async def _draft(services: Services, booking_request: BookingRequest) -> BookingDetails:
+    hotel = await _hotel(services, booking_request.slug)
     assert hotel.id is not None
     async with reading(services.database) as db:
-        room_type = await room_type_by_code(db, hotel.id, asked.wanted.room_type)
+        room_type = await room_type_by_code(db, hotel.id, booking_request.new_booking.room_type)
     if room_type is None:
         raise invalid("room_type", "This hotel has no such room type; its page lists them.")
-    booking = _priced(hotel, room_type, asked.wanted, utc_now())
+    booking = _priced(hotel, room_type, booking_request.new_booking, utc_now())
     async with transaction(services.database) as db:
         await insert_draft(db, booking)
-        if asked.key is not None and not await claim_key(db, _claim(asked, booking)):
+        if booking_request.key is not None and not await claim_key(db, _claim(booking_request, booking)):
             raise _KeyTakenError
-    return Found(booking, hotel, room_type)
+    return BookingDetails(booking, hotel, room_type)
 
 
 async def _hotel(services: Services, slug: str) -> Hotel:
@@ -228,24 +234,24 @@ def quote(hotel: Hotel, room_type: RoomType, stay: Stay, now: datetime) -> Money
         raise invalid("check_out", f"{error}.") from None
 
 
-def _priced(hotel: Hotel, room_type: RoomType, wanted: NewBooking, now: datetime) -> Booking:
+def _priced(hotel: Hotel, room_type: RoomType, new_booking: NewBooking, now: datetime) -> Booking:
     assert hotel.id is not None
     assert room_type.id is not None
-    total = quote(hotel, room_type, wanted, now)
-    guest = wanted.guest
+    total = quote(hotel, room_type, new_booking, now)
+    guest = new_booking.guest
     return Booking(
         booking_id=new_booking_id(),
         hotel_id=hotel.id,
         room_type_id=room_type.id,
-        check_in=wanted.check_in,
-        check_out=wanted.check_out,
-        adults=wanted.adults,
-        children=wanted.children,
+        check_in=new_booking.check_in,
+        check_out=new_booking.check_out,
+        adults=new_booking.adults,
+        children=new_booking.children,
         guest_first_name=guest.first_name,
         guest_last_name=guest.last_name,
         guest_email=guest.email,
         guest_phone=guest.phone,
-        special_requests=wanted.special_requests,
+        special_requests=new_booking.special_requests,
         amount_minor=total.minor,
         currency=total.currency,
         free_cancel_days=hotel.free_cancel_days,
@@ -267,7 +273,7 @@ def _check_in_time(hotel: Hotel, check_in: date, now: datetime) -> None:
 # --- submission -----------------------------------------------------------------------------------------
 
 
-async def submit(services: Services, found: Found) -> Found:
+async def submit(services: Services, found: BookingDetails) -> BookingDetails:
     """Submit a draft: its workflow starts. A booking that was submitted before stays as it is.
 
     Returns:
@@ -287,7 +293,7 @@ async def submit(services: Services, found: Found) -> Found:
     )
     async with admitted(services.submitting):
         await start(services, terms)
-        await outcome(services, found.booking.booking_id, SUBMIT_COMMAND)
+        await await_outcome(services, found.booking.booking_id, SUBMIT_COMMAND)
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     if Status(found.booking.status) is Status.DRAFT:
         # The workflow has been started and will submit the booking; nobody is there to do so now.

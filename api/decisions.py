@@ -13,11 +13,11 @@ from api.auth import find
 from api.errors import ProblemError, conflict, unavailable
 from api.outages import WorkflowGoneError, reading, temporal_away, transaction
 from api.services import Services
-from api.views import BookingView, DecidedBooking, Found, show
-from api.workflow_calls import outcome, send_decision
+from api.views import BookingDetails, BookingView, DecidedBooking, show
+from api.workflow_calls import await_outcome, send_decision
 from domain.booking import ENDED, ActorKind, Decision, ReasonCode, Status
 from domain.deadlines import midnight
-from domain.decisions import Verdict, judge
+from domain.decisions import CommandOutcome, immediate_outcome
 from domain.identifiers import new_command_id
 from domain.messages import Command
 from models import BookingCommand, Staff, utc_now
@@ -32,19 +32,19 @@ _UNCERTAIN: Final = (
 )
 
 # Where a row says one of these, no later version of it can say otherwise.
-_FINAL: Final = frozenset({Verdict.SETTLED, Verdict.ALREADY_DECIDED})
+_FINAL: Final = frozenset({CommandOutcome.SETTLED, CommandOutcome.ALREADY_DECIDED})
 
-_DETAILS: Final[Mapping[Verdict, str]] = {
-    Verdict.NOT_AUTHORIZED: "No card is held for this booking yet; wait until it is PENDING_APPROVAL.",
-    Verdict.ALREADY_DECIDED: "This booking has been decided otherwise; `booking` shows how.",
-    Verdict.IN_PROGRESS: "A decision is being carried out right now; look at the booking again shortly.",
-    Verdict.NOT_CANCELLABLE: "A booking in this status cannot be cancelled by you.",
-    Verdict.TOO_LATE: "The booking cannot be cancelled once the day of check-in has begun.",
+_DETAILS: Final[Mapping[CommandOutcome, str]] = {
+    CommandOutcome.NOT_AUTHORIZED: "No card is held for this booking yet; wait until it is PENDING_APPROVAL.",
+    CommandOutcome.ALREADY_DECIDED: "This booking has been decided otherwise; `booking` shows how.",
+    CommandOutcome.IN_PROGRESS: "A decision is being carried out right now; look at the booking again shortly.",
+    CommandOutcome.NOT_CANCELLABLE: "A booking in this status cannot be cancelled by you.",
+    CommandOutcome.TOO_LATE: "The booking cannot be cancelled once the day of check-in has begun.",
 }
 
 
 @dataclass(frozen=True)
-class Asked:
+class DecisionInput:
     """What a person asks for.
 
     Args:
@@ -63,7 +63,7 @@ class Asked:
         return ActorKind.STAFF if self.staff else ActorKind.GUEST
 
 
-async def decide(services: Services, found: Found, asked: Asked) -> Response:
+async def decide(services: Services, found: BookingDetails, request: DecisionInput) -> Response:
     """Have a decision carried out, and wait a while for it.
 
     Returns:
@@ -73,83 +73,91 @@ async def decide(services: Services, found: Found, asked: Asked) -> Response:
         ProblemError: 409 where it came out otherwise; 503 where a dependency is away. The detail says
             whether the decision has been taken nevertheless.
     """
-    verdict = _by_row(found, asked)
-    if verdict is not None:
-        return await _tell(services, found, verdict)
-    command = await _keep(services, found, asked)
+    outcome = _outcome_by_projection(found, request)
+    if outcome is not None:
+        return await _respond(services, found, outcome)
+    command = await _store_command(services, found, request)
     try:
-        await send_decision(services, found.booking.booking_id, asked.decision, command)
+        await send_decision(services, found.booking.booking_id, request.decision, command)
     except WorkflowGoneError:
-        return await _too_late_to_ask(services, found, asked, command.command_id)
+        return await _answer_from_projection(services, found, request, command.command_id)
     except ProblemError as error:
         await _close(services, command.command_id, _NOT_SENT)
         raise unavailable(error.code, _UNCERTAIN) from error
-    return await _await(services, found, asked, command.command_id)
+    return await _await(services, found, request, command.command_id)
 
 
-def _by_row(found: Found, asked: Asked, *, workflow_gone: bool = False) -> Verdict | None:
+def _outcome_by_projection(
+    found: BookingDetails, request: DecisionInput, *, workflow_gone: bool = False
+) -> CommandOutcome | None:
     """Judge by the row, where it is the last word: the workflow is not there, or cannot undo it."""
     row = found.booking
     status = Status(row.status)
     checked_in = utc_now() >= midnight(row.check_in, found.hotel.timezone)
-    verdict = judge(asked.decision, asked.actor, status, row.reason_code, checked_in=checked_in)
-    if workflow_gone or status is Status.DRAFT or status in ENDED or verdict in _FINAL:
-        return verdict
+    outcome = immediate_outcome(
+        request.decision, request.actor, status, row.reason_code, checked_in=checked_in
+    )
+    if workflow_gone or status is Status.DRAFT or status in ENDED or outcome in _FINAL:
+        return outcome
     return None
 
 
-async def _keep(services: Services, found: Found, asked: Asked) -> Command:
+async def _store_command(services: Services, found: BookingDetails, request: DecisionInput) -> Command:
     """Keep a decision in the books; what is signalled of it names the same moment and status."""
-    asked_at, asked_in = utc_now(), Status(found.booking.status)
+    issued_at, status_when_issued = utc_now(), Status(found.booking.status)
     command = Command(
         command_id=new_command_id(),
-        actor=asked.actor,
-        staff_id=asked.staff.id if asked.staff else None,
-        reason_code=asked.reason_code,
-        asked_at=asked_at,
-        asked_in=asked_in,
+        actor=request.actor,
+        staff_id=request.staff.id if request.staff else None,
+        reason_code=request.reason_code,
+        issued_at=issued_at,
+        status_when_issued=status_when_issued,
     )
     row = BookingCommand(
         command_id=command.command_id,
         booking_id=found.booking.booking_id,
-        kind=asked.decision,
-        actor=asked.staff.email if asked.staff else ActorKind.GUEST,
-        reason_code=asked.reason_code,
-        reason_note=asked.reason_note,
-        asked_in=asked_in,
-        created_at=asked_at,
+        kind=request.decision,
+        actor=request.staff.email if request.staff else ActorKind.GUEST,
+        reason_code=request.reason_code,
+        reason_note=request.reason_note,
+        status_when_issued=status_when_issued,
+        created_at=issued_at,
     )
     async with transaction(services.database) as db:
         await open_command(db, row)
     return command
 
 
-async def _close(services: Services, command_id: str, verdict: str) -> None:
+async def _close(services: Services, command_id: str, outcome: str) -> None:
     """Close a decision nobody will carry out. At best: the books show it open otherwise, no more."""
     try:
         async with transaction(services.database) as db:
-            await close_command(db, command_id, verdict, utc_now())
+            await close_command(db, command_id, outcome, utc_now())
     except ProblemError:
         return
 
 
-async def _too_late_to_ask(services: Services, found: Found, asked: Asked, command_id: str) -> Response:
+async def _answer_from_projection(
+    services: Services, found: BookingDetails, request: DecisionInput, command_id: str
+) -> Response:
     """The workflow has ended: what it left in the row counts."""
     found = await _look_again(services, found)
-    verdict = _by_row(found, asked, workflow_gone=True)
-    await _close(services, command_id, verdict or _NOT_SENT)
-    if verdict is None:
+    outcome = _outcome_by_projection(found, request, workflow_gone=True)
+    await _close(services, command_id, outcome or _NOT_SENT)
+    if outcome is None:
         # A booking that is not over has lost its workflow; reconciliation gives it another one.
         raise temporal_away()
-    return await _tell(services, found, verdict)
+    return await _respond(services, found, outcome)
 
 
-async def _await(services: Services, found: Found, asked: Asked, command_id: str) -> Response:
-    came_out = await outcome(services, found.booking.booking_id, command_id)
+async def _await(
+    services: Services, found: BookingDetails, request: DecisionInput, command_id: str
+) -> Response:
+    result = await await_outcome(services, found.booking.booking_id, command_id)
     try:
         found = await _look_again(services, found)
-        verdict = came_out.verdict if came_out else _by_row(found, asked)
-        return await _tell(services, found, verdict or Verdict.NEEDS_ATTENTION)
+        outcome = result.outcome if result else _outcome_by_projection(found, request)
+        return await _respond(services, found, outcome or CommandOutcome.NEEDS_ATTENTION)
     except ProblemError as error:
         if error.status != 503:
             raise
@@ -157,16 +165,16 @@ async def _await(services: Services, found: Found, asked: Asked, command_id: str
         raise unavailable(error.code, detail) from error
 
 
-async def _look_again(services: Services, found: Found) -> Found:
+async def _look_again(services: Services, found: BookingDetails) -> BookingDetails:
     return await find(services, found.hotel.slug, found.booking.booking_id)
 
 
-async def _tell(services: Services, found: Found, verdict: Verdict) -> Response:
+async def _respond(services: Services, found: BookingDetails, outcome: CommandOutcome) -> Response:
     async with reading(services.database) as db:
         view = await show(db, found)
-    if verdict in _DETAILS:
-        raise conflict(verdict, _DETAILS[verdict], view.model_dump(mode="json"))
-    settled = verdict is Verdict.SETTLED
+    if outcome in _DETAILS:
+        raise conflict(outcome, _DETAILS[outcome], view.model_dump(mode="json"))
+    settled = outcome is CommandOutcome.SETTLED
     return JSONResponse(_decided(view, settled).model_dump(mode="json"), 200 if settled else 202)
 
 

@@ -9,16 +9,16 @@ from fastapi import APIRouter, Body, Header, Query, Response
 
 from api import creation
 from api.auth import BookingId, GuestsBooking, Slug, find, is_plain
-from api.decisions import Asked, decide
+from api.decisions import DecisionInput, decide
 from api.errors import ProblemError, conflict, invalid, not_found, problems, too_many
 from api.outages import WorkflowGoneError, reading, temporal_away, transaction
 from api.schemas import NewBooking, SessionIn
 from api.services import Api, Services
 from api.views import (
+    BookingDetails,
     BookingView,
     CreatedBooking,
     DecidedBooking,
-    Found,
     HotelView,
     PaymentSessionView,
     PaymentView,
@@ -61,7 +61,7 @@ async def hotel(services: Api, slug: Slug) -> HotelView:
 async def book(
     services: Api,
     slug: Slug,
-    wanted: NewBooking,
+    new_booking: NewBooking,
     idempotency_key: Annotated[
         str | None,
         Header(description="Makes a repeat harmless for 24 hours: the same body gets the same answer."),
@@ -72,7 +72,7 @@ async def book(
         raise not_found("hotel")
     if idempotency_key is not None and not is_plain(idempotency_key):
         raise invalid("Idempotency-Key", "Give 1 to 255 printable characters.")
-    return await creation.create(services, creation.Asked(slug, wanted, idempotency_key))
+    return await creation.create(services, creation.BookingRequest(slug, new_booking, idempotency_key))
 
 
 @router.post(f"{_BOOKING}/submit/", responses=problems(401, 404, 422))
@@ -97,7 +97,7 @@ async def look(services: Api, found: GuestsBooking) -> BookingView:
 )
 async def cancel(services: Api, found: GuestsBooking) -> Response:
     """Cancel: nothing is charged before confirmation, afterwards the hotel's policy says what goes back."""
-    return await decide(services, found, Asked(Decision.CANCEL))
+    return await decide(services, found, DecisionInput(Decision.CANCEL))
 
 
 @router.post(f"{_BOOKING}/payment/session/", responses=problems(401, 404, 409, 413, 422, 429))
@@ -108,7 +108,9 @@ async def payment_session(
     return await open_payment_page(services, found, wishes or SessionIn())
 
 
-async def open_payment_page(services: Services, found: Found, wishes: SessionIn) -> PaymentSessionView:
+async def open_payment_page(
+    services: Services, found: BookingDetails, wishes: SessionIn
+) -> PaymentSessionView:
     """Open a booking's payment page, or find the one that is open.
 
     Raises:
@@ -152,7 +154,7 @@ async def _count_and_keep(services: Services, booking_id: str, wishes: SessionIn
     return request
 
 
-async def _workflow_gone(services: Services, found: Found) -> ProblemError:
+async def _workflow_gone(services: Services, found: BookingDetails) -> ProblemError:
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     if Status(found.booking.status) is Status.PENDING_PAYMENT:
         # A booking that is not over has lost its workflow; reconciliation gives it another one.
@@ -160,7 +162,7 @@ async def _workflow_gone(services: Services, found: Found) -> ProblemError:
     return await _not_payable(services, found)
 
 
-async def _not_payable(services: Services, found: Found) -> ProblemError:
+async def _not_payable(services: Services, found: BookingDetails) -> ProblemError:
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     async with reading(services.database) as db:
         view = await show(db, found)
@@ -185,7 +187,7 @@ async def verify(
     return show_payment((await ask_stripe(services, found)).booking)
 
 
-async def ask_stripe(services: Services, found: Found) -> Found:
+async def ask_stripe(services: Services, found: BookingDetails) -> BookingDetails:
     """Have Stripe asked about a booking whose money may still move, and return the booking as it then stands.
 
     Raises:

@@ -11,15 +11,15 @@ from pydantic import BaseModel, BeforeValidator
 
 from api.auth import STAFF_TOKEN_S, TOKEN_PATH, BookingId, Decider, Manager, OwnHotel, Slug, find, staff_token
 from api.cursors import decode, encode
-from api.decisions import Asked, decide
+from api.decisions import DecisionInput, decide
 from api.errors import problems, too_many, unauthorized
 from api.outages import reading, transaction
 from api.schemas import DeclineIn, SearchText
 from api.services import Api, Services
-from api.views import BookingPage, BookingView, DecidedBooking, Found, show, show_all
+from api.views import BookingDetails, BookingPage, BookingView, DecidedBooking, show, show_all
 from domain.booking import Decision, Status
 from models import Staff, utc_now
-from storage.booking_list import Sort, Wanted, list_bookings, position
+from storage.booking_list import BookingFilter, Sort, list_bookings, position
 from storage.catalogue import staff_with_hotel
 from storage.limits import count_attempt, take_back_attempt
 
@@ -96,7 +96,7 @@ async def queue(
 ) -> BookingPage:
     """The hotel's bookings, those to be decided first ahead."""
     assert colleague.hotel.id is not None
-    wanted = Wanted(
+    filters = BookingFilter(
         statuses=[each for each in status or () if each is not None],
         text=(q or "").strip() or None,
         sort=sort,
@@ -104,8 +104,8 @@ async def queue(
         limit=limit + 1,
     )
     async with reading(services.database) as db:
-        rows = await list_bookings(db, colleague.hotel.id, wanted)
-        page = [Found(booking, colleague.hotel, room) for booking, room in rows[:limit]]
+        rows = await list_bookings(db, colleague.hotel.id, filters)
+        page = [BookingDetails(booking, colleague.hotel, room) for booking, room in rows[:limit]]
         items = await show_all(db, page)
     more = len(rows) > limit
     return BookingPage(
@@ -130,7 +130,7 @@ async def look(services: Api, colleague: OwnHotel, slug: Slug, booking_id: Booki
 async def approve(services: Api, colleague: Decider, slug: Slug, booking_id: BookingId) -> Response:
     """Take the booking: the hold is captured."""
     found = await find(services, slug, booking_id)
-    return await decide(services, found, Asked(Decision.APPROVE, colleague.staff))
+    return await decide(services, found, DecisionInput(Decision.APPROVE, colleague.staff))
 
 
 @router.post(
@@ -149,7 +149,7 @@ async def decline(
     found = await find(services, slug, booking_id)
     why = why or DeclineIn()
     return await decide(
-        services, found, Asked(Decision.DECLINE, colleague.staff, why.reason_code, why.reason_note)
+        services, found, DecisionInput(Decision.DECLINE, colleague.staff, why.reason_code, why.reason_note)
     )
 
 
@@ -161,4 +161,4 @@ async def decline(
 async def cancel(services: Api, colleague: Manager, slug: Slug, booking_id: BookingId) -> Response:
     """Cancel a confirmed booking; the guest is refunded by the hotel's policy."""
     found = await find(services, slug, booking_id)
-    return await decide(services, found, Asked(Decision.CANCEL, colleague.staff))
+    return await decide(services, found, DecisionInput(Decision.CANCEL, colleague.staff))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.booking import ENDED, ActorKind, Decision, Status
 from domain.cancellation import CancellationPolicy
-from domain.decisions import judge
+from domain.decisions import immediate_outcome
 from domain.money import Money
 from domain.timestamps import rfc3339
 from models import Booking, BookingTimeline, Hotel, RoomType
@@ -155,7 +155,7 @@ class HotelView(_View):
 
 
 @dataclass(frozen=True)
-class Found:
+class BookingDetails:
     """A booking's row with those it refers to."""
 
     booking: Booking
@@ -163,12 +163,12 @@ class Found:
     room_type: RoomType
 
 
-async def show(db: AsyncSession, found: Found) -> BookingView:
+async def show(db: AsyncSession, found: BookingDetails) -> BookingView:
     """One booking as it is shown."""
     return (await show_all(db, [found]))[0]
 
 
-async def show_all(db: AsyncSession, found: Sequence[Found]) -> list[BookingView]:
+async def show_all(db: AsyncSession, found: Sequence[BookingDetails]) -> list[BookingView]:
     """Several bookings as they are shown, in two queries."""
     ids = [item.booking.booking_id for item in found]
     lines = await timelines(db, ids)
@@ -176,7 +176,7 @@ async def show_all(db: AsyncSession, found: Sequence[Found]) -> list[BookingView
     return [_view(item, lines.get(id_, []), pending.get(id_)) for item, id_ in zip(found, ids, strict=True)]
 
 
-def _view(found: Found, timeline: Sequence[BookingTimeline], pending: str | None) -> BookingView:
+def _view(found: BookingDetails, timeline: Sequence[BookingTimeline], pending: str | None) -> BookingView:
     row = found.booking
     return BookingView(
         booking_id=row.booking_id,
@@ -221,8 +221,10 @@ def _view(found: Found, timeline: Sequence[BookingTimeline], pending: str | None
 def _may_still_come(row: Booking, decision: Decision) -> bool:
     # A decision whose sender died before the signal stays open in the books for ever; nobody waits for it
     # once the booking has moved on.
-    verdict = judge(decision, ActorKind.GUEST, Status(row.status), row.reason_code, checked_in=False)
-    return verdict is None
+    outcome = immediate_outcome(
+        decision, ActorKind.GUEST, Status(row.status), row.reason_code, checked_in=False
+    )
+    return outcome is None
 
 
 def _entry(line: BookingTimeline) -> TimelineEntry:

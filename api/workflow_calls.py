@@ -31,7 +31,14 @@ from api.services import Services
 from dispatch.client import booking_handle, start_booking
 from dispatch.names import AWAIT_OUTCOME, CHECK_PAYMENT, DECISION_SIGNALS, PAYMENT_SESSION
 from domain.booking import Decision
-from domain.messages import BookingTerms, BookingView, Command, Outcome, SessionAnswer, SessionRequest
+from domain.messages import (
+    BookingTerms,
+    Command,
+    CommandResult,
+    SessionAnswer,
+    SessionRequest,
+    WorkflowSnapshot,
+)
 
 Answer = TypeVar("Answer")
 
@@ -39,7 +46,7 @@ OUTCOME_PATIENCE_S: Final = 5
 """How long a caller waits for a decision to come out before it is told to look again."""
 
 STRIPE_PATIENCE_S: Final = 7
-_DOOR_PATIENCE_S: Final = 3
+_ADMISSION_PATIENCE_S: Final = 3
 _COME_BACK_AFTER_S: Final = 3
 _CROWDED_PAUSE_S: Final = 0.2
 
@@ -48,7 +55,7 @@ _POLLED_WITHIN_S: Final = 75
 
 
 @asynccontextmanager
-async def admitted(door: asyncio.Semaphore) -> AsyncIterator[None]:
+async def admitted(limit: asyncio.Semaphore) -> AsyncIterator[None]:
     """Let a guest in to wait for the engine, when few enough are in.
 
     With more of them at once than can be served in their patience, all the work would go into answers nobody waits for
@@ -58,15 +65,15 @@ async def admitted(door: asyncio.Semaphore) -> AsyncIterator[None]:
         ProblemError: 503, too many are before this one.
     """
     try:
-        async with asyncio.timeout(_DOOR_PATIENCE_S):
-            await door.acquire()
+        async with asyncio.timeout(_ADMISSION_PATIENCE_S):
+            await limit.acquire()
     except TimeoutError:
         detail = "Too many bookings are being made at this moment. Try again."
         raise unavailable(TEMPORAL_UNAVAILABLE, detail, _COME_BACK_AFTER_S) from None
     try:
         yield
     finally:
-        door.release()
+        limit.release()
 
 
 async def start(services: Services, terms: BookingTerms) -> None:
@@ -92,7 +99,7 @@ async def send_decision(services: Services, booking_id: str, decision: Decision,
             await DECISION_SIGNALS[decision].send(booking_handle(services.temporal, booking_id), command)
 
 
-async def outcome(services: Services, booking_id: str, command_id: str) -> Outcome | None:
+async def await_outcome(services: Services, booking_id: str, command_id: str) -> CommandResult | None:
     """Wait a while for a command to come out.
 
     Returns:
@@ -125,7 +132,7 @@ async def open_session(services: Services, booking_id: str, request: SessionRequ
     return await _ask_stripe(services, lambda: PAYMENT_SESSION.ask(handle, request))
 
 
-async def check_payment(services: Services, booking_id: str) -> BookingView:
+async def check_payment(services: Services, booking_id: str) -> WorkflowSnapshot:
     """Have Stripe asked how the booking's payment stands, and the booking moved to where it belongs.
 
     Raises:
@@ -141,16 +148,16 @@ async def _ask_stripe(services: Services, update: Callable[[], Coroutine[Any, An
         async with admitted(services.asking_stripe):
             with temporal_errors():
                 async with asyncio.timeout(STRIPE_PATIENCE_S):
-                    return await _patiently(update)
+                    return await _retry_while_crowded(update)
     except ProblemError as error:
         if isinstance(error.__cause__, TimeoutError | WorkflowUpdateRPCTimeoutOrCancelledError):
-            raise await _silence(services) from error
+            raise await _timeout_problem(services) from error
         raise
     except WorkflowUpdateFailedError as error:
         raise _failed(error) from error
 
 
-async def _patiently(update: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+async def _retry_while_crowded(update: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
     while True:
         try:
             return await update()
@@ -160,7 +167,7 @@ async def _patiently(update: Callable[[], Coroutine[Any, Any, Answer]]) -> Answe
         await asyncio.sleep(_CROWDED_PAUSE_S)
 
 
-async def _silence(services: Services) -> ProblemError:
+async def _timeout_problem(services: Services) -> ProblemError:
     """Why an update was not answered in time."""
     if not await worker_polls(services):
         return worker_away()

@@ -23,7 +23,7 @@ from storage import (
     occupancy,
     people,
 )
-from storage.booking_list import Sort, Wanted
+from storage.booking_list import BookingFilter, Sort
 from storage.database import async_url
 from storage.housekeeping import delete_stale
 
@@ -95,7 +95,9 @@ def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
     month, day = now - timedelta(days=30), now - timedelta(days=1)
 
     def listed(*statuses: Status, **how: Any) -> Read:
-        return lambda db: booking_list.list_bookings(db, hotel_id, Wanted(statuses, limit=_PAGE, **how))
+        return lambda db: booking_list.list_bookings(
+            db, hotel_id, BookingFilter(statuses, limit=_PAGE, **how)
+        )
 
     return {
         "booking": lambda db: bookings.booking_in_hotel(db, slug, booking_id),

@@ -18,7 +18,7 @@ from temporalio.service import RetryConfig
 from dispatch.names import BOOKING_STATUS, BOOKING_WORKFLOW, HOTEL_SLUG, NEEDS_ATTENTION
 from domain.booking import Status
 from domain.identifiers import workflow_id
-from domain.messages import BookingTerms, BookingView
+from domain.messages import BookingTerms, WorkflowSnapshot
 from domain.money import Money
 
 RPC_PATIENCE_MS: Final = 2000
@@ -50,7 +50,7 @@ async def connect(*, address: str, namespace: str, api_key: str | None, lazy: bo
 
 async def start_booking(
     client: Client, terms: BookingTerms, task_queue: str, *, after_loss: bool = False
-) -> WorkflowHandle[Any, BookingView]:
+) -> WorkflowHandle[Any, WorkflowSnapshot]:
     """Start a booking's workflow; if it was started before, running or ended, that one is meant.
 
     Args:
@@ -76,7 +76,7 @@ async def start_booking(
                     SearchAttributePair(NEEDS_ATTENTION, False),
                 ]
             ),
-            result_type=BookingView,
+            result_type=WorkflowSnapshot,
             static_summary=f"{terms.hotel_slug}: {total} {terms.currency}",
             static_details=f"Check-in {terms.check_in_at:%Y-%m-%d %H:%M} UTC",
         )
@@ -84,6 +84,6 @@ async def start_booking(
         return booking_handle(client, terms.booking_id)
 
 
-def booking_handle(client: Client, booking_id: str) -> WorkflowHandle[Any, BookingView]:
+def booking_handle(client: Client, booking_id: str) -> WorkflowHandle[Any, WorkflowSnapshot]:
     """A booking's workflow, whether or not there is one."""
-    return client.get_workflow_handle(workflow_id(booking_id), result_type=BookingView)
+    return client.get_workflow_handle(workflow_id(booking_id), result_type=WorkflowSnapshot)

@@ -15,11 +15,11 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from dispatch.names import AUTHORIZED, PAYMENT_CHANGED, STRAY_WORKFLOW
+from dispatch.names import AUTHORIZED, ENDED_BOOKING_PAYMENT_WORKFLOW, PAYMENT_CHANGED
 from domain.booking import UNDER_DECISION, Status
-from domain.identifiers import stray_workflow_id, workflow_id
-from domain.messages import PaymentNews, StrayNews
-from domain.stripe_events import AUTHORIZING, KNOWN, is_news
+from domain.identifiers import ended_booking_payment_workflow_id, workflow_id
+from domain.messages import EndedBookingEvent, StripeEventHint
+from domain.stripe_events import AUTHORIZING, KNOWN, is_relevant
 from models import Booking, Hotel, StripeWebhookEvent
 from storage.database import Database
 from storage.inbox import booking_behind, mark_processed
@@ -41,7 +41,7 @@ class Delivery:
     hotel_slug: str
 
 
-async def hand_on(
+async def deliver_event(
     database: Database, client: Client, task_queue: str, event: StripeWebhookEvent
 ) -> str | None:
     """Give a kept event to its workflow, then mark it processed.
@@ -82,7 +82,7 @@ async def _addressee(db: AsyncSession, event: StripeWebhookEvent) -> Delivery | 
     hotel = await db.get(Hotel, booking.hotel_id) if booking else None
     if booking is None or hotel is None:
         return "no booking of ours"
-    return Delivery(event, booking, hotel.slug) if _is_news_to(booking, event) else "nothing new"
+    return Delivery(event, booking, hotel.slug) if _is_relevant_to(booking, event) else "nothing new"
 
 
 async def deliver(database: Database, client: Client, task_queue: str, delivery: Delivery) -> str | None:
@@ -91,10 +91,10 @@ async def deliver(database: Database, client: Client, task_queue: str, delivery:
     An event for a booking whose workflow was lost is kept unprocessed: what it tells of is the booking's own
     money, and nobody else may give that back.
 
-    Returns, raises: as `hand_on`.
+    Returns, raises: as `deliver_event`.
     """
     try:
-        await tell(client, task_queue, delivery.booking, delivery.hotel_slug, _news(delivery.event))
+        await signal_booking(client, task_queue, delivery.booking, delivery.hotel_slug, _hint(delivery.event))
     except WorkflowMissingError:
         return "its workflow is missing"
     async with database.transaction() as db:
@@ -102,14 +102,14 @@ async def deliver(database: Database, client: Client, task_queue: str, delivery:
     return None
 
 
-def _is_news_to(booking: Booking, event: StripeWebhookEvent) -> bool:
+def _is_relevant_to(booking: Booking, event: StripeWebhookEvent) -> bool:
     own = booking.payment_intent_id
     about_own_payment = own is not None and event.payment_intent_id in {None, own}
-    return is_news(event.event_type, Status(booking.status), about_own_payment=about_own_payment)
+    return is_relevant(event.event_type, Status(booking.status), about_own_payment=about_own_payment)
 
 
-def _news(event: StripeWebhookEvent) -> PaymentNews:
-    return PaymentNews(
+def _hint(event: StripeWebhookEvent) -> StripeEventHint:
+    return StripeEventHint(
         event_id=event.event_id,
         event_type=event.event_type,
         session_id=event.session_id,
@@ -117,7 +117,9 @@ def _news(event: StripeWebhookEvent) -> PaymentNews:
     )
 
 
-async def tell(client: Client, task_queue: str, booking: Booking, hotel_slug: str, news: PaymentNews) -> None:
+async def signal_booking(
+    client: Client, task_queue: str, booking: Booking, hotel_slug: str, hint: StripeEventHint
+) -> None:
     """Give news to a booking's workflow, or to one of its own where the booking's has ended.
 
     Args:
@@ -127,45 +129,47 @@ async def tell(client: Client, task_queue: str, booking: Booking, hotel_slug: st
         WorkflowMissingError: the booking has not ended, but its workflow has.
         RPCError, RuntimeError: Temporal is away.
     """
-    signal = AUTHORIZED if news.event_type in AUTHORIZING else PAYMENT_CHANGED
+    signal = AUTHORIZED if hint.event_type in AUTHORIZING else PAYMENT_CHANGED
     handle = client.get_workflow_handle(workflow_id(booking.booking_id))
     try:
-        await signal.send(handle, news)
+        await signal.send(handle, hint)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         if booking.status in UNDER_DECISION:
             raise WorkflowMissingError(booking.booking_id) from error
         # Never signal-with-start: that would run a booking anew that has ended.
-        await start_stray(client, task_queue, StrayNews(booking.booking_id, hotel_slug, news))
+        await start_ended_booking_payment(
+            client, task_queue, EndedBookingEvent(booking.booking_id, hotel_slug, hint)
+        )
 
 
-async def start_stray(client: Client, task_queue: str, stray: StrayNews) -> None:
+async def start_ended_booking_payment(client: Client, task_queue: str, event: EndedBookingEvent) -> None:
     """Start the workflow that settles money of an ended booking; a repeat finds it started."""
-    subject = stray.news.payment_intent_id or stray.news.session_id or "unknown"
+    subject = event.hint.payment_intent_id or event.hint.session_id or "unknown"
     try:
         await client.start_workflow(
-            STRAY_WORKFLOW,
-            stray,
-            id=stray_workflow_id(subject, stray.news.event_id),
+            ENDED_BOOKING_PAYMENT_WORKFLOW,
+            event,
+            id=ended_booking_payment_workflow_id(subject, event.hint.event_id),
             task_queue=task_queue,
-            memo={BOOKING_MEMO: stray.booking_id},
+            memo={BOOKING_MEMO: event.booking_id},
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"Money for {stray.booking_id}, which has ended: {stray.news.event_type}",
+            static_summary=f"Money for {event.booking_id}, which has ended: {event.hint.event_type}",
         )
     except WorkflowAlreadyStartedError:
         return
 
 
-async def running_strays(client: Client) -> dict[str, list[str]]:
+async def running_payment_workflows(client: Client) -> dict[str, list[str]]:
     """Ids of the workflows that are settling stray money now, by booking.
 
     Raises:
         RPCError, RuntimeError: Temporal is away.
     """
     found: dict[str, list[str]] = defaultdict(list)
-    query = f"WorkflowType = '{STRAY_WORKFLOW}' AND ExecutionStatus = 'Running'"
+    query = f"WorkflowType = '{ENDED_BOOKING_PAYMENT_WORKFLOW}' AND ExecutionStatus = 'Running'"
     async for execution in client.list_workflows(query):
         booking_id = await execution.memo_value(BOOKING_MEMO, "", type_hint=str)
         if booking_id:

@@ -14,19 +14,19 @@ from temporalio.common import SearchAttributeKey
 
 from domain.booking import Decision
 from domain.messages import (
-    BookingView,
     Command,
-    Outcome,
-    PaymentNews,
+    CommandResult,
     SessionAnswer,
     SessionRequest,
+    StripeEventHint,
+    WorkflowSnapshot,
 )
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
 
 BOOKING_WORKFLOW: Final = "BookingWorkflow"
-STRAY_WORKFLOW: Final = "StrayMoneyWorkflow"
+ENDED_BOOKING_PAYMENT_WORKFLOW: Final = "EndedBookingPaymentWorkflow"
 SWEEP_WORKFLOW: Final = "SweepWorkflow"
 RECONCILE_WORKFLOW: Final = "ReconcileWorkflow"
 
@@ -100,8 +100,8 @@ class Query(Generic[Answer]):
         return answer
 
 
-AUTHORIZED: Final = Signal("authorized", PaymentNews)
-PAYMENT_CHANGED: Final = Signal("payment_changed", PaymentNews)
+AUTHORIZED: Final = Signal("authorized", StripeEventHint)
+PAYMENT_CHANGED: Final = Signal("payment_changed", StripeEventHint)
 APPROVE: Final = Signal("approve", Command)
 DECLINE: Final = Signal("decline", Command)
 CANCEL: Final = Signal("cancel", Command)
@@ -115,10 +115,10 @@ DECISION_SIGNALS: Final = {
 }
 
 PAYMENT_SESSION: Final = Update("payment_session", SessionRequest, SessionAnswer)
-CHECK_PAYMENT: Final = Update("check_payment", type(None), BookingView)
-AWAIT_OUTCOME: Final = Update("await_outcome", str, Outcome)
+CHECK_PAYMENT: Final = Update("check_payment", type(None), WorkflowSnapshot)
+AWAIT_OUTCOME: Final = Update("await_outcome", str, CommandResult)
 
-STATE: Final = Query("state", BookingView)
+STATE: Final = Query("state", WorkflowSnapshot)
 
 SIGNALS: Final = (AUTHORIZED, PAYMENT_CHANGED, APPROVE, DECLINE, CANCEL, RETRY, RESOLVE)
 UPDATES: Final = (PAYMENT_SESSION, CHECK_PAYMENT, AWAIT_OUTCOME)

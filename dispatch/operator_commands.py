@@ -21,10 +21,10 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from dispatch.client import booking_handle
-from dispatch.events import running_strays
+from dispatch.events import running_payment_workflows
 from dispatch.names import AWAIT_OUTCOME, RESOLVE, RETRY
 from domain.booking import ActorKind
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from domain.identifiers import new_command_id
 from domain.messages import Command
 from models import Booking, BookingCommand, utc_now
@@ -35,34 +35,34 @@ _NOT_SENT: Final = "not_sent"
 _LOOK_AGAIN_AFTER_S: Final = 0.3
 
 
-class Help(StrEnum):
+class OperatorAction(StrEnum):
     """What an operator can do for a booking that needs a person; the signals bear the same names."""
 
     RETRY = "retry"
     RESOLVE = "resolve"
 
 
-class Came(StrEnum):
+class OperatorOutcome(StrEnum):
     """How it came out."""
 
     DONE = "done"
-    NOTHING_STUCK = "nothing_stuck"
-    STILL_STUCK = "still_stuck"
+    NOTHING_TO_DO = "nothing_to_do"
+    NEEDS_ATTENTION = "needs_attention"
     UNDER_WAY = "under_way"
     """The signal is safe; nothing has been heard within the time there was."""
-    NOBODY_THERE = "nobody_there"
+    NO_WORKFLOW = "no_workflow"
     """The booking has no running workflow that could do it; nothing was sent."""
 
 
 @dataclass(frozen=True)
-class Helped:
+class OperatorResult:
     """What came of it, and the booking as it stands then."""
 
-    came: Came
-    row: Booking
+    outcome: OperatorOutcome
+    booking: Booking
 
 
-class Helper:
+class OperatorCommandSender:
     """Helps one booking.
 
     Args:
@@ -84,7 +84,7 @@ class Helper:
         self._wait_s = wait_s
         self._actor = actor
 
-    async def help(self, kind: Help) -> Helped | None:
+    async def send(self, kind: OperatorAction) -> OperatorResult | None:
         """Send the signal to whoever is stuck: the booking's workflow, or one that settles its stray money.
 
         Returns:
@@ -100,22 +100,24 @@ class Helper:
         command = Command(command_id=command_id, actor=ActorKind.OPERATOR)
         try:
             signalled = await self._signal(kind, command)
-            strays = (await running_strays(self._client)).get(self._booking_id, [])
-            strays = [id_ for id_ in strays if await self._signal_stray(id_, command)]
+            payment_workflows = (await running_payment_workflows(self._client)).get(self._booking_id, [])
+            payment_workflows = [
+                id_ for id_ in payment_workflows if await self._signal_payment_workflow(id_, command)
+            ]
         except RPCError:
             await self._close(command_id, _NOT_SENT)
             raise
-        if not signalled and not strays:
+        if not signalled and not payment_workflows:
             await self._close(command_id, _NOT_SENT)
-            return Helped(Came.NOBODY_THERE, before)
-        came_out = await self._outcome(command_id, strays, before, signalled=signalled)
-        return await self._tell(command_id, before, came_out=came_out)
+            return OperatorResult(OperatorOutcome.NO_WORKFLOW, before)
+        answered = await self._await_answers(command_id, payment_workflows, before, signalled=signalled)
+        return await self._result(command_id, before, answered=answered)
 
     async def _row(self) -> Booking | None:
         async with self._database.transaction() as db:
             return await booking_by_id(db, self._booking_id)
 
-    async def _keep(self, kind: Help) -> str:
+    async def _keep(self, kind: OperatorAction) -> str:
         row = BookingCommand(
             command_id=new_command_id(), booking_id=self._booking_id, kind=kind, actor=self._actor
         )
@@ -123,14 +125,14 @@ class Helper:
             await open_command(db, row)
         return row.command_id
 
-    async def _close(self, command_id: str, verdict: str) -> None:
+    async def _close(self, command_id: str, outcome: str) -> None:
         async with self._database.transaction() as db:
-            await close_command(db, command_id, verdict, utc_now())
+            await close_command(db, command_id, outcome, utc_now())
 
     # --- sending ---
 
-    async def _signal(self, kind: Help, command: Command) -> bool:
-        signal = RETRY if kind is Help.RETRY else RESOLVE
+    async def _signal(self, kind: OperatorAction, command: Command) -> bool:
+        signal = RETRY if kind is OperatorAction.RETRY else RESOLVE
         handle = booking_handle(self._client, self._booking_id)
         try:
             await signal.send(handle, command)
@@ -138,7 +140,7 @@ class Helper:
             return _is_gone(error)
         return True
 
-    async def _signal_stray(self, id_: str, command: Command) -> bool:
+    async def _signal_payment_workflow(self, id_: str, command: Command) -> bool:
         """Have a workflow that settles stray money look at Stripe again; one settled by hand it leaves alone."""
         try:
             await RETRY.send(self._client.get_workflow_handle(id_), command)
@@ -148,16 +150,16 @@ class Helper:
 
     # --- waiting ---
 
-    async def _outcome(
-        self, command_id: str, strays: Sequence[str], before: Booking, *, signalled: bool
+    async def _await_answers(
+        self, command_id: str, payment_workflows: Sequence[str], before: Booking, *, signalled: bool
     ) -> bool:
         """Wait until it has come out, and say whether it has."""
         try:
             async with asyncio.timeout(self._wait_s):
                 if signalled:
                     await self._booking_has_answered(command_id)
-                for id_ in strays:
-                    await self._stray_has_answered(id_, before)
+                for id_ in payment_workflows:
+                    await self._payment_workflow_has_answered(id_, before)
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
             return False
         return True
@@ -172,7 +174,7 @@ class Helper:
         except RPCError as error:
             _is_gone(error)
 
-    async def _stray_has_answered(self, id_: str, before: Booking) -> None:
+    async def _payment_workflow_has_answered(self, id_: str, before: Booking) -> None:
         handle = self._client.get_workflow_handle(id_)
         while True:
             if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
@@ -185,16 +187,18 @@ class Helper:
 
     # --- telling ---
 
-    async def _tell(self, command_id: str, before: Booking, *, came_out: bool) -> Helped:
+    async def _result(self, command_id: str, before: Booking, *, answered: bool) -> OperatorResult:
         row = await self._row()
         assert row is not None, "bookings that were submitted are never deleted"
-        if not came_out:
-            return Helped(Came.UNDER_WAY, row)
-        flagged = row.needs_attention is not None
-        await self._close(command_id, Verdict.NEEDS_ATTENTION if flagged else Verdict.SETTLED)
-        if flagged:
-            return Helped(Came.STILL_STUCK, row)
-        return Helped(Came.NOTHING_STUCK if before.needs_attention is None else Came.DONE, row)
+        if not answered:
+            return OperatorResult(OperatorOutcome.UNDER_WAY, row)
+        attention = row.needs_attention is not None
+        await self._close(command_id, CommandOutcome.NEEDS_ATTENTION if attention else CommandOutcome.SETTLED)
+        if attention:
+            return OperatorResult(OperatorOutcome.NEEDS_ATTENTION, row)
+        return OperatorResult(
+            OperatorOutcome.NOTHING_TO_DO if before.needs_attention is None else OperatorOutcome.DONE, row
+        )
 
 
 def _is_gone(error: RPCError) -> bool:

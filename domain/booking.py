@@ -42,7 +42,7 @@ class Event(StrEnum):
     CANCELLED_BY_STAFF = "cancelled_by_staff"
     REFUND_RECORDED = "refund_recorded"
     DISPUTE_RECORDED = "dispute_recorded"
-    STRAY_PAYMENT_RETURNED = "stray_payment_returned"
+    UNMATCHED_PAYMENT_RETURNED = "unmatched_payment_returned"
     ATTENTION_NEEDED = "attention_needed"
     ATTENTION_CLEARED = "attention_cleared"
 
@@ -162,7 +162,7 @@ def _table() -> dict[tuple[Status, Event], Transition]:
     submitted = [status for status in Status if status is not Status.DRAFT]
     for status in submitted:
         notice = (MailKind.STAFF_PAYMENT_NOTICE,)
-        table[status, Event.STRAY_PAYMENT_RETURNED] = Transition(status, mails=notice)
+        table[status, Event.UNMATCHED_PAYMENT_RETURNED] = Transition(status, mails=notice)
         table[status, Event.REFUND_RECORDED] = Transition(status, mails=notice)
         table[status, Event.DISPUTE_RECORDED] = Transition(status, mails=notice)
         table[status, Event.ATTENTION_NEEDED] = Transition(status, mails=(MailKind.STAFF_ATTENTION,))

@@ -110,16 +110,16 @@ def decision_deadline(
     return min(candidates, key=lambda deadline: deadline.at)
 
 
-def as_told(told: datetime | None, computed: DecisionDeadline) -> DecisionDeadline:
+def promised_deadline(promised: datetime | None, computed: DecisionDeadline) -> DecisionDeadline:
     """The deadline people were told, for a booking whose workflow was lost: a hotel's terms may be others since.
 
     Args:
-        told: the deadline on record, if there is one.
+        promised: the deadline on record, if there is one.
         computed: the deadline by today's terms.
     """
-    if told is None:
+    if promised is None:
         return computed
-    return DecisionDeadline(told, computed.event if computed.at <= told else Event.APPROVAL_TIMED_OUT)
+    return DecisionDeadline(promised, computed.event if computed.at <= promised else Event.APPROVAL_TIMED_OUT)
 
 
 def reminder_at(authorized_at: datetime, deadline: datetime) -> datetime:

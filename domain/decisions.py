@@ -18,7 +18,7 @@ from domain.booking import (
 )
 
 
-class Verdict(StrEnum):
+class CommandOutcome(StrEnum):
     """How a decision came out; all but the first double as the API's error codes."""
 
     SETTLED = "settled"
@@ -40,9 +40,9 @@ def is_carried_out(decision: Decision, status: Status, reason_code: str | None) 
     return decision is not Decision.DECLINE or reason_code in STAFF_REASON_CODES
 
 
-def judge(
+def immediate_outcome(
     decision: Decision, actor: ActorKind, status: Status, reason_code: str | None, *, checked_in: bool
-) -> Verdict | None:
+) -> CommandOutcome | None:
     """Judge a decision against where the booking stands.
 
     Args:
@@ -53,19 +53,19 @@ def judge(
         None where the decision may be carried out now, else how it comes out without doing anything.
     """
     if is_carried_out(decision, status, reason_code):
-        return Verdict.SETTLED
+        return CommandOutcome.SETTLED
     if decision is Decision.CANCEL:
-        return _judge_cancellation(actor, status, checked_in=checked_in)
+        return _cancellation_outcome(actor, status, checked_in=checked_in)
     if status is Status.PENDING_APPROVAL:
         return None
     if status in {Status.DRAFT, Status.PENDING_PAYMENT}:
-        return Verdict.NOT_AUTHORIZED
-    return Verdict.ALREADY_DECIDED
+        return CommandOutcome.NOT_AUTHORIZED
+    return CommandOutcome.ALREADY_DECIDED
 
 
-def _judge_cancellation(actor: ActorKind, status: Status, *, checked_in: bool) -> Verdict | None:
+def _cancellation_outcome(actor: ActorKind, status: Status, *, checked_in: bool) -> CommandOutcome | None:
     if not allows(status, cancellation_event(actor)):
-        return Verdict.NOT_CANCELLABLE
+        return CommandOutcome.NOT_CANCELLABLE
     if status is Status.CONFIRMED and checked_in:
-        return Verdict.TOO_LATE
+        return CommandOutcome.TOO_LATE
     return None

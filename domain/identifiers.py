@@ -52,9 +52,9 @@ def workflow_id(booking_id: str) -> str:
     return f"booking-{booking_id}"
 
 
-def stray_workflow_id(payment_intent_id: str, event_id: str) -> str:
+def ended_booking_payment_workflow_id(payment_intent_id: str, event_id: str) -> str:
     """The id of the workflow that settles one piece of news about money of an ended booking."""
-    return f"stray-{payment_intent_id}-{event_id}"
+    return f"ended-booking-payment-{payment_intent_id}-{event_id}"
 
 
 def payment_in_dashboard(payment_intent_id: str, *, livemode: bool) -> str:

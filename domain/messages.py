@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -92,7 +92,7 @@ class BookingTerms:
 
 
 @dataclass(frozen=True)
-class PaymentNews:
+class StripeEventHint:
     """A hint from a Stripe event that something about the money changed. Never believed, always checked."""
 
     event_id: str = ""
@@ -106,16 +106,16 @@ class Command:
     """A person's decision. Its note, if any, is kept in the database under `command_id`.
 
     Args:
-        asked_at: when it was asked for, by the clock of the API that took it.
-        asked_in: the booking's status as its asker was shown it, and with it what cancelling costs.
+        issued_at: when it was asked for, by the clock of the API that took it.
+        status_when_issued: the booking's status as its asker was shown it, and with it what cancelling costs.
     """
 
     command_id: str = ""
     actor: ActorKind = ActorKind.STAFF
     staff_id: int | None = None
     reason_code: ReasonCode | None = None
-    asked_at: datetime | None = None
-    asked_in: Status | None = None
+    issued_at: datetime | None = None
+    status_when_issued: Status | None = None
 
 
 @dataclass(frozen=True)
@@ -150,16 +150,16 @@ class SessionAnswer:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandResult:
     """A command's end, as its sender is told."""
 
-    verdict: Verdict = Verdict.SETTLED
+    outcome: CommandOutcome = CommandOutcome.SETTLED
     status: Status = Status.PENDING_PAYMENT
     version: int = 1
 
 
 @dataclass(frozen=True)
-class BookingView:
+class WorkflowSnapshot:
     """The workflow's own account of itself, for the query `state`."""
 
     status: Status = Status.DRAFT
@@ -213,7 +213,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class ChangeResult:
     """The row after a change.
 
     Args:
@@ -230,7 +230,7 @@ class RefusedCommand:
     """A decision that came to nothing, to be closed in the books."""
 
     command_id: str = ""
-    verdict: Verdict = Verdict.ALREADY_DECIDED
+    outcome: CommandOutcome = CommandOutcome.ALREADY_DECIDED
 
 
 # --- activities: Stripe ------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ class PaymentStatus(StrEnum):
 
 
 @dataclass(frozen=True)
-class Payment:
+class PaymentSnapshot:
     """What Stripe says of a booking's money. Amounts in the smallest unit of the payment's own currency.
 
     Args:
@@ -352,16 +352,16 @@ class Mailing:
 
 
 @dataclass(frozen=True)
-class StrayNews:
+class EndedBookingEvent:
     """News about money of a booking whose own workflow has ended; that workflow's input."""
 
     booking_id: str = ""
     hotel_slug: str = ""
-    news: PaymentNews = field(default_factory=PaymentNews)
+    hint: StripeEventHint = field(default_factory=StripeEventHint)
 
 
 @dataclass(frozen=True)
-class StrayBooking:
+class BookingSnapshot:
     """The row of a booking whose workflow has ended, as far as its money goes."""
 
     status: Status = Status.CANCELLED

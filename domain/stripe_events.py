@@ -60,7 +60,7 @@ _LOOK_AT: Final[Mapping[Status, frozenset[str]]] = MappingProxyType(
 )
 
 
-def is_news(event_type: str, status: Status, *, about_own_payment: bool) -> bool:
+def is_relevant(event_type: str, status: Status, *, about_own_payment: bool) -> bool:
     """Say whether `event_type` may tell a booking in `status` something it does not know.
 
     Args:

@@ -30,7 +30,7 @@ _LISTED: Final = 50
 
 
 @dataclass(frozen=True)
-class Letter:
+class BookingEmail:
     """What one e-mail is about.
 
     Args:
@@ -49,7 +49,7 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Report:
+class ReconciliationReport:
     """What a run of reconciliation left for the people of one hotel."""
 
     run_id: str
@@ -87,7 +87,7 @@ class Composer:
         )
         self._templates.filters["breaks"] = _breaks
 
-    def compose(self, letter: Letter, recipient: str, date: datetime) -> EmailMessage:
+    def compose(self, email: BookingEmail, recipient: str, date: datetime) -> EmailMessage:
         """Write one e-mail to one recipient.
 
         Args:
@@ -96,26 +96,26 @@ class Composer:
         Raises:
             ValueError: the recipient's address holds what no header may.
         """
-        booking, kind = letter.booking, letter.kind
-        event = letter.step.event if letter.step else ""
+        booking, kind = email.booking, email.kind
+        event = email.step.event if email.step else ""
         for_staff = kind in STAFF_MAILS
-        context = words_for(booking, letter.hotel, letter.room_type, date, for_staff=for_staff) | {
+        context = words_for(booking, email.hotel, email.room_type, date, for_staff=for_staff) | {
             "event": event,
             "by_staff": event == Event.CANCELLED_BY_STAFF,
-            "rooms_taken": letter.rooms_taken,
+            "rooms_taken": email.rooms_taken,
             "link": self._link(booking.booking_id, kind),
         }
-        message = self._addressed(letter.hotel, recipient, date)
-        if letter.hotel.contact_email and not for_staff:
-            message["Reply-To"] = Address(_one_line(letter.hotel.name), addr_spec=letter.hotel.contact_email)
+        message = self._addressed(email.hotel, recipient, date)
+        if email.hotel.contact_email and not for_staff:
+            message["Reply-To"] = Address(_one_line(email.hotel.name), addr_spec=email.hotel.contact_email)
         message["Subject"] = _one_line(self._render(kind, "subject.txt", context))
-        message["Message-ID"] = message_id(booking.booking_id, kind, letter.version, recipient, self._domain)
+        message["Message-ID"] = message_id(booking.booking_id, kind, email.version, recipient, self._domain)
         self._write(message, kind, context)
         if kind is MailKind.CONFIRMED:
-            self._attach_calendar_file(message, letter)
+            self._attach_calendar_file(message, email)
         return message
 
-    def compose_report(self, report: Report, recipient: str, date: datetime) -> EmailMessage:
+    def compose_report(self, report: ReconciliationReport, recipient: str, date: datetime) -> EmailMessage:
         """Write what reconciliation left for people to one of them.
 
         Args, raises: as `compose`.
@@ -152,13 +152,13 @@ class Composer:
         html = self._inliner.inline(self._render(folder, "body.html", context))
         message.add_alternative(html, subtype="html")
 
-    def _attach_calendar_file(self, message: EmailMessage, letter: Letter) -> None:
-        content = calendar_file(letter.booking, letter.hotel, letter.room_type, self._domain)
+    def _attach_calendar_file(self, message: EmailMessage, email: BookingEmail) -> None:
+        content = calendar_file(email.booking, email.hotel, email.room_type, self._domain)
         message.add_attachment(
             content,
             maintype="text",
             subtype="calendar",
-            filename=f"{letter.booking.booking_id}.ics",
+            filename=f"{email.booking.booking_id}.ics",
             params={"method": "PUBLISH", "charset": "utf-8"},
         )
 
@@ -182,7 +182,7 @@ def _address(text: str) -> Address:
     if text.isascii():
         return Address(addr_spec=text)
     local, _, domain = text.rpartition("@")
-    if not (local and domain) or "@" in local or any(letter.isspace() for letter in text):
+    if not (local and domain) or "@" in local or any(char.isspace() for char in text):
         raise ValueError("not an address")
     return Address(username=local, domain=domain)
 

@@ -13,9 +13,9 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from dispatch.client import booking_handle
-from dispatch.events import running_strays
+from dispatch.events import running_payment_workflows
 from dispatch.names import STATE
-from domain.messages import BookingView
+from domain.messages import WorkflowSnapshot
 from management.tools import TemporalAwayError, Tools
 from models import (
     Booking,
@@ -29,7 +29,7 @@ from models import (
 )
 from reconciliation.findings import WorkflowState
 from reconciliation.run_queries import findings_left
-from reconciliation.temporal_reader import TemporalBooks
+from reconciliation.temporal_reader import TemporalReader
 from storage.bookings import booking_with_hotel, timeline
 from storage.database import Database
 from storage.mails import mails_of
@@ -38,7 +38,7 @@ _QUERY_PATIENCE_S: Final = 5
 
 
 @dataclass(frozen=True)
-class Rows:
+class BookingRows:
     """What the database has about a booking, each list oldest first."""
 
     booking: Booking
@@ -57,15 +57,15 @@ class Workflow:
 
     Args:
         account: the workflow's own; None where it does not run, or nobody was there to answer.
-        strays: ids of the workflows that are settling stray money of this booking.
+        payment_workflows: ids of the workflows that are settling stray money of this booking.
     """
 
     state: WorkflowState
-    account: BookingView | None = None
-    strays: Sequence[str] = ()
+    account: WorkflowSnapshot | None = None
+    payment_workflows: Sequence[str] = ()
 
 
-async def read_rows(database: Database, booking_id: str) -> Rows | None:
+async def read_rows(database: Database, booking_id: str) -> BookingRows | None:
     """Read a booking with all that belongs to it; None where there is none."""
     async with database.transaction() as db:
         found = await booking_with_hotel(db, booking_id)
@@ -73,7 +73,7 @@ async def read_rows(database: Database, booking_id: str) -> Rows | None:
             return None
         commands = select(BookingCommand).where(col(BookingCommand.booking_id) == booking_id)
         sessions = select(PaymentSession).where(col(PaymentSession.booking_id) == booking_id)
-        return Rows(
+        return BookingRows(
             *found,
             timeline=await timeline(db, booking_id),
             commands=(await db.scalars(commands.order_by(col(BookingCommand.created_at)))).all(),
@@ -91,15 +91,15 @@ async def read_workflow(tools: Tools, booking_id: str) -> Workflow | str:
     """
     try:
         client = await tools.temporal()
-        state, _ = await TemporalBooks(client, lambda: None).workflow(booking_id)
-        strays = (await running_strays(client)).get(booking_id, [])
+        state, _ = await TemporalReader(client, lambda: None).workflow(booking_id)
+        payment_workflows = (await running_payment_workflows(client)).get(booking_id, [])
     except (RPCError, TemporalAwayError) as error:
         return tools.temporal_is_away(error)
     account = await _own_account(client, booking_id) if state is WorkflowState.RUNNING else None
-    return Workflow(state, account, strays)
+    return Workflow(state, account, payment_workflows)
 
 
-async def _own_account(client: Client, booking_id: str) -> BookingView | None:
+async def _own_account(client: Client, booking_id: str) -> WorkflowSnapshot | None:
     handle = booking_handle(client, booking_id)
     try:
         async with asyncio.timeout(_QUERY_PATIENCE_S):

@@ -8,11 +8,11 @@ from datetime import datetime
 from domain.attention import advice
 from domain.booking import ENDED, UNDER_DECISION, Status
 from domain.deadlines import midnight
-from management.account import Rows, Workflow
+from management.account import BookingRows, Workflow
 from reconciliation.findings import WorkflowState
 
 
-def next_steps(rows: Rows, workflow: Workflow | str, now: datetime) -> list[str]:
+def next_steps(rows: BookingRows, workflow: Workflow | str, now: datetime) -> list[str]:
     """Say what a person should do, in the order in which to do it; one line says so where nothing is to do.
 
     Args:
@@ -23,7 +23,7 @@ def next_steps(rows: Rows, workflow: Workflow | str, now: datetime) -> list[str]
     return steps or [_nothing(rows, now)]
 
 
-def _about_the_workflow(rows: Rows, workflow: Workflow | str, now: datetime) -> Iterator[str]:
+def _about_the_workflow(rows: BookingRows, workflow: Workflow | str, now: datetime) -> Iterator[str]:
     if isinstance(workflow, str):
         yield "Bring Temporal back, then look again: what the workflow does is not known."
         return
@@ -40,20 +40,20 @@ def _about_the_workflow(rows: Rows, workflow: Workflow | str, now: datetime) -> 
         )
 
 
-def _needs_workflow(rows: Rows, workflow: Workflow, now: datetime) -> bool:
+def _needs_workflow(rows: BookingRows, workflow: Workflow, now: datetime) -> bool:
     status = Status(rows.booking.status)
     if status in UNDER_DECISION or (status is Status.CONFIRMED and not _checked_in(rows, now)):
         return True
-    return rows.booking.needs_attention is not None and not workflow.strays
+    return rows.booking.needs_attention is not None and not workflow.payment_workflows
 
 
-def _about_attention(rows: Rows) -> Iterator[str]:
+def _about_attention(rows: BookingRows) -> Iterator[str]:
     text = rows.booking.needs_attention
     if text is not None:
         yield advice(text, retry="`booking retry`", resolve="`booking resolve`")
 
 
-def _nothing(rows: Rows, now: datetime) -> str:
+def _nothing(rows: BookingRows, now: datetime) -> str:
     status = Status(rows.booking.status)
     if status in ENDED:
         return "Nothing: the booking has ended."
@@ -69,7 +69,7 @@ def _nothing(rows: Rows, now: datetime) -> str:
     return f"Nothing: {waits[status]}."
 
 
-def _checked_in(rows: Rows, now: datetime) -> bool:
+def _checked_in(rows: BookingRows, now: datetime) -> bool:
     return now >= midnight(rows.booking.check_in, rows.hotel.timezone)
 
 

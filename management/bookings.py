@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from dispatch.operator_commands import Help, Helper
+from dispatch.operator_commands import OperatorAction, OperatorCommandSender
 from domain.identifiers import workflow_in_ui
-from management.account import Rows, Workflow, read_rows, read_workflow
+from management.account import BookingRows, Workflow, read_rows, read_workflow
 from management.checks import BookingId
-from management.helping import Ending, ending
+from management.helping import OperatorReport, operator_report
 from management.showing import console, show
 from management.tools import UNAVAILABLE, Tools, fail, say, tools_of
 from models import utc_now
@@ -37,7 +37,7 @@ def show_(context: typer.Context, booking_id: BookingId) -> None:
         raise typer.Exit(UNAVAILABLE)
 
 
-async def _read(tools: Tools, booking_id: str) -> tuple[Rows, Workflow | str]:
+async def _read(tools: Tools, booking_id: str) -> tuple[BookingRows, Workflow | str]:
     async with tools.database() as database:
         rows = await read_rows(database, booking_id)
     if rows is None:
@@ -54,7 +54,7 @@ def retry(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> 
     Exit status: 0 done; 1 it still needs a person, has no running workflow, or there is no such booking;
     3 a service is away; 4 sent and safe, but the outcome is not known yet.
     """
-    _end(_help(tools_of(context), booking_id, Help.RETRY, wait_s))
+    _end(_send_command(tools_of(context), booking_id, OperatorAction.RETRY, wait_s))
 
 
 @app.command("resolve")
@@ -70,19 +70,21 @@ def resolve(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -
     Exit status: 0 done; 1 it still needs a person, has no running workflow, or there is no such booking;
     3 a service is away; 4 sent and safe, but the outcome is not known yet.
     """
-    _end(_help(tools_of(context), booking_id, Help.RESOLVE, wait_s))
+    _end(_send_command(tools_of(context), booking_id, OperatorAction.RESOLVE, wait_s))
 
 
-def _help(tools: Tools, booking_id: str, kind: Help, wait_s: float) -> Ending:
-    async def work() -> Ending:
+def _send_command(tools: Tools, booking_id: str, kind: OperatorAction, wait_s: float) -> OperatorReport:
+    async def work() -> OperatorReport:
         async with tools.database() as database:
-            helped = await Helper(database, await tools.temporal(), booking_id, wait_s).help(kind)
-            return ending(kind, booking_id, helped, wait_s)
+            result = await OperatorCommandSender(database, await tools.temporal(), booking_id, wait_s).send(
+                kind
+            )
+            return operator_report(kind, booking_id, result, wait_s)
 
     return tools.run(work())
 
 
-def _end(ending: Ending) -> None:
-    if ending.exit_status:
-        fail(ending.words, ending.exit_status)
-    say(ending.words)
+def _end(operator_report: OperatorReport) -> None:
+    if operator_report.exit_status:
+        fail(operator_report.words, operator_report.exit_status)
+    say(operator_report.words)

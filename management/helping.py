@@ -4,49 +4,53 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dispatch.operator_commands import Came, Help, Helped
+from dispatch.operator_commands import OperatorAction, OperatorOutcome, OperatorResult
 from domain.booking import Status
 from management.tools import DONE, FAILED, UNDER_WAY
 from models import Booking
 
 
 @dataclass(frozen=True)
-class Ending:
+class OperatorReport:
     """How it came out: the command's exit status, and what the operator is told."""
 
     exit_status: int
     words: str
 
 
-def ending(kind: Help, booking_id: str, helped: Helped | None, wait_s: float) -> Ending:
+def operator_report(
+    kind: OperatorAction, booking_id: str, result: OperatorResult | None, wait_s: float
+) -> OperatorReport:
     """Put into words what came of `kind`.
 
     Args:
-        helped: None where there is no such booking.
+        result: None where there is no such booking.
         wait_s: seconds that were waited for an outcome.
     """
-    if helped is None:
-        return Ending(FAILED, f"There is no booking {booking_id}.")
-    row = helped.row
+    if result is None:
+        return OperatorReport(FAILED, f"There is no booking {booking_id}.")
+    row = result.booking
     where = f"{row.status}, version {row.version}"
-    match helped.came:
-        case Came.NOBODY_THERE:
-            return Ending(FAILED, _nobody_there(row))
-        case Came.UNDER_WAY:
-            return Ending(
+    match result.outcome:
+        case OperatorOutcome.NO_WORKFLOW:
+            return OperatorReport(FAILED, _no_workflow(row))
+        case OperatorOutcome.UNDER_WAY:
+            return OperatorReport(
                 UNDER_WAY,
                 f"{booking_id}: `{kind}` is safe with its workflow, which has not answered within "
                 f"{wait_s:g} s; it is {where}. Is a worker running? `booking show` tells more.",
             )
-        case Came.STILL_STUCK:
-            return Ending(FAILED, f"{booking_id} still needs a person ({where}): {row.needs_attention}")
-        case Came.NOTHING_STUCK:
-            return Ending(DONE, f"{booking_id}: nothing was stuck. Stripe was asked; it is {where}.")
-        case Came.DONE:
-            return Ending(DONE, f"{booking_id}: done, it needs nobody any more. It is {where}.")
+        case OperatorOutcome.NEEDS_ATTENTION:
+            return OperatorReport(
+                FAILED, f"{booking_id} still needs a person ({where}): {row.needs_attention}"
+            )
+        case OperatorOutcome.NOTHING_TO_DO:
+            return OperatorReport(DONE, f"{booking_id}: nothing was stuck. Stripe was asked; it is {where}.")
+        case OperatorOutcome.DONE:
+            return OperatorReport(DONE, f"{booking_id}: done, it needs nobody any more. It is {where}.")
 
 
-def _nobody_there(row: Booking) -> str:
+def _no_workflow(row: Booking) -> str:
     if row.status == Status.DRAFT:
         return f"{row.booking_id} is a draft: nothing was submitted, so nothing can be stuck."
     if row.needs_attention is None:

@@ -170,10 +170,10 @@ async def _change(database: Database, slug: str, terms: dict[str, Any]) -> list[
         differing = {key: value for key, value in terms.items() if getattr(hotel, key) != value}
         if "currency" in differing and await catalogue.room_types(db, hotel.id):
             fail(f"Hotel {slug} has room types priced in {hotel.currency}: its currency cannot change.")
-        told = [f"{key} {getattr(hotel, key)} → {value}" for key, value in differing.items()]
+        changes = [f"{key} {getattr(hotel, key)} → {value}" for key, value in differing.items()]
         for key, value in differing.items():
             setattr(hotel, key, value)
-        return told
+        return changes
 
 
 def _given(**terms: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from domain.timestamps import rfc3339
 from management.showing import console, table
 from management.tools import FAILED, Tools, say, tools_of
 from models import ReconciliationFinding, utc_now
-from reconciliation.findings import Outcome
+from reconciliation.findings import FindingOutcome
 from reconciliation.run_queries import findings_of
 from reconciliation.runs import LOOK_BACK_DAYS, LOOK_BACK_LONGEST_DAYS, Batch, Plan, StartedBy, Tally
 from worker import build_reconciliation
@@ -100,7 +100,11 @@ def _document(plan: Plan, tally: Tally, found: Sequence[ReconciliationFinding]) 
     }
 
 
-_IN_WORDS = {Outcome.HEALED: "healed", Outcome.PLANNED: "would be healed", Outcome.LEFT: "for you to settle"}
+_IN_WORDS = {
+    FindingOutcome.HEALED: "healed",
+    FindingOutcome.PLANNED: "would be healed",
+    FindingOutcome.LEFT: "for you to settle",
+}
 
 
 def _print(plan: Plan, tally: Tally, found: Sequence[ReconciliationFinding]) -> None:
@@ -118,7 +122,7 @@ def _print(plan: Plan, tally: Tally, found: Sequence[ReconciliationFinding]) -> 
             row.status or "–",
             row.kind.replace("_", " "),
             row.subject or "–",
-            _IN_WORDS[Outcome(row.outcome)],
+            _IN_WORDS[FindingOutcome(row.outcome)],
             row.detail,
         )
         for row in found

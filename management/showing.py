@@ -14,7 +14,7 @@ from domain.booking import STAFF_MAILS, Status
 from domain.erasure import RECIPIENT
 from domain.identifiers import payment_in_dashboard
 from domain.money import Money
-from management.account import Rows, Workflow
+from management.account import BookingRows, Workflow
 from management.advice import next_steps
 from reconciliation.findings import WorkflowState
 
@@ -40,7 +40,13 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 def show(
-    out: Console, rows: Rows, workflow: Workflow | str, *, livemode: bool, ui: str | None, now: datetime
+    out: Console,
+    rows: BookingRows,
+    workflow: Workflow | str,
+    *,
+    livemode: bool,
+    ui: str | None,
+    now: datetime,
 ) -> None:
     """Print all there is to know about a booking.
 
@@ -70,7 +76,7 @@ def instant(at: datetime | None) -> str:
 
 
 def _facts(
-    rows: Rows, workflow: Workflow | str, *, livemode: bool, ui: str | None, now: datetime
+    rows: BookingRows, workflow: Workflow | str, *, livemode: bool, ui: str | None, now: datetime
 ) -> Iterator[tuple[str, str]]:
     booking, hotel = rows.booking, rows.hotel
     yield "Hotel", f"{hotel.slug}, {rows.room_type.code}, {booking.check_in} to {booking.check_out}"
@@ -87,11 +93,11 @@ def _facts(
     yield "Workflow", _workflow(workflow)
     if ui:
         yield "", ui
-    if isinstance(workflow, Workflow) and workflow.strays:
-        yield "Stray money", ", ".join(workflow.strays)
+    if isinstance(workflow, Workflow) and workflow.payment_workflows:
+        yield "Unmatched payments", ", ".join(workflow.payment_workflows)
 
 
-def _guest(rows: Rows) -> str:
+def _guest(rows: BookingRows) -> str:
     booking = rows.booking
     if booking.guest_erased_at:
         return f"erased on {instant(booking.guest_erased_at)} UTC"
@@ -104,7 +110,7 @@ def _masked(address: str) -> str:
     return f"{name[:1]}…@{domain}"
 
 
-def _status(rows: Rows) -> str:
+def _status(rows: BookingRows) -> str:
     booking = rows.booking
     reason = f", {booking.reason_code}" if booking.reason_code else ""
     note = f", with a note of {len(booking.reason_note)} characters" if booking.reason_note else ""
@@ -112,7 +118,7 @@ def _status(rows: Rows) -> str:
     return f"{booking.status}{reason}{note}{by}, version {booking.version}"
 
 
-def _money(rows: Rows) -> str:
+def _money(rows: BookingRows) -> str:
     booking = rows.booking
     total, captured, refunded = (
         Money(minor, booking.currency)
@@ -140,7 +146,7 @@ def _workflow(workflow: Workflow | str) -> str:
     return f"running: {account.status}, version {account.version}, waits for {account.waiting_for}{deciding}"
 
 
-def _tables(rows: Rows) -> Iterator[Table]:
+def _tables(rows: BookingRows) -> Iterator[Table]:
     yield table(
         "Timeline (UTC)",
         ("version", "at", "status", "event", "by"),
@@ -156,7 +162,7 @@ def _tables(rows: Rows) -> Iterator[Table]:
                     row.kind,
                     row.actor,
                     row.reason_code or "–",
-                    f"{row.verdict}, {instant(row.closed_at)}" if row.closed_at else "not yet",
+                    f"{row.outcome}, {instant(row.closed_at)}" if row.closed_at else "not yet",
                 )
                 for row in rows.commands
             ),

@@ -17,22 +17,22 @@ from temporalio import activity
 from temporalio.client import Client
 
 from models import ReconciliationFinding, StripeWebhookEvent, utc_now
-from reconciliation.alerts import Alarm
+from reconciliation.alerts import ReconciliationAlerts
 from reconciliation.comparison import Comparison
-from reconciliation.findings import Booked, Finding, Kind, Outcome, Remedy
+from reconciliation.findings import DatabaseSnapshot, Finding, FindingKind, FindingOutcome, Remedy
 from reconciliation.queries import bookings_to_compare
-from reconciliation.remedies import Remedies, Treated
+from reconciliation.remedies import Remedies, RemedyResult
 from reconciliation.run_queries import (
     begin_run,
-    carry_told,
+    carry_reported,
     count_batch,
     finish_run,
     keep_finding,
-    treated_in_vain,
+    unhealable_findings,
 )
-from reconciliation.runs import Batch, BatchDone, Plan, StartedBy, Tally
-from reconciliation.stripe_reader import StripeBooks
-from reconciliation.temporal_reader import TemporalBooks
+from reconciliation.runs import Batch, BatchResult, Plan, StartedBy, Tally
+from reconciliation.stripe_reader import StripeReader
+from reconciliation.temporal_reader import TemporalReader
 from storage.database import Database
 from storage.inbox import unprocessed_events
 
@@ -44,7 +44,7 @@ _EVENTS_AT_ONCE: Final = 200
 # The webhook and the sweep are given this long to hand an event on.
 _EVENT_OVERDUE_AFTER: Final = timedelta(minutes=2)
 
-_RUNS_IN_VAIN: Final = 3
+_UNHEALABLE_AFTER_RUNS: Final = 3
 """What was treated in so many runs in a row and is there still is not healed by treating it."""
 
 Key = tuple[str, str, str]
@@ -65,13 +65,13 @@ class Reconciliation:
         stripe_client: stripe.StripeClient,
         client: Client,
         remedies: Remedies,
-        alarm: Alarm,
+        alerts: ReconciliationAlerts,
     ) -> None:
         self._database = database
         self._stripe = stripe_client
         self._client = client
         self._remedies = remedies
-        self._alarm = alarm
+        self._alerts = alerts
 
     @activity.defn(name="reconciliation.begin")
     async def begin(self, plan: Plan) -> None:
@@ -83,102 +83,106 @@ class Reconciliation:
     async def finish(self, plan: Plan) -> Tally:
         """Close a run's record, tell people what it left for them, and say what it came to."""
         # An operator reads on the screen what their own run came to.
-        tells = plan.started_by is StartedBy.SCHEDULE and not plan.dry_run
+        reports = plan.started_by is StartedBy.SCHEDULE and not plan.dry_run
         async with self._database.transaction() as db:
             tally = await finish_run(db, plan.run_id, utc_now())
-            if tells:
-                await carry_told(db, plan.run_id)
-        if tells:
+            if reports:
+                await carry_reported(db, plan.run_id)
+        if reports:
             try:
-                await self._alarm.raise_for(plan.run_id)
+                await self._alerts.send(plan.run_id)
             except Exception:
                 # Tried again here, it could keep all later runs from healing.
                 log.exception("reconciliation could not tell people what it left, the next run does")
         return tally
 
     @activity.defn(name="reconciliation.compare")
-    async def compare(self, batch: Batch) -> BatchDone:
+    async def compare(self, batch: Batch) -> BatchResult:
         """Compare a batch of bookings, and treat what is found about them."""
         plan, is_first = batch.plan, batch.after == 0
-        books = StripeBooks(self._stripe, _beat)
-        comparison = Comparison(self._database, books, TemporalBooks(self._client, _beat))
+        stripe_reader = StripeReader(self._stripe, _beat)
+        comparison = Comparison(self._database, stripe_reader, TemporalReader(self._client, _beat))
         async with self._database.transaction() as db:
             rows = await bookings_to_compare(db, batch.after, plan.since, _BOOKINGS_AT_ONCE)
-            in_vain = await treated_in_vain(db, plan.run_id, _RUNS_IN_VAIN)
-        bookings = {booked.booking_id: booked for _, booked in rows}
-        reading = await comparison.read(plan.since)
-        nobodys: list[Finding] = []
+            unhealable = await unhealable_findings(db, plan.run_id, _UNHEALABLE_AFTER_RUNS)
+        bookings = {booking.booking_id: booking for _, booking in rows}
+        snapshots = await comparison.read(plan.since)
+        without_booking: list[Finding] = []
         if is_first:
-            others, nobodys = await comparison.others(reading, bookings.keys())
+            others, without_booking = await comparison.others(snapshots, bookings.keys())
             bookings |= others
-        found = await comparison.find(reading, bookings.values())
-        for finding in nobodys:
-            await self._keep(_record(plan, finding, Treated(Outcome.LEFT)))
-        for finding, booked in found:
-            treated = await self._treat(plan, finding, booked, books)
-            await self._keep(_record(plan, finding, _unless_in_vain(finding, treated, in_vain)))
+        found = await comparison.find(snapshots, bookings.values())
+        for finding in without_booking:
+            await self._keep(_record(plan, finding, RemedyResult(FindingOutcome.LEFT)))
+        for finding, booking in found:
+            result = await self._apply_remedy(plan, finding, booking, stripe_reader)
+            await self._keep(_record(plan, finding, _unless_unhealable(finding, result, unhealable)))
         events = await self._overdue_events() if is_first else []
         for event in events:
-            await self._keep(await self._hand_on(plan, event, bookings))
+            await self._keep(await self._deliver_event(plan, event, bookings))
         next_after = rows[-1][0] if len(rows) == _BOOKINGS_AT_ONCE else None
         counted = Tally(
             bookings=len(bookings),
-            payments=len(comparison.payments_seen),
-            open_pages=sum(map(len, reading.pages.values())) if is_first else 0,
+            payments=len(comparison.payments_compared),
+            open_pages=sum(map(len, snapshots.pages.values())) if is_first else 0,
             events=len(events),
         )
         async with self._database.transaction() as db:
             await count_batch(db, plan.run_id, after=batch.after, next_after=next_after, counted=counted)
-        return BatchDone(next_after)
+        return BatchResult(next_after)
 
     async def _keep(self, record: ReconciliationFinding) -> None:
         # One by one: what was healed before a service went away stays on record.
         async with self._database.transaction() as db:
             await keep_finding(db, record)
 
-    async def _treat(self, plan: Plan, finding: Finding, booked: Booked, books: StripeBooks) -> Treated:
+    async def _apply_remedy(
+        self, plan: Plan, finding: Finding, booking: DatabaseSnapshot, stripe_reader: StripeReader
+    ) -> RemedyResult:
         if finding.remedy is Remedy.REPORT:
-            return Treated(Outcome.LEFT)
+            return RemedyResult(FindingOutcome.LEFT)
         if plan.dry_run:
-            return Treated(Outcome.PLANNED)
-        treated = await self._remedies.treat(finding, booked, books, plan.run_id)
-        log.info("%s: %s, %s: %s", booked.booking_id, finding.kind, finding.remedy, treated.outcome)
+            return RemedyResult(FindingOutcome.PLANNED)
+        result = await self._remedies.apply(finding, booking, stripe_reader, plan.run_id)
+        log.info("%s: %s, %s: %s", booking.booking_id, finding.kind, finding.remedy, result.outcome)
         _beat()
-        return treated
+        return result
 
     async def _overdue_events(self) -> list[StripeWebhookEvent]:
         async with self._database.transaction() as db:
             return await unprocessed_events(db, utc_now() - _EVENT_OVERDUE_AFTER, _EVENTS_AT_ONCE)
 
-    async def _hand_on(
-        self, plan: Plan, event: StripeWebhookEvent, bookings: Mapping[str, Booked]
+    async def _deliver_event(
+        self, plan: Plan, event: StripeWebhookEvent, bookings: Mapping[str, DatabaseSnapshot]
     ) -> ReconciliationFinding:
-        booked = bookings.get(event.booking_id or "")
+        booking = bookings.get(event.booking_id or "")
         finding = Finding(
-            Kind.EVENT_UNPROCESSED,
+            FindingKind.EVENT_UNPROCESSED,
             (event.booking_id or "")[:40],
-            Remedy.HAND_ON,
+            Remedy.DELIVER_EVENT,
             event.event_id,
             f"{event.event_type} came at {event.received_at:%Y-%m-%d %H:%M} UTC, and no workflow has taken it",
-            status=booked.status if booked else "",
+            status=booking.status if booking else "",
         )
         if plan.dry_run:
-            return _record(plan, finding, Treated(Outcome.PLANNED))
-        treated = await self._remedies.hand_on(event)
+            return _record(plan, finding, RemedyResult(FindingOutcome.PLANNED))
+        result = await self._remedies.deliver_event(event)
         _beat()
-        return _record(plan, finding, treated)
+        return _record(plan, finding, result)
 
 
-def _unless_in_vain(finding: Finding, treated: Treated, in_vain: frozenset[Key]) -> Treated:
-    if treated.outcome is not Outcome.HEALED or finding.key not in in_vain:
-        return treated
+def _unless_unhealable(finding: Finding, result: RemedyResult, unhealable: frozenset[Key]) -> RemedyResult:
+    if result.outcome is not FindingOutcome.HEALED or finding.key not in unhealable:
+        return result
     return replace(
-        treated, outcome=Outcome.LEFT, note=f"treated in {_RUNS_IN_VAIN} runs before, and here again"
+        result,
+        outcome=FindingOutcome.LEFT,
+        note=f"treated in {_UNHEALABLE_AFTER_RUNS} runs before, and here again",
     )
 
 
-def _record(plan: Plan, finding: Finding, treated: Treated) -> ReconciliationFinding:
-    detail = f"{finding.detail}; {treated.note}" if treated.note else finding.detail
+def _record(plan: Plan, finding: Finding, result: RemedyResult) -> ReconciliationFinding:
+    detail = f"{finding.detail}; {result.note}" if result.note else finding.detail
     return ReconciliationFinding(
         run_id=plan.run_id,
         kind=finding.kind,
@@ -186,7 +190,7 @@ def _record(plan: Plan, finding: Finding, treated: Treated) -> ReconciliationFin
         subject=finding.subject,
         status=finding.status,
         remedy=finding.remedy,
-        outcome=treated.outcome,
+        outcome=result.outcome,
         detail=detail[:500],
     )
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from activities.emails import Emails
-from emails.compose import Report
+from emails.compose import ReconciliationReport
 from models import Hotel, ReconciliationFinding
-from reconciliation.findings import Kind
-from reconciliation.run_queries import hotels_of, left_for_people, mark_told
+from reconciliation.findings import FindingKind
+from reconciliation.run_queries import hotels_of, left_for_people, mark_reported
 from storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ _PATIENCE_S: Final = 60
 """The next run waits while this one tries to send; what is not begun by then that one sends."""
 
 
-class Alarm:
+class ReconciliationAlerts:
     """Tells people.
 
     Raises (all methods):
@@ -32,7 +32,7 @@ class Alarm:
         self._database = database
         self._emails = emails
 
-    async def raise_for(self, run_id: str) -> None:
+    async def send(self, run_id: str) -> None:
         """Log what a run left for people, and mail what is new of it to the hotels; a repeat mails what is left over.
 
         What it could not heal this once (the booking moved on, Stripe was away) is no news yet: the next run tries.
@@ -42,14 +42,14 @@ class Alarm:
             hotels = await hotels_of(db, run_id)
         for row in left:
             # Whose payment nobody's is, is somebody else's text.
-            booking_id = "-" if row.kind == Kind.PAYMENT_OF_NOBODY else row.booking_id or "-"
+            booking_id = "-" if row.kind == FindingKind.PAYMENT_WITHOUT_BOOKING else row.booking_id or "-"
             log.error(
                 "reconciliation left kind=%s booking=%s subject=%s",
                 row.kind,
                 booking_id,
                 row.subject or "-",
             )
-        await self._mail(run_id, [row for row in left if not row.told], hotels)
+        await self._mail(run_id, [row for row in left if not row.reported], hotels)
 
     async def _mail(
         self, run_id: str, fresh: Sequence[ReconciliationFinding], hotels: dict[str, Hotel]
@@ -64,9 +64,9 @@ class Alarm:
             if time.monotonic() > deadline:
                 log.warning("reconciliation: the mail server takes too long, the next run tells what is left")
                 break
-            report = Report(run_id, hotels[findings[0].booking_id], findings)
+            report = ReconciliationReport(run_id, hotels[findings[0].booking_id], findings)
             if await self._emails.report(report):
                 async with self._database.transaction() as db:
-                    await mark_told(db, findings)
+                    await mark_reported(db, findings)
             else:
                 log.warning("reconciliation: nobody at a hotel took a report, the next run sends it")

@@ -14,10 +14,17 @@ from typing import Final, TypeVar
 
 from models import utc_now
 from reconciliation import queries as reconciliation
-from reconciliation.findings import Booked, Finding, Kind, Remedy, Seen, SeenPayment
+from reconciliation.findings import (
+    DatabaseSnapshot,
+    ExternalSnapshot,
+    Finding,
+    FindingKind,
+    PaymentIntentSnapshot,
+    Remedy,
+)
 from reconciliation.rules import compare, persisting
-from reconciliation.stripe_reader import StripeBooks
-from reconciliation.temporal_reader import TemporalBooks
+from reconciliation.stripe_reader import StripeReader
+from reconciliation.temporal_reader import TemporalReader
 from storage.database import Database
 
 T = TypeVar("T")
@@ -26,18 +33,18 @@ _SECOND_LOOK_AFTER_S: Final = 2
 
 
 @dataclass(frozen=True)
-class Reading:
+class ExternalSnapshots:
     """What Stripe and Temporal said, by booking.
 
     Args:
         payments: what Stripe lists as recent, or was asked about one by one.
         pages: ids of Checkout sessions that are open.
-        strays: workflows that are settling stray money.
+        payment_workflows: workflows that are settling stray money.
     """
 
-    payments: Mapping[str, Sequence[SeenPayment]]
+    payments: Mapping[str, Sequence[PaymentIntentSnapshot]]
     pages: Mapping[str, Sequence[str]]
-    strays: Mapping[str, Sequence[str]]
+    payment_workflows: Mapping[str, Sequence[str]]
 
 
 class Comparison:
@@ -49,98 +56,108 @@ class Comparison:
         RPCError, RuntimeError: Temporal is away.
     """
 
-    def __init__(self, database: Database, books: StripeBooks, temporal: TemporalBooks) -> None:
+    def __init__(self, database: Database, stripe_reader: StripeReader, temporal: TemporalReader) -> None:
         self._database = database
-        self._books = books
+        self._stripe_reader = stripe_reader
         self._temporal = temporal
-        self.payments_seen: set[str] = set()
+        self.payments_compared: set[str] = set()
 
-    async def read(self, since: datetime) -> Reading:
+    async def read(self, since: datetime) -> ExternalSnapshots:
         """Read what is read for all bookings at once."""
         # Strays first: one that ends in between has left at Stripe what is read after it.
-        strays = await self._temporal.running_strays()
-        payments = await self._books.recent_payments(since)
-        pages = await self._books.open_pages()
-        return Reading(
+        payment_workflows = await self._temporal.running_payment_workflows()
+        payments = await self._stripe_reader.recent_payments(since)
+        pages = await self._stripe_reader.open_pages()
+        return ExternalSnapshots(
             payments=_grouped((payment.booking_id, payment) for payment in payments),
             pages=_grouped((page.booking_id, page.session_id) for page in pages),
-            strays=strays,
+            payment_workflows=payment_workflows,
         )
 
     async def others(
-        self, reading: Reading, known: Collection[str]
-    ) -> tuple[dict[str, Booked], list[Finding]]:
+        self, snapshots: ExternalSnapshots, known: Collection[str]
+    ) -> tuple[dict[str, DatabaseSnapshot], list[Finding]]:
         """Bookings Stripe speaks of beyond those `known`, and findings about money of bookings nobody knows."""
         at_stake = {
             id_: [payment for payment in payments if payment.is_at_stake]
-            for id_, payments in reading.payments.items()
+            for id_, payments in snapshots.payments.items()
             if id_ not in known
         }
-        named = {id_ for id_, payments in at_stake.items() if payments} | (reading.pages.keys() - known)
+        named = {id_ for id_, payments in at_stake.items() if payments} | (snapshots.pages.keys() - known)
         async with self._database.transaction() as db:
-            found = await reconciliation.booked(db, named)
+            found = await reconciliation.database_snapshots(db, named)
         return found, [
-            _of_nobody(payment)
+            _without_booking(payment)
             for id_, payments in at_stake.items()
             if id_ not in found
             for payment in payments
         ]
 
-    async def find(self, reading: Reading, bookings: Iterable[Booked]) -> list[tuple[Finding, Booked]]:
+    async def find(
+        self, snapshots: ExternalSnapshots, bookings: Iterable[DatabaseSnapshot]
+    ) -> list[tuple[Finding, DatabaseSnapshot]]:
         """Compare bookings twice; each finding comes with its booking as it was at the second look."""
-        first = [finding for finding, _ in await self._look(reading, bookings)]
+        first = [finding for finding, _ in await self._compare_once(snapshots, bookings)]
         if not first:
             return []
         # Between a step at Stripe and its row lies a moment; what is a step on its way is over after this.
         await asyncio.sleep(_SECOND_LOOK_AFTER_S)
         concerned = {finding.booking_id for finding in first}
-        again = await self._read_again(reading, concerned)
+        again = await self._read_again(snapshots, concerned)
         async with self._database.transaction() as db:
-            fresh = await reconciliation.booked(db, concerned)
-        second = dict(await self._look(again, fresh.values()))
+            fresh = await reconciliation.database_snapshots(db, concerned)
+        second = dict(await self._compare_once(again, fresh.values()))
         return [(finding, second[finding]) for finding in persisting(first, second)]
 
-    async def _look(self, reading: Reading, bookings: Iterable[Booked]) -> list[tuple[Finding, Booked]]:
-        async def one(booked: Booked) -> list[tuple[Finding, Booked]]:
-            found = compare(booked, await self._seen(reading, booked), utc_now())
-            return [(finding, booked) for finding in found]
+    async def _compare_once(
+        self, snapshots: ExternalSnapshots, bookings: Iterable[DatabaseSnapshot]
+    ) -> list[tuple[Finding, DatabaseSnapshot]]:
+        async def one(booking: DatabaseSnapshot) -> list[tuple[Finding, DatabaseSnapshot]]:
+            found = compare(booking, await self._external_snapshot(snapshots, booking), utc_now())
+            return [(finding, booking) for finding in found]
 
         return [pair for pairs in await asyncio.gather(*map(one, bookings)) for pair in pairs]
 
-    async def _seen(self, reading: Reading, booked: Booked) -> Seen:
-        workflow, shown = await self._temporal.workflow(booked.booking_id)
+    async def _external_snapshot(
+        self, snapshots: ExternalSnapshots, booking: DatabaseSnapshot
+    ) -> ExternalSnapshot:
+        workflow, shown = await self._temporal.workflow(booking.booking_id)
         payments = {
-            payment.payment_intent_id: payment for payment in reading.payments.get(booked.booking_id, ())
+            payment.payment_intent_id: payment for payment in snapshots.payments.get(booking.booking_id, ())
         }
-        own_id = booked.payment_intent_id
+        own_id = booking.payment_intent_id
         if own_id is not None and own_id not in payments:
-            own = await self._books.payment(own_id)
+            own = await self._stripe_reader.payment(own_id)
             payments |= {own_id: own} if own else {}
-        self.payments_seen |= payments.keys()
-        return Seen(
+        self.payments_compared |= payments.keys()
+        return ExternalSnapshot(
             workflow=workflow,
             workflow_status=shown,
-            strays=tuple(reading.strays.get(booked.booking_id, ())),
+            payment_workflows=tuple(snapshots.payment_workflows.get(booking.booking_id, ())),
             payments=tuple(payments.values()),
             own_is_unknown=own_id is not None and own_id not in payments,
-            open_pages=tuple(reading.pages.get(booked.booking_id, ())),
+            open_pages=tuple(snapshots.pages.get(booking.booking_id, ())),
         )
 
-    async def _read_again(self, reading: Reading, booking_ids: Iterable[str]) -> Reading:
-        payments: dict[str, list[SeenPayment]] = {}
+    async def _read_again(
+        self, snapshots: ExternalSnapshots, booking_ids: Iterable[str]
+    ) -> ExternalSnapshots:
+        payments: dict[str, list[PaymentIntentSnapshot]] = {}
         pages: dict[str, list[str]] = {}
-        strays = await self._temporal.running_strays()
+        payment_workflows = await self._temporal.running_payment_workflows()
         for id_ in booking_ids:
-            ids = [payment.payment_intent_id for payment in reading.payments.get(id_, ())]
-            seen = [await self._books.payment(intent_id) for intent_id in ids]
-            payments[id_] = [payment for payment in seen if payment is not None]
-            pages[id_] = [page for page in reading.pages.get(id_, ()) if await self._books.is_open(page)]
-        return Reading(payments, pages, strays)
+            ids = [payment.payment_intent_id for payment in snapshots.payments.get(id_, ())]
+            fresh = [await self._stripe_reader.payment(intent_id) for intent_id in ids]
+            payments[id_] = [payment for payment in fresh if payment is not None]
+            pages[id_] = [
+                page for page in snapshots.pages.get(id_, ()) if await self._stripe_reader.is_open(page)
+            ]
+        return ExternalSnapshots(payments, pages, payment_workflows)
 
 
-def _of_nobody(payment: SeenPayment) -> Finding:
+def _without_booking(payment: PaymentIntentSnapshot) -> Finding:
     return Finding(
-        Kind.PAYMENT_OF_NOBODY,
+        FindingKind.PAYMENT_WITHOUT_BOOKING,
         # Not of our making: whatever is too long for a booking's id is cut.
         payment.booking_id[:40],
         Remedy.REPORT,

@@ -27,26 +27,26 @@ class WorkflowState(StrEnum):
     """Terminated, cancelled, failed or timed out: it ended without having come to its end."""
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """How the three can disagree."""
 
     WORKFLOW_MISSING = "workflow_missing"
     SUBMISSION_LOST = "submission_lost"
-    ATTENTION_UNHEARD = "attention_unheard"
-    END_UNTOLD = "end_untold"
-    HOLD_UNSEEN = "hold_unseen"
+    ATTENTION_WITHOUT_WORKFLOW = "attention_without_workflow"
+    END_NOT_ANNOUNCED = "end_not_announced"
+    HOLD_NOT_RECORDED = "hold_not_recorded"
     HOLD_GONE = "hold_gone"
-    CAPTURE_UNSEEN = "capture_unseen"
+    CAPTURE_NOT_RECORDED = "capture_not_recorded"
     SECOND_PAYMENT = "second_payment"
     HOLD_AFTER_END = "hold_after_end"
     MONEY_AFTER_END = "money_after_end"
-    REFUND_UNCOUNTED = "refund_uncounted"
-    DISPUTE_UNCOUNTED = "dispute_uncounted"
+    REFUND_NOT_RECORDED = "refund_not_recorded"
+    DISPUTE_NOT_RECORDED = "dispute_not_recorded"
     PAGE_OPEN = "page_open"
     DECISION_LEFT_OPEN = "decision_left_open"
     EVENT_UNPROCESSED = "event_unprocessed"
     PAYMENT_UNKNOWN = "payment_unknown"
-    PAYMENT_OF_NOBODY = "payment_of_nobody"
+    PAYMENT_WITHOUT_BOOKING = "payment_without_booking"
     CONFIRMED_UNPAID = "confirmed_unpaid"
     AMOUNT_DIFFERS = "amount_differs"
     REFUND_SHORT = "refund_short"
@@ -59,15 +59,15 @@ class Remedy(StrEnum):
 
     RESUME = "resume_workflow"
     SUBMIT = "submit_again"
-    TELL = "tell_workflow"
+    SIGNAL = "signal_workflow"
     CLOSE_PAGE = "close_payment_page"
     CLOSE_DECISION = "close_decision"
-    HAND_ON = "hand_on_event"
+    DELIVER_EVENT = "deliver_event"
     REPORT = "report"
     """Nothing is safe: a person has to look."""
 
 
-class Outcome(StrEnum):
+class FindingOutcome(StrEnum):
     """What became of a finding."""
 
     HEALED = "healed"
@@ -78,7 +78,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class SeenPayment:
+class PaymentIntentSnapshot:
     """A PaymentIntent as Stripe has it. Amounts in the currency's smallest unit.
 
     Args:
@@ -115,16 +115,16 @@ class SeenPayment:
 
 
 @dataclass(frozen=True)
-class AskedDecision:
+class UnansweredDecision:
     """A decision that was kept and has not come out."""
 
     command_id: str
     decision: Decision
-    asked_at: datetime
+    issued_at: datetime
 
 
 @dataclass(frozen=True)
-class Booked:
+class DatabaseSnapshot:
     """A booking as the database has it. Amounts in the currency's smallest unit.
 
     Args:
@@ -152,7 +152,7 @@ class Booked:
     closes_at: datetime | None = None
     decision_deadline: datetime | None = None
     dispute_recorded: bool = False
-    open_decisions: tuple[AskedDecision, ...] = ()
+    open_decisions: tuple[UnansweredDecision, ...] = ()
 
     def is_open(self, now: datetime) -> bool:
         """Whether a workflow of its own has to look after it."""
@@ -168,12 +168,12 @@ class Booked:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ExternalSnapshot:
     """A booking as Temporal and Stripe have it.
 
     Args:
         workflow_status: the status its workflow shows to operators, where it runs.
-        strays: workflows that are settling money of this booking right now.
+        payment_workflows: workflows that are settling money of this booking right now.
         payments: all PaymentIntents known to be about it.
         own_is_unknown: the row names a PaymentIntent that Stripe does not know.
         open_pages: Checkout sessions on which its guest could pay.
@@ -181,8 +181,8 @@ class Seen:
 
     workflow: WorkflowState = WorkflowState.MISSING
     workflow_status: str | None = None
-    strays: tuple[str, ...] = ()
-    payments: tuple[SeenPayment, ...] = ()
+    payment_workflows: tuple[str, ...] = ()
+    payments: tuple[PaymentIntentSnapshot, ...] = ()
     own_is_unknown: bool = False
     open_pages: tuple[str, ...] = ()
 
@@ -197,7 +197,7 @@ class Finding:
         hint: the Stripe event that would have told, for `Remedy.TELL`.
     """
 
-    kind: Kind
+    kind: FindingKind
     booking_id: str
     remedy: Remedy
     subject: str = ""

@@ -25,7 +25,7 @@ from models import (
     SentMail,
     Staff,
 )
-from reconciliation.findings import AskedDecision, Booked
+from reconciliation.findings import DatabaseSnapshot, UnansweredDecision
 from storage.booking_list import timelines
 from storage.bookings import newest_session
 from storage.creation import submission_terms
@@ -47,7 +47,7 @@ _DECISIONS_AT_MOST: Final = 1000
 
 async def bookings_to_compare(
     db: AsyncSession, after: int, since: datetime, limit: int
-) -> list[tuple[int, Booked]]:
+) -> list[tuple[int, DatabaseSnapshot]]:
     """Open bookings and those that ended after `since`, in the order of their rows.
 
     Args:
@@ -75,7 +75,7 @@ async def bookings_to_compare(
     return [(_row_id(booking), facts[booking.booking_id]) for booking, _ in rows]
 
 
-async def booked(db: AsyncSession, booking_ids: Iterable[str]) -> dict[str, Booked]:
+async def database_snapshots(db: AsyncSession, booking_ids: Iterable[str]) -> dict[str, DatabaseSnapshot]:
     """What the database has about these bookings; ids it does not know are left out."""
     query = (
         select(Booking, Hotel)
@@ -90,29 +90,34 @@ def _row_id(booking: Booking) -> int:
     return booking.id
 
 
-async def _facts(db: AsyncSession, rows: Sequence[tuple[Booking, Hotel]]) -> dict[str, Booked]:
+async def _facts(db: AsyncSession, rows: Sequence[tuple[Booking, Hotel]]) -> dict[str, DatabaseSnapshot]:
     ids = [booking.booking_id for booking, _ in rows]
     steps = await timelines(db, ids)
-    asked = await _open_decisions(db, ids)
+    open_decisions = await _open_decisions(db, ids)
     return {
-        booking.booking_id: _booked(booking, hotel, steps[booking.booking_id], asked[booking.booking_id])
+        booking.booking_id: _database_snapshot(
+            booking, hotel, steps[booking.booking_id], open_decisions[booking.booking_id]
+        )
         for booking, hotel in rows
     }
 
 
-async def _open_decisions(db: AsyncSession, ids: Sequence[str]) -> dict[str, list[AskedDecision]]:
+async def _open_decisions(db: AsyncSession, ids: Sequence[str]) -> dict[str, list[UnansweredDecision]]:
     query = select(BookingCommand).where(col(BookingCommand.booking_id).in_(ids), *_NOT_COME_OUT)
-    found: dict[str, list[AskedDecision]] = defaultdict(list)
+    found: dict[str, list[UnansweredDecision]] = defaultdict(list)
     for row in await db.scalars(query.order_by(col(BookingCommand.created_at))):
-        decision = AskedDecision(row.command_id, Decision(row.kind), row.created_at)
+        decision = UnansweredDecision(row.command_id, Decision(row.kind), row.created_at)
         found[row.booking_id].append(decision)
     return found
 
 
-def _booked(
-    booking: Booking, hotel: Hotel, steps: Sequence[BookingTimeline], asked: Sequence[AskedDecision]
-) -> Booked:
-    return Booked(
+def _database_snapshot(
+    booking: Booking,
+    hotel: Hotel,
+    steps: Sequence[BookingTimeline],
+    open_decisions: Sequence[UnansweredDecision],
+) -> DatabaseSnapshot:
+    return DatabaseSnapshot(
         booking_id=booking.booking_id,
         hotel_slug=hotel.slug,
         status=Status(booking.status),
@@ -129,7 +134,7 @@ def _booked(
         closes_at=booking.payment_deadline,
         decision_deadline=booking.decision_deadline,
         dispute_recorded=any(step.event == Event.DISPUTE_RECORDED for step in steps),
-        open_decisions=tuple(asked),
+        open_decisions=tuple(open_decisions),
     )
 
 
@@ -194,7 +199,7 @@ async def _resumption(db: AsyncSession, booking: Booking, status: Status) -> Res
         needs_attention=booking.needs_attention,
         decision_deadline=booking.decision_deadline,
         decisions=await _decisions(db, booking.booking_id),
-        mailings=tuple(_untold(booking, steps, await mails_of(db, booking.booking_id))),
+        mailings=tuple(_unsent_mailings(booking, steps, await mails_of(db, booking.booking_id))),
         reason_code=ReasonCode(booking.reason_code) if booking.reason_code else None,
     )
 
@@ -220,24 +225,24 @@ def _command(row: BookingCommand, staff_id: int | None) -> Command:
         actor=ActorKind.GUEST if row.actor == ActorKind.GUEST else ActorKind.STAFF,
         staff_id=staff_id,
         reason_code=ReasonCode(row.reason_code) if row.reason_code else None,
-        asked_at=row.created_at,
-        asked_in=Status(row.asked_in) if row.asked_in else None,
+        issued_at=row.created_at,
+        status_when_issued=Status(row.status_when_issued) if row.status_when_issued else None,
     )
 
 
-def _untold(
+def _unsent_mailings(
     booking: Booking, steps: Sequence[BookingTimeline], mails: Sequence[SentMail]
 ) -> Iterator[Mailing]:
     """E-mails of its changes that no mail server is on record to have taken.
 
     A mail to several people is begun for all of them at once: who came to the hotel later has no part in it.
     """
-    told = {(mail.version, mail.kind) for mail in mails}
-    told -= {(mail.version, mail.kind) for mail in mails if mail.sent_at is None}
+    sent = {(mail.version, mail.kind) for mail in mails}
+    sent -= {(mail.version, mail.kind) for mail in mails if mail.sent_at is None}
     for step in steps:
-        if step.event == Event.ATTENTION_NEEDED and not _still_calls(booking, step, steps):
+        if step.event == Event.ATTENTION_NEEDED and not _is_current_call(booking, step, steps):
             continue
-        kinds = tuple(kind for kind in _mails_of(step) if (step.version, kind) not in told)
+        kinds = tuple(kind for kind in _mails_of(step) if (step.version, kind) not in sent)
         if kinds:
             yield Mailing(booking.booking_id, kinds, step.version)
 
@@ -249,7 +254,7 @@ def _mails_of(step: BookingTimeline) -> tuple[MailKind, ...]:
     return change.mails if change else ()
 
 
-def _still_calls(booking: Booking, call: BookingTimeline, steps: Sequence[BookingTimeline]) -> bool:
+def _is_current_call(booking: Booking, call: BookingTimeline, steps: Sequence[BookingTimeline]) -> bool:
     """Whether a call for a person is the one that stands: nobody is called for what is over."""
     newest = max(step.version for step in steps if step.event == Event.ATTENTION_NEEDED)
     return booking.needs_attention is not None and call.version == newest

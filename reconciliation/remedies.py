@@ -9,28 +9,28 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from dispatch.client import start_booking
-from dispatch.events import WorkflowMissingError, hand_on, tell
+from dispatch.events import WorkflowMissingError, deliver_event, signal_booking
 from domain.booking import ActorKind, Decision, Status
-from domain.decisions import Verdict, judge
-from domain.messages import PaymentNews
+from domain.decisions import CommandOutcome, immediate_outcome
+from domain.messages import StripeEventHint
 from models import BookingCommand, StripeWebhookEvent, utc_now
-from reconciliation.findings import Booked, Finding, Outcome, Remedy
+from reconciliation.findings import DatabaseSnapshot, Finding, FindingOutcome, Remedy
 from reconciliation.queries import terms_to_go_on
-from reconciliation.stripe_reader import StripeBooks
+from reconciliation.stripe_reader import StripeReader
 from storage.bookings import booking_by_id, close_command
 from storage.database import Database
 
 
 @dataclass(frozen=True)
-class Treated:
+class RemedyResult:
     """What became of a finding, and what a person should know beyond the finding itself."""
 
-    outcome: Outcome
+    outcome: FindingOutcome
     note: str = ""
 
 
-_HEALED: Final = Treated(Outcome.HEALED)
-_MOVED_ON: Final = Treated(Outcome.LEFT, "the booking moved on meanwhile; the next run will tell")
+_HEALED: Final = RemedyResult(FindingOutcome.HEALED)
+_MOVED_ON: Final = RemedyResult(FindingOutcome.LEFT, "the booking moved on meanwhile; the next run will tell")
 
 
 class Remedies:
@@ -57,11 +57,13 @@ class Remedies:
         self._authorization_margin_s = authorization_margin_s
         self._payment_poll_s = payment_poll_s
 
-    async def treat(self, finding: Finding, booked: Booked, books: StripeBooks, run_id: str) -> Treated:
+    async def apply(
+        self, finding: Finding, booking: DatabaseSnapshot, stripe_reader: StripeReader, run_id: str
+    ) -> RemedyResult:
         """Do what is safe about a finding.
 
         Args:
-            booked: the booking as it was when the finding was made.
+            booking: the booking as it was when the finding was made.
             run_id: makes what is sent to Temporal and Stripe this run's own.
 
         Raises:
@@ -69,35 +71,37 @@ class Remedies:
         """
         match finding.remedy:
             case Remedy.RESUME | Remedy.SUBMIT:
-                return await self._go_on(booked)
-            case Remedy.TELL:
-                return await self._tell(finding, booked, run_id)
+                return await self._go_on(booking)
+            case Remedy.SIGNAL:
+                return await self._signal_booking(finding, booking, run_id)
             case Remedy.CLOSE_PAGE:
-                return await self._close_page(finding, books, run_id)
+                return await self._close_page(finding, stripe_reader, run_id)
             case Remedy.CLOSE_DECISION:
-                return await self._close_decision(finding, booked)
-            case Remedy.REPORT | Remedy.HAND_ON:
-                return Treated(Outcome.LEFT)
+                return await self._close_decision(finding, booking)
+            case Remedy.REPORT | Remedy.DELIVER_EVENT:
+                return RemedyResult(FindingOutcome.LEFT)
 
-    async def hand_on(self, event: StripeWebhookEvent) -> Treated:
+    async def deliver_event(self, event: StripeWebhookEvent) -> RemedyResult:
         """Give an event that nobody took to its workflow.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError, OSError, RPCError, RuntimeError: a service is away.
         """
-        await hand_on(self._database, self._client, self._task_queue, event)
+        await deliver_event(self._database, self._client, self._task_queue, event)
         async with self._database.transaction() as db:
             kept = await db.get_one(StripeWebhookEvent, event.event_id)
-        return _HEALED if kept.processed_at else Treated(Outcome.LEFT, "its booking has no workflow")
+        return (
+            _HEALED if kept.processed_at else RemedyResult(FindingOutcome.LEFT, "its booking has no workflow")
+        )
 
     # --- workflows ---
 
-    async def _go_on(self, booked: Booked) -> Treated:
+    async def _go_on(self, booking: DatabaseSnapshot) -> RemedyResult:
         async with self._database.transaction() as db:
             terms = await terms_to_go_on(
                 db,
-                booked.booking_id,
-                booked.version,
+                booking.booking_id,
+                booking.version,
                 authorization_margin_s=self._authorization_margin_s,
                 payment_poll_s=self._payment_poll_s,
             )
@@ -107,41 +111,41 @@ class Remedies:
         await start_booking(self._client, terms, self._task_queue, after_loss=True)
         return _HEALED
 
-    async def _tell(self, finding: Finding, booked: Booked, run_id: str) -> Treated:
+    async def _signal_booking(self, finding: Finding, booking: DatabaseSnapshot, run_id: str) -> RemedyResult:
         async with self._database.transaction() as db:
-            row = await booking_by_id(db, booked.booking_id)
+            row = await booking_by_id(db, booking.booking_id)
         if row is None:
             return _MOVED_ON
-        news = PaymentNews(
+        hint = StripeEventHint(
             event_id=f"reconcile-{run_id}-{finding.kind}-{finding.subject}",
             event_type=finding.hint,
             payment_intent_id=finding.subject,
         )
         try:
-            await tell(self._client, self._task_queue, row, booked.hotel_slug, news)
+            await signal_booking(self._client, self._task_queue, row, booking.hotel_slug, hint)
         except WorkflowMissingError:
-            return Treated(Outcome.LEFT, "its booking has no workflow")
+            return RemedyResult(FindingOutcome.LEFT, "its booking has no workflow")
         return _HEALED
 
     # --- pages and decisions ---
 
-    async def _close_page(self, finding: Finding, books: StripeBooks, run_id: str) -> Treated:
+    async def _close_page(self, finding: Finding, stripe_reader: StripeReader, run_id: str) -> RemedyResult:
         # Each run asks under a key of its own: Stripe replays an error it once gave for a day.
         key = f"booking:{finding.booking_id}:expire:{finding.subject}:reconcile-{run_id}"
         try:
-            closed = await books.close_page(finding.subject, key)
+            closed = await stripe_reader.close_page(finding.subject, key)
         except ApplicationError as error:
-            return Treated(Outcome.LEFT, error.message)
-        return _HEALED if closed else Treated(Outcome.LEFT, "Stripe did not close it")
+            return RemedyResult(FindingOutcome.LEFT, error.message)
+        return _HEALED if closed else RemedyResult(FindingOutcome.LEFT, "Stripe did not close it")
 
-    async def _close_decision(self, finding: Finding, booked: Booked) -> Treated:
+    async def _close_decision(self, finding: Finding, booking: DatabaseSnapshot) -> RemedyResult:
         async with self._database.transaction() as db:
-            row = await booking_by_id(db, booked.booking_id)
+            row = await booking_by_id(db, booking.booking_id)
             command = await db.get(BookingCommand, finding.subject)
-            if row is None or command is None or row.version != booked.version:
+            if row is None or command is None or row.version != booking.version:
                 return _MOVED_ON
             actor = ActorKind.GUEST if command.actor == ActorKind.GUEST else ActorKind.STAFF
             decision, status = Decision(command.kind), Status(row.status)
-            verdict = judge(decision, actor, status, row.reason_code, checked_in=True)
-            await close_command(db, command.command_id, verdict or Verdict.ALREADY_DECIDED, utc_now())
+            outcome = immediate_outcome(decision, actor, status, row.reason_code, checked_in=True)
+            await close_command(db, command.command_id, outcome or CommandOutcome.ALREADY_DECIDED, utc_now())
         return _HEALED

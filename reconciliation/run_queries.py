@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models import Booking, Hotel, ReconciliationFinding, ReconciliationRun
-from reconciliation.findings import Outcome, Remedy
+from reconciliation.findings import FindingOutcome, Remedy
 from reconciliation.runs import Plan, StartedBy, Tally
 
 _KEPT: Final = timedelta(days=90)
@@ -87,9 +87,9 @@ async def finish_run(db: AsyncSession, run_id: str, at: datetime) -> Tally:
     )
     by_outcome = {row[0]: row[1] for row in await db.execute(query.group_by(ReconciliationFinding.outcome))}
     run = await db.get_one(ReconciliationRun, run_id)
-    run.healed = by_outcome.get(Outcome.HEALED, 0)
-    run.planned = by_outcome.get(Outcome.PLANNED, 0)
-    run.left_open = by_outcome.get(Outcome.LEFT, 0)
+    run.healed = by_outcome.get(FindingOutcome.HEALED, 0)
+    run.planned = by_outcome.get(FindingOutcome.PLANNED, 0)
+    run.left_open = by_outcome.get(FindingOutcome.LEFT, 0)
     run.complete = run.through == _END
     run.finished_at = at
     return Tally(
@@ -116,7 +116,7 @@ async def findings_left(db: AsyncSession, booking_id: str) -> Sequence[Reconcili
     query = select(ReconciliationFinding).where(
         col(ReconciliationFinding.booking_id) == booking_id,
         col(ReconciliationFinding.run_id).in_(_NEWEST_FIRST.limit(1)),
-        col(ReconciliationFinding.outcome) == Outcome.LEFT,
+        col(ReconciliationFinding.outcome) == FindingOutcome.LEFT,
     )
     return (await db.scalars(query.order_by(col(ReconciliationFinding.kind)))).all()
 
@@ -145,12 +145,12 @@ def _for_people(run_id: str) -> tuple[ColumnElement[bool], ...]:
     again = tuple_(*key).in_(select(*key).where(col(finding.run_id).in_(before)))
     return (
         col(finding.run_id) == run_id,
-        col(finding.outcome) == Outcome.LEFT,
+        col(finding.outcome) == FindingOutcome.LEFT,
         or_(col(finding.remedy) == Remedy.REPORT, again),
     )
 
 
-async def carry_told(db: AsyncSession, run_id: str) -> None:
+async def carry_reported(db: AsyncSession, run_id: str) -> None:
     """Mark what people were told of when the Schedule's run before left it: they are told anew only after a gap."""
     run, finding = ReconciliationRun, ReconciliationFinding
     before = (
@@ -160,17 +160,17 @@ async def carry_told(db: AsyncSession, run_id: str) -> None:
         .limit(1)
     )
     key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
-    known = select(*key).where(col(finding.run_id).in_(before), col(finding.told))
-    here = (col(finding.run_id) == run_id, col(finding.outcome) == Outcome.LEFT)
-    await db.execute(update(finding).where(*here, tuple_(*key).in_(known)).values(told=True))
+    known = select(*key).where(col(finding.run_id).in_(before), col(finding.reported))
+    here = (col(finding.run_id) == run_id, col(finding.outcome) == FindingOutcome.LEFT)
+    await db.execute(update(finding).where(*here, tuple_(*key).in_(known)).values(reported=True))
 
 
-async def mark_told(db: AsyncSession, findings: Sequence[ReconciliationFinding]) -> None:
+async def mark_reported(db: AsyncSession, findings: Sequence[ReconciliationFinding]) -> None:
     """Remember that people have been told."""
     # One array, not one parameter each: PostgreSQL takes 32,767 of those.
     ids = literal([finding.id for finding in findings], ARRAY(BigInteger))
-    told = update(ReconciliationFinding).where(col(ReconciliationFinding.id) == any_(ids))
-    await db.execute(told.values(told=True))
+    reported = update(ReconciliationFinding).where(col(ReconciliationFinding.id) == any_(ids))
+    await db.execute(reported.values(reported=True))
 
 
 async def hotels_of(db: AsyncSession, run_id: str) -> dict[str, Hotel]:
@@ -181,7 +181,7 @@ async def hotels_of(db: AsyncSession, run_id: str) -> dict[str, Hotel]:
     return {row[0]: row[1] for row in rows}
 
 
-async def treated_in_vain(db: AsyncSession, run_id: str, runs: int) -> frozenset[tuple[str, str, str]]:
+async def unhealable_findings(db: AsyncSession, run_id: str, runs: int) -> frozenset[tuple[str, str, str]]:
     """Kind, booking and subject of what each of the last `runs` runs treated, the one at hand left out."""
     finding = ReconciliationFinding
     newest = _NEWEST_FIRST.where(col(ReconciliationRun.run_id) != run_id).limit(runs)

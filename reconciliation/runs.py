@@ -58,7 +58,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class BatchDone:
+class BatchResult:
     """A batch was compared. `next_after` is where the next one begins; None: that was the last."""
 
     next_after: int | None = None

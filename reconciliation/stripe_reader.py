@@ -21,7 +21,7 @@ from activities.payments import refunded
 from activities.stripe_client import translated_errors
 from domain.messages import PaymentStatus
 from domain.money import from_stripe
-from reconciliation.findings import SeenPayment
+from reconciliation.findings import PaymentIntentSnapshot
 
 Answer = TypeVar("Answer")
 Beat = Callable[[], None]
@@ -44,7 +44,7 @@ class OpenPage:
     booking_id: str
 
 
-class StripeBooks:
+class StripeReader:
     """Reads payments and pages, at most so many at once and so many a second.
 
     Raises (all methods):
@@ -60,7 +60,7 @@ class StripeBooks:
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._next_start = 0.0
 
-    async def payment(self, payment_intent_id: str) -> SeenPayment | None:
+    async def payment(self, payment_intent_id: str) -> PaymentIntentSnapshot | None:
         """One payment; None where Stripe does not know it."""
         try:
             intent = await self._ask(
@@ -70,15 +70,15 @@ class StripeBooks:
             )
         except _UnknownError:
             return None
-        return _seen(intent)
+        return _snapshot(intent)
 
-    async def recent_payments(self, since: datetime) -> list[SeenPayment]:
+    async def recent_payments(self, since: datetime) -> list[PaymentIntentSnapshot]:
         """Every payment made since then that says it is about a booking.
 
         Raises:
             ApplicationError: `too_much`, final: more than 50,000 of them.
         """
-        found: list[SeenPayment] = []
+        found: list[PaymentIntentSnapshot] = []
         params: PaymentIntentListParams = {
             "created": {"gte": int(since.timestamp())},
             "limit": _PAGE,
@@ -86,7 +86,7 @@ class StripeBooks:
         }
         for _ in range(_PAGES_AT_MOST):
             page = await self._ask(lambda: self._stripe.payment_intents.list_async(params))
-            found += [_seen(intent) for intent in page.data if _booking_id(intent.metadata)]
+            found += [_snapshot(intent) for intent in page.data if _booking_id(intent.metadata)]
             if not page.has_more:
                 return found
             params["starting_after"] = page.data[-1].id
@@ -186,10 +186,10 @@ def _booking_id(metadata: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _seen(intent: stripe.PaymentIntent) -> SeenPayment:
+def _snapshot(intent: stripe.PaymentIntent) -> PaymentIntentSnapshot:
     charge = intent.latest_charge if isinstance(intent.latest_charge, stripe.Charge) else None
     currency = intent.currency.upper()
-    return SeenPayment(
+    return PaymentIntentSnapshot(
         payment_intent_id=intent.id,
         booking_id=_booking_id(intent.metadata),
         status=_status(intent.status),

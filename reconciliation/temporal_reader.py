@@ -9,7 +9,7 @@ from typing import Final
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from dispatch.events import running_strays
+from dispatch.events import running_payment_workflows
 from dispatch.names import BOOKING_STATUS
 from domain.identifiers import workflow_id
 from reconciliation.findings import WorkflowState
@@ -23,7 +23,7 @@ _STATES: Final = {
 }
 
 
-class TemporalBooks:
+class TemporalReader:
     """Reads the state of workflows, a few at once.
 
     Raises (all methods):
@@ -52,6 +52,6 @@ class TemporalBooks:
         state = _STATES.get(found.status, WorkflowState.LOST) if found.status else WorkflowState.LOST
         return state, found.typed_search_attributes.get(BOOKING_STATUS)
 
-    async def running_strays(self) -> dict[str, list[str]]:
+    async def running_payment_workflows(self) -> dict[str, list[str]]:
         """Ids of the workflows that are settling stray money now, by booking."""
-        return await running_strays(self._client)
+        return await running_payment_workflows(self._client)

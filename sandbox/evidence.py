@@ -196,8 +196,9 @@ _BOOKINGS = """
         ARRAY(SELECT c.kind FROM booking_command c WHERE c.booking_id = b.booking_id AND c.closed_at IS NULL
             AND c.kind IN ('approve', 'decline', 'cancel') ORDER BY c.created_at) AS open_decisions,
         (SELECT min(c.created_at) FROM booking_command c WHERE c.booking_id = b.booking_id
-            AND c.kind = 'cancel' AND c.verdict = 'settled') AS cancel_asked_at,
-        (SELECT min(c.asked_in) FROM booking_command c JOIN booking_timeline t ON t.booking_id = c.booking_id
+            AND c.kind = 'cancel' AND c.outcome = 'settled') AS cancel_asked_at,
+        (SELECT min(c.status_when_issued) FROM booking_command c
+            JOIN booking_timeline t ON t.booking_id = c.booking_id
             AND t.at = c.closed_at AND t.event = 'cancelled_by_guest'
             WHERE c.booking_id = b.booking_id AND c.kind = 'cancel') AS guest_cancelled_in
     FROM booking b JOIN hotel h ON h.id = b.hotel_id ORDER BY b.id

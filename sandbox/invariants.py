@@ -26,7 +26,7 @@ _TAKES: Final = {
     "cancel": frozenset({"PENDING_PAYMENT", "PENDING_APPROVAL", "CONFIRMED"}),
 }
 """In which statuses a decision can still be carried out."""
-_GIVEN_BACK: Final = frozenset({"capture_mismatched", "stray_payment_returned", "cancelled_by_guest"})
+_GIVEN_BACK: Final = frozenset({"capture_mismatched", "unmatched_payment_returned", "cancelled_by_guest"})
 _PUBLISHED_FIELDS: Final = {"booking_id", "status", "updated_at", "version"}
 LATE: Final = timedelta(seconds=30)
 """How long after its deadline a booking may still be as it was."""
@@ -165,8 +165,8 @@ def _fee(payment: LedgerPayment, booking: BookingEvidence) -> int:
         return 0
     cancelled = next(step for step in booking.timeline if step.to == "CANCELLED")
     # The fee is the one of the moment in which it was asked for, which may have had to wait for a worker.
-    asked_at = min(booking.cancel_asked_at or cancelled.at, cancelled.at)
-    return booking.policy.fee_minor(booking.amount_minor, booking.check_in, asked_at)
+    issued_at = min(booking.cancel_asked_at or cancelled.at, cancelled.at)
+    return booking.policy.fee_minor(booking.amount_minor, booking.check_in, issued_at)
 
 
 def _answers_stand(index: EvidenceIndex) -> CheckItems:

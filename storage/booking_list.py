@@ -34,7 +34,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BookingFilter:
     """What to list.
 
     Args:
@@ -51,18 +51,20 @@ class Wanted:
     limit: int = 50
 
 
-async def list_bookings(db: AsyncSession, hotel_id: int, wanted: Wanted) -> list[tuple[Booking, RoomType]]:
+async def list_bookings(
+    db: AsyncSession, hotel_id: int, filters: BookingFilter
+) -> list[tuple[Booking, RoomType]]:
     """One page of a hotel's bookings, with their room types."""
     query = (
         select(Booking, RoomType)
         .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
         .where(col(Booking.hotel_id) == hotel_id)
     )
-    if wanted.statuses:
-        query = query.where(col(Booking.status).in_(list(wanted.statuses)))
-    if wanted.text:
-        query = query.where(_mentions(wanted.text))
-    rows = await db.execute(_ordered(query, wanted.sort, wanted.after).limit(wanted.limit))
+    if filters.statuses:
+        query = query.where(col(Booking.status).in_(list(filters.statuses)))
+    if filters.text:
+        query = query.where(_mentions(filters.text))
+    rows = await db.execute(_ordered(query, filters.sort, filters.after).limit(filters.limit))
     return [(row[0], row[1]) for row in rows]
 
 

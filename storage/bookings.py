@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import ActorKind, Event, Status, transition
-from domain.decisions import Verdict
-from domain.messages import Change, Recorded
+from domain.decisions import CommandOutcome
+from domain.messages import Change, ChangeResult
 from models import (
     Booking,
     BookingCommand,
@@ -92,7 +92,7 @@ async def insert_draft(db: AsyncSession, booking: Booking) -> None:
     )
 
 
-async def apply_change(db: AsyncSession, change: Change) -> Recorded:
+async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     """Move a booking by one version: row, timeline and the decision behind it, in the caller's transaction.
 
     A repeat of the same change finds it done and changes nothing.
@@ -128,17 +128,17 @@ async def apply_change(db: AsyncSession, change: Change) -> Recorded:
             actor=actor,
         )
     )
-    return Recorded(version=booking.version, status=step.to)
+    return ChangeResult(version=booking.version, status=step.to)
 
 
-async def _already_applied(db: AsyncSession, booking: Booking, change: Change) -> Recorded:
+async def _already_applied(db: AsyncSession, booking: Booking, change: Change) -> ChangeResult:
     row = await db.get(BookingTimeline, (change.booking_id, change.expected_version + 1))
     if row is None or row.event != change.event or row.at != change.at:
         raise StaleVersionError(
             f"{change.booking_id}: {change.event} expected version {change.expected_version}, "
             f"the row is at {booking.version}"
         )
-    return Recorded(version=row.version, status=Status(row.to_status))
+    return ChangeResult(version=row.version, status=Status(row.to_status))
 
 
 async def _actor_name(db: AsyncSession, change: Change) -> str:
@@ -181,7 +181,7 @@ async def _write_decision(db: AsyncSession, booking: Booking, change: Change, ac
     if command is None:
         return
     command.closed_at = change.at
-    command.verdict = Verdict.SETTLED
+    command.outcome = CommandOutcome.SETTLED
     if change.event is Event.DECLINED:
         booking.reason_note = command.reason_note
 
@@ -235,12 +235,12 @@ async def open_command(db: AsyncSession, command: BookingCommand) -> None:
     db.add(command)
 
 
-async def close_command(db: AsyncSession, command_id: str, verdict: str, at: datetime) -> None:
+async def close_command(db: AsyncSession, command_id: str, outcome: str, at: datetime) -> None:
     """Write how a decision came out that changed nothing; an outcome already written stays."""
     await db.execute(
         update(BookingCommand)
         .where(col(BookingCommand.command_id) == command_id, col(BookingCommand.closed_at).is_(None))
-        .values(closed_at=at, verdict=verdict)
+        .values(closed_at=at, outcome=outcome)
     )
 
 

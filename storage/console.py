@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import DECIDED_AS, UNDER_DECISION, ActorKind, Decision, Event, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from models import Booking, BookingCommand, BookingTimeline, RoomType
 from storage.bookings import DECISION_EVENTS
 
@@ -84,7 +84,11 @@ async def is_cancellation_overtaken(db: AsyncSession, booking_id: str) -> bool:
         .limit(1)
     )
     last = (await db.scalars(query)).one_or_none()
-    return last is not None and last.verdict == Verdict.IN_PROGRESS and last.asked_in in UNDER_DECISION
+    return (
+        last is not None
+        and last.outcome == CommandOutcome.IN_PROGRESS
+        and last.status_when_issued in UNDER_DECISION
+    )
 
 
 # --- figures --------------------------------------------------------------------------------------------
@@ -102,7 +106,7 @@ class DaySum:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldTotal:
     """What is held at this moment in one currency."""
 
     currency: str
@@ -171,7 +175,7 @@ def _is_decision() -> ColumnElement[bool]:
     )
 
 
-async def held_now(db: AsyncSession, hotel_id: int) -> list[Held]:
+async def held_now(db: AsyncSession, hotel_id: int) -> list[HeldTotal]:
     """The holds that stand at this moment, by currency."""
     rows = await db.execute(
         select(col(Booking.currency), func.count(), func.sum(col(Booking.amount_minor)))
@@ -179,4 +183,4 @@ async def held_now(db: AsyncSession, hotel_id: int) -> list[Held]:
         .group_by(col(Booking.currency))
         .order_by(col(Booking.currency))
     )
-    return [Held(row[0], row[1], int(row[2])) for row in rows]
+    return [HeldTotal(row[0], row[1], int(row[2])) for row in rows]

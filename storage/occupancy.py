@@ -32,7 +32,7 @@ async def rooms_taken_by_night(db: AsyncSession, booking_ids: Sequence[str]) -> 
 def _query() -> Select[int, date, int]:
     # Put together once: taking a table under a second name costs more than the query itself.
     days = func.generate_series(col(Booking.check_in), col(Booking.check_out) - 1, timedelta(days=1))
-    asked = (
+    wanted_nights = (
         select(col(Booking.room_type_id).label("room_type_id"), cast(days, Date).label("night"))
         .where(col(Booking.booking_id).in_(bindparam("booking_ids", expanding=True)))
         .distinct()
@@ -43,16 +43,16 @@ def _query() -> Select[int, date, int]:
         select(func.count())
         .select_from(other)
         .where(
-            col(other.room_type_id) == asked.c.room_type_id,
+            col(other.room_type_id) == wanted_nights.c.room_type_id,
             col(other.status) == Status.CONFIRMED,
             # No stay is longer than that: the index has one short stretch to walk.
-            col(other.check_in) > asked.c.night - NIGHTS_LONGEST,
-            col(other.check_in) <= asked.c.night,
-            col(other.check_out) > asked.c.night,
+            col(other.check_in) > wanted_nights.c.night - NIGHTS_LONGEST,
+            col(other.check_in) <= wanted_nights.c.night,
+            col(other.check_out) > wanted_nights.c.night,
         )
         .scalar_subquery()
     )
-    return select(asked.c.room_type_id, asked.c.night, taken)
+    return select(wanted_nights.c.room_type_id, wanted_nights.c.night, taken)
 
 
 def busiest_night(booking: Booking, taken: Mapping[Night, int]) -> int:

@@ -10,22 +10,22 @@ from temporalio.common import SearchAttributeUpdate
 
 from dispatch.names import BOOKING_STATUS, NEEDS_ATTENTION
 from domain.booking import ActorKind, Event, ReasonCode, Status, transition
-from domain.messages import Change, Command, PaymentNews, Resumption, StaffEvent
-from domain.stripe_events import is_news
+from domain.messages import Change, Command, Resumption, StaffEvent, StripeEventHint
+from domain.stripe_events import is_relevant
 from workflows import options
-from workflows.notifications import Herald
-from workflows.projection import Row
+from workflows.notifications import Notifications
+from workflows.projection import Projection
 
 _REQUEST: Final = re.compile(r", request \S+")
 
 
-class Story:
+class BookingState:
     """Where a booking stands. Its row in the database follows what is recorded here.
 
     Args:
         booking_id: the booking.
         hotel_slug: its hotel.
-        herald: tells people of each change.
+        notifications: tells people of each change.
         status: where the story is taken up.
         version: the row's version at that point.
         database_options: how the database is insisted on.
@@ -35,7 +35,7 @@ class Story:
         self,
         booking_id: str,
         hotel_slug: str,
-        herald: Herald,
+        notifications: Notifications,
         *,
         status: Status,
         version: int,
@@ -43,8 +43,8 @@ class Story:
     ) -> None:
         self._booking_id = booking_id
         self._hotel_slug = hotel_slug
-        self._herald = herald
-        self.row = Row(herald, database_options)
+        self._notifications = notifications
+        self.projection = Projection(notifications, database_options)
         self.status = status
         self.version = version
         self.reason_code: ReasonCode | None = None
@@ -52,23 +52,23 @@ class Story:
         self.payment_intent_id: str | None = None
         self.refunded_minor = 0
         self.waiting_for = "submission"
-        self.over = False
-        self.unsettled: dict[PaymentNews, str] = {}
+        self.is_over = False
+        self.unreturned_payments: dict[StripeEventHint, str] = {}
         """Stray money that could not be given back, and why. It outlives every change of status."""
-        self._flagged = False
+        self._attention_shown = False
 
-    def take_up(self, resume: Resumption) -> None:
+    def resume_from(self, resume: Resumption) -> None:
         """Go on from what the row says, for a booking whose workflow was lost."""
         self.status = resume.status
         self.payment_intent_id = resume.payment_intent_id
         self.refunded_minor = resume.refunded_minor
         self.attention = resume.needs_attention
         self.reason_code = resume.reason_code
-        self._show(moved=True)
+        self._update_search_attributes(moved=True)
         for mailing in resume.mailings:
-            self._herald.mail(mailing.kinds, mailing.version)
+            self._notifications.mail(mailing.kinds, mailing.version)
 
-    async def record(
+    async def apply(
         self,
         event: Event,
         *,
@@ -90,7 +90,7 @@ class Story:
         moved = step.to is not self.status
         if moved:
             # A change of status settles what a person was asked for, but not what is still to be given back.
-            facts["attention"] = self.owes()
+            facts["attention"] = self.outstanding_reason()
         change = Change(
             booking_id=self._booking_id,
             hotel_slug=self._hotel_slug,
@@ -104,7 +104,7 @@ class Story:
             **facts,
         )
         waiting_for, attention = self.waiting_for, self.attention
-        recorded = await self.row.write(change, self.status, self._show_blocked)
+        recorded = await self.projection.write(change, self.status, self._show_projection_blocked)
         self.status, self.version = step.to, recorded.version
         self.reason_code = step.reason or change.reason_code or self.reason_code
         self.payment_intent_id = change.payment_intent_id or self.payment_intent_id
@@ -112,70 +112,70 @@ class Story:
             self.refunded_minor = change.amount_refunded_minor
         if moved or event in {Event.ATTENTION_NEEDED, Event.ATTENTION_CLEARED}:
             self.attention = change.attention
-        self._show(moved=moved)
+        self._update_search_attributes(moved=moved)
         if not recorded.published:
-            self._herald.publish(self.status, self.version, change.at, change.staff_event)
-        if moved and self._herald.has_lost:
+            self._notifications.publish(self.status, self.version, change.at, change.staff_event)
+        if moved and self._notifications.has_failed_emails:
             # The flag that told of them has come down.
-            self._herald.resend_lost()
+            self._notifications.resend_failed_emails()
         if step.mails:
-            self._herald.mail(step.mails, self.version)
-        if self.row.blocked_by is not None:
-            await self._go_on(waiting_for, attention)
+            self._notifications.mail(step.mails, self.version)
+        if self.projection.blocked_by is not None:
+            await self._resume_after_block(waiting_for, attention)
 
-    def _show_blocked(self, reason: str) -> None:
+    def _show_projection_blocked(self, reason: str) -> None:
         self.attention = reason
-        self._show(moved=False)
+        self._update_search_attributes(moved=False)
         self.wait_for("an operator, to look at the row and `booking retry`")
 
-    async def _go_on(self, waiting_for: str, attention: str | None) -> None:
+    async def _resume_after_block(self, waiting_for: str, attention: str | None) -> None:
         """The row is written again; what a person was called for before that is not over with it."""
-        reason, self.row.blocked_by = self.row.blocked_by, None
+        reason, self.projection.blocked_by = self.projection.blocked_by, None
         self.wait_for(waiting_for)
         if self.attention == reason and attention is not None:
-            await self.ask_for_person(attention)
+            await self.request_attention(attention)
         elif self.attention == reason:
             await self.clear_attention()
-        self.row.answer(done=True)
+        self.projection.report_retry(done=True)
 
-    def is_news(self, news: PaymentNews) -> bool:
+    def is_relevant(self, hint: StripeEventHint) -> bool:
         """Whether an event of Stripe's may tell something that is not known here."""
         own = self.payment_intent_id
-        about_own_payment = own is not None and news.payment_intent_id in {None, own}
-        return is_news(news.event_type, self.status, about_own_payment=about_own_payment)
+        about_own_payment = own is not None and hint.payment_intent_id in {None, own}
+        return is_relevant(hint.event_type, self.status, about_own_payment=about_own_payment)
 
-    async def ask_for_person(self, reason: str) -> None:
+    async def request_attention(self, reason: str) -> None:
         """Flag the booking for an operator, with what is known; what is tried every hour calls them once."""
-        if self._said(reason):
+        if self._is_same_reason(reason):
             return
-        await self.record(Event.ATTENTION_NEEDED, attention=reason[:500])
+        await self.apply(Event.ATTENTION_NEEDED, attention=reason[:500])
 
-    def _said(self, reason: str) -> bool:
+    def _is_same_reason(self, reason: str) -> bool:
         """Whether the flag says so already, but for the id of the request that was refused."""
         return self.attention is not None and _REQUEST.sub("", self.attention) == _REQUEST.sub("", reason)
 
-    def owes(self) -> str | None:
+    def outstanding_reason(self) -> str | None:
         """Why stray money could not be given back; None where none is left."""
-        if not self.unsettled:
+        if not self.unreturned_payments:
             return None
-        return list(self.unsettled.values())[-1][:500]
+        return list(self.unreturned_payments.values())[-1][:500]
 
     async def clear_attention(self) -> None:
         """Take the flag down again; where money is still to be given back, it stays up for that."""
-        owes = self.owes()
-        if owes is not None:
-            await self.ask_for_person(owes)
+        outstanding_reason = self.outstanding_reason()
+        if outstanding_reason is not None:
+            await self.request_attention(outstanding_reason)
         elif self.attention is not None:
-            await self.record(Event.ATTENTION_CLEARED, actor=ActorKind.OPERATOR)
+            await self.apply(Event.ATTENTION_CLEARED, actor=ActorKind.OPERATOR)
 
-    def _show(self, *, moved: bool) -> None:
+    def _update_search_attributes(self, *, moved: bool) -> None:
         """Bring what operators filter by up to date; each update costs the history an event."""
         updates: list[SearchAttributeUpdate[Any]] = []
         if moved and self.status is not Status.PENDING_PAYMENT:  # that one was given at the start
             updates.append(BOOKING_STATUS.value_set(self.status))
-        if self._flagged != (self.attention is not None):
-            self._flagged = not self._flagged
-            updates.append(NEEDS_ATTENTION.value_set(self._flagged))
+        if self._attention_shown != (self.attention is not None):
+            self._attention_shown = not self._attention_shown
+            updates.append(NEEDS_ATTENTION.value_set(self._attention_shown))
         if updates:
             workflow.upsert_search_attributes(updates)
         self._describe()

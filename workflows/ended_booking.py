@@ -7,78 +7,82 @@ from temporalio.exceptions import ActivityError
 
 from activities.bookings import STALE_VERSION, Bookings
 from domain.booking import Status
-from domain.messages import Command, StrayBooking, StrayNews
+from domain.messages import BookingSnapshot, Command, EndedBookingEvent
 from workflows import options
-from workflows.booking_state import Story
-from workflows.notifications import Herald
-from workflows.payment_steps import MoneyStuckError, Till, failure
-from workflows.unmatched_payments import settle_news
+from workflows.booking_state import BookingState
+from workflows.notifications import Notifications
+from workflows.payment_steps import PaymentStepFailedError, PaymentSteps, failure
+from workflows.unmatched_payments import handle_payment_event
 
 
 @workflow.defn
-class StrayMoneyWorkflow:
+class EndedBookingPaymentWorkflow:
     """Settles one piece of news, then ends. The booking stays as it is; its money and timeline do not."""
 
     @workflow.init
-    def __init__(self, stray: StrayNews) -> None:
-        self._stray = stray
-        self._asked = False
-        self._flagged_with: str | None = None
+    def __init__(self, event: EndedBookingEvent) -> None:
+        self._event = event
+        self._retry_requested = False
+        self._own_attention: str | None = None
 
     @workflow.run
-    async def run(self, stray: StrayNews) -> None:
+    async def run(self, event: EndedBookingEvent) -> None:
         """Look into the news until it is settled, with an operator's help where Stripe refuses."""
-        herald = Herald(stray.booking_id, stray.hotel_slug, on_mail_lost=workflow.logger.warning)
+        notifications = Notifications(
+            event.booking_id, event.hotel_slug, on_email_failed=workflow.logger.warning
+        )
         generation = 1
         while True:
-            row = await workflow.execute_activity_method(
-                Bookings.read_for_stray, stray.booking_id, summary="Read the booking", **options.DATABASE
+            booking = await workflow.execute_activity_method(
+                Bookings.read_snapshot, event.booking_id, summary="Read the booking", **options.DATABASE
             )
-            story = self._story(row, herald)
-            till = Till(stray.booking_id, row.amount_minor, row.currency, generation=generation)
+            state = self._load_state(booking, notifications)
+            payment_steps = PaymentSteps(
+                event.booking_id, booking.amount_minor, booking.currency, generation=generation
+            )
             try:
-                if await self._settled(story, till):
+                if await self._handle_event(state, payment_steps):
                     break
             except ActivityError as error:
                 # Another one of these was quicker to write: what it left is looked at anew.
                 if failure(error)[0] != STALE_VERSION:
                     raise
-            generation = till.generation
-        await herald.drain()
+            generation = payment_steps.generation
+        await notifications.drain()
 
-    async def _settled(self, story: Story, till: Till) -> bool:
+    async def _handle_event(self, state: BookingState, payment_steps: PaymentSteps) -> bool:
         try:
-            await settle_news(story, till, self._stray.news)
-        except MoneyStuckError as stuck:
-            await self._wait_for_operator(story, str(stuck))
+            await handle_payment_event(state, payment_steps, self._event.hint)
+        except PaymentStepFailedError as error:
+            await self._wait_for_operator(state, str(error))
             return False
-        if self._flagged_with is not None and story.attention == self._flagged_with:
+        if self._own_attention is not None and state.attention == self._own_attention:
             # It is still up where another writer came between when it was to be taken down.
-            await story.clear_attention()
+            await state.clear_attention()
         return True
 
-    def _story(self, row: StrayBooking, herald: Herald) -> Story:
-        story = Story(
-            self._stray.booking_id,
-            self._stray.hotel_slug,
-            herald,
-            status=Status(row.status),
-            version=row.version,
+    def _load_state(self, booking: BookingSnapshot, notifications: Notifications) -> BookingState:
+        state = BookingState(
+            self._event.booking_id,
+            self._event.hotel_slug,
+            notifications,
+            status=Status(booking.status),
+            version=booking.version,
             database_options=options.DATABASE_SHARED,
         )
-        story.payment_intent_id = row.payment_intent_id
-        story.refunded_minor = row.amount_refunded_minor
-        story.attention = row.needs_attention
-        return story
+        state.payment_intent_id = booking.payment_intent_id
+        state.refunded_minor = booking.amount_refunded_minor
+        state.attention = booking.needs_attention
+        return state
 
-    async def _wait_for_operator(self, story: Story, reason: str) -> None:
-        await story.ask_for_person(reason)
-        self._flagged_with = story.attention
-        await workflow.wait_condition(lambda: self._asked)
-        self._asked = False
-        await story.clear_attention()
+    async def _wait_for_operator(self, state: BookingState, reason: str) -> None:
+        await state.request_attention(reason)
+        self._own_attention = state.attention
+        await workflow.wait_condition(lambda: self._retry_requested)
+        self._retry_requested = False
+        await state.clear_attention()
 
     @workflow.signal
     def retry(self, command: Command) -> None:  # noqa: ARG002  the booking's own signal takes it too
         """An operator wants Stripe asked again."""
-        self._asked = True
+        self._retry_requested = True

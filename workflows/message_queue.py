@@ -18,71 +18,73 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.bookings import Bookings
 from activities.stripe_client import REFUSED
 from domain.booking import ActorKind, Decision
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from domain.messages import (
     Command,
-    Outcome,
+    CommandResult,
     RefusedCommand,
 )
 from workflows import options
-from workflows.booking_state import Story
+from workflows.booking_state import BookingState
 from workflows.payment_steps import failure
-from workflows.queue_messages import DecisionAsked, Item, NewsCame, OperatorAsked
+from workflows.queue_messages import DecisionRequested, OperatorCommand, QueueMessage, StripeEventReceived
 
 STRIPE_UNAVAILABLE = "stripe_unavailable"
 
 
-class Desk:
+class MessageQueue:
     """What waits to be dealt with, and what came of it."""
 
-    def __init__(self, story: Story) -> None:
-        self._story = story
-        self._queue: deque[Item] = deque()
-        self._seen: set[str] = set()
-        self._outcomes: dict[str, Outcome] = {}
+    def __init__(self, state: BookingState) -> None:
+        self._state = state
+        self._queue: deque[QueueMessage] = deque()
+        self._received_ids: set[str] = set()
+        self._results: dict[str, CommandResult] = {}
         self._closing: list[asyncio.Task[None]] = []
-        self.deciding: Decision | None = None
+        self.decision_in_progress: Decision | None = None
 
     # --- what handlers do ---
 
-    def put(self, item: Item) -> None:
+    def put(self, message: QueueMessage) -> None:
         """Queue an item; a repeat of a command or event that came before is dropped."""
-        key = _identity(item)
-        if key is not None and key in self._seen:
+        key = _identity(message)
+        if key is not None and key in self._received_ids:
             return
         if key is not None:
-            self._seen.add(key)
-        if self._interrupts_capture(item) or self._helps_writing(item):
+            self._received_ids.add(key)
+        if self._interrupts_capture(message) or self._unblocks_projection(message):
             return
-        self._queue.append(item)
+        self._queue.append(message)
 
-    def _interrupts_capture(self, item: Item) -> bool:
+    def _interrupts_capture(self, message: QueueMessage) -> bool:
         # The guest learns at once that they were late, rather than after a capture that may take days.
-        if not isinstance(item, DecisionAsked) or self.deciding is not Decision.APPROVE:
+        if not isinstance(message, DecisionRequested) or self.decision_in_progress is not Decision.APPROVE:
             return False
-        if item.decision is not Decision.CANCEL or item.command.actor is not ActorKind.GUEST:
+        if message.decision is not Decision.CANCEL or message.command.actor is not ActorKind.GUEST:
             return False
-        self.settle(item.command, Verdict.IN_PROGRESS)
+        self.report_outcome(message.command, CommandOutcome.IN_PROGRESS)
         return True
 
-    def _helps_writing(self, item: Item) -> bool:
+    def _unblocks_projection(self, message: QueueMessage) -> bool:
         # The loop that would take this out waits for it: somebody else wrote the row.
-        if not isinstance(item, OperatorAsked) or self._story.row.blocked_by is None:
+        if not isinstance(message, OperatorCommand) or self._state.projection.blocked_by is None:
             return False
-        self._in_background(self._answer_help(item.command, self._story.row.try_again()))
+        self._in_background(self._report_retry(message.command, self._state.projection.retry_write()))
         return True
 
-    async def _answer_help(self, command: Command, helped: asyncio.Future[bool]) -> None:
-        self.settle(command, Verdict.SETTLED if await helped else Verdict.NEEDS_ATTENTION)
+    async def _report_retry(self, command: Command, written: asyncio.Future[bool]) -> None:
+        self.report_outcome(
+            command, CommandOutcome.SETTLED if await written else CommandOutcome.NEEDS_ATTENTION
+        )
 
-    async def outcome(self, command_id: str) -> Outcome:
+    async def await_outcome(self, command_id: str) -> CommandResult:
         """Wait until a command has come out one way or the other."""
-        await workflow.wait_condition(lambda: command_id in self._outcomes or self._story.over)
-        return self._outcomes.get(command_id) or self._outcome(Verdict.ALREADY_DECIDED)
+        await workflow.wait_condition(lambda: command_id in self._results or self._state.is_over)
+        return self._results.get(command_id) or self._result(CommandOutcome.ALREADY_DECIDED)
 
     # --- what the booking's loop does ---
 
-    async def next(self, until: datetime | None, summary: str) -> Item | None:
+    async def next(self, until: datetime | None, summary: str) -> QueueMessage | None:
         """The next item, or None once the time is `until` and nothing waits."""
         timeout = None if until is None else (until - workflow.now()).total_seconds()
         if not self.waiting and (timeout is None or timeout > 0):
@@ -95,54 +97,54 @@ class Desk:
     @property
     def waiting(self) -> bool:
         """Whether anything is left to deal with."""
-        while self._queue and self._is_echo(self._queue[0]):
+        while self._queue and self._is_known_already(self._queue[0]):
             self._queue.popleft()
         return bool(self._queue)
 
-    def _is_echo(self, item: Item) -> bool:
+    def _is_known_already(self, message: QueueMessage) -> bool:
         # What was news when it came may be known by now, from a step that has been taken meanwhile.
-        return isinstance(item, NewsCame) and not self._story.is_news(item.news)
+        return isinstance(message, StripeEventReceived) and not self._state.is_relevant(message.hint)
 
-    def settle(self, command: Command, verdict: Verdict) -> None:
+    def report_outcome(self, command: Command, outcome: CommandOutcome) -> None:
         """Say how a command came out; a refused one is also closed in the books."""
-        self._outcomes[command.command_id] = self._outcome(verdict)
-        if verdict is not Verdict.NEEDS_ATTENTION:
-            self._in_background(self._close(RefusedCommand(command.command_id, verdict)))
+        self._results[command.command_id] = self._result(outcome)
+        if outcome is not CommandOutcome.NEEDS_ATTENTION:
+            self._in_background(self._close(RefusedCommand(command.command_id, outcome)))
 
-    def _in_background(self, errand: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(errand)
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._closing.append(task)
         task.add_done_callback(self._closing.remove)
 
-    def settled(self, command_id: str) -> None:
+    def mark_done(self, command_id: str) -> None:
         """Say that a command was carried out and written with its change."""
-        self._outcomes[command_id] = self._outcome(Verdict.SETTLED)
+        self._results[command_id] = self._result(CommandOutcome.SETTLED)
 
     async def drain(self) -> None:
         """Wait until every refused command is closed in the books."""
         while self._closing:
             await asyncio.gather(*self._closing)
 
-    def _outcome(self, verdict: Verdict) -> Outcome:
-        return Outcome(verdict=verdict, status=self._story.status, version=self._story.version)
+    def _result(self, outcome: CommandOutcome) -> CommandResult:
+        return CommandResult(outcome=outcome, status=self._state.status, version=self._state.version)
 
     async def _close(self, refused: RefusedCommand) -> None:
         await workflow.execute_activity_method(
-            Bookings.close_command, refused, summary=f"Refuse: {refused.verdict}", **options.DATABASE
+            Bookings.close_command, refused, summary=f"Refuse: {refused.outcome}", **options.DATABASE
         )
 
 
-def _identity(item: Item) -> str | None:
-    match item:
-        case DecisionAsked() | OperatorAsked():
-            return item.command.command_id
-        case NewsCame():
-            return item.news.event_id
+def _identity(message: QueueMessage) -> str | None:
+    match message:
+        case DecisionRequested() | OperatorCommand():
+            return message.command.command_id
+        case StripeEventReceived():
+            return message.hint.event_id
         case _:
             return None
 
 
-def unavailable(error: ActivityError) -> ApplicationError:
+def stripe_unavailable(error: ActivityError) -> ApplicationError:
     """What the sender of an update is told when Stripe could not be asked."""
     kind, text = failure(error)
     return ApplicationError(text, type=REFUSED if kind == REFUSED else STRIPE_UNAVAILABLE)

@@ -18,21 +18,21 @@ from workflows import options
 from workflows.payment_steps import failure
 
 
-class Herald:
+class Notifications:
     """Sends what a booking's changes are told by. Nothing here can hold up a decision or undo money.
 
     Args:
         booking_id: the booking.
         hotel_slug: its hotel.
-        on_mail_lost: called with a reason when a mail could not be sent in a day.
+        on_email_failed: called with a reason when a mail could not be sent in a day.
     """
 
-    def __init__(self, booking_id: str, hotel_slug: str, on_mail_lost: Callable[[str], None]) -> None:
+    def __init__(self, booking_id: str, hotel_slug: str, on_email_failed: Callable[[str], None]) -> None:
         self._booking_id = booking_id
         self._hotel_slug = hotel_slug
-        self._on_mail_lost = on_mail_lost
+        self._on_email_failed = on_email_failed
         self._under_way: list[asyncio.Task[None]] = []
-        self._lost: list[Mailing] = []
+        self._failed: list[Mailing] = []
 
     def publish(
         self, status: Status, version: int, at: datetime, staff_event: StaffEvent | None = None
@@ -53,14 +53,14 @@ class Herald:
         self._start(self._mail(Mailing(booking_id=self._booking_id, kinds=kinds, version=version)))
 
     @property
-    def has_lost(self) -> bool:
+    def has_failed_emails(self) -> bool:
         """Whether there is a mail that could not be sent."""
-        return bool(self._lost)
+        return bool(self._failed)
 
-    def resend_lost(self) -> None:
+    def resend_failed_emails(self) -> None:
         """Send once more what could not be sent; each mail keeps its Message-ID."""
-        lost, self._lost = self._lost, []
-        for mailing in lost:
+        failed, self._failed = self._failed, []
+        for mailing in failed:
             self._start(self._mail(mailing))
 
     async def drain(self) -> None:
@@ -92,10 +92,10 @@ class Herald:
             workflow.logger.warning("%s", reason)
             # A call for help that cannot be mailed must not call for help again, for ever.
             if mailing.kinds != (MailKind.STAFF_ATTENTION,):
-                self._lost.append(mailing)
-                self._on_mail_lost(reason)
+                self._failed.append(mailing)
+                self._on_email_failed(reason)
 
-    def _start(self, errand: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(errand)
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._under_way.append(task)
         task.add_done_callback(self._under_way.remove)

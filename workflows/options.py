@@ -69,5 +69,5 @@ MAIL: Final[dict[str, Any]] = {
     ),
 }
 
-PARKED_RECHECK: Final = timedelta(hours=1)
+PENDING_COMMAND_RECHECK: Final = timedelta(hours=1)
 """How often a booking that waits for a person looks by itself whether its money has moved."""

@@ -10,32 +10,37 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.stripe_client import REFUSED
 from domain.booking import ActorKind, Event, Status
-from domain.deadlines import DecisionDeadline, as_told, decision_deadline, session_expires_at
-from domain.decisions import Verdict, judge
+from domain.deadlines import DecisionDeadline, decision_deadline, promised_deadline, session_expires_at
+from domain.decisions import CommandOutcome, immediate_outcome
 from domain.messages import (
     BookingTerms,
     CheckoutSession,
-    Payment,
-    PaymentNews,
+    PaymentSnapshot,
     PaymentStatus,
     Resumption,
     SessionAnswer,
+    StripeEventHint,
 )
 from workflows import options
-from workflows.booking_state import Story
-from workflows.message_queue import STRIPE_UNAVAILABLE, Desk, unavailable
-from workflows.notifications import Herald
-from workflows.payment_steps import MoneyStuckError, Till, failure
+from workflows.booking_state import BookingState
+from workflows.message_queue import STRIPE_UNAVAILABLE, MessageQueue, stripe_unavailable
+from workflows.notifications import Notifications
+from workflows.payment_steps import PaymentStepFailedError, PaymentSteps, failure
 from workflows.queue_messages import (
-    CheckAsked,
-    DecisionAsked,
-    Item,
-    MailLost,
-    NewsCame,
-    OperatorAsked,
-    SessionAsked,
+    DecisionRequested,
+    EmailFailed,
+    OperatorCommand,
+    PaymentCheckRequested,
+    QueueMessage,
+    SessionRequested,
+    StripeEventReceived,
 )
-from workflows.unmatched_payments import give_back, kept_if_stuck, return_stray, settle_unsettled
+from workflows.unmatched_payments import (
+    retry_unreturned_payments,
+    return_funds,
+    return_unmatched_payment,
+    track_unreturned_payment,
+)
 
 _HELD = frozenset({PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED})
 
@@ -43,122 +48,131 @@ _HELD = frozenset({PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED})
 class PaymentPhase:
     """Takes the payment. Afterwards `payment` and `deadline` tell of the hold, if there is one."""
 
-    def __init__(self, terms: BookingTerms, story: Story, desk: Desk, till: Till, herald: Herald) -> None:
+    def __init__(
+        self,
+        terms: BookingTerms,
+        state: BookingState,
+        message_queue: MessageQueue,
+        payment_steps: PaymentSteps,
+        notifications: Notifications,
+    ) -> None:
         self._terms = terms
-        self._story = story
-        self._desk = desk
-        self._till = till
-        self._herald = herald
+        self._state = state
+        self._message_queue = message_queue
+        self._payment_steps = payment_steps
+        self._notifications = notifications
         resume = terms.resume
         submitted_at = resume.submitted_at if resume else workflow.now()
         self.closes_at = submitted_at + timedelta(seconds=terms.payment_window_s)
         self._poll = timedelta(seconds=terms.payment_poll_s)
         # A resumed booking may have missed anything: it asks at once.
-        self._look_at = workflow.now() if resume else self.closes_at
+        self._next_poll_at = workflow.now() if resume else self.closes_at
         self._session: CheckoutSession | None = resume.session if resume else None
-        self._unread: PaymentNews | None = None
+        self._unread_hint: StripeEventHint | None = None
         self._refused = False
-        self._cancelling: DecisionAsked | None = None
+        self._cancellation: DecisionRequested | None = None
         self._cancel_at: datetime | None = None
-        self._to_return: list[str] = []
+        self._payments_to_return: list[str] = []
         self._closing = False
-        self.payment: Payment | None = None
+        self.payment: PaymentSnapshot | None = None
         self.deadline: DecisionDeadline | None = None
 
     async def run(self) -> None:
         """Work off what comes until the booking waits for no payment any more."""
-        self._story.wait_for("the guest's payment")
-        while self._story.status is Status.PENDING_PAYMENT:
-            item = await self._desk.next(self._due(), "Payment window, or time to ask Stripe")
+        self._state.wait_for("the guest's payment")
+        while self._state.status is Status.PENDING_PAYMENT:
+            message = await self._message_queue.next(self._due(), "Payment window, or time to ask Stripe")
             try:
-                await self._deal_with(item)
-            except MoneyStuckError as stuck:
-                await self._stuck(str(stuck))
+                await self._handle(message)
+            except PaymentStepFailedError as error:
+                await self._request_attention(str(error))
 
     def _due(self) -> datetime:
         if self._cancel_at is not None:
             return self._cancel_at
-        if self._session is None and self._unread is None:
+        if self._session is None and self._unread_hint is None:
             return self.closes_at
-        return min(self.closes_at, self._look_at)
+        return min(self.closes_at, self._next_poll_at)
 
-    async def _deal_with(self, item: Item | None) -> None:
-        match item:
+    async def _handle(self, message: QueueMessage | None) -> None:
+        match message:
             case None if self._cancel_at is not None:
                 await self._cancel()
             case None if workflow.now() >= self.closes_at:
                 await self._close()
             case None:
-                await self._look(self._unread or self._session_news())
-            case SessionAsked():
-                await self._answer_session(item)
-            case CheckAsked():
-                await self._answer_check(item)
-            case NewsCame():
-                await self._look(item.news)
-            case DecisionAsked():
-                await self._decide(item)
-            case OperatorAsked():
-                await self._resume(item)
-            case MailLost():
-                await self._story.ask_for_person(item.reason)
+                await self._read_payment(self._unread_hint or self._session_hint())
+            case SessionRequested():
+                await self._answer_session(message)
+            case PaymentCheckRequested():
+                await self._answer_payment_check(message)
+            case StripeEventReceived():
+                await self._read_payment(message.hint)
+            case DecisionRequested():
+                await self._decide(message)
+            case OperatorCommand():
+                await self._run_operator_command(message)
+            case EmailFailed():
+                await self._state.request_attention(message.reason)
 
     # --- asking Stripe ---
 
-    def _session_news(self) -> PaymentNews:
-        return PaymentNews(session_id=self._session.session_id if self._session else None)
+    def _session_hint(self) -> StripeEventHint:
+        return StripeEventHint(session_id=self._session.session_id if self._session else None)
 
-    async def _look(self, news: PaymentNews) -> None:
-        self._look_at = workflow.now() + self._poll
+    async def _read_payment(self, hint: StripeEventHint) -> None:
+        self._next_poll_at = workflow.now() + self._poll
         try:
-            payment = await self._till.look(news.session_id, news.payment_intent_id)
+            payment = await self._payment_steps.read_once(hint.session_id, hint.payment_intent_id)
         except ActivityError as error:
-            await self._not_read(news, *failure(error))
+            await self._handle_read_failure(hint, *failure(error))
             return
-        self._unread, self._refused = None, False
-        await self._take(payment, own_page=self._is_about_own_page(news))
+        self._unread_hint, self._refused = None, False
+        await self._follow_payment(payment, own_session=self._is_about_own_session(hint))
 
-    def _is_about_own_page(self, news: PaymentNews) -> bool:
+    def _is_about_own_session(self, hint: StripeEventHint) -> bool:
         # An event may name our page together with a payment of which Stripe knows nothing.
-        asked = news.session_id if news.payment_intent_id is None else None
-        return self._session is not None and asked == self._session.session_id
+        session_id = hint.session_id if hint.payment_intent_id is None else None
+        return self._session is not None and session_id == self._session.session_id
 
-    async def _not_read(self, news: PaymentNews, kind: str, text: str) -> None:
+    async def _handle_read_failure(self, hint: StripeEventHint, kind: str, text: str) -> None:
         workflow.logger.warning("payment not read: %s", text)
         # With a page of its own the booking has something better to ask about than what Stripe will not tell.
         if kind != REFUSED or self._session is None:
             # Stripe is away: the next poll asks again, about the same thing.
-            self._unread = news
+            self._unread_hint = hint
             return
-        if self._unread == news:
-            self._unread = None
+        if self._unread_hint == hint:
+            self._unread_hint = None
         # Each refusal has a text of its own; people are called once, and not at every poll.
-        if self._is_about_own_page(news) and not self._refused:
+        if self._is_about_own_session(hint) and not self._refused:
             self._refused = True
-            await self._story.ask_for_person(text)
+            await self._state.request_attention(text)
 
-    async def _take(self, payment: Payment, *, own_page: bool) -> None:
+    async def _follow_payment(self, payment: PaymentSnapshot, *, own_session: bool) -> None:
         """Advance the booking if its card is held; anything that is not its own is given back.
 
         Args:
-            own_page: the payment was read through the booking's own session.
+            own_session: the payment was read through the booking's own session.
         """
         if payment.status not in _HELD or payment.payment_intent_id is None:
             return
         if not payment.matches:
-            with kept_if_stuck(self._story, PaymentNews(payment_intent_id=payment.payment_intent_id)):
-                await return_stray(self._story, self._till, payment.payment_intent_id)
-            await self._story.ask_for_person("A payment with the wrong amount or booking was given back.")
+            with track_unreturned_payment(
+                self._state, StripeEventHint(payment_intent_id=payment.payment_intent_id)
+            ):
+                await return_unmatched_payment(self._state, self._payment_steps, payment.payment_intent_id)
+            await self._state.request_attention("A payment with the wrong amount or booking was given back.")
             # A payment that came by another way says nothing about the page, which may still be paid on.
-            if own_page:
+            if own_session:
                 self._session = None
             return
         if self._cancellation_stands():
-            self._to_return.append(payment.payment_intent_id)
+            self._payments_to_return.append(payment.payment_intent_id)
             await self._cancel()
             return
         authorized_at, deadline = self._note_hold(payment)
-        await self._story.record(
+        await self._state.apply(
             Event.AUTHORIZED,
             actor=ActorKind.GUEST,
             payment_intent_id=payment.payment_intent_id,
@@ -166,7 +180,7 @@ class PaymentPhase:
             decision_deadline=deadline.at,
         )
 
-    def _note_hold(self, payment: Payment) -> tuple[datetime, DecisionDeadline]:
+    def _note_hold(self, payment: PaymentSnapshot) -> tuple[datetime, DecisionDeadline]:
         authorized_at = payment.authorized_at or workflow.now()
         deadline = decision_deadline(
             authorized_at=authorized_at,
@@ -178,64 +192,68 @@ class PaymentPhase:
         self.payment, self.deadline = payment, deadline
         return authorized_at, deadline
 
-    async def find_hold_again(self, resume: Resumption) -> None:
+    async def reread_hold(self, resume: Resumption) -> None:
         """Read the hold of a booking that waits for a decision but lost its workflow."""
         assert resume.payment_intent_id is not None, "PENDING_APPROVAL means that a card is held"
         while True:
             try:
-                _, computed = self._note_hold(await self._till.read(resume.payment_intent_id))
-                self.deadline = as_told(resume.decision_deadline, computed)
-            except MoneyStuckError as stuck:
-                await self._story.ask_for_person(str(stuck))
-                await workflow.sleep(options.PARKED_RECHECK, summary="Pause before reading the hold again")
+                _, computed = self._note_hold(
+                    await self._payment_steps.read_until_answered(resume.payment_intent_id)
+                )
+                self.deadline = promised_deadline(resume.decision_deadline, computed)
+            except PaymentStepFailedError as error:
+                await self._state.request_attention(str(error))
+                await workflow.sleep(
+                    options.PENDING_COMMAND_RECHECK, summary="Pause before reading the hold again"
+                )
             else:
                 return
 
     # --- the guest's requests ---
 
-    async def _answer_session(self, item: SessionAsked) -> None:
+    async def _answer_session(self, message: SessionRequested) -> None:
         try:
-            if await self._reuse_session(item):
+            if await self._reuse_session(message):
                 return
-            if self._story.status is not Status.PENDING_PAYMENT or self._is_over():
-                item.answer.set_result(SessionAnswer())
+            if self._state.status is not Status.PENDING_PAYMENT or self._is_over():
+                message.answer.set_result(SessionAnswer())
                 return
-            await self._open_session(item)
+            await self._open_session(message)
         except ActivityError as error:
-            item.answer.set_exception(unavailable(error))
-        except MoneyStuckError as stuck:
-            item.answer.set_exception(ApplicationError(str(stuck), type=STRIPE_UNAVAILABLE))
+            message.answer.set_exception(stripe_unavailable(error))
+        except PaymentStepFailedError as error:
+            message.answer.set_exception(ApplicationError(str(error), type=STRIPE_UNAVAILABLE))
             raise
 
     def _is_over(self) -> bool:
-        return self._closing or self._cancelling is not None or workflow.now() >= self.closes_at
+        return self._closing or self._cancellation is not None or workflow.now() >= self.closes_at
 
-    async def _reuse_session(self, item: SessionAsked) -> bool:
+    async def _reuse_session(self, message: SessionRequested) -> bool:
         if self._session is None:
             return False
-        payment = await self._till.look(self._session.session_id, None)
-        if payment.session_open and self._cancelling is None:
-            item.answer.set_result(_answer(self._session, created=False))
+        payment = await self._payment_steps.read_once(self._session.session_id, None)
+        if payment.session_open and self._cancellation is None:
+            message.answer.set_result(_answer(self._session, created=False))
             return True
-        await self._take(payment, own_page=True)
+        await self._follow_payment(payment, own_session=True)
         return False
 
-    async def _open_session(self, item: SessionAsked) -> None:
+    async def _open_session(self, message: SessionRequested) -> None:
         expires_at = session_expires_at(workflow.now(), self.closes_at)
-        self._session = await self._till.open_session(expires_at, item.request.return_to)
-        self._look_at = workflow.now() + self._poll
-        item.answer.set_result(_answer(self._session, created=True))
+        self._session = await self._payment_steps.open_session(expires_at, message.request.return_to)
+        self._next_poll_at = workflow.now() + self._poll
+        message.answer.set_result(_answer(self._session, created=True))
 
-    async def _answer_check(self, item: CheckAsked) -> None:
+    async def _answer_payment_check(self, message: PaymentCheckRequested) -> None:
         try:
             if self._session is not None:
-                payment = await self._till.look(self._session.session_id, None)
-                await self._take(payment, own_page=True)
-            item.answer.set_result(None)
+                payment = await self._payment_steps.read_once(self._session.session_id, None)
+                await self._follow_payment(payment, own_session=True)
+            message.answer.set_result(None)
         except ActivityError as error:
-            item.answer.set_exception(unavailable(error))
-        except MoneyStuckError as stuck:
-            item.answer.set_exception(ApplicationError(str(stuck), type=STRIPE_UNAVAILABLE))
+            message.answer.set_exception(stripe_unavailable(error))
+        except PaymentStepFailedError as error:
+            message.answer.set_exception(ApplicationError(str(error), type=STRIPE_UNAVAILABLE))
             raise
 
     # --- ends ---
@@ -243,90 +261,104 @@ class PaymentPhase:
     async def _close(self) -> None:
         """End the window; a session the guest completed in time wins over it."""
         self._closing = True
-        self._story.wait_for("Stripe to close the payment page")
+        self._state.wait_for("Stripe to close the payment page")
         if self._session is not None:
-            await self._take(await self._till.expire_session(self._session.session_id), own_page=True)
-        if self._story.status is not Status.PENDING_PAYMENT:
+            await self._follow_payment(
+                await self._payment_steps.expire_session(self._session.session_id), own_session=True
+            )
+        if self._state.status is not Status.PENDING_PAYMENT:
             return
         if self._cancellation_stands():
             await self._cancel()
         else:
-            await self._story.record(Event.PAYMENT_WINDOW_CLOSED)
+            await self._state.apply(Event.PAYMENT_WINDOW_CLOSED)
 
-    async def _decide(self, item: DecisionAsked) -> None:
-        verdict = judge(
-            item.decision, item.command.actor, self._story.status, self._story.reason_code, checked_in=False
+    async def _decide(self, message: DecisionRequested) -> None:
+        outcome = immediate_outcome(
+            message.decision,
+            message.command.actor,
+            self._state.status,
+            self._state.reason_code,
+            checked_in=False,
         )
-        if verdict is not None:
-            self._desk.settle(item.command, verdict)
-        elif self._cancelling is not None:
-            self._desk.settle(item.command, Verdict.IN_PROGRESS)
+        if outcome is not None:
+            self._message_queue.report_outcome(message.command, outcome)
+        elif self._cancellation is not None:
+            self._message_queue.report_outcome(message.command, CommandOutcome.IN_PROGRESS)
         else:
-            self._cancelling = item
+            self._cancellation = message
             await self._cancel()
 
     def _cancellation_stands(self) -> bool:
         """Whether the guest has cancelled, was told that this is safe, and nothing else may happen any more."""
-        return self._cancelling is not None
+        return self._cancellation is not None
 
     async def _cancel(self) -> None:
         """Carry the guest's cancellation out: close the page, give back what is held, end."""
-        assert self._cancelling is not None, "somebody has cancelled"
+        assert self._cancellation is not None, "somebody has cancelled"
         if self._session is not None:
-            payment = await self._till.expire_session(self._session.session_id)
+            payment = await self._payment_steps.expire_session(self._session.session_id)
             if payment.status in _HELD and payment.payment_intent_id is not None:
-                self._to_return.append(payment.payment_intent_id)
+                self._payments_to_return.append(payment.payment_intent_id)
         facts: dict[str, Any] = {}
-        for payment_intent_id in dict.fromkeys(self._to_return):
-            payment = await give_back(self._till, payment_intent_id)
+        for payment_intent_id in dict.fromkeys(self._payments_to_return):
+            payment = await return_funds(self._payment_steps, payment_intent_id)
             facts = {
                 "payment_intent_id": payment.payment_intent_id,
                 "amount_captured_minor": payment.amount_received_minor,
                 "amount_refunded_minor": payment.amount_refunded_minor,
             }
-        await self._story.record(Event.CANCELLED_BY_GUEST, command=self._cancelling.command, **facts)
-        self._desk.settled(self._cancelling.command.command_id)
+        await self._state.apply(Event.CANCELLED_BY_GUEST, command=self._cancellation.command, **facts)
+        self._message_queue.mark_done(self._cancellation.command.command_id)
 
     # --- when Stripe will not have it ---
 
-    async def _stuck(self, reason: str) -> None:
+    async def _request_attention(self, reason: str) -> None:
         """Ask for a person, and try the end again later: the session lapses by itself meanwhile."""
-        if self._cancelling is not None:
-            self._desk.settle(self._cancelling.command, Verdict.NEEDS_ATTENTION)
-            self._cancel_at = workflow.now() + options.PARKED_RECHECK
-        self.closes_at = max(self.closes_at, workflow.now() + options.PARKED_RECHECK)
-        await self._story.ask_for_person(reason)
+        if self._cancellation is not None:
+            self._message_queue.report_outcome(self._cancellation.command, CommandOutcome.NEEDS_ATTENTION)
+            self._cancel_at = workflow.now() + options.PENDING_COMMAND_RECHECK
+        self.closes_at = max(self.closes_at, workflow.now() + options.PENDING_COMMAND_RECHECK)
+        await self._state.request_attention(reason)
 
-    async def _resume(self, item: OperatorAsked) -> None:
-        before = self._story.version
-        resent = self._resend_lost()
-        owed = stuck = self._story.owes() is not None
+    async def _run_operator_command(self, message: OperatorCommand) -> None:
+        before = self._state.version
+        resent = self._resend_failed_emails()
+        owed = unfinished = self._state.outstanding_reason() is not None
         try:
             if owed:
-                await settle_unsettled(self._story, self._till, settled_by_hand=item.settled)
-            if self._cancelling is not None:
+                await retry_unreturned_payments(
+                    self._state, self._payment_steps, resolved_by_hand=message.resolved_by_hand
+                )
+            if self._cancellation is not None:
                 await self._cancel()
             elif self._closing:
                 await self._close()
             else:
-                flag = self._story.attention
-                await self._look(self._unread or self._session_news())
+                flag = self._state.attention
+                await self._read_payment(self._unread_hint or self._session_hint())
                 # What that look came upon needs a person of its own.
-                resent = resent and self._story.attention == flag
-                if item.settled or ((owed or resent) and not self._refused):
-                    await self._story.clear_attention()
+                resent = resent and self._state.attention == flag
+                if message.resolved_by_hand or ((owed or resent) and not self._refused):
+                    await self._state.clear_attention()
             # What was given back beside it moves the version as well: that alone is not what was asked for.
-            stuck = False
+            unfinished = False
         finally:
-            moved = self._story.version > before and not self._refused and self._story.owes() is None
-            done = moved and not stuck
-            self._desk.settle(item.command, Verdict.SETTLED if done else Verdict.NEEDS_ATTENTION)
+            moved = (
+                self._state.version > before
+                and not self._refused
+                and self._state.outstanding_reason() is None
+            )
+            done = moved and not unfinished
+            self._message_queue.report_outcome(
+                message.command, CommandOutcome.SETTLED if done else CommandOutcome.NEEDS_ATTENTION
+            )
 
-    def _resend_lost(self) -> bool:
+    def _resend_failed_emails(self) -> bool:
         """Send once more what could not be sent, and say whether there was anything."""
-        if not self._herald.has_lost:
+        if not self._notifications.has_failed_emails:
             return False
-        self._herald.resend_lost()
+        self._notifications.resend_failed_emails()
         return True
 
 

@@ -16,14 +16,14 @@ from domain.messages import (
     ExpireSession,
     MoneyStep,
     OpenSession,
-    Payment,
-    PaymentNews,
     PaymentQuestion,
+    PaymentSnapshot,
+    StripeEventHint,
 )
 from workflows import options
 
 
-class MoneyStuckError(Exception):
+class PaymentStepFailedError(Exception):
     """Stripe refused, or gave no clear answer in time: a person has to look."""
 
 
@@ -34,7 +34,7 @@ def failure(error: ActivityError) -> tuple[str, str]:
     return "timeout", "no answer in time"
 
 
-class Till:
+class PaymentSteps:
     """What the workflows of one booking do at Stripe.
 
     Args:
@@ -72,7 +72,7 @@ class Till:
             Payments.open_session, request, summary="Open the payment page", **options.STRIPE_ONLINE
         )
 
-    async def look(self, session_id: str | None, payment_intent_id: str | None) -> Payment:
+    async def read_once(self, session_id: str | None, payment_intent_id: str | None) -> PaymentSnapshot:
         """Ask Stripe once, for somebody or a timer that will ask again.
 
         Raises:
@@ -85,32 +85,34 @@ class Till:
             **options.STRIPE_ONLINE,
         )
 
-    async def read(self, payment_intent_id: str) -> Payment:
+    async def read_until_answered(self, payment_intent_id: str) -> PaymentSnapshot:
         """Ask Stripe for as long as it takes.
 
         Raises:
-            MoneyStuckError: Stripe refuses to answer.
+            PaymentStepFailedError: Stripe refuses to answer.
         """
-        return await self.find(PaymentNews(payment_intent_id=payment_intent_id))
+        return await self.read_event_payment_until_answered(
+            StripeEventHint(payment_intent_id=payment_intent_id)
+        )
 
-    async def find(self, news: PaymentNews) -> Payment:
+    async def read_event_payment_until_answered(self, hint: StripeEventHint) -> PaymentSnapshot:
         """Ask Stripe about what an event names, for as long as it takes.
 
         Raises:
-            MoneyStuckError: Stripe refuses to answer.
+            PaymentStepFailedError: Stripe refuses to answer.
         """
         try:
             return await workflow.execute_activity_method(
                 Payments.read,
-                self._question(news.session_id, news.payment_intent_id),
+                self._question(hint.session_id, hint.payment_intent_id),
                 summary="Read the payment",
                 start_to_close_timeout=options.STRIPE_ATTEMPT,
                 retry_policy=options.STRIPE_RETRY,
             )
         except ActivityError as error:
-            raise MoneyStuckError(failure(error)[1]) from error
+            raise PaymentStepFailedError(failure(error)[1]) from error
 
-    async def expire_session(self, session_id: str) -> Payment:
+    async def expire_session(self, session_id: str) -> PaymentSnapshot:
         """Close a session; the answer tells of a hold where the guest was quicker."""
         step = ExpireSession(
             booking_id=self._booking_id,
@@ -119,7 +121,7 @@ class Till:
             currency=self._currency,
         )
 
-        async def attempt(generation: int, patience: timedelta) -> Payment:
+        async def attempt(generation: int, patience: timedelta) -> PaymentSnapshot:
             return await workflow.execute_activity_method(
                 Payments.expire_session,
                 replace(step, generation=generation),
@@ -129,30 +131,32 @@ class Till:
                 retry_policy=options.STRIPE_RETRY,
             )
 
-        return await self._insist(attempt, workflow.now() + timedelta(hours=24))
+        return await self._repeat_until_answered(attempt, workflow.now() + timedelta(hours=24))
 
-    async def capture(self, payment_intent_id: str, until: datetime) -> Payment:
+    async def capture(self, payment_intent_id: str, until: datetime) -> PaymentSnapshot:
         """Capture the booking's total, trying until `until`."""
-        return await self._money(
+        return await self._run_payment_step(
             Payments.capture, payment_intent_id, self._amount_minor, until, "Capture the hold"
         )
 
-    async def release(self, payment_intent_id: str, until: datetime) -> Payment:
+    async def release(self, payment_intent_id: str, until: datetime) -> PaymentSnapshot:
         """Give up a hold, trying until `until`."""
-        return await self._money(Payments.release, payment_intent_id, 0, until, "Release the hold")
+        return await self._run_payment_step(Payments.release, payment_intent_id, 0, until, "Release the hold")
 
-    async def refund(self, payment_intent_id: str, total_minor: int, until: datetime) -> Payment:
+    async def refund(self, payment_intent_id: str, total_minor: int, until: datetime) -> PaymentSnapshot:
         """Refund until `total_minor` has gone back in all, trying until `until`."""
-        return await self._money(Payments.refund, payment_intent_id, total_minor, until, "Refund the guest")
+        return await self._run_payment_step(
+            Payments.refund, payment_intent_id, total_minor, until, "Refund the guest"
+        )
 
-    async def _money(
+    async def _run_payment_step(
         self,
-        activity: Callable[[Payments, MoneyStep], Awaitable[Payment]],
+        activity: Callable[[Payments, MoneyStep], Awaitable[PaymentSnapshot]],
         payment_intent_id: str,
         amount_minor: int,
         until: datetime,
         summary: str,
-    ) -> Payment:
+    ) -> PaymentSnapshot:
         step = MoneyStep(
             booking_id=self._booking_id,
             payment_intent_id=payment_intent_id,
@@ -161,7 +165,7 @@ class Till:
             currency=self._currency,
         )
 
-        async def attempt(generation: int, patience: timedelta) -> Payment:
+        async def attempt(generation: int, patience: timedelta) -> PaymentSnapshot:
             return await workflow.execute_activity_method(
                 activity,
                 replace(step, generation=generation),
@@ -171,15 +175,15 @@ class Till:
                 retry_policy=options.STRIPE_RETRY,
             )
 
-        return await self._insist(attempt, until)
+        return await self._repeat_until_answered(attempt, until)
 
-    async def _insist(
-        self, attempt: Callable[[int, timedelta], Awaitable[Payment]], until: datetime
-    ) -> Payment:
+    async def _repeat_until_answered(
+        self, attempt: Callable[[int, timedelta], Awaitable[PaymentSnapshot]], until: datetime
+    ) -> PaymentSnapshot:
         """Repeat a step under new generations of its key until it is answered, refused, or out of time.
 
         Raises:
-            MoneyStuckError: refused, or `until` has passed without a clear answer.
+            PaymentStepFailedError: refused, or `until` has passed without a clear answer.
         """
         pause = timedelta(seconds=1)
         while True:
@@ -195,7 +199,7 @@ class Till:
                     # Somebody else may be, or have been, at the same money: no refusal of theirs is to be heard next.
                     self.generation = max(self.generation, int(workflow.now().timestamp()))
                 if kind == REFUSED or workflow.now() >= until:
-                    raise MoneyStuckError(text) from error
+                    raise PaymentStepFailedError(text) from error
             # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:
             # what is left of it is used, under the same key.
             await workflow.sleep(pause, summary="Pause before asking Stripe again")

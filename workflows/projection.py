@@ -12,28 +12,28 @@ from temporalio.exceptions import ActivityError
 
 from activities.bookings import STALE_VERSION, Bookings
 from domain.booking import Event, Status, allows, transition
-from domain.messages import Change, Recorded, StrayBooking
+from domain.messages import BookingSnapshot, Change, ChangeResult
 from workflows import options
-from workflows.notifications import Herald
+from workflows.notifications import Notifications
 from workflows.payment_steps import failure
 
 
-class Row:
+class Projection:
     """The row of one booking.
 
     Args:
-        herald: calls people.
+        notifications: calls people.
         database_options: how the database is insisted on.
     """
 
-    def __init__(self, herald: Herald, database_options: dict[str, Any]) -> None:
-        self._herald = herald
+    def __init__(self, notifications: Notifications, database_options: dict[str, Any]) -> None:
+        self._notifications = notifications
         self._options = database_options
-        self._helpers: list[asyncio.Future[bool]] = []
+        self._retries: list[asyncio.Future[bool]] = []
         self.blocked_by: str | None = None
         """Why a person has to look at the row."""
 
-    async def write(self, change: Change, status: Status, on_blocked: Callable[[str], None]) -> Recorded:
+    async def write(self, change: Change, status: Status, on_blocked: Callable[[str], None]) -> ChangeResult:
         """Write a change.
 
         Args:
@@ -50,62 +50,62 @@ class Row:
                 kind, text = failure(error)
                 if kind != STALE_VERSION or self._options is not options.DATABASE:
                     raise
-            self.answer(done=False)
+            self.report_retry(done=False)
             self.blocked_by = f"{kind}: {text}"[:500]
             on_blocked(self.blocked_by)
-            await self._call(change, self.blocked_by)
-            change = replace(change, expected_version=await self._version_after_help(change, status))
+            await self._request_attention(change, self.blocked_by)
+            change = replace(change, expected_version=await self._version_after_retry(change, status))
 
-    def try_again(self) -> asyncio.Future[bool]:
+    def retry_write(self) -> asyncio.Future[bool]:
         """Let a person who has looked have it written; the answer says whether it was."""
-        helper: asyncio.Future[bool] = asyncio.Future()
-        self._helpers.append(helper)
-        return helper
+        retry: asyncio.Future[bool] = asyncio.Future()
+        self._retries.append(retry)
+        return retry
 
-    def answer(self, *, done: bool) -> None:
+    def report_retry(self, *, done: bool) -> None:
         """Tell whoever helped what came of it."""
-        helpers, self._helpers = self._helpers, []
-        for helper in helpers:
-            helper.set_result(done)
+        retries, self._retries = self._retries, []
+        for retry in retries:
+            retry.set_result(done)
 
-    async def _call(self, change: Change, reason: str) -> None:
+    async def _request_attention(self, change: Change, reason: str) -> None:
         """Flag the row as it stands now, whoever wrote it."""
         recorded = None
         while recorded is None:
-            row = await self._read(change)
-            if not allows(Status(row.status), Event.ATTENTION_NEEDED):
+            booking = await self._read(change)
+            if not allows(Status(booking.status), Event.ATTENTION_NEEDED):
                 return
-            flag = Change(
+            call = Change(
                 booking_id=change.booking_id,
                 hotel_slug=change.hotel_slug,
-                expected_version=row.version,
+                expected_version=booking.version,
                 event=Event.ATTENTION_NEEDED,
                 at=workflow.now(),
                 attention=reason,
             )
             try:
-                recorded = await self._record(flag, options.DATABASE_SHARED)
+                recorded = await self._record(call, options.DATABASE_SHARED)
             except ActivityError as error:
                 if failure(error)[0] != STALE_VERSION:
                     raise
         if not recorded.published:
-            self._herald.publish(recorded.status, recorded.version, flag.at)
-        self._herald.mail(transition(recorded.status, flag.event).mails, recorded.version)
+            self._notifications.publish(recorded.status, recorded.version, call.at)
+        self._notifications.mail(transition(recorded.status, call.event).mails, recorded.version)
 
-    async def _version_after_help(self, change: Change, status: Status) -> int:
+    async def _version_after_retry(self, change: Change, status: Status) -> int:
         while True:
-            await workflow.wait_condition(lambda: bool(self._helpers))
-            row = await self._read(change)
-            if row.status == status:
-                return row.version
-            self.answer(done=False)
+            await workflow.wait_condition(lambda: bool(self._retries))
+            booking = await self._read(change)
+            if booking.status == status:
+                return booking.version
+            self.report_retry(done=False)
 
-    async def _record(self, change: Change, how: dict[str, Any]) -> Recorded:
+    async def _record(self, change: Change, how: dict[str, Any]) -> ChangeResult:
         return await workflow.execute_activity_method(
             Bookings.record, change, summary=f"Record: {change.event}", **how
         )
 
-    async def _read(self, change: Change) -> StrayBooking:
+    async def _read(self, change: Change) -> BookingSnapshot:
         return await workflow.execute_activity_method(
-            Bookings.read_for_stray, change.booking_id, summary="Read the booking", **options.DATABASE
+            Bookings.read_snapshot, change.booking_id, summary="Read the booking", **options.DATABASE
         )

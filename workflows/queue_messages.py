@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass, field
 
 from domain.booking import Decision
-from domain.messages import Command, PaymentNews, SessionAnswer, SessionRequest
+from domain.messages import Command, SessionAnswer, SessionRequest, StripeEventHint
 
 
 @dataclass(frozen=True)
-class DecisionAsked:
+class DecisionRequested:
     """A person wants the booking approved, declined or cancelled."""
 
     decision: Decision
@@ -18,29 +18,29 @@ class DecisionAsked:
 
 
 @dataclass(frozen=True)
-class OperatorAsked:
-    """An operator wants a stuck step tried again, or (`settled`) says that it was settled by hand."""
+class OperatorCommand:
+    """An operator wants a stuck step tried again, or (`resolved_by_hand`) says that it was settled by hand."""
 
     command: Command
-    settled: bool
+    resolved_by_hand: bool
 
 
 @dataclass(frozen=True)
-class NewsCame:
+class StripeEventReceived:
     """Stripe sent an event."""
 
-    news: PaymentNews
+    hint: StripeEventHint
 
 
 @dataclass(frozen=True)
-class MailLost:
+class EmailFailed:
     """An e-mail could not be sent."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class SessionAsked:
+class SessionRequested:
     """The guest wants to pay."""
 
     request: SessionRequest
@@ -48,10 +48,17 @@ class SessionAsked:
 
 
 @dataclass(frozen=True)
-class CheckAsked:
+class PaymentCheckRequested:
     """Somebody wants to know the truth at once."""
 
     answer: asyncio.Future[None] = field(default_factory=asyncio.Future)
 
 
-Item = DecisionAsked | OperatorAsked | NewsCame | MailLost | SessionAsked | CheckAsked
+QueueMessage = (
+    DecisionRequested
+    | OperatorCommand
+    | StripeEventReceived
+    | EmailFailed
+    | SessionRequested
+    | PaymentCheckRequested
+)

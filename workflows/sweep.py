@@ -17,10 +17,10 @@ class SweepWorkflow:
     async def run(self) -> None:
         """One pass. What fails is left for the next one."""
         await workflow.execute_activity_method(
-            Inbox.hand_on, summary="Hand on unprocessed Stripe events", **options.SWEEP
+            Inbox.deliver_unprocessed_events, summary="Hand on unprocessed Stripe events", **options.SWEEP
         )
         await workflow.execute_activity_method(
-            Inbox.fetch_lost, summary="Fetch Stripe events that never arrived", **options.SWEEP
+            Inbox.fetch_missing_events, summary="Fetch Stripe events that never arrived", **options.SWEEP
         )
         await workflow.execute_activity_method(
             Bookings.delete_stale_drafts, summary="Delete stale drafts", **options.SWEEP

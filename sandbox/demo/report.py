@@ -37,7 +37,7 @@ _WORDS: Final = {
     "cancelled_by_staff": "cancelled by the hotel",
     "refund_recorded": "a refund was noted",
     "dispute_recorded": "the guest's bank contests the payment",
-    "stray_payment_returned": "a payment that came too late was given back",
+    "unmatched_payment_returned": "a payment that came too late was given back",
     "attention_needed": "needs a person to look",
     "attention_cleared": "the person is done",
 }

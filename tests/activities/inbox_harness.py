@@ -18,8 +18,8 @@ from temporalio.converter import DataConverter
 from temporalio.testing import ActivityEnvironment
 
 from activities.inbox import Inbox
-from dispatch.events import hand_on
-from domain.messages import PaymentNews, StrayNews
+from dispatch.events import deliver_event
+from domain.messages import EndedBookingEvent, StripeEventHint
 from models import Booking, StripeWebhookEvent
 from storage.database import Database
 from storage.inbox import keep_event
@@ -44,30 +44,30 @@ class InboxHarness:
         """Start a booking's workflow, which nobody runs."""
         await self.temporal.start_workflow("Anything", id=f"booking-{booking.booking_id}", task_queue=QUEUE)
 
-    async def hand_on(self, event: StripeWebhookEvent, client: Client | None = None) -> str | None:
+    async def deliver_event(self, event: StripeWebhookEvent, client: Client | None = None) -> str | None:
         """Hand an event on that is in the inbox."""
-        return await hand_on(self.database, client or self.temporal, QUEUE, event)
+        return await deliver_event(self.database, client or self.temporal, QUEUE, event)
 
-    async def signals(self, booking: Booking) -> list[tuple[str, PaymentNews]]:
+    async def signals(self, booking: Booking) -> list[tuple[str, StripeEventHint]]:
         """The signals a booking's workflow has been sent, oldest first."""
         history = await self.temporal.get_workflow_handle(f"booking-{booking.booking_id}").fetch_history()
         found = []
         for event in history.events:
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
                 signal = event.workflow_execution_signaled_event_attributes
-                [news] = await DataConverter.default.decode(signal.input.payloads, [PaymentNews])
-                found.append((signal.signal_name, news))
+                [hint] = await DataConverter.default.decode(signal.input.payloads, [StripeEventHint])
+                found.append((signal.signal_name, hint))
         return found
 
-    async def ended_booking_payment(self, event: StripeWebhookEvent, subject: str) -> StrayNews:
+    async def ended_booking_payment(self, event: StripeWebhookEvent, subject: str) -> EndedBookingEvent:
         """What the workflow was told that settles this news about money of an ended booking."""
-        handle = self.temporal.get_workflow_handle(f"stray-{subject}-{event.event_id}")
+        handle = self.temporal.get_workflow_handle(f"ended-booking-payment-{subject}-{event.event_id}")
         history = await handle.fetch_history()
         started = history.events[0].workflow_execution_started_event_attributes
-        assert started.workflow_type.name == "StrayMoneyWorkflow"
+        assert started.workflow_type.name == "EndedBookingPaymentWorkflow"
         assert started.task_queue.name == QUEUE
-        [told] = await DataConverter.default.decode(started.input.payloads, [StrayNews])
-        found: StrayNews = told
+        [told] = await DataConverter.default.decode(started.input.payloads, [EndedBookingEvent])
+        found: EndedBookingEvent = told
         return found
 
     async def keep(self, type_: str, **values: Any) -> StripeWebhookEvent:

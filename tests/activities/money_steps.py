@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.payments import Payments
-from domain.messages import Payment, PaymentStatus
+from domain.messages import PaymentSnapshot, PaymentStatus
 from tests.activities.payment_driver import PaymentDriver, PaymentPageVisit
 from tests.storage.rows import HotelRows
 
@@ -50,7 +50,7 @@ class MoneyStepCase:
         paid: PaymentPageVisit,
         generation: int = 1,
         **changes: Any,
-    ) -> Payment:
+    ) -> PaymentSnapshot:
         """Run the activity."""
         if self.name == "expire_session":
             return await driver.run(payments.expire_session, paid.closing(generation=generation, **changes))

@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 
 from domain.booking import Status
-from domain.messages import PaymentNews, StrayNews
+from domain.messages import EndedBookingEvent, StripeEventHint
 from domain.stripe_events import KNOWN
 from models import Booking, PaymentSession, StripeWebhookEvent
 from storage.bookings import record_session
@@ -45,8 +45,8 @@ async def test_the_workflow_is_told(harness: InboxHarness, type_: str, signal: s
     booking = await waiting(harness)
     ids = {"session_id": f"cs_{booking.booking_id}", "payment_intent_id": f"pi_{booking.booking_id}"}
     event = await harness.keep(type_, booking_id=booking.booking_id, **ids)
-    assert await harness.hand_on(event) is None
-    assert await harness.signals(booking) == [(signal, PaymentNews(event.event_id, type_, **ids))]
+    assert await harness.deliver_event(event) is None
+    assert await harness.signals(booking) == [(signal, StripeEventHint(event.event_id, type_, **ids))]
     assert await harness.note(event) is None
 
 
@@ -54,8 +54,8 @@ async def test_a_crash_before_the_mark_signals_twice(harness: InboxHarness) -> N
     """The other order would lose the event; the workflow knows it by its id."""
     booking = await waiting(harness)
     event = await harness.keep(HELD[0], booking_id=booking.booking_id)
-    await harness.hand_on(event)
-    await harness.hand_on(event)
+    await harness.deliver_event(event)
+    await harness.deliver_event(event)
     first, second = await harness.signals(booking)
     assert first == second
 
@@ -71,7 +71,7 @@ async def test_a_booking_is_found_by_its_session(harness: InboxHarness) -> None:
                 session_id=session_id, booking_id=booking.booking_id, url="https://x.test", expires_at=T0
             ),
         )
-    await harness.hand_on(await harness.keep(HELD[0], session_id=session_id))
+    await harness.deliver_event(await harness.keep(HELD[0], session_id=session_id))
     assert [name for name, _ in await harness.signals(booking)] == ["authorized"]
 
 
@@ -79,16 +79,18 @@ async def test_a_booking_is_found_by_its_payment(harness: InboxHarness) -> None:
     """As refunds and disputes name it."""
     booking = await held(harness.database, harness.hotel_rows, status=Status.CONFIRMED, version=4)
     await harness.start(booking)
-    await harness.hand_on(await harness.keep("refund.created", payment_intent_id=booking.payment_intent_id))
-    [(name, news)] = await harness.signals(booking)
-    assert (name, news.payment_intent_id) == ("payment_changed", booking.payment_intent_id)
+    await harness.deliver_event(
+        await harness.keep("refund.created", payment_intent_id=booking.payment_intent_id)
+    )
+    [(name, hint)] = await harness.signals(booking)
+    assert (name, hint.payment_intent_id) == ("payment_changed", booking.payment_intent_id)
 
 
 async def test_what_we_do_not_act_on(harness: InboxHarness) -> None:
     """Kept, with the reason why not."""
     booking = await waiting(harness)
     event = await harness.keep("payment_intent.created", booking_id=booking.booking_id)
-    assert await harness.hand_on(event) == "a type we do not act on"
+    assert await harness.deliver_event(event) == "a type we do not act on"
     assert await harness.note(event) == "a type we do not act on"
     assert await harness.signals(booking) == []
 
@@ -96,7 +98,7 @@ async def test_what_we_do_not_act_on(harness: InboxHarness) -> None:
 async def test_what_is_about_no_booking_of_ours(harness: InboxHarness) -> None:
     """Another system's payments on the same account."""
     event = await harness.keep(HELD[1], booking_id="ORDER-1", payment_intent_id="pi_of_another_shop")
-    assert await harness.hand_on(event) == "no booking of ours"
+    assert await harness.deliver_event(event) == "no booking of ours"
     assert await harness.note(event) == "no booking of ours"
 
 
@@ -109,12 +111,12 @@ async def test_the_echo_of_our_own_capture(harness: InboxHarness) -> None:
         await harness.keep("payment_intent.succeeded", payment_intent_id=own),
         await harness.keep("charge.captured", booking_id=booking.booking_id),
     ):
-        assert await harness.hand_on(event) == "nothing new"
+        assert await harness.deliver_event(event) == "nothing new"
     second = await harness.keep(
         "payment_intent.succeeded", booking_id=booking.booking_id, payment_intent_id="pi_second"
     )
-    assert await harness.hand_on(second) is None
-    assert [news.payment_intent_id for _, news in await harness.signals(booking)] == ["pi_second"]
+    assert await harness.deliver_event(second) is None
+    assert [hint.payment_intent_id for _, hint in await harness.signals(booking)] == ["pi_second"]
 
 
 @pytest.mark.parametrize("ended", ["never started", "over"])
@@ -127,10 +129,10 @@ async def test_money_of_a_booking_that_has_ended(harness: InboxHarness, ended: s
     subject = f"pi_late_{booking.booking_id}"
     event = await harness.keep(HELD[1], booking_id=booking.booking_id, payment_intent_id=subject)
     for _ in range(3):
-        assert await harness.hand_on(event) is None
-    news = PaymentNews(event.event_id, HELD[1], None, subject)
+        assert await harness.deliver_event(event) is None
+    hint = StripeEventHint(event.event_id, HELD[1], None, subject)
     received = await harness.ended_booking_payment(event, subject)
-    assert received == StrayNews(booking.booking_id, harness.hotel_rows.hotel.slug, news)
+    assert received == EndedBookingEvent(booking.booking_id, harness.hotel_rows.hotel.slug, hint)
     assert await harness.note(event) is None
     if ended == "over":
         found = await harness.temporal.get_workflow_handle(f"booking-{booking.booking_id}").describe()
@@ -141,10 +143,10 @@ async def test_an_ended_booking_workflow_that_is_over_is_not_run_again(harness: 
     """Delivered once more much later, the event finds its workflow done."""
     booking = await held(harness.database, harness.hotel_rows, status=Status.EXPIRED, version=3)
     event = await harness.keep(HELD[0], booking_id=booking.booking_id, session_id="cs_late")
-    await harness.hand_on(event)
-    handle = harness.temporal.get_workflow_handle(f"stray-cs_late-{event.event_id}")
+    await harness.deliver_event(event)
+    handle = harness.temporal.get_workflow_handle(f"ended-booking-payment-cs_late-{event.event_id}")
     await handle.terminate("over")
-    assert await harness.hand_on(event) is None
+    assert await harness.deliver_event(event) is None
     assert (await handle.describe()).status is WorkflowExecutionStatus.TERMINATED
 
 
@@ -152,7 +154,7 @@ async def test_handed_on_ten_times_at_once(harness: InboxHarness) -> None:
     """One stray workflow, ten content callers."""
     booking = await held(harness.database, harness.hotel_rows, status=Status.DECLINED, version=4)
     event = await harness.keep(HELD[1], booking_id=booking.booking_id, payment_intent_id="pi_ten")
-    assert await asyncio.gather(*(harness.hand_on(event) for _ in range(10))) == [None] * 10
+    assert await asyncio.gather(*(harness.deliver_event(event) for _ in range(10))) == [None] * 10
     assert (await harness.ended_booking_payment(event, "pi_ten")).booking_id == booking.booking_id
 
 
@@ -164,7 +166,7 @@ async def test_temporal_is_away(harness: InboxHarness) -> None:
     away = await Client.connect(f"127.0.0.1:{port}", lazy=True)
     event = await harness.keep(HELD[0], booking_id=booking.booking_id)
     with pytest.raises(RuntimeError):
-        await harness.hand_on(event, away)
+        await harness.deliver_event(event, away)
     assert await harness.is_open(event)
     assert await harness.signals(booking) == []
 
@@ -173,7 +175,7 @@ async def test_temporal_is_away(harness: InboxHarness) -> None:
 
 
 async def sweep(harness: InboxHarness) -> int:
-    found: int = await harness.env.run(harness.inbox.hand_on)
+    found: int = await harness.env.run(harness.inbox.deliver_unprocessed_events)
     return found
 
 
@@ -194,7 +196,7 @@ async def test_what_was_left_behind_is_handed_on(harness: InboxHarness) -> None:
         for type_, age_s in ages_s.items()
     }
     assert await sweep(harness) == 3
-    received = [news.event_type for _, news in await harness.signals(booking)]
+    received = [hint.event_type for _, hint in await harness.signals(booking)]
     assert received == ["checkout.session.completed", "refund.created", "charge.refunded"]
     assert await harness.is_open(events["charge.captured"])
     assert await sweep(harness) == 0
@@ -218,7 +220,7 @@ async def test_a_sweep_also_closes_what_is_for_nobody(harness: InboxHarness) -> 
 
 
 async def fetch(harness: InboxHarness) -> int:
-    found: int = await harness.env.run(harness.inbox.fetch_lost)
+    found: int = await harness.env.run(harness.inbox.fetch_missing_events)
     return found
 
 
@@ -255,13 +257,13 @@ async def test_lost_events_are_fetched(harness: InboxHarness) -> None:
     session = await at_stripe(harness, booking.booking_id, ago_s=600)
     assert await fetch(harness) == 2
     received = await harness.signals(booking)
-    assert [(name, news.event_type) for name, news in received] == [
+    assert [(name, hint.event_type) for name, hint in received] == [
         ("authorized", "payment_intent.amount_capturable_updated"),
         ("authorized", "checkout.session.completed"),
     ]
     intent_id = received[0][1].payment_intent_id
     assert intent_id is not None
-    assert [(news.session_id, news.payment_intent_id) for _, news in received] == [
+    assert [(hint.session_id, hint.payment_intent_id) for _, hint in received] == [
         (None, intent_id),
         (session["id"], intent_id),
     ]
@@ -281,7 +283,7 @@ async def test_what_has_arrived_is_not_fetched(harness: InboxHarness) -> None:
     arrived = next(event for event in listed if event["type"] == HELD[0])
     await harness.keep(HELD[0], event_id=arrived["id"], booking_id=booking.booking_id)
     assert await fetch(harness) == 1
-    assert [news.event_type for _, news in await harness.signals(booking)] == [HELD[1]]
+    assert [hint.event_type for _, hint in await harness.signals(booking)] == [HELD[1]]
     kept = await harness.kept(arrived["id"])
     assert kept is not None
     assert kept.processed_at is None
@@ -307,7 +309,7 @@ async def test_several_pages(harness: InboxHarness) -> None:
             "POST", "/_sandbox/events", json={"type": "payment_intent.canceled", "object": about}
         )
     assert await fetch(harness) == 103
-    received = [news.payment_intent_id for _, news in await harness.signals(booking)]
+    received = [hint.payment_intent_id for _, hint in await harness.signals(booking)]
     assert received == ["pi_0", "pi_50", "pi_102"]
 
 

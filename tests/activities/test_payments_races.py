@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from activities.payments import Payments
-from domain.messages import Payment, PaymentStatus
+from domain.messages import PaymentSnapshot, PaymentStatus
 from storage.database import Database
 from tests.activities.money_steps import STEPS, MoneyStepCase
 from tests.activities.payment_driver import DISPUTED_CARD, PaymentDriver, PaymentPageVisit
@@ -59,7 +59,7 @@ OVERTAKEN = [
 ]
 
 
-def snapshot(payment: Payment) -> tuple[PaymentStatus, int, int]:
+def snapshot(payment: PaymentSnapshot) -> tuple[PaymentStatus, int, int]:
     return payment.status, payment.amount_received_minor, payment.amount_refunded_minor
 
 

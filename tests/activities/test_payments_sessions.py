@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.payments import Payments
 from domain.identifiers import status_page
-from domain.messages import OpenSession, Payment, PaymentQuestion, PaymentStatus
+from domain.messages import OpenSession, PaymentQuestion, PaymentSnapshot, PaymentStatus
 from models import PaymentSession, ReturnAddresses
 from storage.bookings import BookingNotFoundError, keep_return_addresses
 from storage.database import Database
@@ -192,7 +192,7 @@ async def test_a_booking_that_is_gone(driver: PaymentDriver, payments: Payments)
 # --- reading ---
 
 
-async def read(driver: PaymentDriver, question: PaymentQuestion) -> Payment:
+async def read(driver: PaymentDriver, question: PaymentQuestion) -> PaymentSnapshot:
     return await driver.run(driver.payments.read, question)
 
 
@@ -203,13 +203,13 @@ async def intent_of(driver: PaymentDriver, paid: PaymentPageVisit) -> str:
 
 async def test_nothing_to_ask_about(driver: PaymentDriver) -> None:
     """A booking without a page has no payment; Stripe is not asked."""
-    assert await read(driver, PaymentQuestion(booking_id="BK-1")) == Payment()
+    assert await read(driver, PaymentQuestion(booking_id="BK-1")) == PaymentSnapshot()
 
 
 async def test_a_page_nobody_has_touched(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
     """Open, and no payment yet."""
     asked = await driver.page_opened(hotel_rows)
-    assert await read(driver, asked.question()) == Payment(session_open=True)
+    assert await read(driver, asked.question()) == PaymentSnapshot(session_open=True)
 
 
 @pytest.mark.parametrize("card", [DECLINED_CARD, CHALLENGED_CARD])
@@ -273,7 +273,7 @@ async def test_a_page_that_has_lapsed(driver: PaymentDriver, hotel_rows: HotelRo
     await driver.pay(tried.session_id, DECLINED_CARD)
     for asked in (untouched, tried):
         await driver.dashboard(f"checkout/sessions/{asked.session_id}/lapse")
-    assert await read(driver, untouched.question()) == Payment()
+    assert await read(driver, untouched.question()) == PaymentSnapshot()
     found = await read(driver, tried.question())
     assert (found.status, found.session_open) == (PaymentStatus.CANCELED, False)
 

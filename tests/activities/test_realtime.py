@@ -17,8 +17,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.bookings import Bookings
 from activities.realtime import Realtime
 from domain.booking import ActorKind, Event, Status
-from domain.decisions import Verdict
-from domain.messages import Change, Publication, Recorded, RefusedCommand, StaffEvent, StrayBooking
+from domain.decisions import CommandOutcome
+from domain.messages import BookingSnapshot, Change, ChangeResult, Publication, RefusedCommand, StaffEvent
 from models import Booking, BookingCommand
 from storage.database import Database
 from tests.storage.rows import HotelRows, ask, book, change_of, draft, held, row_of, steps_of
@@ -197,8 +197,8 @@ async def test_a_slow_pusher_holds_up_nothing_else(
 
 async def record(
     env: ActivityEnvironment, database: Database, realtime: Realtime, change: Change
-) -> Recorded:
-    recorded: Recorded = await env.run(Bookings(database, realtime).record, change)
+) -> ChangeResult:
+    recorded: ChangeResult = await env.run(Bookings(database, realtime).record, change)
     return recorded
 
 
@@ -218,7 +218,7 @@ async def test_a_change_is_published_as_it_is_written(
     """Status, version and time are those of the row."""
     booking = await book(database, hotel_rows)
     change = submission(hotel_rows, booking)
-    assert await record(env, database, realtime, change) == Recorded(
+    assert await record(env, database, realtime, change) == ChangeResult(
         2, Status.PENDING_PAYMENT, published=True
     )
     messages = await arrived(served, booking.booking_id)
@@ -275,7 +275,7 @@ async def test_what_cannot_be_published_is_written_all_the_same(
     booking = await book(database, hotel_rows)
     await served.pusher.order(BATCH, **fault)
     recorded = await record(env, database, realtime, submission(hotel_rows, booking))
-    assert recorded == Recorded(2, Status.PENDING_PAYMENT, published=False)
+    assert recorded == ChangeResult(2, Status.PENDING_PAYMENT, published=False)
     assert (await row_of(database, booking.booking_id)).status == "PENDING_PAYMENT"
     assert await arrived(served, booking.booking_id) == []
 
@@ -290,7 +290,7 @@ async def test_a_silent_pusher_delays_a_change_by_a_second(
     realtime = Realtime(client(served, timeout=patience_s))
     began = time.monotonic()
     recorded = await record(env, database, realtime, submission(hotel_rows, booking))
-    assert recorded == Recorded(2, Status.PENDING_PAYMENT, published=False)
+    assert recorded == ChangeResult(2, Status.PENDING_PAYMENT, published=False)
     assert time.monotonic() - began < patience_s, "the client's own patience was waited for"
 
 
@@ -348,8 +348,8 @@ async def test_what_an_unmatched_payment_is_compared_with(
         amount_refunded_minor=7500,
     )
     bookings = Bookings(database, realtime)
-    found = await env.run(bookings.read_for_stray, booking.booking_id)
-    assert found == StrayBooking(
+    found = await env.run(bookings.read_snapshot, booking.booking_id)
+    assert found == BookingSnapshot(
         status=Status.CANCELLED,
         version=6,
         payment_intent_id=booking.payment_intent_id,
@@ -358,7 +358,7 @@ async def test_what_an_unmatched_payment_is_compared_with(
         currency="EUR",
     )
     with pytest.raises(ApplicationError, match="row is gone") as gone:
-        await env.run(bookings.read_for_stray, "BK-NOBODY")
+        await env.run(bookings.read_snapshot, "BK-NOBODY")
     assert (gone.value.type, gone.value.non_retryable) == ("booking_gone", True)
 
 
@@ -369,11 +369,11 @@ async def test_a_refused_command_is_closed(
     booking = await held(database, hotel_rows)
     command = await ask(database, booking.booking_id, "approve")
     bookings = Bookings(database, realtime)
-    for verdict in (Verdict.ALREADY_DECIDED, Verdict.TOO_LATE):
-        await env.run(bookings.close_command, RefusedCommand(command.command_id, verdict))
+    for outcome in (CommandOutcome.ALREADY_DECIDED, CommandOutcome.TOO_LATE):
+        await env.run(bookings.close_command, RefusedCommand(command.command_id, outcome))
     async with database.transaction() as db:
         kept = await db.get_one(BookingCommand, command.command_id)
-    assert kept.verdict == "already_decided"
+    assert kept.outcome == "already_decided"
     assert kept.closed_at is not None
     await env.run(bookings.close_command, RefusedCommand("cmd_never_kept"))
 

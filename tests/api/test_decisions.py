@@ -168,8 +168,8 @@ async def test_moment_and_status_of_asking_go_with_a_decision(hotel: HotelDriver
     ]
     [asked] = [signal for signal in signals if signal.signal_name == "cancel"]
     [command] = await DataConverter.default.decode(asked.input.payloads, [Command])
-    assert (command.command_id, command.asked_at) == (kept.command_id, kept.created_at)
-    assert command.asked_in == kept.asked_in == Status.PENDING_APPROVAL
+    assert (command.command_id, command.issued_at) == (kept.command_id, kept.created_at)
+    assert command.status_when_issued == kept.status_when_issued == Status.PENDING_APPROVAL
 
 
 async def test_a_stay_in_the_far_future(hotel: HotelDriver) -> None:

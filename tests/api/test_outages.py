@@ -96,7 +96,7 @@ async def test_temporal_away_later(hotel: HotelDriver, flaky: FlakyApi) -> None:
     assert (await http.get(own, headers=bearer(guest.token))).status_code == 200
     assert (await http.get(staff_base, headers=bearer(staff.token))).status_code == 200
     commands = await commands_of(hotel.stack, guest.booking_id)
-    assert sorted(command.verdict or "open" for command in commands) == ["not_sent", "not_sent"]
+    assert sorted(command.outcome or "open" for command in commands) == ["not_sent", "not_sent"]
     assert (await guest.read_booking())["pending_decision"] is None
     # The refusal holds: nothing is carried out afterwards, and another decision is free to come.
     assert (await staff.decline(guest.booking_id)).json()["status"] == "DECLINED"
@@ -133,7 +133,7 @@ async def test_answers_that_get_lost(hotel: HotelDriver, flaky: FlakyApi) -> Non
         assert again.json() == booking | {"settled": True}
         assert booking["decision_made_by"] == staff.email
         [command] = await commands_of(hotel.stack, guest.booking_id)
-        assert command.verdict == "settled"
+        assert command.outcome == "settled"
 
 
 async def test_a_namespace_that_is_not_there(hotel: HotelDriver) -> None:
@@ -174,7 +174,7 @@ async def test_no_worker(hotel: HotelDriver, flaky: FlakyApi) -> None:
         created = await until_answered(hotel, wish, key, flaky)
     assert (created["booking_id"], created["status"]) == (guest.booking_id, "PENDING_PAYMENT")
     [command] = await commands_of(hotel.stack, guest.booking_id)
-    assert command.verdict == "not_authorized"
+    assert command.outcome == "not_authorized"
 
 
 async def test_more_at_once_than_can_be_waited_for(hotel: HotelDriver, flaky: FlakyApi) -> None:

@@ -87,8 +87,8 @@ async def test_twenty_at_once(hotel: HotelDriver, second_api: str) -> None:
         assert await money(hotel, guest) == ("succeeded", 15000, 0, 1)
     else:
         assert await money(hotel, guest) == ("canceled", 0, 0, 0)
-    verdicts = Counter(command.verdict for command in await commands_of(hotel.stack, guest.booking_id))
-    assert set(verdicts) <= {"settled", "already_decided", "not_sent"}
+    outcomes = Counter(command.outcome for command in await commands_of(hotel.stack, guest.booking_id))
+    assert set(outcomes) <= {"settled", "already_decided", "not_sent"}
 
 
 async def test_guest_and_staff_at_once(hotel: HotelDriver) -> None:

@@ -144,7 +144,7 @@ async def test_a_colleague_who_was_quicker_is_named(
     await expect(manager.page.locator("#standing")).to_contain_text(named, timeout=PATIENCE_MS)
     await manager.press("Decline and release €450.00")
     too_late = re.compile(rf"Your decline came too late: approved by approver@{HOTEL}\.test at \d\d:\d\d")
-    await expect(manager.page.locator("#told")).to_contain_text(too_late)
+    await expect(manager.page.locator("#notice")).to_contain_text(too_late)
     await guest.headline("Your stay is confirmed")
 
 
@@ -234,7 +234,7 @@ async def test_every_page_about_bookings_is_accessible(
         f"bookings/{waiting}/",
         f"bookings/{waiting}/approve/",
         f"bookings/{waiting}/decline/",
-        f"bookings/{decided}/?asked=decline",
+        f"bookings/{decided}/?decision=decline",
         f"bookings/{decided}/cancel/",
         f"bookings/{stuck}/",
         "attention/",

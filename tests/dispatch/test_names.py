@@ -24,7 +24,7 @@ def _hints(function: Any) -> dict[str, Any]:
 def test_every_workflow_is_named_once() -> None:
     known = {
         names.BOOKING_WORKFLOW,
-        names.STRAY_WORKFLOW,
+        names.ENDED_BOOKING_PAYMENT_WORKFLOW,
         names.SWEEP_WORKFLOW,
         names.RECONCILE_WORKFLOW,
     }

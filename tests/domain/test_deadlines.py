@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from domain.booking import Event
 from domain.deadlines import (
     DecisionDeadline,
-    as_told,
     cutoff_at,
     decision_deadline,
     hotel_today,
     last_capture_at,
     midnight,
     nights,
+    promised_deadline,
     reminder_at,
     session_expires_at,
 )
@@ -275,7 +275,7 @@ def test_reminder_comes_between(authorized_at: datetime, time: timedelta) -> Non
 
 
 @pytest.mark.parametrize(
-    ("told", "computed", "expected"),
+    ("promised", "computed", "expected"),
     [
         (None, DecisionDeadline(NOON, Event.AUTHORIZATION_LOST), Event.AUTHORIZATION_LOST),
         (NOON, DecisionDeadline(NOON, Event.AUTHORIZATION_LOST), Event.AUTHORIZATION_LOST),
@@ -285,7 +285,7 @@ def test_reminder_comes_between(authorized_at: datetime, time: timedelta) -> Non
     ],
 )
 def test_the_deadline_that_was_told_stands(
-    told: datetime | None, computed: DecisionDeadline, expected: Event
+    promised: datetime | None, computed: DecisionDeadline, expected: Event
 ) -> None:
     """Whatever today's terms would make of it; the reason is the hold's end only where that comes first."""
-    assert as_told(told, computed) == DecisionDeadline(told or computed.at, expected)
+    assert promised_deadline(promised, computed) == DecisionDeadline(promised or computed.at, expected)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.booking import STAFF_REASON_CODES, ActorKind, Decision, ReasonCode, Status
-from domain.decisions import Verdict, is_carried_out, judge
+from domain.decisions import CommandOutcome, immediate_outcome, is_carried_out
 
 STATUSES = "DRAFT PENDING_PAYMENT PENDING_APPROVAL CONFIRMED DECLINED EXPIRED CANCELLED".split()
 
@@ -49,9 +49,9 @@ def test_every_decision_is_judged_as_the_contract_says(
     """Whatever the booking's status, and whatever its reason code."""
     for status in Status:
         for reason_code in [None, *ReasonCode]:
-            verdict = judge(decision, actor, status, reason_code, checked_in=checked_in)
+            outcome = immediate_outcome(decision, actor, status, reason_code, checked_in=checked_in)
             wanted = expected(str(decision), str(actor), str(status), reason_code, checked_in)
-            assert verdict == wanted, (status, reason_code)
+            assert outcome == wanted, (status, reason_code)
 
 
 @pytest.mark.parametrize("decision", Decision)
@@ -61,7 +61,8 @@ def test_reason_codes_may_be_plain_strings(decision: Decision) -> None:
         for status in Status:
             done = is_carried_out(decision, status, reason_code)
             assert done is (
-                judge(decision, ActorKind.STAFF, status, reason_code, checked_in=False) is Verdict.SETTLED
+                immediate_outcome(decision, ActorKind.STAFF, status, reason_code, checked_in=False)
+                is CommandOutcome.SETTLED
             )
 
 
@@ -75,7 +76,7 @@ def test_nobody_declined_what_timed_out() -> None:
 
 def test_verdicts_double_as_error_codes() -> None:
     """They are part of the API: none may be renamed."""
-    assert [str(verdict) for verdict in Verdict] == [
+    assert [str(outcome) for outcome in CommandOutcome] == [
         "settled",
         "not_authorized",
         "already_decided",

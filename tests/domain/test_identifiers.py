@@ -98,7 +98,9 @@ def test_names_other_systems_know() -> None:
     assert identifiers.hotel_channel("kyoto-inn") == "hotel-kyoto-inn"
     assert identifiers.booking_channel(BOOKING_ID) == f"private-booking-{BOOKING_ID}"
     assert identifiers.staff_channel("kyoto-inn") == "private-staff-kyoto-inn"
-    assert identifiers.stray_workflow_id("pi_1", "evt_2") == "stray-pi_1-evt_2"
+    assert (
+        identifiers.ended_booking_payment_workflow_id("pi_1", "evt_2") == "ended-booking-payment-pi_1-evt_2"
+    )
 
 
 def test_channels_are_such_as_pusher_takes() -> None:

@@ -22,7 +22,7 @@ from temporalio.converter import DataConverter
 
 from domain import messages
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from domain.messages import Command, PaymentStatus, StaffEvent
 from reconciliation import runs as reconciliation_run
 from reconciliation.runs import StartedBy
@@ -138,7 +138,7 @@ def test_words_in_payloads_only_grow() -> None:
             "NO_AVAILABILITY RATE_ERROR GUEST_REQUIREMENTS SUSPECTED_FRAUD OTHER APPROVAL_TIMEOUT "
             "AUTHORIZATION_EXPIRED PAYMENT_MISMATCH"
         ),
-        Verdict: (
+        CommandOutcome: (
             "settled not_authorized already_decided decision_in_progress not_cancellable too_late needs_attention"
         ),
         MailKind: (
@@ -148,7 +148,7 @@ def test_words_in_payloads_only_grow() -> None:
         Event: (
             "created submitted authorized payment_window_closed approved declined approval_timed_out "
             "authorization_lost captured_outside capture_mismatched cancelled_by_guest cancelled_by_staff "
-            "refund_recorded dispute_recorded stray_payment_returned attention_needed attention_cleared"
+            "refund_recorded dispute_recorded unmatched_payment_returned attention_needed attention_cleared"
         ),
     }
     for kind, words in recorded.items():

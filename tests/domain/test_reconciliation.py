@@ -12,15 +12,15 @@ import pytest
 from domain.booking import ENDED, UNDER_DECISION, Decision, Status
 from domain.erasure import reason_to_keep
 from domain.messages import PaymentStatus
-from domain.stripe_events import is_news
+from domain.stripe_events import is_relevant
 from reconciliation.findings import (
-    AskedDecision,
-    Booked,
+    DatabaseSnapshot,
+    ExternalSnapshot,
     Finding,
-    Kind,
+    FindingKind,
+    PaymentIntentSnapshot,
     Remedy,
-    Seen,
-    SeenPayment,
+    UnansweredDecision,
     WorkflowState,
 )
 from reconciliation.rules import GRACE, compare, persisting
@@ -30,13 +30,13 @@ HOUR = timedelta(hours=1)
 TOTAL = 15000
 OWN, OTHER, PAGE = "pi_own", "pi_other", "cs_page"
 
-HELD = SeenPayment(OWN, "BK-1", PaymentStatus.REQUIRES_CAPTURE, TOTAL, "EUR")
+HELD = PaymentIntentSnapshot(OWN, "BK-1", PaymentStatus.REQUIRES_CAPTURE, TOTAL, "EUR")
 TAKEN = replace(HELD, status=PaymentStatus.SUCCEEDED, received_minor=TOTAL)
 RELEASED = replace(HELD, status=PaymentStatus.CANCELED)
 RETURNED = replace(TAKEN, refunded_minor=TOTAL)
 UNPAID = replace(HELD, status=PaymentStatus.PENDING)
 
-BASE = Booked(
+BASE = DatabaseSnapshot(
     booking_id="BK-1",
     hotel_slug="grand",
     status=Status.PENDING_PAYMENT,
@@ -47,12 +47,12 @@ BASE = Booked(
     check_in_at=NOW + timedelta(days=20),
     closes_at=NOW + HOUR,
 )
-RUNNING = Seen(workflow=WorkflowState.RUNNING)
-OVER = Seen(workflow=WorkflowState.COMPLETED)
-LOST = Seen(workflow=WorkflowState.LOST)
+RUNNING = ExternalSnapshot(workflow=WorkflowState.RUNNING)
+OVER = ExternalSnapshot(workflow=WorkflowState.COMPLETED)
+LOST = ExternalSnapshot(workflow=WorkflowState.LOST)
 
 
-def booking(status: Status, **fields: object) -> Booked:
+def booking(status: Status, **fields: object) -> DatabaseSnapshot:
     """A booking in this status, with the money that belongs to it."""
     own = status in {Status.PENDING_APPROVAL, Status.CONFIRMED, Status.DECLINED, Status.CANCELLED}
     captured = TOTAL if status is Status.CONFIRMED else 0
@@ -63,13 +63,13 @@ def booking(status: Status, **fields: object) -> Booked:
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
-def snapshot(base: Seen, *payments: SeenPayment, **fields: object) -> Seen:
+def snapshot(base: ExternalSnapshot, *payments: PaymentIntentSnapshot, **fields: object) -> ExternalSnapshot:
     """What Temporal and Stripe say."""
     return replace(base, payments=payments, **fields)  # type: ignore[arg-type]
 
 
 CLEAN = {
-    "a draft": (booking(Status.DRAFT, closes_at=None), Seen()),
+    "a draft": (booking(Status.DRAFT, closes_at=None), ExternalSnapshot()),
     "a draft being submitted": (booking(Status.DRAFT, closes_at=None), RUNNING),
     "waits for payment": (booking(Status.PENDING_PAYMENT), snapshot(RUNNING, open_pages=(PAGE,))),
     "a card was refused": (booking(Status.PENDING_PAYMENT), snapshot(RUNNING, replace(UNPAID))),
@@ -88,7 +88,10 @@ CLEAN = {
         snapshot(RUNNING, replace(TAKEN, disputed=True)),
     ),
     "checked in": (booking(Status.CONFIRMED, check_in_at=NOW - HOUR), snapshot(OVER, TAKEN)),
-    "checked in long ago": (booking(Status.CONFIRMED, check_in_at=NOW - HOUR), snapshot(Seen(), TAKEN)),
+    "checked in long ago": (
+        booking(Status.CONFIRMED, check_in_at=NOW - HOUR),
+        snapshot(ExternalSnapshot(), TAKEN),
+    ),
     "check-in is now": (booking(Status.CONFIRMED, check_in_at=NOW), snapshot(OVER, TAKEN)),
     "declined": (booking(Status.DECLINED), snapshot(OVER, RELEASED)),
     "declined, mails on their way": (booking(Status.DECLINED), snapshot(RUNNING, RELEASED)),
@@ -108,21 +111,21 @@ CLEAN = {
     ),
     "a late hold, being released": (
         booking(Status.DECLINED),
-        snapshot(OVER, RELEASED, replace(HELD, payment_intent_id=OTHER), strays=("stray-1",)),
+        snapshot(OVER, RELEASED, replace(HELD, payment_intent_id=OTHER), payment_workflows=("payment-1",)),
     ),
     "a stay without a workflow, while its money is being settled": (
         booking(Status.CONFIRMED),
-        snapshot(LOST, replace(TAKEN, refunded_minor=100), strays=("stray-1",)),
+        snapshot(LOST, replace(TAKEN, refunded_minor=100), payment_workflows=("payment-1",)),
     ),
     "stray money waits for an operator": (
         booking(Status.DECLINED, needs_attention=True),
-        snapshot(OVER, RELEASED, strays=("stray-1",)),
+        snapshot(OVER, RELEASED, payment_workflows=("payment-1",)),
     ),
     "stray money of a booking lost at its end waits for an operator": (
         booking(Status.DECLINED, needs_attention=True),
-        snapshot(LOST, RELEASED, strays=("stray-1",)),
+        snapshot(LOST, RELEASED, payment_workflows=("payment-1",)),
     ),
-    "ended long ago": (booking(Status.DECLINED), snapshot(Seen(), RELEASED)),
+    "ended long ago": (booking(Status.DECLINED), snapshot(ExternalSnapshot(), RELEASED)),
 }
 
 
@@ -133,153 +136,168 @@ def test_what_agrees_is_no_finding(case: str) -> None:
 
 SECOND = replace(HELD, payment_intent_id=OTHER)
 SECOND_TAKEN = replace(TAKEN, payment_intent_id=OTHER)
-ASKED = (AskedDecision("cmd_1", Decision.APPROVE, NOW - HOUR),)
+ASKED = (UnansweredDecision("cmd_1", Decision.APPROVE, NOW - HOUR),)
 
-CASES: dict[str, tuple[Booked, Seen, list[tuple[Kind, Remedy, str]]]] = {
+CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKind, Remedy, str]]]] = {
     "lost while waiting for payment": (
-        booking(Status.PENDING_PAYMENT), LOST, [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
+        booking(Status.PENDING_PAYMENT), LOST, [(FindingKind.WORKFLOW_MISSING, Remedy.RESUME, "")],
     ),
     "completed while waiting for payment": (
-        booking(Status.PENDING_PAYMENT), OVER, [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
+        booking(Status.PENDING_PAYMENT), OVER, [(FindingKind.WORKFLOW_MISSING, Remedy.RESUME, "")],
     ),
     "no workflow at all, and the hold is gone as well": (
-        booking(Status.PENDING_APPROVAL), snapshot(Seen(), RELEASED), [(Kind.WORKFLOW_MISSING, Remedy.RESUME, "")],
+        booking(Status.PENDING_APPROVAL), snapshot(ExternalSnapshot(), RELEASED),
+        [(FindingKind.WORKFLOW_MISSING, Remedy.RESUME, "")],
     ),
     "a stay without a workflow, with a refund": (
         booking(Status.CONFIRMED),
         snapshot(LOST, replace(TAKEN, refunded_minor=100)),
-        [(Kind.WORKFLOW_MISSING, Remedy.RESUME, ""), (Kind.REFUND_UNCOUNTED, Remedy.TELL, OWN)],
+        [(FindingKind.WORKFLOW_MISSING, Remedy.RESUME, ""), (FindingKind.REFUND_NOT_RECORDED, Remedy.SIGNAL, OWN)],
     ),
     "a stay without a workflow, whose stray money waits for an operator": (
         booking(Status.CONFIRMED, needs_attention=True),
-        snapshot(LOST, TAKEN, strays=("stray-1",)),
-        [(Kind.WORKFLOW_MISSING, Remedy.REPORT, "")],
+        snapshot(LOST, TAKEN, payment_workflows=("payment-1",)),
+        [(FindingKind.WORKFLOW_MISSING, Remedy.REPORT, "")],
     ),
     "a submission that was lost": (
-        booking(Status.DRAFT, closes_at=None), LOST, [(Kind.SUBMISSION_LOST, Remedy.SUBMIT, "")],
+        booking(Status.DRAFT, closes_at=None), LOST, [(FindingKind.SUBMISSION_LOST, Remedy.SUBMIT, "")],
     ),
     "a draft whose workflow is done": (
-        booking(Status.DRAFT, closes_at=None), OVER, [(Kind.STATUS_DIFFERS, Remedy.REPORT, "")],
+        booking(Status.DRAFT, closes_at=None), OVER, [(FindingKind.STATUS_DIFFERS, Remedy.REPORT, "")],
     ),
     "a submission nobody works on": (
         booking(Status.DRAFT, closes_at=None, created_at=NOW - GRACE - HOUR),
         RUNNING,
-        [(Kind.OVERDUE, Remedy.REPORT, "")],
+        [(FindingKind.OVERDUE, Remedy.REPORT, "")],
     ),
     "paid, says only Stripe": (
-        booking(Status.PENDING_PAYMENT), snapshot(RUNNING, HELD), [(Kind.HOLD_UNSEEN, Remedy.TELL, OWN)],
+        booking(Status.PENDING_PAYMENT), snapshot(RUNNING, HELD), [(FindingKind.HOLD_NOT_RECORDED, Remedy.SIGNAL, OWN)],
     ),
     "captured before we knew of the hold": (
-        booking(Status.PENDING_PAYMENT), snapshot(RUNNING, TAKEN), [(Kind.HOLD_UNSEEN, Remedy.TELL, OWN)],
+        booking(Status.PENDING_PAYMENT), snapshot(RUNNING, TAKEN),
+        [(FindingKind.HOLD_NOT_RECORDED, Remedy.SIGNAL, OWN)],
     ),
     "the hold is gone": (
-        booking(Status.PENDING_APPROVAL), snapshot(RUNNING, RELEASED), [(Kind.HOLD_GONE, Remedy.TELL, OWN)],
+        booking(Status.PENDING_APPROVAL), snapshot(RUNNING, RELEASED), [(FindingKind.HOLD_GONE, Remedy.SIGNAL, OWN)],
     ),
     "captured outside": (
-        booking(Status.PENDING_APPROVAL), snapshot(RUNNING, TAKEN), [(Kind.CAPTURE_UNSEEN, Remedy.TELL, OWN)],
+        booking(Status.PENDING_APPROVAL), snapshot(RUNNING, TAKEN),
+        [(FindingKind.CAPTURE_NOT_RECORDED, Remedy.SIGNAL, OWN)],
     ),
     "the hold is of another amount": (
         booking(Status.PENDING_APPROVAL),
         snapshot(RUNNING, replace(HELD, amount_minor=1)),
-        [(Kind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
+        [(FindingKind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
     ),
     "the hold is in another currency": (
         booking(Status.PENDING_APPROVAL),
         snapshot(RUNNING, replace(HELD, currency="USD")),
-        [(Kind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
+        [(FindingKind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
     ),
     "a second hold while waiting for a decision": (
-        booking(Status.PENDING_APPROVAL), snapshot(RUNNING, HELD, SECOND), [(Kind.SECOND_PAYMENT, Remedy.TELL, OTHER)],
+        booking(Status.PENDING_APPROVAL), snapshot(RUNNING, HELD, SECOND),
+        [(FindingKind.SECOND_PAYMENT, Remedy.SIGNAL, OTHER)],
     ),
     "a second hold on a confirmed booking": (
-        booking(Status.CONFIRMED), snapshot(RUNNING, TAKEN, SECOND), [(Kind.SECOND_PAYMENT, Remedy.TELL, OTHER)],
+        booking(Status.CONFIRMED), snapshot(RUNNING, TAKEN, SECOND),
+        [(FindingKind.SECOND_PAYMENT, Remedy.SIGNAL, OTHER)],
     ),
     "money for a draft": (
-        booking(Status.DRAFT, closes_at=None), snapshot(Seen(), SECOND), [(Kind.SECOND_PAYMENT, Remedy.REPORT, OTHER)],
+        booking(Status.DRAFT, closes_at=None), snapshot(ExternalSnapshot(), SECOND),
+        [(FindingKind.SECOND_PAYMENT, Remedy.REPORT, OTHER)],
     ),
     "confirmed and only held": (
-        booking(Status.CONFIRMED), snapshot(RUNNING, HELD), [(Kind.CONFIRMED_UNPAID, Remedy.REPORT, OWN)],
+        booking(Status.CONFIRMED), snapshot(RUNNING, HELD), [(FindingKind.CONFIRMED_UNPAID, Remedy.REPORT, OWN)],
     ),
     "confirmed and released": (
-        booking(Status.CONFIRMED), snapshot(RUNNING, RELEASED), [(Kind.CONFIRMED_UNPAID, Remedy.REPORT, OWN)],
+        booking(Status.CONFIRMED), snapshot(RUNNING, RELEASED), [(FindingKind.CONFIRMED_UNPAID, Remedy.REPORT, OWN)],
     ),
     "captured in part": (
         booking(Status.CONFIRMED),
         snapshot(RUNNING, replace(TAKEN, received_minor=1)),
-        [(Kind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
+        [(FindingKind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
     ),
     "a refund and a dispute nobody counted": (
         booking(Status.CONFIRMED),
         snapshot(RUNNING, replace(TAKEN, refunded_minor=1, disputed=True)),
-        [(Kind.REFUND_UNCOUNTED, Remedy.TELL, OWN), (Kind.DISPUTE_UNCOUNTED, Remedy.TELL, OWN)],
+        [(FindingKind.REFUND_NOT_RECORDED, Remedy.SIGNAL, OWN), (FindingKind.DISPUTE_NOT_RECORDED, Remedy.SIGNAL, OWN)],
     ),
     "a refund that came back": (
         booking(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=TOTAL),
         snapshot(OVER, TAKEN),
-        [(Kind.REFUND_SHORT, Remedy.REPORT, OWN), (Kind.REFUND_UNCOUNTED, Remedy.TELL, OWN)],
+        [(FindingKind.REFUND_SHORT, Remedy.REPORT, OWN), (FindingKind.REFUND_NOT_RECORDED, Remedy.SIGNAL, OWN)],
     ),
     "more kept than the fee": (
         booking(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=10000, fee_minor=4500),
         snapshot(OVER, replace(TAKEN, refunded_minor=10000)),
-        [(Kind.REFUND_SHORT, Remedy.REPORT, OWN)],
+        [(FindingKind.REFUND_SHORT, Remedy.REPORT, OWN)],
     ),
     "a cancelled booking's card is held": (
-        booking(Status.CANCELLED), snapshot(OVER, HELD), [(Kind.HOLD_AFTER_END, Remedy.REPORT, OWN)],
+        booking(Status.CANCELLED), snapshot(OVER, HELD), [(FindingKind.HOLD_AFTER_END, Remedy.REPORT, OWN)],
     ),
     "a declined booking's card is held": (
-        booking(Status.DECLINED), snapshot(OVER, HELD), [(Kind.HOLD_AFTER_END, Remedy.TELL, OWN)],
+        booking(Status.DECLINED), snapshot(OVER, HELD), [(FindingKind.HOLD_AFTER_END, Remedy.SIGNAL, OWN)],
     ),
-    "a late hold": (booking(Status.EXPIRED), snapshot(OVER, SECOND), [(Kind.HOLD_AFTER_END, Remedy.TELL, OTHER)]),
-    "late money": (booking(Status.EXPIRED), snapshot(OVER, SECOND_TAKEN), [(Kind.MONEY_AFTER_END, Remedy.TELL, OTHER)]),
+    "a late hold": (
+        booking(Status.EXPIRED), snapshot(OVER, SECOND), [(FindingKind.HOLD_AFTER_END, Remedy.SIGNAL, OTHER)],
+    ),
+    "late money": (
+        booking(Status.EXPIRED), snapshot(OVER, SECOND_TAKEN), [(FindingKind.MONEY_AFTER_END, Remedy.SIGNAL, OTHER)],
+    ),
     "a late hold that cannot be released": (
         booking(Status.EXPIRED, needs_attention=True),
-        snapshot(OVER, SECOND, strays=("stray-1",)),
-        [(Kind.HOLD_AFTER_END, Remedy.REPORT, OTHER)],
+        snapshot(OVER, SECOND, payment_workflows=("payment-1",)),
+        [(FindingKind.HOLD_AFTER_END, Remedy.REPORT, OTHER)],
     ),
     "a page left open": (
-        booking(Status.EXPIRED), snapshot(OVER, open_pages=(PAGE,)), [(Kind.PAGE_OPEN, Remedy.CLOSE_PAGE, PAGE)],
+        booking(Status.EXPIRED), snapshot(OVER, open_pages=(PAGE,)), [(FindingKind.PAGE_OPEN, Remedy.CLOSE_PAGE, PAGE)],
     ),
     "a second page beside a hold": (
         booking(Status.PENDING_APPROVAL),
         snapshot(RUNNING, HELD, open_pages=(PAGE,)),
-        [(Kind.PAGE_OPEN, Remedy.CLOSE_PAGE, PAGE)],
+        [(FindingKind.PAGE_OPEN, Remedy.CLOSE_PAGE, PAGE)],
     ),
     "a decision nobody answers": (
         booking(Status.EXPIRED, open_decisions=ASKED), OVER,
-        [(Kind.DECISION_LEFT_OPEN, Remedy.CLOSE_DECISION, "cmd_1")],
+        [(FindingKind.DECISION_LEFT_OPEN, Remedy.CLOSE_DECISION, "cmd_1")],
     ),
     "a call for help nobody hears": (
-        booking(Status.EXPIRED, needs_attention=True), OVER, [(Kind.ATTENTION_UNHEARD, Remedy.RESUME, "")],
+        booking(Status.EXPIRED, needs_attention=True), OVER,
+        [(FindingKind.ATTENTION_WITHOUT_WORKFLOW, Remedy.RESUME, "")],
     ),
-    "lost at its end": (booking(Status.DECLINED), snapshot(LOST, RELEASED), [(Kind.END_UNTOLD, Remedy.RESUME, "")]),
+    "lost at its end": (
+        booking(Status.DECLINED), snapshot(LOST, RELEASED), [(FindingKind.END_NOT_ANNOUNCED, Remedy.RESUME, "")],
+    ),
     "lost at its end, with a call for help": (
-        booking(Status.EXPIRED, needs_attention=True), LOST, [(Kind.ATTENTION_UNHEARD, Remedy.RESUME, "")],
+        booking(Status.EXPIRED, needs_attention=True), LOST,
+        [(FindingKind.ATTENTION_WITHOUT_WORKFLOW, Remedy.RESUME, "")],
     ),
     "lost before check-in with a cancellation that nobody answered": (
         booking(Status.CONFIRMED, check_in_at=NOW - HOUR, open_decisions=ASKED),
         snapshot(LOST, TAKEN),
-        [(Kind.END_UNTOLD, Remedy.RESUME, "")],
+        [(FindingKind.END_NOT_ANNOUNCED, Remedy.RESUME, "")],
     ),
     "a payment Stripe does not know": (
         booking(Status.PENDING_APPROVAL),
         snapshot(RUNNING, own_is_unknown=True),
-        [(Kind.PAYMENT_UNKNOWN, Remedy.REPORT, OWN)],
+        [(FindingKind.PAYMENT_UNKNOWN, Remedy.REPORT, OWN)],
     ),
     "a confirmed booking without a payment": (
-        booking(Status.CONFIRMED, payment_intent_id=None), RUNNING, [(Kind.PAYMENT_UNKNOWN, Remedy.REPORT, "")],
+        booking(Status.CONFIRMED, payment_intent_id=None), RUNNING, [(FindingKind.PAYMENT_UNKNOWN, Remedy.REPORT, "")],
     ),
     "another status in the workflow": (
         booking(Status.PENDING_PAYMENT),
         snapshot(RUNNING, workflow_status="PENDING_APPROVAL"),
-        [(Kind.STATUS_DIFFERS, Remedy.REPORT, "")],
+        [(FindingKind.STATUS_DIFFERS, Remedy.REPORT, "")],
     ),
     "past its payment window": (
-        booking(Status.PENDING_PAYMENT, closes_at=NOW - GRACE - HOUR), RUNNING, [(Kind.OVERDUE, Remedy.REPORT, "")],
+        booking(Status.PENDING_PAYMENT, closes_at=NOW - GRACE - HOUR), RUNNING,
+        [(FindingKind.OVERDUE, Remedy.REPORT, "")],
     ),
     "past its decision deadline": (
         booking(Status.PENDING_APPROVAL, decision_deadline=NOW - GRACE - HOUR),
         snapshot(RUNNING, HELD),
-        [(Kind.OVERDUE, Remedy.REPORT, "")],
+        [(FindingKind.OVERDUE, Remedy.REPORT, "")],
     ),
 }  # fmt: skip
 
@@ -303,9 +321,9 @@ _OWNS = (None, UNPAID, HELD, TAKEN, replace(TAKEN, received_minor=1), RETURNED, 
 _OTHERS = (None, UNPAID, HELD, TAKEN, RETURNED, RELEASED)
 
 
-def _combinations() -> Iterator[tuple[Booked, Seen]]:
-    for status, state, own, other, flagged, strays, page, has_come, named, asked in product(
-        Status, WorkflowState, _OWNS, _OTHERS, (False, True), ((), ("stray-1",)), ((), (PAGE,)), (False, True),
+def _combinations() -> Iterator[tuple[DatabaseSnapshot, ExternalSnapshot]]:
+    for status, state, own, other, flagged, payment_workflows, page, has_come, named, asked in product(
+        Status, WorkflowState, _OWNS, _OTHERS, (False, True), ((), ("payment-1",)), ((), (PAGE,)), (False, True),
         (False, True), ((), ASKED),
     ):  # fmt: skip
         payments = [own] if own else []
@@ -318,10 +336,19 @@ def _combinations() -> Iterator[tuple[Booked, Seen]]:
             open_decisions=asked,
         )
         unknown = named and own is None
-        yield row, snapshot(Seen(state), *payments, strays=strays, open_pages=page, own_is_unknown=unknown)
+        yield (
+            row,
+            snapshot(
+                ExternalSnapshot(state),
+                *payments,
+                payment_workflows=payment_workflows,
+                open_pages=page,
+                own_is_unknown=unknown,
+            ),
+        )
 
 
-def _is_entitled(row: Booked, payment: SeenPayment) -> bool:
+def _is_entitled(row: DatabaseSnapshot, payment: PaymentIntentSnapshot) -> bool:
     """M2 and M3 in other words: whether this booking may hold this card, or keep this money."""
     if payment.payment_intent_id != row.payment_intent_id:
         return False
@@ -339,7 +366,7 @@ def test_every_combination_keeps_the_promises() -> None:
     assert count == 7 * 4 * 7 * 6 * 2**6
 
 
-def _check(row: Booked, said: Seen, found: list[Finding]) -> None:
+def _check(row: DatabaseSnapshot, said: ExternalSnapshot, found: list[Finding]) -> None:
     case = (row, said, found)
     kinds = {finding.kind for finding in found}
     running = said.workflow is WorkflowState.RUNNING
@@ -348,19 +375,24 @@ def _check(row: Booked, said: Seen, found: list[Finding]) -> None:
     # another.
     needs_one = row.status in UNDER_DECISION or (row.status is Status.CONFIRMED and row.check_in_at > NOW)
     resumed = any(finding.remedy is Remedy.RESUME for finding in found)
-    assert not (resumed and (running or said.strays)), case
-    is_left = bool(said.strays) and not row.needs_attention
-    assert (Kind.WORKFLOW_MISSING in kinds) == (needs_one and not running and not is_left), case
+    assert not (resumed and (running or said.payment_workflows)), case
+    is_left = bool(said.payment_workflows) and not row.needs_attention
+    assert (FindingKind.WORKFLOW_MISSING in kinds) == (needs_one and not running and not is_left), case
     # M8: one that was lost at its end comes back to it; one that is unknown may have come to it long ago.
     over = row.status in ENDED or (row.status is Status.CONFIRMED and row.check_in_at < NOW)
-    untold = over and said.workflow is WorkflowState.LOST and not row.needs_attention and not said.strays
-    assert (Kind.END_UNTOLD in kinds) == untold, case
+    untold = (
+        over
+        and said.workflow is WorkflowState.LOST
+        and not row.needs_attention
+        and not said.payment_workflows
+    )
+    assert (FindingKind.END_NOT_ANNOUNCED in kinds) == untold, case
     # M3: money at stake that is not the booking's to keep is found, unless somebody is at it.
     for payment in said.payments:
         if (
             payment.is_at_stake
             and not _is_entitled(row, payment)
-            and not said.strays
+            and not said.payment_workflows
             and needs_told(row, said)
         ):
             about = [finding for finding in found if finding.subject == payment.payment_intent_id]
@@ -370,24 +402,28 @@ def _check(row: Booked, said: Seen, found: list[Finding]) -> None:
         (payment for payment in said.payments if payment.payment_intent_id == row.payment_intent_id), None
     )
     if row.status is Status.CONFIRMED and (own is None or own.received_minor != TOTAL):
-        assert kinds & {Kind.CONFIRMED_UNPAID, Kind.AMOUNT_DIFFERS, Kind.PAYMENT_UNKNOWN}, case
+        assert kinds & {
+            FindingKind.CONFIRMED_UNPAID,
+            FindingKind.AMOUNT_DIFFERS,
+            FindingKind.PAYMENT_UNKNOWN,
+        }, case
     for finding in found:
         _check_remedy(row, said, finding, case)
 
 
-def needs_told(row: Booked, said: Seen) -> bool:
+def needs_told(row: DatabaseSnapshot, said: ExternalSnapshot) -> bool:
     """A booking that is given its workflow back reads its own payment then: nothing has to be told."""
     return row.status is not Status.PENDING_APPROVAL or said.workflow is WorkflowState.RUNNING
 
 
-def _check_remedy(row: Booked, said: Seen, finding: Finding, case: object) -> None:
+def _check_remedy(row: DatabaseSnapshot, said: ExternalSnapshot, finding: Finding, case: object) -> None:
     match finding.remedy:
-        case Remedy.TELL:
+        case Remedy.SIGNAL:
             # A workflow drops what cannot be news to it: then telling would heal nothing.
             own = finding.subject == row.payment_intent_id
-            assert is_news(finding.hint, row.status, about_own_payment=own), case
+            assert is_relevant(finding.hint, row.status, about_own_payment=own), case
             assert row.status is not Status.DRAFT, case
-            assert not said.strays, case
+            assert not said.payment_workflows, case
         case Remedy.CLOSE_PAGE:
             assert row.status not in {Status.DRAFT, Status.PENDING_PAYMENT}, case
         case Remedy.CLOSE_DECISION:
@@ -396,12 +432,12 @@ def _check_remedy(row: Booked, said: Seen, finding: Finding, case: object) -> No
             assert said.workflow not in {WorkflowState.RUNNING, WorkflowState.LOST}, case
         case Remedy.SUBMIT:
             assert (row.status, said.workflow) == (Status.DRAFT, WorkflowState.LOST), case
-        case Remedy.RESUME | Remedy.HAND_ON | Remedy.REPORT:
+        case Remedy.RESUME | Remedy.DELIVER_EVENT | Remedy.REPORT:
             pass
 
 
 def test_only_what_is_so_twice_persists() -> None:
-    once = Finding(Kind.HOLD_UNSEEN, "BK-1", Remedy.TELL, OWN, "held")
+    once = Finding(FindingKind.HOLD_NOT_RECORDED, "BK-1", Remedy.SIGNAL, OWN, "held")
     again = replace(once, detail="captured")
     other = replace(once, booking_id="BK-2")
     assert persisting([once], [again, other]) == [again]

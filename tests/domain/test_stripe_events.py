@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.booking import Status
-from domain.stripe_events import AUTHORIZING, KNOWN, Subject, is_news, subject_of
+from domain.stripe_events import AUTHORIZING, KNOWN, Subject, is_relevant, subject_of
 
 HELD = "checkout.session.completed payment_intent.amount_capturable_updated".split()
 SETTLED = "payment_intent.succeeded charge.captured payment_intent.canceled charge.expired".split()
@@ -54,7 +54,7 @@ NO_NEWS = [
 def test_what_is_news(status: Status, own: bool) -> None:
     """Every type of event, to every status, about the booking's own payment and about another one."""
     expected = (OF_OWN_PAYMENT if own else OF_ANOTHER)[str(status)]
-    told = {type_ for type_ in ALL + NO_NEWS if is_news(type_, status, about_own_payment=own)}
+    told = {type_ for type_ in ALL + NO_NEWS if is_relevant(type_, status, about_own_payment=own)}
     assert told == set(expected)
 
 

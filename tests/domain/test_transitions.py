@@ -26,7 +26,7 @@ STATUSES = "DRAFT PENDING_PAYMENT PENDING_APPROVAL CONFIRMED DECLINED EXPIRED CA
 EVENTS = (
     "created submitted authorized payment_window_closed approved declined approval_timed_out "
     "authorization_lost captured_outside capture_mismatched cancelled_by_guest cancelled_by_staff "
-    "refund_recorded dispute_recorded stray_payment_returned attention_needed attention_cleared"
+    "refund_recorded dispute_recorded unmatched_payment_returned attention_needed attention_cleared"
 ).split()
 
 # from, event, to, the system's reason, e-mails: the status table of the contract, row by row.
@@ -50,7 +50,7 @@ CONFIRMED        cancelled_by_staff    CANCELLED        -                     ca
 RECORDS = {
     "refund_recorded": "staff_payment_notice",
     "dispute_recorded": "staff_payment_notice",
-    "stray_payment_returned": "staff_payment_notice",
+    "unmatched_payment_returned": "staff_payment_notice",
     "attention_needed": "staff_attention",
     "attention_cleared": "-",
 }

@@ -135,7 +135,7 @@ async def test_late_hold_for_an_ended_booking_is_released(client: StackClient) -
     assert payment["released"] == payment["amount"]
     booking = await wait_until(
         guest.read_booking,
-        lambda b: events(b)[-1] == "stray_payment_returned",
+        lambda b: events(b)[-1] == "unmatched_payment_returned",
         what="its row in the timeline",
     )
     assert booking["status"] == "CANCELLED"

@@ -25,7 +25,7 @@ from activities.stripe_client import stripe_client, stripe_connections
 from dispatch.client import booking_handle, start_booking
 from domain.booking import ActorKind, Decision, Status
 from domain.identifiers import new_booking_id, new_command_id
-from domain.messages import SUBMIT_COMMAND, BookingView, Command, Outcome, SessionRequest
+from domain.messages import SUBMIT_COMMAND, Command, CommandResult, SessionRequest, WorkflowSnapshot
 from manage import build_app
 from models import Booking, BookingCommand, BookingTimeline, Hotel, RoomType, Staff
 from settings import Settings
@@ -236,7 +236,7 @@ class ManagementBookingDriver:
         )
 
     @property
-    def handle(self) -> WorkflowHandle[BookingWorkflow, BookingView]:
+    def handle(self) -> WorkflowHandle[BookingWorkflow, WorkflowSnapshot]:
         """Its workflow."""
         return booking_handle(self.harness.client, self.booking_id)
 
@@ -309,11 +309,11 @@ class ManagementBookingDriver:
             await bookings.open_command(db, row)
         return row.command_id
 
-    async def decide(self, decision: Decision, actor: ActorKind = ActorKind.STAFF) -> Outcome:
+    async def decide(self, decision: Decision, actor: ActorKind = ActorKind.STAFF) -> CommandResult:
         """Have a decision carried out."""
         return await self.outcome(await self.send(decision, actor))
 
-    async def outcome(self, command_id: str) -> Outcome:
+    async def outcome(self, command_id: str) -> CommandResult:
         """Wait until a command has come out."""
         return await self.handle.execute_update(BookingWorkflow.await_outcome, command_id)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from dispatch.client import start_booking
 from domain.booking import Decision
 from models import StripeWebhookEvent
-from reconciliation.findings import Kind
+from reconciliation.findings import FindingKind
 from storage.creation import submission_terms
 from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
 
@@ -197,38 +197,38 @@ async def overdue(harness: ManagementHarness) -> ManagementBookingDriver:
 
 Inconsistency = Callable[[ManagementHarness], Awaitable[ManagementBookingDriver]]
 
-HEALED: dict[Kind, Inconsistency] = {
-    Kind.WORKFLOW_MISSING: lost_while_paying,
-    Kind.SUBMISSION_LOST: lost_submission,
-    Kind.ATTENTION_UNHEARD: unheard_attention,
-    Kind.END_UNTOLD: untold_end,
-    Kind.HOLD_UNSEEN: unseen_hold,
-    Kind.HOLD_GONE: gone_hold,
-    Kind.CAPTURE_UNSEEN: unseen_capture,
-    Kind.SECOND_PAYMENT: second_payment,
-    Kind.HOLD_AFTER_END: hold_after_end,
-    Kind.MONEY_AFTER_END: money_after_end,
-    Kind.REFUND_UNCOUNTED: uncounted_refund,
-    Kind.DISPUTE_UNCOUNTED: uncounted_dispute,
-    Kind.PAGE_OPEN: open_page,
-    Kind.DECISION_LEFT_OPEN: left_decision,
-    Kind.EVENT_UNPROCESSED: left_event,
+HEALED: dict[FindingKind, Inconsistency] = {
+    FindingKind.WORKFLOW_MISSING: lost_while_paying,
+    FindingKind.SUBMISSION_LOST: lost_submission,
+    FindingKind.ATTENTION_WITHOUT_WORKFLOW: unheard_attention,
+    FindingKind.END_NOT_ANNOUNCED: untold_end,
+    FindingKind.HOLD_NOT_RECORDED: unseen_hold,
+    FindingKind.HOLD_GONE: gone_hold,
+    FindingKind.CAPTURE_NOT_RECORDED: unseen_capture,
+    FindingKind.SECOND_PAYMENT: second_payment,
+    FindingKind.HOLD_AFTER_END: hold_after_end,
+    FindingKind.MONEY_AFTER_END: money_after_end,
+    FindingKind.REFUND_NOT_RECORDED: uncounted_refund,
+    FindingKind.DISPUTE_NOT_RECORDED: uncounted_dispute,
+    FindingKind.PAGE_OPEN: open_page,
+    FindingKind.DECISION_LEFT_OPEN: left_decision,
+    FindingKind.EVENT_UNPROCESSED: left_event,
 }
 """What reconciliation heals."""
 
-LEFT: dict[Kind, Inconsistency] = {
-    Kind.PAYMENT_UNKNOWN: unknown_payment,
-    Kind.PAYMENT_OF_NOBODY: nobodys_payment,
-    Kind.CONFIRMED_UNPAID: unpaid_stay,
-    Kind.AMOUNT_DIFFERS: other_amount,
-    Kind.REFUND_SHORT: short_refund,
-    Kind.STATUS_DIFFERS: other_status,
-    Kind.OVERDUE: overdue,
+LEFT: dict[FindingKind, Inconsistency] = {
+    FindingKind.PAYMENT_UNKNOWN: unknown_payment,
+    FindingKind.PAYMENT_WITHOUT_BOOKING: nobodys_payment,
+    FindingKind.CONFIRMED_UNPAID: unpaid_stay,
+    FindingKind.AMOUNT_DIFFERS: other_amount,
+    FindingKind.REFUND_SHORT: short_refund,
+    FindingKind.STATUS_DIFFERS: other_status,
+    FindingKind.OVERDUE: overdue,
 }
 """What it leaves to people."""
 
 
-async def make_all(harness: ManagementHarness) -> dict[Kind, ManagementBookingDriver]:
+async def make_all(harness: ManagementHarness) -> dict[FindingKind, ManagementBookingDriver]:
     """Make one of each, a few at once."""
     places = asyncio.Semaphore(4)
 

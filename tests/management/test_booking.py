@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dispatch.events import start_stray
+from dispatch.events import start_ended_booking_payment
 from domain.booking import ActorKind, Decision, Status
-from domain.decisions import Verdict
-from domain.messages import PaymentNews, StrayNews
+from domain.decisions import CommandOutcome
+from domain.messages import EndedBookingEvent, StripeEventHint
 from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
 
 CAPTURE = "POST /v1/payment_intents/*/capture"
@@ -29,7 +29,7 @@ async def _stuck_approval(harness: ManagementHarness) -> ManagementBookingDriver
     """Staff approved, and Stripe will not have it."""
     booking = await harness.held()
     await _refuse(harness, CAPTURE)
-    assert (await booking.decide(Decision.APPROVE)).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.decide(Decision.APPROVE)).outcome is CommandOutcome.NEEDS_ATTENTION
     await eventually("a call for help", lambda: _asks_for_help(booking))
     return booking
 
@@ -45,9 +45,9 @@ async def _stuck_ended_booking_payment(
     await _refuse(harness, REFUND if captured else CANCEL)
     late = "succeeded" if captured else "requires_capture"
     [payment] = [found for found in await booking.payments() if found["status"] == late]
-    news = PaymentNews("evt_late", "payment_intent.amount_capturable_updated", None, payment["id"])
-    news_of_payment = StrayNews(booking.booking_id, booking.hotel.slug, news)
-    await start_stray(harness.client, harness.settings.temporal_task_queue, news_of_payment)
+    hint = StripeEventHint("evt_late", "payment_intent.amount_capturable_updated", None, payment["id"])
+    news_of_payment = EndedBookingEvent(booking.booking_id, booking.hotel.slug, hint)
+    await start_ended_booking_payment(harness.client, harness.settings.temporal_task_queue, news_of_payment)
     await eventually("a call for help", lambda: _asks_for_help(booking))
     return booking
 
@@ -186,7 +186,7 @@ async def test_resolve_of_a_guests_stuck_cancellation_follows_the_hold_they_canc
 ) -> None:
     booking = await shared_harness.held()
     await _refuse(shared_harness, CANCEL)
-    assert (await booking.decide(Decision.CANCEL, ActorKind.GUEST)).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.decide(Decision.CANCEL, ActorKind.GUEST)).outcome is CommandOutcome.NEEDS_ATTENTION
     await eventually("a call for help", lambda: _asks_for_help(booking))
     result = await shared_harness.run("booking", "resolve", booking.booking_id)
     assert result.exit_code == 1
@@ -222,7 +222,7 @@ async def test_retry_reaches_the_workflow_that_returns_an_unmatched_payment(
 
     assert "done, it needs nobody any more. It is DECLINED" in said
     assert {payment["status"] for payment in await booking.payments()} == {"canceled"}
-    assert "stray_payment_returned" in await booking.events()
+    assert "unmatched_payment_returned" in await booking.events()
 
 
 async def test_resolve_leaves_an_unmatched_payment_alone_that_was_returned_by_hand(

@@ -8,12 +8,12 @@ from datetime import timedelta
 from domain.booking import Status
 from models import utc_now
 from reconciliation.comparison import Comparison
-from reconciliation.findings import Kind
-from reconciliation.queries import booked, bookings_to_compare
+from reconciliation.findings import FindingKind
+from reconciliation.queries import bookings_to_compare, database_snapshots
 from reconciliation.run_queries import begin_run, count_batch, finish_run
 from reconciliation.runs import Plan, Tally
-from reconciliation.stripe_reader import StripeBooks
-from reconciliation.temporal_reader import TemporalBooks
+from reconciliation.stripe_reader import StripeReader
+from reconciliation.temporal_reader import TemporalReader
 from tests.management.harness import ManagementHarness
 from tests.management.inconsistencies import unseen_hold
 from workflows.booking import BookingWorkflow
@@ -24,8 +24,8 @@ def _nothing() -> None:
 
 
 def _comparison(harness: ManagementHarness) -> Comparison:
-    books = StripeBooks(harness.stripe_client, _nothing)
-    return Comparison(harness.database, books, TemporalBooks(harness.client, _nothing))
+    books = StripeReader(harness.stripe_client, _nothing)
+    return Comparison(harness.database, books, TemporalReader(harness.client, _nothing))
 
 
 async def test_a_step_on_its_way_is_no_finding(shared_harness: ManagementHarness) -> None:
@@ -34,9 +34,9 @@ async def test_a_step_on_its_way_is_no_finding(shared_harness: ManagementHarness
     comparison = _comparison(shared_harness)
     reading = await comparison.read(utc_now() - timedelta(days=1))
     async with shared_harness.database.transaction() as db:
-        rows = await booked(db, [booking.booking_id])
+        rows = await database_snapshots(db, [booking.booking_id])
     [(finding, _)] = await comparison.find(reading, rows.values())
-    assert finding.kind is Kind.HOLD_UNSEEN
+    assert finding.kind is FindingKind.HOLD_NOT_RECORDED
 
     await booking.handle.execute_update(BookingWorkflow.check_payment)
 
@@ -57,7 +57,7 @@ async def test_stripe_may_ask_for_patience(shared_harness: ManagementHarness) ->
 async def test_stripe_is_asked_few_things_at_once_and_not_too_fast(shared_harness: ManagementHarness) -> None:
     booking = await shared_harness.declined()
     [payment] = await booking.payments()
-    books = StripeBooks(shared_harness.stripe_client, _nothing)
+    books = StripeReader(shared_harness.stripe_client, _nothing)
     started = asyncio.get_running_loop().time()
     found = await asyncio.gather(*(books.payment(payment["id"]) for _ in range(12)))
     assert all(found)
@@ -74,7 +74,7 @@ async def test_stripe_is_read_to_the_last_page(shared_harness: ManagementHarness
             return await booking.strange_page()
 
     opened = await asyncio.gather(*(page() for _ in range(101)))
-    found = await StripeBooks(shared_harness.stripe_client, _nothing).open_pages()
+    found = await StripeReader(shared_harness.stripe_client, _nothing).open_pages()
     assert {item.session_id for item in found if item.booking_id == booking.booking_id} == set(opened)
 
 

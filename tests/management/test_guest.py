@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from api.views import Found, show
+from api.views import BookingDetails, show
 from domain.booking import Decision, MailKind, Status
 from domain.messages import Mailing
 from models import Booking, IdempotentRequest, ReturnAddresses, RoomType
@@ -149,7 +149,7 @@ async def test_an_erased_booking_is_shown_as_before(shared_harness: ManagementHa
     async with shared_harness.database.transaction() as db:
         row = await booking.row()
         room = await db.get_one(RoomType, row.room_type_id)
-        shown = (await show(db, Found(row, booking.hotel, room))).model_dump(mode="json")
+        shown = (await show(db, BookingDetails(row, booking.hotel, room))).model_dump(mode="json")
     assert shown["guest"] == {"first_name": "Erased", "last_name": "guest", "email": "", "phone": None}
     assert (shown["status"], shown["amount"], shown["special_requests"]) == ("DECLINED", "150.00", None)
     said = await shared_harness.done("booking", "show", booking.booking_id)

@@ -12,7 +12,7 @@ from temporalio.client import WorkflowExecutionStatus
 
 from domain.booking import Status
 from models import ReconciliationRun, StripeWebhookEvent
-from reconciliation.findings import Kind, Outcome, Remedy
+from reconciliation.findings import FindingKind, FindingOutcome, Remedy
 from reconciliation.run_queries import findings_of
 from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
 from tests.management.inconsistencies import HEALED, LEFT, NOBODY, make_all
@@ -24,13 +24,13 @@ from workflows.booking import BookingWorkflow
 class ReconcileOutput:
     """One muddle of each kind, and what a run said of them."""
 
-    bookings: dict[Kind, ManagementBookingDriver]
+    bookings: dict[FindingKind, ManagementBookingDriver]
     said: Json
     exit_status: int
 
-    def found(self, kind: Kind) -> Json:
+    def found(self, kind: FindingKind) -> Json:
         """The finding of this kind, about the booking in which it was made."""
-        booking_id = NOBODY if kind is Kind.PAYMENT_OF_NOBODY else self.bookings[kind].booking_id
+        booking_id = NOBODY if kind is FindingKind.PAYMENT_WITHOUT_BOOKING else self.bookings[kind].booking_id
         found: list[Json] = [
             row for row in self.said["findings"] if (row["kind"], row["booking_id"]) == (kind, booking_id)
         ]
@@ -46,19 +46,19 @@ async def result(shared_harness: ManagementHarness) -> ReconcileOutput:
 
 
 def test_every_kind_is_tested() -> None:
-    assert HEALED.keys() | LEFT.keys() == set(Kind)
+    assert HEALED.keys() | LEFT.keys() == set(FindingKind)
     assert HEALED.keys() == _HEALTHY.keys()
 
 
 @pytest.mark.parametrize("kind", HEALED)
-async def test_what_is_safe_is_healed(result: ReconcileOutput, kind: Kind) -> None:
+async def test_what_is_safe_is_healed(result: ReconcileOutput, kind: FindingKind) -> None:
     assert result.found(kind)["outcome"] == "healed"
     booking, is_healthy = result.bookings[kind], _HEALTHY[kind]
     await eventually(f"{kind} to be healed", lambda: is_healthy(booking))
 
 
 @pytest.mark.parametrize("kind", LEFT)
-async def test_what_is_not_safe_is_left_to_people(result: ReconcileOutput, kind: Kind) -> None:
+async def test_what_is_not_safe_is_left_to_people(result: ReconcileOutput, kind: FindingKind) -> None:
     found = result.found(kind)
     assert (found["outcome"], found["remedy"]) == ("left", "report")
     assert found["detail"]
@@ -107,7 +107,7 @@ async def _gave_the_second_back(booking: ManagementBookingDriver) -> bool:
     return (
         kept
         and statuses == ["canceled", "requires_capture"]
-        and "stray_payment_returned" in await booking.events()
+        and "unmatched_payment_returned" in await booking.events()
     )
 
 
@@ -115,7 +115,7 @@ async def _gave_it_back(booking: ManagementBookingDriver) -> bool:
     kept = [payment["amount_received"] - payment["refunded"] for payment in await booking.payments()]
     held = [payment for payment in await booking.payments() if payment["status"] == "requires_capture"]
     ended = await booking.status() is Status.DECLINED
-    return ended and not held and not any(kept) and "stray_payment_returned" in await booking.events()
+    return ended and not held and not any(kept) and "unmatched_payment_returned" in await booking.events()
 
 
 async def _counted_the_refund(booking: ManagementBookingDriver) -> bool:
@@ -143,22 +143,22 @@ async def _processed_the_event(booking: ManagementBookingDriver) -> bool:
     return event.processed_at is not None and event.note is None
 
 
-_HEALTHY: dict[Kind, Callable[[ManagementBookingDriver], Awaitable[bool]]] = {
-    Kind.WORKFLOW_MISSING: _runs_and_can_be_paid,
-    Kind.SUBMISSION_LOST: _is_submitted,
-    Kind.ATTENTION_UNHEARD: _hears_operators,
-    Kind.END_UNTOLD: _told_its_guest_and_ended,
-    Kind.HOLD_UNSEEN: _waits_for_a_decision,
-    Kind.HOLD_GONE: _is_declined,
-    Kind.CAPTURE_UNSEEN: _is_confirmed_by_stripe,
-    Kind.SECOND_PAYMENT: _gave_the_second_back,
-    Kind.HOLD_AFTER_END: _gave_it_back,
-    Kind.MONEY_AFTER_END: _gave_it_back,
-    Kind.REFUND_UNCOUNTED: _counted_the_refund,
-    Kind.DISPUTE_UNCOUNTED: _recorded_the_dispute,
-    Kind.PAGE_OPEN: _closed_the_page,
-    Kind.DECISION_LEFT_OPEN: _closed_the_decision,
-    Kind.EVENT_UNPROCESSED: _processed_the_event,
+_HEALTHY: dict[FindingKind, Callable[[ManagementBookingDriver], Awaitable[bool]]] = {
+    FindingKind.WORKFLOW_MISSING: _runs_and_can_be_paid,
+    FindingKind.SUBMISSION_LOST: _is_submitted,
+    FindingKind.ATTENTION_WITHOUT_WORKFLOW: _hears_operators,
+    FindingKind.END_NOT_ANNOUNCED: _told_its_guest_and_ended,
+    FindingKind.HOLD_NOT_RECORDED: _waits_for_a_decision,
+    FindingKind.HOLD_GONE: _is_declined,
+    FindingKind.CAPTURE_NOT_RECORDED: _is_confirmed_by_stripe,
+    FindingKind.SECOND_PAYMENT: _gave_the_second_back,
+    FindingKind.HOLD_AFTER_END: _gave_it_back,
+    FindingKind.MONEY_AFTER_END: _gave_it_back,
+    FindingKind.REFUND_NOT_RECORDED: _counted_the_refund,
+    FindingKind.DISPUTE_NOT_RECORDED: _recorded_the_dispute,
+    FindingKind.PAGE_OPEN: _closed_the_page,
+    FindingKind.DECISION_LEFT_OPEN: _closed_the_decision,
+    FindingKind.EVENT_UNPROCESSED: _processed_the_event,
 }
 
 
@@ -190,7 +190,7 @@ async def test_nothing_of_a_guest_is_in_it(result: ReconcileOutput) -> None:
 
 
 async def test_show_names_what_was_left(shared_harness: ManagementHarness, result: ReconcileOutput) -> None:
-    booking = result.bookings[Kind.AMOUNT_DIFFERS]
+    booking = result.bookings[FindingKind.AMOUNT_DIFFERS]
     assert "Reconciliation found amount differs" in await shared_harness.done(
         "booking", "show", booking.booking_id
     )
@@ -241,10 +241,10 @@ _SCHEMA: Json = {
                 "properties": {
                     "booking_id": _TEXT_OR_NULL,
                     "status": {"enum": [*Status, None]},
-                    "kind": {"enum": list(Kind)},
+                    "kind": {"enum": list(FindingKind)},
                     "subject": _TEXT_OR_NULL,
                     "remedy": {"enum": list(Remedy)},
-                    "outcome": {"enum": list(Outcome)},
+                    "outcome": {"enum": list(FindingOutcome)},
                     "detail": {"type": "string"},
                     "found_at": {"type": "string"},
                 },

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from models import utc_now
-from reconciliation.alerts import Alarm
-from reconciliation.findings import Kind
+from reconciliation.alerts import ReconciliationAlerts
+from reconciliation.findings import FindingKind
 from reconciliation.run_queries import begin_run, count_left, findings_of
 from reconciliation.runs import Plan, Tally
 from reconciliation.workflow import ReconcileWorkflow
@@ -64,9 +64,7 @@ async def test_what_is_left_is_mailed_once_and_logged_each_time(
     [other] = await _told(late)
     assert booking.booking_id not in other["text"]
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    about = (
-        f"kind={Kind.PAYMENT_UNKNOWN} booking={booking.booking_id} subject=pi_unknown_{booking.booking_id}"
-    )
+    about = f"kind={FindingKind.PAYMENT_UNKNOWN} booking={booking.booking_id} subject=pi_unknown_{booking.booking_id}"
     assert [line.partition("left ")[2] for line in lines if booking.booking_id in line] == [about] * 3
 
 
@@ -113,7 +111,7 @@ async def test_an_alarm_that_fails_stops_no_run_and_the_next_run_tells_what_is_n
     await _run(harness)
     new = await _at_odds(harness)
     with monkeypatch.context() as patch:
-        patch.setattr(Alarm, "raise_for", AsyncMock(side_effect=RuntimeError("no way to tell")))
+        patch.setattr(ReconciliationAlerts, "send", AsyncMock(side_effect=RuntimeError("no way to tell")))
         async with asyncio.timeout(20):
             tally = await _run(harness)
     assert (tally.left, tally.complete) == (2, True)
@@ -134,12 +132,12 @@ async def test_more_findings_than_a_statement_takes_parameters_are_told(
     async with harness.database.transaction() as db:
         await begin_run(db, plan)
         await db.execute(_MANY, {"run_id": plan.run_id, "known": booking.booking_id})
-    await Alarm(harness.database, harness.emails()).raise_for(plan.run_id)
+    await ReconciliationAlerts(harness.database, harness.emails()).send(plan.run_id)
     assert len(await _told(booking)) == 1
     async with harness.database.transaction() as db:
         found = await findings_of(db, plan.run_id)
-    assert {row.booking_id for row in found if row.told} == {booking.booking_id}
-    assert sum(row.told for row in found) == 33_000
+    assert {row.booking_id for row in found if row.reported} == {booking.booking_id}
+    assert sum(row.reported for row in found) == 33_000
 
 
 _MANY = text("""

@@ -19,16 +19,16 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 from typer.testing import Result
 
-from dispatch.events import hand_on
+from dispatch.events import deliver_event
 from domain.booking import ActorKind, Decision, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from models import ReconciliationFinding, ReconciliationRun, StripeWebhookEvent, utc_now
-from reconciliation.findings import Finding, Kind, Outcome, Remedy
-from reconciliation.queries import booked
+from reconciliation.findings import Finding, FindingKind, FindingOutcome, Remedy
+from reconciliation.queries import database_snapshots
 from reconciliation.remedies import Remedies
 from reconciliation.run_queries import findings_of
 from reconciliation.runs import Tally
-from reconciliation.stripe_reader import StripeBooks
+from reconciliation.stripe_reader import StripeReader
 from reconciliation.workflow import ReconcileWorkflow
 from storage.inbox import keep_event
 from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
@@ -80,7 +80,7 @@ async def _lost_with_an_event(harness: ManagementHarness) -> tuple[ManagementBoo
     )
     async with harness.database.transaction() as db:
         await keep_event(db, event)
-    return booking, await hand_on(
+    return booking, await deliver_event(
         harness.database, harness.client, harness.settings.temporal_task_queue, event
     )
 
@@ -100,10 +100,10 @@ async def _lost_again(harness: ManagementHarness) -> ManagementBookingDriver:
             db.add(
                 ReconciliationFinding(
                     run_id=run_id,
-                    kind=Kind.WORKFLOW_MISSING,
+                    kind=FindingKind.WORKFLOW_MISSING,
                     booking_id=booking.booking_id,
                     remedy=Remedy.RESUME,
-                    outcome=Outcome.HEALED,
+                    outcome=FindingOutcome.HEALED,
                 )
             )
     return booking
@@ -161,15 +161,15 @@ async def test_the_workflows_run_is_on_record(shared_harness: ManagementHarness,
         found = await findings_of(db, run.run_id)
     assert run.started_by == "schedule"
     assert {row.kind for row in found} == {
-        Kind.WORKFLOW_MISSING,
-        Kind.HOLD_UNSEEN,
-        Kind.EVENT_UNPROCESSED,
+        FindingKind.WORKFLOW_MISSING,
+        FindingKind.HOLD_NOT_RECORDED,
+        FindingKind.EVENT_UNPROCESSED,
     }
 
 
 async def test_the_new_workflow_hears_what_the_lost_one_was_asked(lost: LostWorkflows) -> None:
     booking = lost.approved
-    assert (await booking.outcome(lost.command_id)).verdict is Verdict.SETTLED
+    assert (await booking.outcome(lost.command_id)).outcome is CommandOutcome.SETTLED
     row = await booking.row()
     assert (row.status, row.decision_made_by) == ("CONFIRMED", booking.person.email)
     assert [payment["status"] for payment in await booking.payments()] == ["succeeded"]
@@ -204,16 +204,16 @@ async def test_whoever_is_cut_off_right_after_the_start_has_lost_no_decision(
     await booking.send(Decision.APPROVE)
     await booking.lose_workflow()
     async with harness.database.transaction() as db:
-        row = (await booked(db, [booking.booking_id]))[booking.booking_id]
+        row = (await database_snapshots(db, [booking.booking_id]))[booking.booking_id]
     config = harness.client.config()
     config["interceptors"] = [_SignalBlocker()]
     remedies = Remedies(
         harness.database, Client(**config), harness.settings.temporal_task_queue,
         authorization_margin_s=3600, payment_poll_s=300,
     )  # fmt: skip
-    finding = Finding(Kind.WORKFLOW_MISSING, booking.booking_id, Remedy.RESUME)
+    finding = Finding(FindingKind.WORKFLOW_MISSING, booking.booking_id, Remedy.RESUME)
     with suppress(RPCError):
-        await remedies.treat(finding, row, StripeBooks(harness.stripe_client, lambda: None), "cut-off")
+        await remedies.apply(finding, row, StripeReader(harness.stripe_client, lambda: None), "cut-off")
 
     harness.start_worker()
 
@@ -229,9 +229,9 @@ async def test_a_cancellation_the_lost_one_was_asked_costs_what_it_did_then(lost
 
     async def came_out() -> str | None:
         # In the books: a workflow that has ended by now answers no more.
-        return (await booking.command(lost.freed_command_id)).verdict
+        return (await booking.command(lost.freed_command_id)).outcome
 
-    assert await eventually("the cancellation to come out", came_out) == Verdict.SETTLED
+    assert await eventually("the cancellation to come out", came_out) == CommandOutcome.SETTLED
     assert await booking.status() is Status.CANCELLED
     assert [payment["refunded"] for payment in await booking.payments()] == [15000]
 
@@ -242,17 +242,17 @@ async def test_a_cancellation_the_lost_one_was_asked_becomes_no_dearer_by_an_app
     """The guest asked while it cost nothing; the approval, asked before it, confirms the booking first."""
     booking = await harness.held(check_in_days=1)
     approve = await booking.keep(Decision.APPROVE)
-    cancel = await booking.keep(Decision.CANCEL, ActorKind.GUEST, asked_in=Status.PENDING_APPROVAL)
+    cancel = await booking.keep(Decision.CANCEL, ActorKind.GUEST, status_when_issued=Status.PENDING_APPROVAL)
     await booking.lose_workflow()
     await harness.stop_worker()
     await harness.reconcile()
     harness.start_worker()
 
     async def came_out() -> str | None:
-        return (await booking.command(cancel)).verdict
+        return (await booking.command(cancel)).outcome
 
-    assert await eventually("the cancellation to come out", came_out) == Verdict.IN_PROGRESS
-    assert (await booking.command(approve)).verdict == Verdict.SETTLED
+    assert await eventually("the cancellation to come out", came_out) == CommandOutcome.IN_PROGRESS
+    assert (await booking.command(approve)).outcome == CommandOutcome.SETTLED
     assert await booking.status() is Status.CONFIRMED
     assert [payment["refunded"] for payment in await booking.payments()] == [0]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from domain.booking import STAFF_MAILS, Event, MailKind, ReasonCode, Status
-from emails.compose import Composer, Letter
+from emails.compose import BookingEmail, Composer
 from models import Booking, BookingTimeline, Hotel, RoomType
 
 NOW = datetime(2027, 3, 1, 9, 30, tzinfo=UTC)
@@ -21,7 +21,7 @@ GUEST_MAILS = [kind for kind in MailKind if kind not in STAFF_MAILS]
 NOTE = "We are painting <that> floor.\nCome in May & bring friends."
 
 
-def letter(kind: MailKind, *, event: Event | None = None, **changes: Any) -> Letter:
+def letter(kind: MailKind, *, event: Event | None = None, **changes: Any) -> BookingEmail:
     hotel = Hotel(
         id=1,
         slug="hotel-killarney",
@@ -67,10 +67,10 @@ def letter(kind: MailKind, *, event: Event | None = None, **changes: Any) -> Let
         step = BookingTimeline(
             booking_id=booking.booking_id, version=4, at=NOW, to_status=booking.status, event=event, actor="x"
         )
-    return Letter(kind, 4, booking, hotel, room, step, rooms_taken=3)
+    return BookingEmail(kind, 4, booking, hotel, room, step, rooms_taken=3)
 
 
-def composed(written: Letter) -> EmailMessage:
+def composed(written: BookingEmail) -> EmailMessage:
     return Composer("bookings@hotels.test", BASE, SECRET).compose(written, "somebody@example.com", NOW)
 
 
@@ -153,20 +153,20 @@ def _part(message: EmailMessage, kind: str) -> str:
     return text
 
 
-def _html(written: Letter) -> _Words:
+def _html(written: BookingEmail) -> _Words:
     page = _Words()
     page.feed(_part(composed(written), "html"))
     return page
 
 
 @cases
-def test_text_and_html_say_the_same(written: Letter) -> None:
+def test_text_and_html_say_the_same(written: BookingEmail) -> None:
     """Whoever reads the text part misses nothing, and reads nothing else."""
     assert _html(written).words == _plain(_part(composed(written), "plain"))
 
 
 @cases
-def test_styles_are_inlined_and_nothing_is_loaded(written: Letter) -> None:
+def test_styles_are_inlined_and_nothing_is_loaded(written: BookingEmail) -> None:
     """Mail programs that drop style sheets show the mail as it is meant; none asks another server."""
     page = _html(written)
     assert not [tag for tag, _ in page.tags if tag in {"link", "img", "script", "style"}]
@@ -179,7 +179,7 @@ def test_styles_are_inlined_and_nothing_is_loaded(written: Letter) -> None:
 @pytest.mark.parametrize(
     "written", [case for case in CASES.values() if case.kind in GUEST_MAILS], ids=lambda case: case.kind
 )
-def test_a_guest_can_reach_the_hotel_and_the_booking(written: Letter) -> None:
+def test_a_guest_can_reach_the_hotel_and_the_booking(written: BookingEmail) -> None:
     """Name, contact and the link to the status page; an answer goes to the hotel."""
     message = composed(written)
     text = _part(message, "plain")
@@ -193,7 +193,7 @@ def test_a_guest_can_reach_the_hotel_and_the_booking(written: Letter) -> None:
 @pytest.mark.parametrize(
     "written", [case for case in CASES.values() if case.kind in STAFF_MAILS], ids=lambda case: case.kind
 )
-def test_a_link_for_staff_opens_a_page_and_decides_nothing(written: Letter) -> None:
+def test_a_link_for_staff_opens_a_page_and_decides_nothing(written: BookingEmail) -> None:
     """Mail scanners open every link: all lead to the booking in the console, and none holds a token."""
     links = {attributes["href"] for tag, attributes in _html(written).tags if tag == "a"}
     assert links == {f"{BASE}/staff/bookings/BK-7Q2M9-XKD4T-ZRW3H/"}

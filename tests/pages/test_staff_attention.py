@@ -29,7 +29,7 @@ async def test_a_stuck_booking_is_listed_and_resumed(
 ) -> None:
     assert "Nothing needs a person." in (await manager.open("/staff/attention/")).words
     guest = await stuck(hotel, stack, approver)
-    outcome_page = await approver.open(f"/staff/bookings/{guest.booking_id}/?asked=approve")
+    outcome_page = await approver.open(f"/staff/bookings/{guest.booking_id}/?decision=approve")
     assert "Your approval could not be carried out. It needs a person; see below." in outcome_page.words
     assert "A manager can resume it." in outcome_page.words
     queue = (await manager.open("/staff/")).words

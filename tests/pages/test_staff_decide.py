@@ -63,7 +63,7 @@ async def test_approving_asks_once_with_the_amount_and_then_captures(
     assert "Approve and capture €150.00" in asked.words
     assert await status_of(guest) == "PENDING_APPROVAL"
     page = await approver.send(at(guest, "approve/"))
-    assert (page.status, page.location) == (303, at(guest, "?asked=approve"))
+    assert (page.status, page.location) == (303, at(guest, "?decision=approve"))
     outcome_page = await approver.open(page.location)
     assert "Approved: €150.00 was captured" in outcome_page.words
     payment = await stack.client.payment(guest.booking_id)
@@ -99,7 +99,7 @@ async def test_declining_shows_the_mail_first_and_sends_it_so(
         return [m["text"] for m in await stack.client.mails(guest.booking_id) if m["subject"] == subject]
 
     [text] = await wait_until(mail, len, what="the mail")
-    preview = shown.html.split('<div class="told">')[1].split("</div>")[0]
+    preview = shown.html.split('<div class="as-written">')[1].split("</div>")[0]
     sent = " ".join(text.split("See your request")[0].split())
     assert " ".join(_unescaped(preview).split("See your request")[0].split()) == sent
 
@@ -135,7 +135,7 @@ async def test_looking_never_decides(
 ) -> None:
     """Mail scanners open links, with HEAD and GET, whatever is in the address."""
     guest = await hotel.held()
-    for query in ("", "?asked=approve", "?kind=retry&reason_code=OTHER&refund=15000"):
+    for query in ("", "?decision=approve", "?kind=retry&reason_code=OTHER&refund=15000"):
         await manager.open(at(guest, path) + query)
         await manager.http.head(at(guest, path) + query)
     assert await commands_of(stack, guest.booking_id) == []
@@ -180,7 +180,7 @@ async def test_pressing_twice_and_coming_back_do_no_harm(
     guest = await hotel.held()
     await approver.open(at(guest, "approve/"))
     both = await asyncio.gather(*(approver.send(at(guest, "approve/")) for _ in range(2)))
-    assert [page.location for page in both] == [at(guest, "?asked=approve")] * 2
+    assert [page.location for page in both] == [at(guest, "?decision=approve")] * 2
     again = await approver.send(at(guest, "approve/"))
     assert "Approved: €150.00 was captured" in (await approver.follow(again.location)).words
     assert (await stack.client.payment(guest.booking_id))["captures"] == 1

@@ -11,7 +11,7 @@ import pytest
 
 from domain.booking import ActorKind, Event, ReasonCode, Status
 from domain.errors import IllegalTransitionError
-from domain.messages import Change, Recorded
+from domain.messages import Change, ChangeResult
 from domain.roles import Role
 from models import Booking
 from storage.bookings import BookingNotFoundError, StaleVersionError, apply_change
@@ -19,7 +19,7 @@ from storage.database import Database
 from tests.storage.rows import T0, HotelRows, ask, book, change_of, held, row_of, steps_of
 
 
-async def apply(database: Database, change: Change) -> Recorded:
+async def apply(database: Database, change: Change) -> ChangeResult:
     async with database.transaction() as db:
         return await apply_change(db, change)
 
@@ -43,7 +43,7 @@ async def test_a_booking_is_written_from_end_to_end(database: Database, hotel_ro
         authorized_at=T0 + timedelta(seconds=90),
         decision_deadline=deadline,
     )
-    assert await apply(database, authorized) == Recorded(3, Status.PENDING_APPROVAL)
+    assert await apply(database, authorized) == ChangeResult(3, Status.PENDING_APPROVAL)
     booking = await row_of(database, booking.booking_id)
     assert booking.payment_provider == "stripe"
     assert booking.payment_intent_id == booking.payment_reference == f"pi_{booking.booking_id}"
@@ -58,7 +58,7 @@ async def test_a_booking_is_written_from_end_to_end(database: Database, hotel_ro
         staff_id=hotel_rows.approver_id,
         amount_captured_minor=15000,
     )
-    assert await apply(database, approved) == Recorded(4, Status.CONFIRMED)
+    assert await apply(database, approved) == ChangeResult(4, Status.CONFIRMED)
     booking = await row_of(database, booking.booking_id)
     approver = hotel_rows.staff[Role.APPROVER].email
     assert (booking.paid_at, booking.decision_made_at, booking.decision_made_by) == (
@@ -94,7 +94,7 @@ async def test_a_repeat_changes_nothing(database: Database, hotel_rows: HotelRow
     booking = await book(database, hotel_rows)
     first = change_of(booking, Event.SUBMITTED)
     answer = await apply(database, first)
-    assert await apply(database, first) == answer == Recorded(2, Status.PENDING_PAYMENT)
+    assert await apply(database, first) == answer == ChangeResult(2, Status.PENDING_PAYMENT)
     booking = await row_of(database, booking.booking_id)
     await apply(database, change_of(booking, Event.PAYMENT_WINDOW_CLOSED))
     assert await apply(database, first) == answer
@@ -143,8 +143,8 @@ async def test_writers_at_once(database: Database, hotel_rows: HotelRows, writer
         for number, event in enumerate(events[:writers], 1)
     ]
     answers = await asyncio.gather(*(apply(database, change) for change in changes), return_exceptions=True)
-    assert Counter(type(answer) for answer in answers) == {Recorded: 1, StaleVersionError: writers - 1}
-    winner = changes[next(i for i, answer in enumerate(answers) if isinstance(answer, Recorded))]
+    assert Counter(type(answer) for answer in answers) == {ChangeResult: 1, StaleVersionError: writers - 1}
+    winner = changes[next(i for i, answer in enumerate(answers) if isinstance(answer, ChangeResult))]
     after = await row_of(database, booking.booking_id)
     assert (after.version, after.updated_at) == (4, winner.at)
     [step] = [step for step in await steps_of(database, booking.booking_id) if step.version == 4]
@@ -156,7 +156,7 @@ async def test_one_change_eight_times_at_once(database: Database, hotel_rows: Ho
     booking = await held(database, hotel_rows)
     change = change_of(booking, Event.APPROVED, amount_captured_minor=15000)
     answers = await asyncio.gather(*(apply(database, change) for _ in range(8)))
-    assert set(answers) == {Recorded(4, Status.CONFIRMED)}
+    assert set(answers) == {ChangeResult(4, Status.CONFIRMED)}
     assert (await row_of(database, booking.booking_id)).version == 4
     assert [step.version for step in await steps_of(database, booking.booking_id)] == [3, 4]
 
@@ -182,7 +182,7 @@ async def test_row_and_timeline_are_one(database: Database, hotel_rows: HotelRow
     assert [step.version for step in await steps_of(database, booking.booking_id)] == [3]
     async with database.transaction() as db:
         kept = await db.get_one(type(command), command.command_id)
-    assert (kept.closed_at, kept.verdict) == (None, None)
+    assert (kept.closed_at, kept.outcome) == (None, None)
 
 
 async def test_a_decline_takes_its_note_along(database: Database, hotel_rows: HotelRows) -> None:
@@ -204,7 +204,7 @@ async def test_a_decline_takes_its_note_along(database: Database, hotel_rows: Ho
     assert (after.reason_code, after.reason_note) == ("RATE_ERROR", "Wrong price")
     async with database.transaction() as db:
         kept = await db.get_one(type(command), command.command_id)
-    assert (kept.closed_at, kept.verdict) == (change.at, "settled")
+    assert (kept.closed_at, kept.outcome) == (change.at, "settled")
 
 
 async def test_an_approval_leaves_the_note_alone(database: Database, hotel_rows: HotelRows) -> None:
@@ -219,7 +219,7 @@ async def test_a_command_nobody_kept_is_no_obstacle(database: Database, hotel_ro
     """Money counts more than its paperwork."""
     booking = await held(database, hotel_rows)
     change = change_of(booking, Event.DECLINED, command_id="cmd_never_kept", reason_code=ReasonCode.OTHER)
-    assert await apply(database, change) == Recorded(4, Status.DECLINED)
+    assert await apply(database, change) == ChangeResult(4, Status.DECLINED)
 
 
 @pytest.mark.parametrize(

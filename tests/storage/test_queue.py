@@ -9,7 +9,15 @@ import pytest
 
 from domain.booking import Event, Status
 from models import Booking
-from storage.booking_list import Position, Sort, Wanted, list_bookings, pending_decisions, position, timelines
+from storage.booking_list import (
+    BookingFilter,
+    Position,
+    Sort,
+    list_bookings,
+    pending_decisions,
+    position,
+    timelines,
+)
 from storage.bookings import apply_change, close_command, rooms_taken
 from storage.console import open_decision
 from storage.database import Database
@@ -18,7 +26,7 @@ from tests.storage.rows import CHECK_IN, T0, HotelRows, ask, book, change_of, cr
 MINUTE = timedelta(minutes=1)
 
 
-async def listed(database: Database, hotel_rows: HotelRows, wanted: Wanted) -> list[Booking]:
+async def listed(database: Database, hotel_rows: HotelRows, wanted: BookingFilter) -> list[Booking]:
     async with database.transaction() as db:
         return [booking for booking, _ in await list_bookings(db, hotel_rows.id, wanted)]
 
@@ -28,7 +36,7 @@ async def all_pages(database: Database, hotel_rows: HotelRows, sort: Sort, limit
     pages: list[list[str]] = []
     after: Position | None = None
     while True:
-        page = await listed(database, hotel_rows, Wanted(sort=sort, after=after, limit=limit))
+        page = await listed(database, hotel_rows, BookingFilter(sort=sort, after=after, limit=limit))
         if not page:
             return pages
         pages.append([booking.booking_id for booking in page])
@@ -66,12 +74,12 @@ async def test_pages_by_age(database: Database, hotel_rows: HotelRows, limit: in
 async def test_a_page_begins_where_the_last_one_ended(database: Database, hotel_rows: HotelRows) -> None:
     """Though what stood there is gone, or others have come in before it."""
     expected = await five_with_deadlines(database, hotel_rows)
-    [first, second] = await listed(database, hotel_rows, Wanted(limit=2))
+    [first, second] = await listed(database, hotel_rows, BookingFilter(limit=2))
     async with database.transaction() as db:
         row = await db.get_one(Booking, second.id)
         row.decision_deadline = T0 - MINUTE
     await book(database, hotel_rows, decision_deadline=T0 - 2 * MINUTE)
-    rest = await listed(database, hotel_rows, Wanted(after=position(second, Sort.DEADLINE), limit=50))
+    rest = await listed(database, hotel_rows, BookingFilter(after=position(second, Sort.DEADLINE), limit=50))
     assert first.booking_id == expected[0]
     assert [booking.booking_id for booking in rest] == expected[2:]
 
@@ -80,8 +88,8 @@ async def test_after_the_last_one_comes_nothing(database: Database, hotel_rows: 
     """In both orders, also where the last one has no deadline."""
     await five_with_deadlines(database, hotel_rows)
     for sort in Sort:
-        *_, last = await listed(database, hotel_rows, Wanted(sort=sort))
-        assert await listed(database, hotel_rows, Wanted(sort=sort, after=position(last, sort))) == []
+        *_, last = await listed(database, hotel_rows, BookingFilter(sort=sort))
+        assert await listed(database, hotel_rows, BookingFilter(sort=sort, after=position(last, sort))) == []
 
 
 async def test_hotels_see_their_own(database: Database, hotel_rows: HotelRows) -> None:
@@ -89,7 +97,7 @@ async def test_hotels_see_their_own(database: Database, hotel_rows: HotelRows) -
     other = await create_hotel(database)
     mine, _ = await book(database, hotel_rows), await book(database, other)
     async with database.transaction() as db:
-        [(booking, room_type)] = await list_bookings(db, hotel_rows.id, Wanted())
+        [(booking, room_type)] = await list_bookings(db, hotel_rows.id, BookingFilter())
     assert (booking.booking_id, room_type.id) == (mine.booking_id, hotel_rows.room_type.id)
 
 
@@ -98,7 +106,9 @@ async def test_statuses_are_filtered(database: Database, hotel_rows: HotelRows) 
     made = {status: await book(database, hotel_rows, status=status) for status in Status}
 
     async def statuses(*wanted: Status) -> set[str]:
-        return {booking.status for booking in await listed(database, hotel_rows, Wanted(statuses=wanted))}
+        return {
+            booking.status for booking in await listed(database, hotel_rows, BookingFilter(statuses=wanted))
+        }
 
     assert await statuses() == set(made)
     assert await statuses(Status.CONFIRMED) == {"CONFIRMED"}
@@ -138,7 +148,7 @@ async def test_search(database: Database, hotel_rows: HotelRows, text: str, foun
             database, hotel_rows, guest_first_name=first, guest_last_name=last, guest_email=email
         )
         made[booking.booking_id] = name
-    results = await listed(database, hotel_rows, Wanted(text=text))
+    results = await listed(database, hotel_rows, BookingFilter(text=text))
     assert sorted(made[booking.booking_id] for booking in results) == sorted(found)
 
 
@@ -147,7 +157,7 @@ async def test_search_by_booking_id(database: Database, hotel_rows: HotelRows) -
     booking = await book(database, hotel_rows)
     await book(database, hotel_rows)
     part = booking.booking_id[5:14].lower()
-    assert [row.booking_id for row in await listed(database, hotel_rows, Wanted(text=part))] == [
+    assert [row.booking_id for row in await listed(database, hotel_rows, BookingFilter(text=part))] == [
         booking.booking_id
     ]
 
@@ -156,10 +166,12 @@ async def test_filters_and_pages_go_together(database: Database, hotel_rows: Hot
     """A search's second page is still the search's."""
     for number in range(4):
         await held(database, hotel_rows, guest_last_name="Wanted" if number % 2 else "Other")
-    wanted = Wanted(statuses=[Status.PENDING_APPROVAL], text="wanted", limit=1)
+    wanted = BookingFilter(statuses=[Status.PENDING_APPROVAL], text="wanted", limit=1)
     [first] = await listed(database, hotel_rows, wanted)
     after = position(first, Sort.DEADLINE)
-    rest = await listed(database, hotel_rows, Wanted(statuses=wanted.statuses, text="wanted", after=after))
+    rest = await listed(
+        database, hotel_rows, BookingFilter(statuses=wanted.statuses, text="wanted", after=after)
+    )
     assert [booking.guest_last_name for booking in [first, *rest]] == ["Wanted", "Wanted"]
 
 
@@ -204,7 +216,7 @@ async def test_a_command_is_closed_once(database: Database, hotel_rows: HotelRow
         await close_command(db, command.command_id, "already_decided", T0 + MINUTE)
     async with database.transaction() as db:
         kept = await db.get_one(type(command), command.command_id)
-    assert (kept.verdict, kept.closed_at) == ("settled", T0)
+    assert (kept.outcome, kept.closed_at) == ("settled", T0)
 
 
 @pytest.mark.parametrize(

@@ -47,12 +47,12 @@ async def test_what_a_lost_workflow_was_asked_for_goes_along_oldest_first(
         reason_note="Philippa was told", created_at=second,
     )  # fmt: skip
     cancel = await ask(database, booking.booking_id, "cancel", actor=ActorKind.GUEST)
-    await ask(database, booking.booking_id, "approve", closed_at=T0, verdict="not_sent")
+    await ask(database, booking.booking_id, "approve", closed_at=T0, outcome="not_sent")
     await ask(database, booking.booking_id, "retry", actor=ActorKind.OPERATOR)
     _, resume = await _terms(database, booking.booking_id, booking.version)
-    by_guest = Command(cancel.command_id, ActorKind.GUEST, asked_at=T0)
+    by_guest = Command(cancel.command_id, ActorKind.GUEST, issued_at=T0)
     by_staff = Command(
-        decline.command_id, ActorKind.STAFF, hotel_rows.approver_id, ReasonCode.RATE_ERROR, asked_at=second
+        decline.command_id, ActorKind.STAFF, hotel_rows.approver_id, ReasonCode.RATE_ERROR, issued_at=second
     )
     assert resume.decisions == (
         OpenDecision(Decision.CANCEL, by_guest),

@@ -12,16 +12,16 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from dispatch.client import start_booking
 from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from domain.identifiers import new_command_id, workflow_id
 from domain.messages import (
     SUBMIT_COMMAND,
     BookingTerms,
-    BookingView,
     Command,
-    Outcome,
+    CommandResult,
     SessionAnswer,
     SessionRequest,
+    WorkflowSnapshot,
 )
 from models import Booking, BookingCommand, BookingTimeline
 from reconciliation.queries import terms_to_go_on
@@ -57,13 +57,13 @@ class BookingDriver:
         self.payment_url: str | None = None
 
     @property
-    def handle(self) -> WorkflowHandle[BookingWorkflow, BookingView]:
+    def handle(self) -> WorkflowHandle[BookingWorkflow, WorkflowSnapshot]:
         """The booking's workflow."""
         return self._harness.client.get_workflow_handle_for(BookingWorkflow.run, workflow_id(self.booking_id))
 
     # --- the guest ---
 
-    async def submit(self) -> Outcome:
+    async def submit(self) -> CommandResult:
         """Start the workflow, and wait until the row says so."""
         await start_booking(self._harness.client, self.terms, self._harness.task_queue)
         return await self.outcome(SUBMIT_COMMAND)
@@ -122,7 +122,7 @@ class BookingDriver:
         form = {"result": "complete" if passed else "fail"}
         return await self._harness.http.post(f"{self.payment_url}/authenticate", data=form)
 
-    async def come_back(self) -> BookingView:
+    async def come_back(self) -> WorkflowSnapshot:
         """Return from the payment page: the workflow asks Stripe."""
         return await self.handle.execute_update(BookingWorkflow.check_payment)
 
@@ -144,28 +144,28 @@ class BookingDriver:
         reason_code: ReasonCode | None = None,
         note: str | None = None,
         command_id: str | None = None,
-        asked_at: datetime | None = None,
+        issued_at: datetime | None = None,
     ) -> str:
         """Ask for a decision and return its command id; its outcome is not waited for.
 
         Args:
-            asked_at: when the API took it, if not now.
+            issued_at: when the API took it, if not now.
         """
         staff_id = None
         if actor is ActorKind.STAFF:
             staff_id = self.staff_ids.manager if decision is Decision.CANCEL else self.staff_ids.approver
-        asked_at = asked_at or await self._harness.now()
-        asked_in = await self.status()
+        issued_at = issued_at or await self._harness.now()
+        status_when_issued = await self.status()
         command_id = await self.keep(
             decision,
             actor,
             command_id=command_id or new_command_id(),
             reason_code=reason_code,
             reason_note=note,
-            asked_in=asked_in,
-            created_at=asked_at,
+            status_when_issued=status_when_issued,
+            created_at=issued_at,
         )
-        await self.signal(decision, command_id, actor, staff_id, reason_code, asked_at, asked_in)
+        await self.signal(decision, command_id, actor, staff_id, reason_code, issued_at, status_when_issued)
         self._harness.asked[command_id] = (self.booking_id, decision)
         return command_id
 
@@ -181,7 +181,7 @@ class BookingDriver:
         """Signal a decision that is in the books; `more` are the other fields of `Command`."""
         await self.handle.signal(str(decision), Command(command_id, *more))
 
-    async def outcome(self, command_id: str) -> Outcome:
+    async def outcome(self, command_id: str) -> CommandResult:
         """Wait until a command has come out; the books tell it where the workflow has ended."""
         try:
             outcome = await self.handle.execute_update(BookingWorkflow.await_outcome, command_id)
@@ -191,42 +191,42 @@ class BookingDriver:
             outcome = await self._outcome_in_the_books(command_id)
         if command_id in self._harness.asked:
             booking_id, decision = self._harness.asked[command_id]
-            settled = outcome.verdict is Verdict.SETTLED
+            settled = outcome.outcome is CommandOutcome.SETTLED
             self._harness.answers.append(DecisionReply(booking_id, decision, settled))
         return outcome
 
-    async def _outcome_in_the_books(self, command_id: str) -> Outcome:
-        verdict = await self.verdict(command_id)
-        assert verdict is not None, f"{self.booking_id} has ended and left {command_id} open"
+    async def _outcome_in_the_books(self, command_id: str) -> CommandResult:
+        outcome = await self.recorded_outcome(command_id)
+        assert outcome is not None, f"{self.booking_id} has ended and left {command_id} open"
         row = await self.row()
-        return Outcome(verdict=Verdict(verdict), status=Status(row.status), version=row.version)
+        return CommandResult(outcome=CommandOutcome(outcome), status=Status(row.status), version=row.version)
 
-    async def verdict(self, command_id: str) -> str | None:
+    async def recorded_outcome(self, command_id: str) -> str | None:
         """How a decision came out, in the books; None while it is open."""
         async with self._harness.database.transaction() as db:
             command = await db.get(BookingCommand, command_id)
         assert command is not None, f"{command_id} was not kept"
-        return command.verdict
+        return command.outcome
 
-    async def approve(self) -> Outcome:
+    async def approve(self) -> CommandResult:
         """Staff take the booking."""
         return await self.outcome(await self.send(Decision.APPROVE))
 
-    async def decline(self, reason_code: ReasonCode | None = None, note: str | None = None) -> Outcome:
+    async def decline(self, reason_code: ReasonCode | None = None, note: str | None = None) -> CommandResult:
         """Staff turn the booking down."""
         return await self.outcome(await self.send(Decision.DECLINE, reason_code=reason_code, note=note))
 
-    async def cancel(self, actor: ActorKind = ActorKind.GUEST) -> Outcome:
+    async def cancel(self, actor: ActorKind = ActorKind.GUEST) -> CommandResult:
         """The guest, or staff, cancel."""
         return await self.outcome(await self.send(Decision.CANCEL, actor))
 
-    async def retry(self) -> Outcome:
+    async def retry(self) -> CommandResult:
         """An operator wants what got stuck tried again."""
         command = Command(new_command_id(), ActorKind.OPERATOR)
         await self.handle.signal(BookingWorkflow.retry, command)
         return await self.outcome(command.command_id)
 
-    async def resolve(self) -> Outcome:
+    async def resolve(self) -> CommandResult:
         """An operator has settled the matter by hand."""
         command = Command(new_command_id(), ActorKind.OPERATOR)
         await self.handle.signal(BookingWorkflow.resolve, command)
@@ -305,7 +305,7 @@ class BookingDriver:
         """Who made the last change."""
         return (await self.timeline())[-1].actor
 
-    async def view(self) -> BookingView:
+    async def view(self) -> WorkflowSnapshot:
         """The workflow's own account."""
         return await self.handle.query(BookingWorkflow.state)
 

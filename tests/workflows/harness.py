@@ -32,7 +32,7 @@ from tests.workflows.hotels import draft
 from tests.workflows.servers import PUSHER, STRIPE_KEY, Json, StandInClient, StandInClients
 from tests.workflows.temporal import ProductWorker, TimeSkippingServer
 from tests.workflows.webhooks import WebhookQueue
-from workflows.ended_booking import StrayMoneyWorkflow
+from workflows.ended_booking import EndedBookingPaymentWorkflow
 
 T = TypeVar("T")
 
@@ -306,7 +306,7 @@ class WorkflowHarness:
         for id_ in self.webhooks.ended_booking_workflows:
             found = await self.describe(id_)
             if found is not None and found.status is WorkflowExecutionStatus.RUNNING:
-                await self.client.get_workflow_handle(id_).signal(StrayMoneyWorkflow.retry, command)
+                await self.client.get_workflow_handle(id_).signal(EndedBookingPaymentWorkflow.retry, command)
 
 
 def _is_attempted(activity: PendingActivityInfo) -> bool:

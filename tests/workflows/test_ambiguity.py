@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from domain.booking import Decision, Event, MailKind, Status
-from domain.decisions import Verdict
-from domain.messages import Outcome
+from domain.decisions import CommandOutcome
+from domain.messages import CommandResult
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
@@ -27,7 +27,7 @@ WITH_ITS_REPEAT = 2
 
 async def _decide(
     harness: WorkflowHarness, booking: BookingDriver, decision: Decision = Decision.APPROVE, **patience: float
-) -> Outcome:
+) -> CommandResult:
     """Decide, and let time pass for retries."""
     command_id = await booking.send(decision)
     outcome = harness.later(booking.outcome(command_id))
@@ -49,7 +49,7 @@ async def _is_captured_once(booking: BookingDriver) -> None:
 async def test_capture_whose_answer_got_lost_is_read_back(harness: WorkflowHarness, kind: str) -> None:
     booking = await harness.held()
     await harness.stripe.order(CAPTURE, kind, times=WITH_ITS_REPEAT)
-    assert (await booking.approve()).verdict is Verdict.SETTLED
+    assert (await booking.approve()).outcome is CommandOutcome.SETTLED
     await _is_captured_once(booking)
     assert len(await booking.keys("capture")) == 1
 
@@ -58,7 +58,7 @@ async def test_capture_whose_answer_got_lost_is_read_back(harness: WorkflowHarne
 async def test_release_whose_answer_got_lost_is_read_back(harness: WorkflowHarness, kind: str) -> None:
     booking = await harness.held()
     await harness.stripe.order(CANCEL, kind, times=WITH_ITS_REPEAT)
-    assert (await booking.decline()).verdict is Verdict.SETTLED
+    assert (await booking.decline()).outcome is CommandOutcome.SETTLED
     assert await booking.status() is Status.DECLINED
     assert await booking.money() == ("canceled", 0, 0)
     assert len(await booking.keys("release")) == 1
@@ -68,7 +68,7 @@ async def test_release_whose_answer_got_lost_is_read_back(harness: WorkflowHarne
 async def test_refund_whose_answer_got_lost_is_read_back(harness: WorkflowHarness, kind: str) -> None:
     booking = await harness.confirmed()
     await harness.stripe.order(REFUND, kind, times=WITH_ITS_REPEAT)
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
     assert len(await booking.keys("refund")) == 1
@@ -80,14 +80,14 @@ async def test_capture_that_times_out_is_read_before_it_is_tried_again(
 ) -> None:
     booking = await harness.held()
     harness.activity_faults.order("payments.capture", mode)
-    assert (await _decide(harness, booking)).verdict is Verdict.SETTLED
+    assert (await _decide(harness, booking)).outcome is CommandOutcome.SETTLED
     await _is_captured_once(booking)
 
 
 async def test_write_of_a_confirmation_that_is_repeated_is_the_same_write(harness: WorkflowHarness) -> None:
     booking = await harness.held()
     harness.activity_faults.order("bookings.record", FaultMode.AFTER)
-    assert (await _decide(harness, booking)).verdict is Verdict.SETTLED
+    assert (await _decide(harness, booking)).outcome is CommandOutcome.SETTLED
     assert (await booking.row()).version == 4
     await _is_captured_once(booking)
 
@@ -100,7 +100,7 @@ async def test_stored_error_is_left_behind_once_it_is_known_that_nothing_was_don
 ) -> None:
     booking = await harness.held()
     await harness.stripe.order(CAPTURE, "error_before", status=500)
-    assert (await _decide(harness, booking)).verdict is Verdict.SETTLED
+    assert (await _decide(harness, booking)).outcome is CommandOutcome.SETTLED
     await _is_captured_once(booking)
     first, second = await booking.keys("capture")
     assert first != second
@@ -109,7 +109,7 @@ async def test_stored_error_is_left_behind_once_it_is_known_that_nothing_was_don
 async def test_stored_error_on_a_release_is_left_behind_as_well(harness: WorkflowHarness) -> None:
     booking = await harness.held()
     await harness.stripe.order(CANCEL, "error_before", status=500)
-    assert (await _decide(harness, booking, Decision.DECLINE)).verdict is Verdict.SETTLED
+    assert (await _decide(harness, booking, Decision.DECLINE)).outcome is CommandOutcome.SETTLED
     assert len(await booking.keys("release")) == 2
 
 
@@ -117,7 +117,7 @@ async def test_key_stays_the_same_where_nothing_was_stored(harness: WorkflowHarn
     """Connections that are cut before anything happens are no answer."""
     booking = await harness.held()
     await harness.stripe.order(CAPTURE, "drop_before", times=2 * WITH_ITS_REPEAT)
-    assert (await _decide(harness, booking)).verdict is Verdict.SETTLED
+    assert (await _decide(harness, booking)).outcome is CommandOutcome.SETTLED
     await _is_captured_once(booking)
     assert len(await booking.keys("capture")) == 1
 
@@ -128,7 +128,7 @@ async def test_busy_stripe_is_asked_again_under_the_same_key(
 ) -> None:
     booking = await harness.held()
     await harness.stripe.order(CAPTURE, "error_before", times=3, **busy)
-    assert (await _decide(harness, booking)).verdict is Verdict.SETTLED
+    assert (await _decide(harness, booking)).outcome is CommandOutcome.SETTLED
     await _is_captured_once(booking)
     assert len(await booking.keys("capture")) == 1
 
@@ -142,7 +142,7 @@ async def test_refused_capture_leaves_the_hold_and_asks_for_a_person(harness: Wo
     outcome = await booking.approve()
     await harness.wait_until_idle()
 
-    assert (outcome.verdict, outcome.status) == (Verdict.NEEDS_ATTENTION, Status.PENDING_APPROVAL)
+    assert (outcome.outcome, outcome.status) == (CommandOutcome.NEEDS_ATTENTION, Status.PENDING_APPROVAL)
     row = await booking.row()
     assert row.status == Status.PENDING_APPROVAL
     assert "HTTP 402, card_declined" in str(row.needs_attention)
@@ -155,7 +155,9 @@ async def test_refused_capture_leaves_the_hold_and_asks_for_a_person(harness: Wo
 # --- Stripe is away until the hold's end ---
 
 
-async def _away_until_the_end(harness: WorkflowHarness, mode: FaultMode) -> tuple[BookingDriver, Outcome]:
+async def _away_until_the_end(
+    harness: WorkflowHarness, mode: FaultMode
+) -> tuple[BookingDriver, CommandResult]:
     """Approve a hold of an hour; no attempt to capture it is ever heard to succeed."""
     booking = await harness.held(hold_s=HOUR_S)
     harness.activity_faults.order("payments.capture", mode, times=1000)
@@ -165,13 +167,13 @@ async def _away_until_the_end(harness: WorkflowHarness, mode: FaultMode) -> tupl
 
 async def test_capture_that_was_never_heard_of_confirms_at_the_holds_end(harness: WorkflowHarness) -> None:
     booking, outcome = await _away_until_the_end(harness, FaultMode.AFTER)
-    assert outcome.verdict is Verdict.SETTLED
+    assert outcome.outcome is CommandOutcome.SETTLED
     await _is_captured_once(booking)
 
 
 async def test_hold_that_lapsed_meanwhile_declines(harness: WorkflowHarness) -> None:
     booking, outcome = await _away_until_the_end(harness, FaultMode.BEFORE)
-    assert outcome.verdict is Verdict.ALREADY_DECIDED
+    assert outcome.outcome is CommandOutcome.ALREADY_DECIDED
     row = await booking.row()
     assert (row.status, row.reason_code) == (Status.DECLINED, "AUTHORIZATION_EXPIRED")
     assert (await booking.intent())["captures"] == 0
@@ -183,7 +185,7 @@ async def test_hold_that_is_still_there_asks_for_a_person(harness: WorkflowHarne
     harness.activity_faults.order("payments.capture", FaultMode.BEFORE, times=1000)
     harness.clock.stripe_follows = False
     outcome = await _decide(harness, booking, minutes=63)
-    assert outcome.verdict is Verdict.NEEDS_ATTENTION
+    assert outcome.outcome is CommandOutcome.NEEDS_ATTENTION
     assert await booking.status() is Status.PENDING_APPROVAL
     assert (await booking.row()).needs_attention is not None
 
@@ -205,7 +207,7 @@ async def test_capture_is_tried_for_as_long_as_the_hold_lasts(harness: WorkflowH
     assert (await booking.row()).needs_attention is None, "nobody is needed yet: it is being tried"
     harness.activity_faults.clear_faults()
     await harness.advance(minutes=6)
-    assert (await booking.outcome(command_id)).verdict is Verdict.SETTLED
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.SETTLED
     await _is_captured_once(booking)
     paid_at = (await booking.row()).paid_at
     assert paid_at is not None

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
@@ -30,7 +30,7 @@ async def _stuck(harness: WorkflowHarness, decision: Decision, **more: str) -> t
     await refuse(harness, CAPTURE if decision is Decision.APPROVE else CANCEL)
     actor = ActorKind.GUEST if decision is Decision.CANCEL else ActorKind.STAFF
     command_id = await booking.send(decision, actor, **more)  # type: ignore[arg-type]
-    assert (await booking.outcome(command_id)).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     assert await _asks_for_person(booking)
     return booking, command_id
@@ -57,15 +57,15 @@ async def _waits(harness: WorkflowHarness, _booking: BookingDriver) -> None:
 
 
 async def _retries(_harness: WorkflowHarness, booking: BookingDriver) -> None:
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
 
 
 async def _resolves(_harness: WorkflowHarness, booking: BookingDriver) -> None:
-    assert (await booking.resolve()).verdict is Verdict.SETTLED
+    assert (await booking.resolve()).outcome is CommandOutcome.SETTLED
 
 
 async def _declines(_harness: WorkflowHarness, booking: BookingDriver) -> None:
-    assert (await booking.decline()).verdict is Verdict.ALREADY_DECIDED
+    assert (await booking.decline()).outcome is CommandOutcome.ALREADY_DECIDED
 
 
 # --- while a decision is carried out ---
@@ -73,15 +73,15 @@ async def _declines(_harness: WorkflowHarness, booking: BookingDriver) -> None:
 
 async def test_retry_carries_a_stuck_approval_out_under_its_authors_name(harness: WorkflowHarness) -> None:
     booking, command_id = await _stuck(harness, Decision.APPROVE)
-    assert await booking.verdict(command_id) is None, "it stands"
+    assert await booking.recorded_outcome(command_id) is None, "it stands"
 
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
 
     row = await booking.row()
     assert (row.status, row.needs_attention) == (Status.CONFIRMED, None)
     assert row.decision_made_by == f"approver@{booking.terms.hotel_slug}.test"
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
     assert (await booking.evidence_of_search())["NeedsAttention"] is False
 
 
@@ -89,24 +89,24 @@ async def test_retry_that_is_refused_again_leaves_one_call_for_help(harness: Wor
     booking, _ = await _stuck(harness, Decision.APPROVE)
     reason = (await booking.row()).needs_attention
     await harness.stripe.order(CAPTURE, "error_before", status=402, code="card_declined")
-    assert (await booking.retry()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     assert (await booking.row()).needs_attention != reason, "the reason as it is now"
     assert await booking.money() == HELD
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
 
 
 async def test_retry_of_a_decline_keeps_reason_and_note(harness: WorkflowHarness) -> None:
     harness.private_words.append(note := "Zqxnote overbooked")
     booking, _ = await _stuck(harness, Decision.DECLINE, reason_code=ReasonCode.NO_AVAILABILITY, note=note)
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     row = await booking.row()
     assert (row.status, row.reason_code, row.reason_note) == ("DECLINED", "NO_AVAILABILITY", note)
 
 
 async def test_resolve_drops_a_stuck_approval_whose_hold_still_stands(harness: WorkflowHarness) -> None:
     booking, command_id = await _stuck(harness, Decision.APPROVE)
-    assert (await booking.resolve()).verdict is Verdict.SETTLED
+    assert (await booking.resolve()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
 
     assert await booking.status() is Status.PENDING_APPROVAL
@@ -114,18 +114,18 @@ async def test_resolve_drops_a_stuck_approval_whose_hold_still_stands(harness: W
     assert not await _asks_for_person(booking)
     assert (await booking.events())[-1] is Event.ATTENTION_CLEARED
     assert await booking.last_actor() == ActorKind.OPERATOR
-    assert await booking.verdict(command_id) == Verdict.ALREADY_DECIDED
-    assert (await booking.decline()).verdict is Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.ALREADY_DECIDED
+    assert (await booking.decline()).outcome is CommandOutcome.SETTLED
 
 
 async def test_resolve_follows_what_was_done_in_the_dashboard(harness: WorkflowHarness) -> None:
     booking, command_id = await _stuck(harness, Decision.APPROVE)
     await booking.dashboard("capture")
-    assert (await booking.resolve()).verdict is Verdict.SETTLED
+    assert (await booking.resolve()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.status() is Status.CONFIRMED
     assert (await booking.events())[-1] is Event.CAPTURED_OUTSIDE
-    assert await booking.verdict(command_id) == Verdict.ALREADY_DECIDED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.ALREADY_DECIDED
 
 
 async def test_dashboard_settles_a_stuck_decision_without_any_operator(harness: WorkflowHarness) -> None:
@@ -139,42 +139,42 @@ async def test_dashboard_settles_a_stuck_decision_without_any_operator(harness: 
 
 async def test_stuck_approval_gives_way_to_a_decline(harness: WorkflowHarness) -> None:
     booking, approve = await _stuck(harness, Decision.APPROVE)
-    assert (await booking.decline()).verdict is Verdict.SETTLED
+    assert (await booking.decline()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
-    assert await booking.verdict(approve) == Verdict.ALREADY_DECIDED
+    assert await booking.recorded_outcome(approve) == CommandOutcome.ALREADY_DECIDED
     assert await booking.status() is Status.DECLINED
 
 
 async def test_stuck_approval_gives_way_to_the_guest(harness: WorkflowHarness) -> None:
     booking, approve = await _stuck(harness, Decision.APPROVE)
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
-    assert await booking.verdict(approve) == Verdict.ALREADY_DECIDED
+    assert await booking.recorded_outcome(approve) == CommandOutcome.ALREADY_DECIDED
     assert await booking.money() == ("canceled", 0, 0)
 
 
 async def test_stuck_approval_repeated_by_a_colleague_is_tried_again(harness: WorkflowHarness) -> None:
     booking, first = await _stuck(harness, Decision.APPROVE)
-    assert (await booking.approve()).verdict is Verdict.SETTLED
+    assert (await booking.approve()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
-    assert await booking.verdict(first) == Verdict.SETTLED
+    assert await booking.recorded_outcome(first) == CommandOutcome.SETTLED
     assert await booking.status() is Status.CONFIRMED
 
 
 async def test_guests_stuck_cancellation_is_carried_out_by_retry(harness: WorkflowHarness) -> None:
     booking, command_id = await _stuck(harness, Decision.CANCEL)
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     assert await booking.status() is Status.CANCELLED
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
 
 
 async def test_guests_stuck_cancellation_is_carried_out_by_resolve(harness: WorkflowHarness) -> None:
     booking, command_id = await _stuck(harness, Decision.CANCEL)
-    assert (await booking.resolve()).verdict is Verdict.SETTLED
+    assert (await booking.resolve()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.events() == [Event.AUTHORIZED, Event.ATTENTION_NEEDED, Event.CANCELLED_BY_GUEST]
     assert await booking.money() == RELEASED
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
     assert not await _asks_for_person(booking)
 
 
@@ -184,19 +184,19 @@ async def test_resolve_drops_no_cancellation_and_no_later_approval_charges_the_g
     booking = await harness.held()
     await refuse(harness, CANCEL, times=None)
     cancel = await booking.send(Decision.CANCEL, ActorKind.GUEST)
-    assert (await booking.outcome(cancel)).verdict is Verdict.NEEDS_ATTENTION
-    assert (await booking.resolve()).verdict is Verdict.NEEDS_ATTENTION
-    assert (await booking.approve()).verdict is Verdict.IN_PROGRESS
+    assert (await booking.outcome(cancel)).outcome is CommandOutcome.NEEDS_ATTENTION
+    assert (await booking.resolve()).outcome is CommandOutcome.NEEDS_ATTENTION
+    assert (await booking.approve()).outcome is CommandOutcome.IN_PROGRESS
     await harness.wait_until_idle()
     assert await _asks_for_person(booking)
     assert await booking.money() == HELD
-    assert await booking.verdict(cancel) is None, "it stands"
+    assert await booking.recorded_outcome(cancel) is None, "it stands"
 
     await harness.stand_ins.clear_faults()
     await harness.advance(minutes=61)
     assert await booking.status() is Status.CANCELLED
     assert await booking.money() == RELEASED
-    assert await booking.verdict(cancel) == Verdict.SETTLED
+    assert await booking.recorded_outcome(cancel) == CommandOutcome.SETTLED
 
 
 @pytest.mark.parametrize("gone", ["cancel", "lapse"])
@@ -215,7 +215,7 @@ async def test_hold_that_is_gone_ends_as_the_guests_stuck_cancellation(
     assert (await booking.events())[-1] is Event.CANCELLED_BY_GUEST
     assert await booking.last_actor() == ActorKind.GUEST
     assert await booking.money() == RELEASED
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
     assert (await booking.guest_subjects())[-1] == f"Booking Cancelled - {booking.booking_id}"
 
 
@@ -225,11 +225,11 @@ async def test_guests_stuck_cancellation_is_carried_out_by_whatever_staff_decide
 ) -> None:
     """The guest came first, and was told that it is safe."""
     booking, cancel = await _stuck(harness, Decision.CANCEL)
-    assert (await booking.outcome(await booking.send(later))).verdict is Verdict.ALREADY_DECIDED
+    assert (await booking.outcome(await booking.send(later))).outcome is CommandOutcome.ALREADY_DECIDED
     await harness.wait_until_idle()
     assert await booking.status() is Status.CANCELLED
     assert await booking.money() == RELEASED
-    assert await booking.verdict(cancel) == Verdict.SETTLED
+    assert await booking.recorded_outcome(cancel) == CommandOutcome.SETTLED
 
 
 async def test_approval_never_charges_a_guest_whose_cancellation_stays_stuck(
@@ -238,12 +238,12 @@ async def test_approval_never_charges_a_guest_whose_cancellation_stays_stuck(
     booking = await harness.held()
     await refuse(harness, CANCEL, times=None)
     cancel = await booking.send(Decision.CANCEL, ActorKind.GUEST)
-    assert (await booking.outcome(cancel)).verdict is Verdict.NEEDS_ATTENTION
-    assert (await booking.approve()).verdict is Verdict.IN_PROGRESS
+    assert (await booking.outcome(cancel)).outcome is CommandOutcome.NEEDS_ATTENTION
+    assert (await booking.approve()).outcome is CommandOutcome.IN_PROGRESS
     await harness.wait_until_idle()
     assert await booking.status() is Status.PENDING_APPROVAL
     assert await booking.money() == HELD
-    assert await booking.verdict(cancel) is None, "it stands"
+    assert await booking.recorded_outcome(cancel) is None, "it stands"
 
     await harness.stand_ins.clear_faults()
     await harness.advance(minutes=61)
@@ -267,7 +267,7 @@ async def test_stuck_approval_ends_with_the_decision_deadline(harness: WorkflowH
     await harness.advance(hours=25)
     row = await booking.row()
     assert (row.status, row.reason_code) == (Status.DECLINED, "APPROVAL_TIMEOUT")
-    assert await booking.verdict(approve) == Verdict.ALREADY_DECIDED
+    assert await booking.recorded_outcome(approve) == CommandOutcome.ALREADY_DECIDED
 
 
 async def test_release_at_the_deadline_that_is_refused_asks_for_a_person(harness: WorkflowHarness) -> None:
@@ -277,7 +277,7 @@ async def test_release_at_the_deadline_that_is_refused_asks_for_a_person(harness
     assert await booking.status() is Status.PENDING_APPROVAL
     assert await _asks_for_person(booking)
 
-    assert (await booking.decline()).verdict is Verdict.SETTLED
+    assert (await booking.decline()).outcome is CommandOutcome.SETTLED
     assert await booking.money() == ("canceled", 0, 0)
 
 
@@ -288,10 +288,10 @@ async def test_refund_that_is_refused_at_the_first_look_asks_for_a_person_and_is
     assert await booking.status() is Status.PENDING_APPROVAL
     assert await booking.events() == [Event.AUTHORIZED, Event.ATTENTION_NEEDED]
     assert (await booking.staff_subjects())[-1] == f"Attention needed - {booking.booking_id}"
-    assert (await booking.retry()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
 
     await harness.stand_ins.clear_faults()
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
 
     row = await booking.row()
@@ -310,14 +310,14 @@ async def test_decision_is_heard_while_the_refund_of_a_part_is_refused(
     booking = await captured_in_part_unheard(harness)
     actor = ActorKind.GUEST if decision is Decision.CANCEL else ActorKind.STAFF
     command_id = await booking.send(decision, actor)
-    assert (await booking.outcome(command_id)).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.NEEDS_ATTENTION
 
     await harness.stand_ins.clear_faults()
     await booking.retry()
     await harness.wait_until_idle()
     assert await booking.status() is Status.DECLINED
     assert await booking.money() == ("succeeded", 5000, 5000)
-    assert await booking.verdict(command_id) == Verdict.ALREADY_DECIDED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.ALREADY_DECIDED
 
 
 async def test_refund_refused_at_the_first_look_is_made_by_the_decision_deadline_at_the_latest(
@@ -332,7 +332,7 @@ async def test_refund_refused_at_the_first_look_is_made_by_the_decision_deadline
 
 async def test_retry_with_nothing_stuck_looks_and_leaves_all_as_it_is(harness: WorkflowHarness) -> None:
     booking = await harness.held()
-    assert (await booking.retry()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await booking.resolve()
     await harness.wait_until_idle()
     assert await booking.events() == [Event.AUTHORIZED]
@@ -348,13 +348,13 @@ async def test_cancellation_whose_page_cannot_be_closed_is_carried_out_by_retry(
     booking = await harness.submitted()
     await booking.open_page()
     await refuse(harness, EXPIRE)
-    assert (await booking.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.cancel()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()  # who asked is answered first, the flag is written then
     assert await booking.status() is Status.PENDING_PAYMENT
     assert await _asks_for_person(booking)
     assert not (await booking.open_page()).payable, "whoever has cancelled is not asked to pay"
 
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.status() is Status.CANCELLED
 
@@ -370,14 +370,14 @@ async def test_hold_found_after_a_cancellation_got_stuck_goes_back(
     await booking.pay()
     await refuse(harness, refused)
     cancel = await booking.send(Decision.CANCEL, ActorKind.GUEST)
-    assert (await booking.outcome(cancel)).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.outcome(cancel)).outcome is CommandOutcome.NEEDS_ATTENTION
 
     await find(harness, booking)
     await harness.wait_until_idle()
 
     assert await booking.events() == [Event.ATTENTION_NEEDED, Event.CANCELLED_BY_GUEST]
     assert await booking.money() == RELEASED
-    assert await booking.verdict(cancel) == Verdict.SETTLED
+    assert await booking.recorded_outcome(cancel) == CommandOutcome.SETTLED
 
 
 async def test_hold_on_another_page_found_after_a_cancellation_got_stuck_goes_back(
@@ -387,7 +387,7 @@ async def test_hold_on_another_page_found_after_a_cancellation_got_stuck_goes_ba
     booking = await harness.submitted()
     await booking.open_page()
     await refuse(harness, EXPIRE)
-    assert (await booking.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.cancel()).outcome is CommandOutcome.NEEDS_ATTENTION
     await booking.fill_in(await booking.unnoted_page())
     await refuse(harness, CANCEL)
     await harness.webhooks.deliver("payment_intent.amount_capturable_updated")
@@ -405,8 +405,8 @@ async def test_stuck_cancellation_is_tried_again_within_the_hour(harness: Workfl
     booking = await harness.submitted()
     await booking.open_page()
     await refuse(harness, EXPIRE)
-    assert (await booking.cancel()).verdict is Verdict.NEEDS_ATTENTION
-    assert (await booking.cancel()).verdict is Verdict.IN_PROGRESS
+    assert (await booking.cancel()).outcome is CommandOutcome.NEEDS_ATTENTION
+    assert (await booking.cancel()).outcome is CommandOutcome.IN_PROGRESS
     await harness.advance(minutes=61)
     assert await booking.status() is Status.CANCELLED
     assert not await _asks_for_person(booking)
@@ -429,7 +429,7 @@ async def test_cancellation_that_stays_stuck_is_no_expiry_when_the_window_ends(
     booking = await harness.submitted(payment_window_s=2 * 3600)
     await booking.open_page()
     await refuse(harness, EXPIRE, times=None)
-    assert (await booking.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.cancel()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.advance(minutes=110)
     assert await booking.status() is Status.PENDING_PAYMENT
     await harness.advance_to(await harness.now() + timedelta(minutes=75))
@@ -462,7 +462,7 @@ async def test_retry_of_what_stripe_refuses_to_tell_says_that_a_person_is_needed
     booking = await harness.submitted()
     await booking.open_page()
     await refuse(harness, READ_PAGE)
-    assert (await booking.retry()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     assert await _asks_for_person(booking)
 
@@ -524,7 +524,7 @@ async def _unrefunded(harness: WorkflowHarness) -> tuple[BookingDriver, str]:
     booking = await harness.confirmed()
     await refuse(harness, REFUND)
     command_id = await booking.send(Decision.CANCEL, ActorKind.GUEST)
-    assert (await booking.outcome(command_id)).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     assert await booking.status() is Status.CONFIRMED
     assert await _asks_for_person(booking)
@@ -533,50 +533,50 @@ async def _unrefunded(harness: WorkflowHarness) -> tuple[BookingDriver, str]:
 
 async def test_refund_that_was_refused_is_made_by_retry(harness: WorkflowHarness) -> None:
     booking, command_id = await _unrefunded(harness)
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.status() is Status.CANCELLED
     assert await booking.money() == REFUNDED
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
     assert not await _asks_for_person(booking)
 
 
 async def test_refund_made_in_the_dashboard_instead_cancels_by_resolve(harness: WorkflowHarness) -> None:
     booking, command_id = await _unrefunded(harness)
     await booking.dashboard("refund")
-    assert (await booking.resolve()).verdict is Verdict.SETTLED
+    assert (await booking.resolve()).outcome is CommandOutcome.SETTLED
     await harness.webhooks.deliver()
     await harness.wait_until_idle()
     assert await booking.status() is Status.CANCELLED
     assert (await booking.row()).amount_refunded_minor == TOTAL_MINOR
     assert await booking.money() == REFUNDED
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
 
 
 async def test_resolve_tries_no_refund_again_and_drops_the_cancellation(harness: WorkflowHarness) -> None:
     booking, command_id = await _unrefunded(harness)
-    assert (await booking.resolve()).verdict is Verdict.SETTLED
+    assert (await booking.resolve()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.money() == ("succeeded", TOTAL_MINOR, 0)
     assert await booking.status() is Status.CONFIRMED
     assert not await _asks_for_person(booking)
-    assert await booking.verdict(command_id) == Verdict.ALREADY_DECIDED
-    assert (await booking.cancel()).verdict is Verdict.SETTLED, "the guest may ask again"
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.ALREADY_DECIDED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED, "the guest may ask again"
     assert await booking.money() == REFUNDED
 
 
 async def test_what_goes_back_depends_on_when_the_guest_asked(harness: WorkflowHarness) -> None:
     booking, _ = await _unrefunded(harness)
     await harness.advance_to(booking.terms.free_cancel_until)
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     harness.excused = "M3"  # which counts the fee from the moment the cancellation was written
     assert await booking.money() == REFUNDED
 
 
 async def test_second_cancellation_waits_for_the_one_that_is_stuck(harness: WorkflowHarness) -> None:
     booking, _ = await _unrefunded(harness)
-    assert (await booking.cancel()).verdict is Verdict.IN_PROGRESS
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.IN_PROGRESS
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
 
 
 async def test_unmatched_hold_of_a_confirmed_booking_that_cannot_be_released_waits_for_retry(
@@ -589,10 +589,10 @@ async def test_unmatched_hold_of_a_confirmed_booking_that_cannot_be_released_wai
     await harness.wait_until_idle()
     assert await _asks_for_person(booking)
 
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert (await booking.intents())[1] == ("canceled", 0, 0)
-    assert (await booking.events())[-2:] == [Event.STRAY_PAYMENT_RETURNED, Event.ATTENTION_CLEARED]
+    assert (await booking.events())[-2:] == [Event.UNMATCHED_PAYMENT_RETURNED, Event.ATTENTION_CLEARED]
 
 
 # --- after the end ---
@@ -669,7 +669,7 @@ async def test_flag_of_an_unmatched_payment_comes_down_although_another_writer_c
     await harness.webhooks.deliver("checkout.session.completed")
     await harness.webhooks.lose()
     await harness.wait_until_idle()
-    assert (await booking.events())[-1] is Event.STRAY_PAYMENT_RETURNED
+    assert (await booking.events())[-1] is Event.UNMATCHED_PAYMENT_RETURNED
     assert await _asks_for_person(booking), "that was the other hold"
 
     await harness.retry_ended_booking_payments()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.booking import ActorKind, Decision, Event, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
@@ -116,7 +116,7 @@ async def test_payment_captured_and_refunded_before_the_workflow_looked_is_told_
 async def test_approval_of_what_was_captured_outside_is_carried_out_already(harness: WorkflowHarness) -> None:
     booking = await harness.held()
     await booking.dashboard("capture")
-    assert (await booking.approve()).verdict is Verdict.SETTLED
+    assert (await booking.approve()).outcome is CommandOutcome.SETTLED
     await _heard(harness)
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
     assert (await booking.intent())["captures"] == 1
@@ -125,7 +125,7 @@ async def test_approval_of_what_was_captured_outside_is_carried_out_already(harn
 async def test_decline_of_what_was_captured_outside_comes_too_late(harness: WorkflowHarness) -> None:
     booking = await harness.held()
     await booking.dashboard("capture")
-    assert (await booking.decline()).verdict is Verdict.ALREADY_DECIDED
+    assert (await booking.decline()).outcome is CommandOutcome.ALREADY_DECIDED
     await _heard(harness)
     assert await booking.status() is Status.CONFIRMED
     assert (await booking.events())[-1] is Event.CAPTURED_OUTSIDE
@@ -137,9 +137,9 @@ async def test_guests_cancellation_of_what_was_captured_outside_comes_too_early(
     """The guest meant the hold; what they would get back now is another question, to be asked again."""
     booking = await harness.held()
     await booking.dashboard("capture")
-    assert (await booking.cancel()).verdict is Verdict.ALREADY_DECIDED
+    assert (await booking.cancel()).outcome is CommandOutcome.ALREADY_DECIDED
     assert await booking.status() is Status.CONFIRMED
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     await _heard(harness)
     assert await booking.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
 
@@ -150,7 +150,7 @@ async def test_approval_of_what_was_captured_and_refunded_outside_is_told_of_bot
     booking = await harness.held()
     await booking.dashboard("capture")
     await booking.dashboard("refund")
-    assert (await booking.approve()).verdict is Verdict.SETTLED
+    assert (await booking.approve()).outcome is CommandOutcome.SETTLED
     await _heard(harness)
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED, Event.REFUND_RECORDED]
     assert (await booking.staff_subjects())[-1] == f"Payment notice - {booking.booking_id}"
@@ -161,11 +161,11 @@ async def test_approval_of_a_hold_that_is_gone_declines(harness: WorkflowHarness
     booking = await harness.held()
     await booking.dashboard(action)
     command_id = await booking.send(Decision.APPROVE)
-    assert (await booking.outcome(command_id)).verdict is Verdict.ALREADY_DECIDED
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.ALREADY_DECIDED
     await _heard(harness)
     row = await booking.row()
     assert (row.status, row.reason_code) == (Status.DECLINED, "AUTHORIZATION_EXPIRED")
-    assert await booking.verdict(command_id) == Verdict.ALREADY_DECIDED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.ALREADY_DECIDED
 
 
 async def test_decline_of_a_hold_that_was_cancelled_outside_is_carried_out_already(
@@ -173,7 +173,7 @@ async def test_decline_of_a_hold_that_was_cancelled_outside_is_carried_out_alrea
 ) -> None:
     booking = await harness.held()
     await booking.dashboard("cancel")
-    assert (await booking.decline()).verdict is Verdict.SETTLED
+    assert (await booking.decline()).outcome is CommandOutcome.SETTLED
     await _heard(harness)
     assert (await booking.events())[-1] is Event.DECLINED
 
@@ -286,7 +286,7 @@ async def test_refund_of_late_money_that_fails_at_the_bank_asks_for_a_person(
 
     row = await booking.row()
     assert (row.status, row.needs_attention) == (Status.EXPIRED, "The refund did not go through.")
-    assert (await booking.events())[1:] == [Event.STRAY_PAYMENT_RETURNED, Event.ATTENTION_NEEDED]
+    assert (await booking.events())[1:] == [Event.UNMATCHED_PAYMENT_RETURNED, Event.ATTENTION_NEEDED]
     assert await booking.money() == ("succeeded", TOTAL_MINOR, 0)
     assert (await booking.staff_subjects())[-1] == f"Attention needed - {booking.booking_id}"
 
@@ -294,7 +294,7 @@ async def test_refund_of_late_money_that_fails_at_the_bank_asks_for_a_person(
     await harness.retry_ended_booking_payments()
     await _heard(harness)
     assert (await booking.row()).needs_attention is None
-    assert Event.STRAY_PAYMENT_RETURNED not in (await booking.events())[2:]
+    assert Event.UNMATCHED_PAYMENT_RETURNED not in (await booking.events())[2:]
 
 
 async def test_refund_of_late_money_that_failed_is_made_anew_a_day_later(harness: WorkflowHarness) -> None:
@@ -315,7 +315,7 @@ async def test_cancellation_of_a_disputed_stay_asks_for_a_person(harness: Workfl
     booking = await harness.confirmed()
     await booking.dispute()
     await _heard(harness)
-    assert (await booking.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.cancel()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     row = await booking.row()
     assert row.status == Status.CONFIRMED

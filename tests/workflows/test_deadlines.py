@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from dispatch.client import start_booking
 from domain.booking import Decision, Event, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from models import Hotel
 from reconciliation.queries import terms_to_go_on
 from tests.workflows.activity_faults import FaultMode
@@ -234,7 +234,7 @@ async def test_decision_after_the_deadline_counts_until_the_release_has_begun(
     harness.product_worker.start()
     await harness.wait_until_idle()
 
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
     assert await booking.status() is Status.CONFIRMED
 
 
@@ -258,7 +258,7 @@ async def test_approval_after_capture_before_never_confirms(
     harness.activity_faults.clear_faults()
     await harness.advance(minutes=6)
 
-    assert (await booking.outcome(command_id)).verdict is Verdict.ALREADY_DECIDED
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.ALREADY_DECIDED
     assert (await _ended(booking))[:2] == (Event.AUTHORIZATION_LOST, "AUTHORIZATION_EXPIRED")
     intent = await booking.intent()
     assert (intent["status"], intent["captures"]) == ("canceled", 0)
@@ -271,7 +271,7 @@ async def test_approval_after_capture_before_never_confirms(
 async def test_confirmed_booking_can_be_cancelled_up_to_check_in(harness: WorkflowHarness) -> None:
     booking = await harness.confirmed()
     await harness.advance_to(booking.terms.check_in_at - timedelta(minutes=1))
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
 
 
 @pytest.mark.forgetful
@@ -285,7 +285,7 @@ async def test_cancellation_that_meets_check_in_is_too_late(harness: WorkflowHar
 
     # The workflow has ended with this answer; from then on the books give it, and no update is taken.
     assert await booking.is_over()
-    assert await booking.verdict(command_id) == Verdict.TOO_LATE
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.TOO_LATE
     assert await booking.status() is Status.CONFIRMED
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from domain.booking import ActorKind, Decision, Event, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from domain.identifiers import new_command_id
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
@@ -72,7 +72,7 @@ async def test_ten_deliveries_at_once_change_the_booking_once(harness: WorkflowH
 
 async def test_repeated_submission_finds_the_booking_submitted(harness: WorkflowHarness) -> None:
     booking = await harness.submitted()
-    assert (await booking.submit()).verdict is Verdict.SETTLED
+    assert (await booking.submit()).outcome is CommandOutcome.SETTLED
     assert await booking.events() == []
     assert (await booking.row()).version == 2
 
@@ -84,7 +84,7 @@ async def test_command_sent_twice_is_carried_out_once(harness: WorkflowHarness) 
     booking = await harness.held()
     command_id = await booking.send(Decision.APPROVE)
     await booking.signal(Decision.APPROVE, command_id)
-    assert (await booking.outcome(command_id)).verdict is Verdict.SETTLED
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.SETTLED
     await booking.signal(Decision.APPROVE, command_id)
     await harness.wait_until_idle()
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
@@ -97,11 +97,11 @@ async def test_ten_approvals_at_once_capture_once_and_all_hear_the_same(harness:
     outcomes = await asyncio.gather(*(booking.outcome(command_id) for command_id in sent))
     await harness.wait_until_idle()
 
-    assert {outcome.verdict for outcome in outcomes} == {Verdict.SETTLED}
+    assert {outcome.outcome for outcome in outcomes} == {CommandOutcome.SETTLED}
     assert {outcome.version for outcome in outcomes} == {4}
     assert await booking.money() == CAPTURED
     assert (await booking.intent())["captures"] == 1
-    assert {await booking.verdict(command_id) for command_id in sent} == {Verdict.SETTLED}
+    assert {await booking.recorded_outcome(command_id) for command_id in sent} == {CommandOutcome.SETTLED}
 
 
 async def test_approvals_and_declines_at_once_have_one_outcome(harness: WorkflowHarness) -> None:
@@ -113,7 +113,9 @@ async def test_approvals_and_declines_at_once_have_one_outcome(harness: Workflow
 
     won = Decision.APPROVE if await booking.status() is Status.CONFIRMED else Decision.DECLINE
     for decision, outcome in zip(decisions, outcomes, strict=True):
-        assert outcome.verdict is (Verdict.SETTLED if decision is won else Verdict.ALREADY_DECIDED)
+        assert outcome.outcome is (
+            CommandOutcome.SETTLED if decision is won else CommandOutcome.ALREADY_DECIDED
+        )
     intent = await booking.intent()
     assert (intent["status"], intent["captures"]) in {("succeeded", 1), ("canceled", 0)}
     assert len(await booking.events()) == 2
@@ -124,7 +126,7 @@ async def test_decision_repeated_by_a_colleague_keeps_its_first_author(harness: 
     await booking.decline(note="Zqxfirst")
     harness.private_words.append("Zqxfirst")
     row = await booking.row()
-    assert (await booking.decline(note="Zqxsecond")).verdict is Verdict.SETTLED
+    assert (await booking.decline(note="Zqxsecond")).outcome is CommandOutcome.SETTLED
     again = await booking.row()
     assert (again.reason_note, again.version) == (row.reason_note, row.version) == ("Zqxfirst", 4)
 
@@ -146,8 +148,8 @@ async def test_signals_during_a_capture_wait_for_its_end(harness: WorkflowHarnes
     assert await booking.events() == [Event.AUTHORIZED], "nobody has overtaken the capture"
     await harness.advance(minutes=2)
 
-    verdicts = [(await outcome).verdict for outcome in late]
-    assert verdicts == [Verdict.SETTLED, Verdict.SETTLED, Verdict.ALREADY_DECIDED]
+    verdicts = [(await outcome).outcome for outcome in late]
+    assert verdicts == [CommandOutcome.SETTLED, CommandOutcome.SETTLED, CommandOutcome.ALREADY_DECIDED]
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
     assert (await booking.intent())["captures"] == 1
 
@@ -158,11 +160,13 @@ async def test_guests_cancellation_during_a_capture_is_refused_at_once(harness: 
     approve = await booking.send(Decision.APPROVE)
     await harness.wait_until_idle()
 
-    assert (await booking.cancel()).verdict is Verdict.IN_PROGRESS, "the guest need not wait for Stripe"
+    assert (await booking.cancel()).outcome is CommandOutcome.IN_PROGRESS, (
+        "the guest need not wait for Stripe"
+    )
 
     outcome = harness.later(booking.outcome(approve))
     await harness.advance(minutes=2)
-    assert (await outcome).verdict is Verdict.SETTLED
+    assert (await outcome).outcome is CommandOutcome.SETTLED
     assert await booking.status() is Status.CONFIRMED
     assert await booking.money() == CAPTURED
 
@@ -175,7 +179,10 @@ async def test_guests_cancellation_during_a_release_waits_for_it(harness: Workfl
     cancel = await booking.send(Decision.CANCEL, ActorKind.GUEST)
     outcomes = [harness.later(booking.outcome(command_id)) for command_id in (decline, cancel)]
     await harness.advance(minutes=2)
-    assert [(await outcome).verdict for outcome in outcomes] == [Verdict.SETTLED, Verdict.NOT_CANCELLABLE]
+    assert [(await outcome).outcome for outcome in outcomes] == [
+        CommandOutcome.SETTLED,
+        CommandOutcome.NOT_CANCELLABLE,
+    ]
     assert await booking.status() is Status.DECLINED
 
 
@@ -198,7 +205,10 @@ async def test_first_of_two_racing_decisions_wins(harness: WorkflowHarness, firs
     second = Decision.DECLINE if first is Decision.APPROVE else Decision.APPROVE
     sent = [await booking.send(first), await booking.send(second)]
     outcomes = [await booking.outcome(command_id) for command_id in sent]
-    assert [outcome.verdict for outcome in outcomes] == [Verdict.SETTLED, Verdict.ALREADY_DECIDED]
+    assert [outcome.outcome for outcome in outcomes] == [
+        CommandOutcome.SETTLED,
+        CommandOutcome.ALREADY_DECIDED,
+    ]
     assert await booking.status() is (Status.CONFIRMED if first is Decision.APPROVE else Status.DECLINED)
 
 
@@ -207,4 +217,4 @@ async def test_outcome_of_a_command_can_be_asked_for_by_many(harness: WorkflowHa
     command_id = new_command_id()
     waiting = [harness.later(booking.outcome(command_id)) for _ in range(5)]
     await booking.send(Decision.APPROVE, command_id=command_id)
-    assert {(await outcome).verdict for outcome in waiting} == {Verdict.SETTLED}
+    assert {(await outcome).outcome for outcome in waiting} == {CommandOutcome.SETTLED}

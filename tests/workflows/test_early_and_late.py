@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from dispatch.client import start_booking
 from domain.booking import ActorKind, Decision, Event, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from domain.identifiers import new_booking_id
 from models import Booking, BookingTimeline, PaymentSession
 from tests.workflows.activity_faults import FaultMode
@@ -134,9 +134,9 @@ async def test_decision_before_authorization_is_refused_and_not_kept_for_later(
 ) -> None:
     booking = await harness.submitted()
     command_id = await booking.send(decision)
-    assert (await booking.outcome(command_id)).verdict is Verdict.NOT_AUTHORIZED
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.NOT_AUTHORIZED
     await harness.wait_until_idle()
-    assert await booking.verdict(command_id) == Verdict.NOT_AUTHORIZED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.NOT_AUTHORIZED
 
     await booking.place_hold()
     await harness.advance(minutes=5)
@@ -179,11 +179,11 @@ async def test_guest_cancels_while_staff_approve(harness: WorkflowHarness) -> No
     await harness.wait_until_idle()
     if await booking.status() is Status.CANCELLED:
         # First, or a refund: each of the two stands.
-        assert cancelled.verdict is Verdict.SETTLED
-        assert approved.verdict in {Verdict.SETTLED, Verdict.ALREADY_DECIDED}
+        assert cancelled.outcome is CommandOutcome.SETTLED
+        assert approved.outcome in {CommandOutcome.SETTLED, CommandOutcome.ALREADY_DECIDED}
     else:
         assert await booking.status() is Status.CONFIRMED
-        assert (cancelled.verdict, approved.verdict) == (Verdict.IN_PROGRESS, Verdict.SETTLED)
+        assert (cancelled.outcome, approved.outcome) == (CommandOutcome.IN_PROGRESS, CommandOutcome.SETTLED)
 
 
 async def test_guest_pays_while_they_cancel(harness: WorkflowHarness) -> None:
@@ -191,7 +191,7 @@ async def test_guest_pays_while_they_cancel(harness: WorkflowHarness) -> None:
     booking = await harness.submitted()
     await booking.open_page()
     await booking.pay()
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     await harness.webhooks.deliver()
     await harness.wait_until_idle()
     assert await booking.events() == [Event.CANCELLED_BY_GUEST]
@@ -206,7 +206,7 @@ async def test_guest_pays_in_the_moment_their_cancellation_closes_the_page(harne
     await harness.until(lambda: harness.stripe.hits(slow))
     await booking.pay()
 
-    assert (await cancelling).verdict is Verdict.SETTLED
+    assert (await cancelling).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.status() is Status.CANCELLED
     assert await booking.money() == RELEASED
@@ -239,7 +239,7 @@ async def test_hold_on_a_dead_booking_is_released_and_the_booking_stays_dead(
 
     assert await booking.status() is how
     assert await booking.money() == RELEASED
-    assert (await booking.events())[-1] is Event.STRAY_PAYMENT_RETURNED
+    assert (await booking.events())[-1] is Event.UNMATCHED_PAYMENT_RETURNED
     assert await booking.last_actor() == ActorKind.STRIPE
     assert any("payment" in subject.lower() for subject in await booking.staff_subjects())
     assert len(await booking.guest_subjects()) == 1, "the guest hears of the end only"
@@ -252,7 +252,7 @@ async def test_events_about_one_late_hold_return_it_once(harness: WorkflowHarnes
     await harness.webhooks.deliver(copies=2)
     await harness.wait_until_idle()
     events = await booking.events()
-    assert events.count(Event.STRAY_PAYMENT_RETURNED) == 1
+    assert events.count(Event.UNMATCHED_PAYMENT_RETURNED) == 1
     assert len(await booking.keys("release")) == 1
 
 
@@ -279,7 +279,7 @@ async def test_second_hold_on_a_booking_is_released(harness: WorkflowHarness, *,
     assert first == (("succeeded", TOTAL_MINOR, 0) if confirmed else HELD)
     assert second == RELEASED
     assert await booking.status() is (Status.CONFIRMED if confirmed else Status.PENDING_APPROVAL)
-    assert (await booking.events())[-1] is Event.STRAY_PAYMENT_RETURNED
+    assert (await booking.events())[-1] is Event.UNMATCHED_PAYMENT_RETURNED
     assert (await booking.row()).needs_attention is None, "nothing is left for a person to do"
 
 
@@ -320,7 +320,7 @@ async def test_hold_that_is_not_the_bookings_never_advances_it(
     await harness.wait_until_idle()
 
     assert await booking.status() is Status.PENDING_PAYMENT
-    assert await booking.events() == [Event.STRAY_PAYMENT_RETURNED, Event.ATTENTION_NEEDED]
+    assert await booking.events() == [Event.UNMATCHED_PAYMENT_RETURNED, Event.ATTENTION_NEEDED]
     assert (await harness.payment(intent))["status"] == "canceled"
     assert "wrong amount or booking" in str((await booking.row()).needs_attention)
 
@@ -353,7 +353,7 @@ async def _goes_on(harness: WorkflowHarness, booking: BookingDriver, was: Status
     await harness.webhooks.deliver()
     await harness.wait_until_idle()
     assert await booking.status() is was
-    assert Event.STRAY_PAYMENT_RETURNED in await booking.events()
+    assert Event.UNMATCHED_PAYMENT_RETURNED in await booking.events()
     assert f"Payment notice - {booking.booking_id}" in await booking.staff_subjects()
     if was is Status.PENDING_PAYMENT:
         await booking.place_hold()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.booking import ActorKind, Event, ReasonCode, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from tests.workflows.harness import WorkflowHarness
 
 
@@ -17,7 +17,7 @@ async def test_approved_booking_is_paid_and_kept_until_check_in(harness: Workflo
     outcome = await booking.approve()
     await harness.wait_until_idle()
 
-    assert outcome.verdict is Verdict.SETTLED
+    assert outcome.outcome is CommandOutcome.SETTLED
     assert outcome.status is Status.CONFIRMED
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
     assert await booking.money() == ("succeeded", 15000, 0)
@@ -46,7 +46,7 @@ async def test_declined_booking_is_released_with_reason_and_note(harness: Workfl
     outcome = await booking.decline(ReasonCode.NO_AVAILABILITY, note)
     await harness.wait_until_idle()
 
-    assert outcome.verdict is Verdict.SETTLED
+    assert outcome.outcome is CommandOutcome.SETTLED
     row = await booking.row()
     assert (row.status, row.reason_code, row.reason_note) == ("DECLINED", "NO_AVAILABILITY", note)
     assert await booking.money() == ("canceled", 0, 0)
@@ -67,7 +67,7 @@ async def test_guest_cancels_before_paying(harness: WorkflowHarness) -> None:
     outcome = await booking.cancel()
     await harness.wait_until_idle()
 
-    assert outcome.verdict is Verdict.SETTLED
+    assert outcome.outcome is CommandOutcome.SETTLED
     assert await booking.status() is Status.CANCELLED
     [session] = (await booking.ledger())["sessions"]
     assert session["status"] == "expired"
@@ -78,7 +78,7 @@ async def test_guest_cancels_before_paying(harness: WorkflowHarness) -> None:
 
 async def test_guest_cancels_without_ever_opening_the_page(harness: WorkflowHarness) -> None:
     booking = await harness.submitted()
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     assert (await booking.ledger())["sessions"] == []
 
 
@@ -88,7 +88,7 @@ async def test_guest_cancels_a_held_booking(harness: WorkflowHarness) -> None:
     outcome = await booking.cancel()
     await harness.wait_until_idle()
 
-    assert outcome.verdict is Verdict.SETTLED
+    assert outcome.outcome is CommandOutcome.SETTLED
     assert await booking.events() == [Event.AUTHORIZED, Event.CANCELLED_BY_GUEST]
     assert await booking.money() == ("canceled", 0, 0)
     assert (await booking.guest_subjects())[-1] == f"Booking Cancelled - {booking.booking_id}"
@@ -100,7 +100,7 @@ async def test_guest_cancels_a_confirmed_booking_in_time_and_pays_nothing(harnes
     outcome = await booking.cancel()
     await harness.wait_until_idle()
 
-    assert outcome.verdict is Verdict.SETTLED
+    assert outcome.outcome is CommandOutcome.SETTLED
     assert await booking.money() == ("succeeded", 15000, 15000)
     row = await booking.row()
     assert (row.status, row.amount_refunded_minor) == ("CANCELLED", 15000)
@@ -123,7 +123,7 @@ async def test_late_cancellation_costs_what_the_policy_says(harness: WorkflowHar
 async def test_cancellation_that_costs_everything_refunds_nothing(harness: WorkflowHarness) -> None:
     booking = await harness.confirmed(free_cancel_days=30, late_cancel_fee_percent=100)
 
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
 
     assert await booking.money() == ("succeeded", 15000, 0)
@@ -132,7 +132,7 @@ async def test_cancellation_that_costs_everything_refunds_nothing(harness: Workf
 
 async def test_staff_cancel_a_confirmed_booking(harness: WorkflowHarness) -> None:
     booking = await harness.confirmed()
-    assert (await booking.cancel(ActorKind.STAFF)).verdict is Verdict.SETTLED
+    assert (await booking.cancel(ActorKind.STAFF)).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert (await booking.events())[-1] is Event.CANCELLED_BY_STAFF
     assert await booking.last_actor() == f"manager@{booking.terms.hotel_slug}.test"
@@ -140,7 +140,7 @@ async def test_staff_cancel_a_confirmed_booking(harness: WorkflowHarness) -> Non
 
 async def test_staff_cannot_cancel_what_is_not_confirmed(harness: WorkflowHarness) -> None:
     booking = await harness.held()
-    assert (await booking.cancel(ActorKind.STAFF)).verdict is Verdict.NOT_CANCELLABLE
+    assert (await booking.cancel(ActorKind.STAFF)).outcome is CommandOutcome.NOT_CANCELLABLE
     assert await booking.status() is Status.PENDING_APPROVAL
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
@@ -28,7 +28,7 @@ async def test_approval_the_lost_workflow_was_asked_for_counts_although_the_dead
 
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
     assert await booking.money() == ("succeeded", TOTAL_MINOR, 0)
-    assert (await booking.outcome(command_id)).verdict is Verdict.SETTLED
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.SETTLED
 
 
 async def test_cancellation_the_lost_workflow_was_asked_for_is_no_expiry_although_the_window_is_over(
@@ -43,7 +43,7 @@ async def test_cancellation_the_lost_workflow_was_asked_for_is_no_expiry_althoug
     await booking.give_back_workflow()
 
     assert await booking.status() is Status.CANCELLED
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
     assert await booking.guest_subjects() == [f"Booking Cancelled - {booking.booking_id}"]
 
 
@@ -58,7 +58,7 @@ async def test_cancellation_the_lost_workflow_was_asked_for_before_check_in_is_c
     await booking.give_back_workflow()
 
     assert await booking.status() is Status.CANCELLED
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
     assert await booking.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR), "it was free of charge then"
     assert await booking.is_over()
 
@@ -81,7 +81,9 @@ async def test_decisions_come_in_the_order_in_which_they_were_asked_and_each_of_
 
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED, Event.CANCELLED_BY_GUEST]
     assert await booking.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
-    assert [await booking.verdict(id_) for id_ in (by_guest, by_staff)] == [Verdict.SETTLED] * 2
+    assert [await booking.recorded_outcome(id_) for id_ in (by_guest, by_staff)] == [
+        CommandOutcome.SETTLED
+    ] * 2
     assert harness.activity_faults.attempts_of[booking.booking_id].count("bookings.close_command") == 1, (
         "one was a repeat"
     )
@@ -98,7 +100,7 @@ async def test_approval_that_the_lost_workflow_had_captured_for_is_its_authors(
     await booking.give_back_workflow()
 
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
 
 
 async def test_cancellation_that_the_lost_workflow_had_released_the_hold_for_is_no_decline(
@@ -112,7 +114,7 @@ async def test_cancellation_that_the_lost_workflow_had_released_the_hold_for_is_
     await booking.give_back_workflow()
 
     assert await booking.events() == [Event.AUTHORIZED, Event.CANCELLED_BY_GUEST]
-    assert await booking.verdict(command_id) == Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
 
 
 async def test_hold_that_is_gone_ends_the_booking_although_what_was_asked_is_refused(
@@ -126,7 +128,7 @@ async def test_hold_that_is_gone_ends_the_booking_although_what_was_asked_is_ref
     await booking.give_back_workflow()
 
     assert await booking.status() is Status.DECLINED
-    assert await booking.verdict(command_id) == Verdict.NOT_CANCELLABLE
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.NOT_CANCELLABLE
 
 
 # --- e-mails ---
@@ -185,7 +187,9 @@ async def test_booking_lost_at_its_end_tells_its_guest_and_comes_to_it_again(
 
     assert (await booking.guest_subjects())[-1] == f"Booking Update - {booking.booking_id}"
     assert await booking.is_over()
-    assert await booking.verdict(repeat) == Verdict.SETTLED, "it stands where that would take it"
+    assert await booking.recorded_outcome(repeat) == CommandOutcome.SETTLED, (
+        "it stands where that would take it"
+    )
     assert await booking.events() == [Event.AUTHORIZED, Event.DECLINED]
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.booking import ActorKind, Decision, Event, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
@@ -26,7 +26,7 @@ A_DAY_OF_ATTEMPTS = 1000
 
 async def _confirmed(booking: BookingDriver) -> None:
     """Approve it: nobody waits for a mail or an event."""
-    assert (await booking.approve()).verdict is Verdict.SETTLED
+    assert (await booking.approve()).outcome is CommandOutcome.SETTLED
     assert await booking.status() is Status.CONFIRMED
     assert await booking.money() == CAPTURED
 
@@ -41,7 +41,7 @@ async def test_change_waits_for_the_database_and_is_dated_when_it_was_decided(
     harness.activity_faults.order(
         "bookings.record", FaultMode.BEFORE, times=20, booking_id=booking.booking_id
     )
-    asked_at = await harness.now()
+    issued_at = await harness.now()
     outcome = harness.later(booking.outcome(await booking.send(Decision.APPROVE)))
     await harness.advance(minutes=2)
     assert await booking.money() == CAPTURED, "Stripe is there"
@@ -53,9 +53,9 @@ async def test_change_waits_for_the_database_and_is_dated_when_it_was_decided(
 
     await harness.advance(minutes=8)
 
-    assert (await outcome).verdict is Verdict.SETTLED
+    assert (await outcome).outcome is CommandOutcome.SETTLED
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
-    assert (await booking.timeline())[-1].at - asked_at < timedelta(minutes=1)
+    assert (await booking.timeline())[-1].at - issued_at < timedelta(minutes=1)
     assert (await booking.intent())["captures"] == 1
 
 
@@ -70,7 +70,7 @@ async def test_booking_goes_on_with_another_worker(harness: WorkflowHarness) -> 
     await _confirmed(booking)
     await harness.wait_until_idle()  # a mail that is cut off would be sent again in a minute
     await harness.restart_worker()
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED, Event.CANCELLED_BY_GUEST]
     assert await booking.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
@@ -83,16 +83,16 @@ A_WHILE = timedelta(minutes=10)
 
 
 async def _cancelled_late(
-    harness: WorkflowHarness, booking: BookingDriver, asked_at: datetime
+    harness: WorkflowHarness, booking: BookingDriver, issued_at: datetime
 ) -> tuple[str | None, int]:
     """A worker comes back and finds that the guest has cancelled; the verdict, and what was refunded.
 
     The server's clock stands while a signal waits: this one is brought once the time has passed.
     """
-    command_id = await booking.send(Decision.CANCEL, ActorKind.GUEST, asked_at=asked_at)
+    command_id = await booking.send(Decision.CANCEL, ActorKind.GUEST, issued_at=issued_at)
     harness.product_worker.start()
     await harness.wait_until_idle()
-    return await booking.verdict(command_id), (await booking.money())[2]
+    return await booking.recorded_outcome(command_id), (await booking.money())[2]
 
 
 @pytest.mark.forgetful
@@ -101,7 +101,7 @@ async def test_cancellation_costs_what_it_did_when_the_guest_asked(harness: Work
     limit = booking.terms.free_cancel_until
     await harness.product_worker.stop()
     await harness.advance_to(limit + A_WHILE)
-    assert await _cancelled_late(harness, booking, limit - A_WHILE) == (Verdict.SETTLED, TOTAL_MINOR)
+    assert await _cancelled_late(harness, booking, limit - A_WHILE) == (CommandOutcome.SETTLED, TOTAL_MINOR)
     assert await booking.status() is Status.CANCELLED
 
 
@@ -112,7 +112,7 @@ async def test_cancellation_that_waited_past_check_in_is_carried_out(harness: Wo
     await harness.without_worker_until(check_in_at)
     fee = TOTAL_MINOR * 30 // 100
     assert await _cancelled_late(harness, booking, check_in_at - A_WHILE) == (
-        Verdict.SETTLED,
+        CommandOutcome.SETTLED,
         TOTAL_MINOR - fee,
     )
     assert await booking.status() is Status.CANCELLED
@@ -124,8 +124,8 @@ async def test_cancellation_is_never_dated_later_than_it_arrived(harness: Workfl
     booking = await harness.confirmed()
     limit = booking.terms.free_cancel_until
     await harness.advance_to(limit - A_WHILE)
-    command_id = await booking.send(Decision.CANCEL, ActorKind.GUEST, asked_at=limit + A_WHILE)
-    assert (await booking.outcome(command_id)).verdict is Verdict.SETTLED
+    command_id = await booking.send(Decision.CANCEL, ActorKind.GUEST, issued_at=limit + A_WHILE)
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.SETTLED
     assert await booking.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
 
 
@@ -139,19 +139,19 @@ async def _cancelled_behind_an_approval(harness: WorkflowHarness, booking: Booki
     cancel = await booking.send(Decision.CANCEL, ActorKind.GUEST)
     harness.product_worker.start()
     await harness.wait_until_idle()
-    assert await booking.verdict(approve) == Verdict.SETTLED
-    return await booking.verdict(cancel)
+    assert await booking.recorded_outcome(approve) == CommandOutcome.SETTLED
+    return await booking.recorded_outcome(cancel)
 
 
 @pytest.mark.forgetful
 async def test_cancellation_that_an_approval_made_dearer_is_refused(harness: WorkflowHarness) -> None:
     booking = await harness.held(check_in_days=1, late_cancel_fee_percent=100)
-    assert await _cancelled_behind_an_approval(harness, booking) == Verdict.IN_PROGRESS
+    assert await _cancelled_behind_an_approval(harness, booking) == CommandOutcome.IN_PROGRESS
     assert await booking.status() is Status.CONFIRMED
     assert await booking.money() == CAPTURED
     assert f"Booking Cancelled - {booking.booking_id}" not in await booking.guest_subjects()
     # Who asks again has been shown what it costs now.
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     assert await booking.money() == CAPTURED
     assert await booking.status() is Status.CANCELLED
 
@@ -161,7 +161,7 @@ async def test_cancellation_that_costs_nothing_even_once_approved_is_carried_out
     harness: WorkflowHarness,
 ) -> None:
     booking = await harness.held()
-    assert await _cancelled_behind_an_approval(harness, booking) == Verdict.SETTLED
+    assert await _cancelled_behind_an_approval(harness, booking) == CommandOutcome.SETTLED
     assert await booking.status() is Status.CANCELLED
     assert await booking.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
 
@@ -170,7 +170,7 @@ async def test_cancellation_that_comes_while_the_approval_is_written_is_refused(
     harness: WorkflowHarness,
 ) -> None:
     booking, command_id = await cancelled_while_the_approval_is_written(harness)
-    assert await booking.verdict(command_id) == Verdict.IN_PROGRESS
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.IN_PROGRESS
     assert await booking.status() is Status.CONFIRMED
     assert await booking.money() == CAPTURED
 
@@ -186,7 +186,7 @@ async def test_cancellation_asked_before_somebody_captured_in_the_dashboard_is_r
     cancel = await booking.send(Decision.CANCEL, ActorKind.GUEST)
     harness.product_worker.start()
     await harness.wait_until_idle()
-    assert await booking.verdict(cancel) == Verdict.IN_PROGRESS
+    assert await booking.recorded_outcome(cancel) == CommandOutcome.IN_PROGRESS
     assert await booking.status() is Status.CONFIRMED
     assert await booking.money() == CAPTURED
 
@@ -203,7 +203,7 @@ async def test_mail_that_is_refused_asks_for_a_person_and_is_sent_by_retry(harne
     assert await booking.money() == CAPTURED
     assert f"Booking Confirmed - {booking.booking_id}" not in await booking.guest_subjects()
 
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert (await booking.guest_subjects())[-1] == f"Booking Confirmed - {booking.booking_id}"
     assert (await booking.row()).needs_attention is None
@@ -218,7 +218,7 @@ async def test_mail_that_is_refused_while_payment_is_due_is_sent_by_retry(harnes
     booking = await notice_refused(harness)
     assert await _misses_the_notice(booking)
     await harness.stand_ins.mail.clear_faults()
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.staff_subjects() == [f"Payment notice - {booking.booking_id}"]
     assert (await booking.row()).needs_attention is None
@@ -242,7 +242,7 @@ async def test_mail_sent_by_retry_leaves_the_flag_to_what_else_needs_a_person(
     booking = await notice_refused(harness)
     await harness.stand_ins.mail.clear_faults()
     await refuse(harness, READ_PAGE, times=None)
-    assert (await booking.retry()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     assert f"Payment notice - {booking.booking_id}" in await booking.staff_subjects()
     assert str((await booking.row()).needs_attention).startswith("Stripe: HTTP 400")
@@ -255,7 +255,7 @@ async def test_mail_that_was_refused_is_sent_with_the_next_change_of_status(harn
         (await booking.row()).needs_attention
     )
 
-    assert (await booking.decline()).verdict is Verdict.SETTLED
+    assert (await booking.decline()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
 
     authorized = f"Payment authorized — awaiting hotel confirmation ({booking.booking_id})"
@@ -280,7 +280,7 @@ async def test_mail_that_could_not_be_sent_in_a_day_asks_for_a_person(harness: W
     assert "The e-mail 'confirmed' could not be sent" in str((await booking.row()).needs_attention)
 
     harness.activity_faults.clear_faults()
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.advance(minutes=11)
     assert (await booking.guest_subjects())[-1] == f"Booking Confirmed - {booking.booking_id}"
     assert (await booking.row()).needs_attention is None
@@ -318,7 +318,7 @@ async def test_event_is_dropped_after_an_hour_and_nobody_is_called(harness: Work
     await harness.stand_ins.pusher.clear_faults()
     await harness.advance(minutes=5)
     assert (await booking.row()).needs_attention is None
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert [version for version, _ in await booking.published()] == [2, 3, 5], "the fourth is old news"
     harness.excused = "M6"  # which cannot see that the drop was logged

@@ -6,7 +6,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from domain.booking import Decision, Event, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from models import Booking
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
@@ -42,13 +42,13 @@ async def test_row_somebody_else_wrote_asks_for_a_person_and_is_written_by_retry
     assert (await booking.evidence_of_search())["NeedsAttention"] is True
     assert await booking.money() == ("succeeded", TOTAL_MINOR, 0)
 
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     row = await booking.row()
     assert (row.status, row.needs_attention) == (Status.CONFIRMED, None)
     assert (await booking.evidence_of_search())["NeedsAttention"] is False
-    assert await booking.verdict(command_id) == Verdict.SETTLED
-    assert (await booking.outcome(command_id)).verdict is Verdict.SETTLED
+    assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.SETTLED
     harness.excused = "M6"  # whoever wrote the row left no timeline
 
 
@@ -59,12 +59,12 @@ async def test_row_whose_status_somebody_else_changed_stays_with_a_person_until_
     await row_written(harness, booking, version=7, status=Status.CANCELLED)
     await _approved(harness, booking)
     assert "stale_version" in str((await booking.row()).needs_attention)
-    assert (await booking.retry()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     assert await booking.status() is Status.CANCELLED
 
     await row_written(harness, booking, status=Status.PENDING_APPROVAL)
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.status() is Status.CONFIRMED
     harness.excused = "M6"
@@ -78,7 +78,7 @@ async def test_flag_comes_down_with_a_change_that_leaves_the_status(harness: Wor
     await harness.advance(minutes=5)
     assert "stale_version" in str((await booking.row()).needs_attention)
 
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     row = await booking.row()
     assert (row.amount_refunded_minor, row.needs_attention) == (1000, None)
@@ -90,7 +90,7 @@ async def test_what_a_person_was_called_for_before_is_not_over_with_the_row(harn
     """The guest is owed a refund that Stripe refused, when somebody writes the row as well."""
     booking = await harness.confirmed()
     await refuse(harness, REFUND)
-    assert (await booking.cancel()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.cancel()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     reason = (await booking.row()).needs_attention
     await row_written(harness, booking, version=9)
@@ -102,7 +102,7 @@ async def test_what_a_person_was_called_for_before_is_not_over_with_the_row(harn
     await booking.retry()
     await harness.wait_until_idle()
     assert (await booking.row()).needs_attention == reason
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert (await booking.status(), await booking.money()) == (
         Status.CANCELLED,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from domain.booking import Event, Status
-from domain.decisions import Verdict
+from domain.decisions import CommandOutcome
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
@@ -25,9 +25,9 @@ async def _flagged(booking: BookingDriver) -> bool:
 
 async def _retried(harness: WorkflowHarness, booking: BookingDriver) -> None:
     """An operator tries again, and nothing is left to do."""
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
-    assert Event.STRAY_PAYMENT_RETURNED in await booking.events()
+    assert Event.UNMATCHED_PAYMENT_RETURNED in await booking.events()
     assert not await _flagged(booking)
     assert (await booking.evidence_of_search())["NeedsAttention"] is False
 
@@ -54,7 +54,7 @@ async def test_hold_of_a_wrong_amount_is_returned_by_retry_once_the_right_one_is
 
     await _retried(harness, booking)
     assert await booking.intents() == [RELEASED, HELD]
-    assert (await booking.approve()).verdict is Verdict.SETTLED
+    assert (await booking.approve()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert not await _flagged(booking)
 
@@ -77,7 +77,7 @@ async def test_hold_of_a_wrong_amount_is_returned_by_retry_after_the_booking_exp
 async def test_second_hold_is_returned_by_retry_after_the_approval(harness: WorkflowHarness) -> None:
     booking = await harness.held()
     await leave_unmatched_payment_stuck(harness, booking)
-    assert (await booking.approve()).verdict is Verdict.SETTLED
+    assert (await booking.approve()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.status() is Status.CONFIRMED
     assert await _flagged(booking)
@@ -87,11 +87,11 @@ async def test_second_hold_is_returned_by_retry_after_the_approval(harness: Work
 
 
 async def _declined(booking: BookingDriver) -> None:
-    assert (await booking.decline()).verdict is Verdict.SETTLED
+    assert (await booking.decline()).outcome is CommandOutcome.SETTLED
 
 
 async def _cancelled(booking: BookingDriver) -> None:
-    assert (await booking.cancel()).verdict is Verdict.SETTLED
+    assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
 
 
 @pytest.mark.parametrize("end", [_declined, _cancelled])
@@ -131,7 +131,7 @@ async def test_retry_that_is_refused_again_forgets_no_hold(harness: WorkflowHarn
     await leave_unmatched_payment_stuck(harness, booking)
     await leave_unmatched_payment_stuck(harness, booking)
     await refuse(harness, CANCEL)
-    assert (await booking.retry()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     assert await _flagged(booking)
 
@@ -145,9 +145,9 @@ async def test_stuck_approval_is_retried_although_an_unmatched_payment_stays_stu
     booking = await harness.held()
     await leave_unmatched_payment_stuck(harness, booking)
     await refuse(harness, CAPTURE)
-    assert (await booking.approve()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.approve()).outcome is CommandOutcome.NEEDS_ATTENTION
     await refuse(harness, CANCEL)
-    assert (await booking.retry()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     assert await booking.status() is Status.CONFIRMED
     assert await _flagged(booking)
@@ -205,11 +205,11 @@ async def test_retry_that_returns_only_the_unmatched_payment_says_that_a_person_
     await booking.open_page()
     await leave_unmatched_payment_stuck(harness, booking, amount_minor=TOTAL_MINOR - 1)
     await refuse(harness, EXPIRE, times=2)
-    assert (await booking.cancel()).verdict is Verdict.NEEDS_ATTENTION
-    assert (await booking.retry()).verdict is Verdict.NEEDS_ATTENTION
+    assert (await booking.cancel()).outcome is CommandOutcome.NEEDS_ATTENTION
+    assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     assert await booking.intents() == [RELEASED]
     assert await _flagged(booking)
-    assert (await booking.retry()).verdict is Verdict.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert await booking.status() is Status.CANCELLED

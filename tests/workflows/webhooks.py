@@ -11,8 +11,8 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from dispatch.events import hand_on
-from domain.identifiers import stray_workflow_id
+from dispatch.events import deliver_event
+from domain.identifiers import ended_booking_payment_workflow_id
 from domain.stripe_events import subject_of
 from models import StripeWebhookEvent, utc_now
 from storage.database import Database
@@ -95,15 +95,17 @@ class WebhookQueue:
         self.delivered.append(kept.event_id)
         if not is_new:
             return "a duplicate"
-        nobody_told = await hand_on(self._database, self._client, self._task_queue, kept)
-        unmatched = stray_workflow_id(kept.payment_intent_id or kept.session_id or "unknown", kept.event_id)
+        nobody_told = await deliver_event(self._database, self._client, self._task_queue, kept)
+        unmatched = ended_booking_payment_workflow_id(
+            kept.payment_intent_id or kept.session_id or "unknown", kept.event_id
+        )
         if await self._is_started(unmatched):
             self.ended_booking_workflows.append(unmatched)
         return nobody_told
 
     async def signal_again(self, event: Json) -> None:
         """Signal an event once more although it was processed, as a crash before the mark would."""
-        await hand_on(self._database, self._client, self._task_queue, _kept(event, event["id"]))
+        await deliver_event(self._database, self._client, self._task_queue, _kept(event, event["id"]))
 
     async def _is_started(self, id_: str) -> bool:
         try:

@@ -12,7 +12,7 @@ from api.errors import ProblemError, not_found
 from api.outages import reading
 from api.pages.site import Page
 from api.services import Services
-from api.views import Found
+from api.views import BookingDetails
 from domain.identifiers import access_token, is_access_token
 from storage.bookings import booking_with_hotel
 
@@ -42,7 +42,7 @@ def opens(services: Services, booking_id: str, token: str) -> bool:
     return is_plain(booking_id) and is_access_token(services.auth_secret, booking_id, token)
 
 
-async def guests_booking(page: Page, services: Services, booking_id: str) -> Found:
+async def guests_booking(page: Page, services: Services, booking_id: str) -> BookingDetails:
     """The booking of the guest who asks; the page's forms are theirs from now on.
 
     Raises:
@@ -56,7 +56,7 @@ async def guests_booking(page: Page, services: Services, booking_id: str) -> Fou
         found = await booking_with_hotel(db, booking_id)
     if found is None:
         raise not_found("booking")
-    return Found(*found)
+    return BookingDetails(*found)
 
 
 def locked() -> ProblemError:

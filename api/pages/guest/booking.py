@@ -13,17 +13,17 @@ from pydantic import ValidationError
 
 from api import creation
 from api.auth import BookingId, is_plain
-from api.decisions import Asked, decide
+from api.decisions import DecisionInput, decide
 from api.errors import ProblemError
 from api.guest import ask_stripe, open_payment_page
 from api.outages import reading
 from api.pages.guest.access import booking_path, guests_booking, let_in, locked, opens
-from api.pages.guest.words import cost_of_cancelling, may_cancel, tell
+from api.pages.guest.words import cost_of_cancelling, may_cancel, page_context
 from api.pages.routing import page_router, show_problem
 from api.pages.site import Page, ThisPage
 from api.schemas import ChannelIn, SessionIn
 from api.services import Api, Services
-from api.views import Found, show
+from api.views import BookingDetails, show
 from domain.booking import Decision, Status
 from domain.identifiers import booking_channel
 from models import utc_now
@@ -63,7 +63,7 @@ async def status_page(
         return let_in(page, services, booking_id, session_id)
     found = await guests_booking(page, services, booking_id)
     if session_id:
-        if await _stripe_has_told(services, found, session_id):
+        if await _refreshed_from_stripe(services, found, session_id):
             return page.redirect(booking_path(booking_id))
         found = await guests_booking(page, services, booking_id)
     part = await _part(page, services, found, session_id)
@@ -80,7 +80,7 @@ async def part_of_page(
 ) -> Response:
     """What of the page may change; 204 while it is as the guest has `seen` it."""
     found = await guests_booking(page, services, booking_id)
-    if session_id and await _stripe_has_told(services, found, session_id):
+    if session_id and await _refreshed_from_stripe(services, found, session_id):
         found, session_id = await guests_booking(page, services, booking_id), ""
     html, digest = await _part(page, services, found, session_id)
     if digest == seen:
@@ -134,10 +134,10 @@ async def cancel(page: ThisPage, services: Api, booking_id: BookingId) -> Respon
     back = booking_path(booking_id)
     if not may_cancel(found, utc_now()):
         return page.redirect(back)
-    if fields.get("refund") != _told_refund(found):
+    if fields.get("refund") != _shown_refund(found):
         return await _confirm_cancelling(page, services, found, changed=True)
     try:
-        await decide(services, found, Asked(Decision.CANCEL))
+        await decide(services, found, DecisionInput(Decision.CANCEL))
     except ProblemError as problem:
         title = "Your booking could not be cancelled" if problem.status == 409 else None
         return show_problem(page, problem, title, back)
@@ -161,7 +161,7 @@ def _not_this_channel() -> ProblemError:
     return ProblemError(403, "forbidden", "This page may listen to its own booking only.")
 
 
-async def _stripe_has_told(services: Services, found: Found, session_id: str) -> bool:
+async def _refreshed_from_stripe(services: Services, found: BookingDetails, session_id: str) -> bool:
     """Ask Stripe about a guest who comes from its page; False where it cannot be asked now."""
     booking_id = found.booking.booking_id
     if not is_plain(session_id):
@@ -175,7 +175,7 @@ async def _stripe_has_told(services: Services, found: Found, session_id: str) ->
     return False
 
 
-async def _part(page: Page, services: Services, found: Found, session_id: str) -> tuple[Markup, str]:
+async def _part(page: Page, services: Services, found: BookingDetails, session_id: str) -> tuple[Markup, str]:
     """The part of the page that changes, and a digest of what it says.
 
     Args:
@@ -183,36 +183,36 @@ async def _part(page: Page, services: Services, found: Found, session_id: str) -
     """
     async with reading(services.database) as db:
         view = await show(db, found)
-        asked = await open_decision(db, found.booking.booking_id)
+        open_request = await open_decision(db, found.booking.booking_id)
         is_confirmed = view.status == Status.CONFIRMED
         overtaken = is_confirmed and await is_cancellation_overtaken(db, found.booking.booking_id)
     more = {"checking": bool(session_id), "overtaken": overtaken}
-    words: dict[str, Any] = tell(found, view, asked, utc_now()) | more
-    inside = page.render(f"guest/{words['look'].template}.html", **words)
+    words: dict[str, Any] = page_context(found, view, open_request, utc_now()) | more
+    inside = page.render(f"guest/{words['display'].template}.html", **words)
     digest = hashlib.sha256(inside.encode()).hexdigest()[:_DIGEST_LENGTH]
     html = page.render("guest/_part.html", inside=inside, seen=digest, session_id=session_id, **words)
     return html, digest
 
 
 async def _confirm_cancelling(
-    page: Page, services: Services, found: Found, *, changed: bool = False
+    page: Page, services: Services, found: BookingDetails, *, changed: bool = False
 ) -> Response:
     if not may_cancel(found, utc_now()):
         return page.redirect(booking_path(found.booking.booking_id))
     async with reading(services.database) as db:
         view = await show(db, found)
-        asked = await open_decision(db, found.booking.booking_id)
+        open_request = await open_decision(db, found.booking.booking_id)
     return page.show(
         "guest/cancel.html",
         409 if changed else 200,
         cost=cost_of_cancelling(found, utc_now()),
-        refund=_told_refund(found),
+        refund=_shown_refund(found),
         changed=changed,
-        **tell(found, view, asked, utc_now()),
+        **page_context(found, view, open_request, utc_now()),
     )
 
 
-def _told_refund(found: Found) -> str:
+def _shown_refund(found: BookingDetails) -> str:
     """What the guest was told they get back, as the form carries it."""
     refund = cost_of_cancelling(found, utc_now()).refund_minor
     # The hold is nothing that comes back: it is another promise than a refund of nothing.

@@ -55,7 +55,7 @@ _WORDS: Final = {
 
 
 @dataclass(frozen=True)
-class Stay:
+class StayFields:
     """When, and how many."""
 
     check_in: date
@@ -81,14 +81,14 @@ def read_booking(values: Mapping[str, str]) -> NewBooking | dict[str, str]:
         return {name: found[name] for name in LABELS if name in found}
 
 
-def read_stay(values: Mapping[str, str]) -> Stay | None:
+def read_stay(values: Mapping[str, str]) -> StayFields | None:
     """As much of the form as a price depends on; None while it is not complete."""
     try:
         check_in, check_out = (_date(values[name]) for name in ("check_in", "check_out"))
         adults, children = (_number(values[name]) for name in ("adults", "children"))
     except ValueError:
         return None
-    return Stay(check_in, check_out, adults, children) if adults else None
+    return StayFields(check_in, check_out, adults, children) if adults else None
 
 
 def refusals(members: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api.auth import Slug, is_plain
-from api.creation import Asked, create, quote
+from api.creation import BookingRequest, create, quote
 from api.errors import ProblemError, not_found
 from api.outages import reading
 from api.pages.guest.access import booking_path, let_in
@@ -34,8 +34,8 @@ router = page_router()
 
 _KEY_BYTES: Final = 18
 _KEY: Final = re.compile(r"page-[A-Za-z0-9_-]{24}")
-_SENT: Final = "sent"
-_SENT_KEPT_S: Final = 86400
+_LAST_REQUEST_COOKIE: Final = "sent"
+_COOKIE_LIFETIME_S: Final = 86400
 _UNAVAILABLE: Final = (
     "We cannot take your request at this moment. Nothing you typed is lost: please send it again in a minute. "
     "It will not be booked twice."
@@ -48,7 +48,7 @@ _USED_BEFORE: Final = "You have already booked with this form. Send it again if 
 
 
 @dataclass(frozen=True)
-class House:
+class HotelRooms:
     """A hotel and its rooms."""
 
     hotel: Hotel
@@ -81,7 +81,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Sent:
+class LastRequest:
     """The request a visitor sent last, as a cookie remembers it.
 
     The back button shows a form anew, with another key: the key alone would not tell that it is sent twice.
@@ -92,7 +92,7 @@ class Sent:
     booking_id: str = ""
 
     @classmethod
-    def read(cls, cookie: str) -> Sent:
+    def read(cls, cookie: str) -> LastRequest:
         """Read the cookie; what is not one of ours says nothing."""
         parts = cookie.split("|")
         return cls(*parts) if len(parts) == 3 and is_plain(parts[2]) else cls()
@@ -113,48 +113,54 @@ async def without_slash(page: ThisPage, slug: Slug) -> Response:
 @router.get("/hotels/{slug}/")
 async def booking_page(page: ThisPage, services: Api, request: Request, slug: Slug) -> Response:
     """Rooms and the form; its fields can be filled in by the address."""
-    house = await _house(services, slug)
-    return _show(page, house, Form(values_of(request.query_params), _new_key()))
+    hotel_rooms = await _hotel_rooms(services, slug)
+    return _show(page, hotel_rooms, Form(values_of(request.query_params), _new_key()))
 
 
 @router.get("/hotels/{slug}/price/")
 async def price(page: ThisPage, services: Api, request: Request, slug: Slug) -> Response:
     """The price of the stay in the form, as a part of the page."""
-    house = await _house(services, slug)
-    return page.show("guest/_price.html", price=_price(house, values_of(request.query_params)))
+    hotel_rooms = await _hotel_rooms(services, slug)
+    return page.show("guest/_price.html", price=_price(hotel_rooms, values_of(request.query_params)))
 
 
 @router.post("/hotels/{slug}/")
 async def book(page: ThisPage, services: Api, slug: Slug) -> Response:
     """Make a booking and go on to its page; the same form sent twice leads to the same booking."""
     fields = await page.form()
-    house = await _house(services, slug)
+    hotel_rooms = await _hotel_rooms(services, slug)
     values, key = values_of(fields), fields.get("key", "")
     key = key if _KEY.fullmatch(key) else _new_key()
     if fields.get("do") == "price":
-        return _show(page, house, Form(values, key))
-    wanted = read_booking(values)
-    if isinstance(wanted, dict):
-        return _show(page, house, Form(values, key, wanted), 422)
-    sent = Sent.read(page.cookie(_SENT))
-    if sent.digest == _digest(wanted) and sent.key not in (key, fields.get("again")):
+        return _show(page, hotel_rooms, Form(values, key))
+    new_booking = read_booking(values)
+    if isinstance(new_booking, dict):
+        return _show(page, hotel_rooms, Form(values, key, new_booking), 422)
+    last_request = LastRequest.read(page.cookie(_LAST_REQUEST_COOKIE))
+    if last_request.digest == _digest(new_booking) and last_request.key not in (key, fields.get("again")):
         form = Form(
-            values, key, notice=_SENT_BEFORE, sent_before=booking_path(sent.booking_id), again=sent.key
+            values,
+            key,
+            notice=_SENT_BEFORE,
+            sent_before=booking_path(last_request.booking_id),
+            again=last_request.key,
         )
-        return _show(page, house, form, 409)
+        return _show(page, hotel_rooms, form, 409)
     try:
-        created = await create(services, Asked(slug, wanted, key))
+        created = await create(services, BookingRequest(slug, new_booking, key))
     except ProblemError as problem:
-        return await _not_made(page, services, house, Form(values, key), problem)
+        return await _not_made(page, services, hotel_rooms, Form(values, key), problem)
     booking_id = json.loads(bytes(created.body))["booking_id"]
     response = let_in(page, services, booking_id)
-    value = Sent(_digest(wanted), key, booking_id).written()
-    page.set_cookie(response, _SENT, value, path=f"/hotels/{slug}/", max_age_s=_SENT_KEPT_S)
+    value = LastRequest(_digest(new_booking), key, booking_id).written()
+    page.set_cookie(
+        response, _LAST_REQUEST_COOKIE, value, path=f"/hotels/{slug}/", max_age_s=_COOKIE_LIFETIME_S
+    )
     return response
 
 
 async def _not_made(
-    page: Page, services: Services, house: House, form: Form, problem: ProblemError
+    page: Page, services: Services, hotel_rooms: HotelRooms, form: Form, problem: ProblemError
 ) -> Response:
     values, key = form.values, form.key
     match problem.code:
@@ -162,33 +168,37 @@ async def _not_made(
             # The first press is still at work on this very booking; its page tells how it comes along.
             return let_in(page, services, problem.members["booking"]["booking_id"])
         case "idempotency_key_reused":
-            return _show(page, house, Form(values, _new_key(), notice=_USED_BEFORE), 409)
+            return _show(page, hotel_rooms, Form(values, _new_key(), notice=_USED_BEFORE), 409)
         case _ if problem.status == 503:
-            return _show(page, house, Form(values, key, notice=_UNAVAILABLE), 503, problem.headers)
+            return _show(page, hotel_rooms, Form(values, key, notice=_UNAVAILABLE), 503, problem.headers)
         case _ if problem.status == 422:
-            return _show(page, house, Form(values, key, refusals(problem.members)), 422)
+            return _show(page, hotel_rooms, Form(values, key, refusals(problem.members)), 422)
         case _:
             raise problem
 
 
 def _show(
-    page: Page, house: House, form: Form, status: int = 200, headers: Mapping[str, str] | None = None
+    page: Page,
+    hotel_rooms: HotelRooms,
+    form: Form,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    hotel = house.hotel
+    hotel = hotel_rooms.hotel
     return page.show(
         "guest/hotel.html",
         status,
         headers,
         hotel=hotel,
-        rooms=[_room(hotel, room) for room in house.rooms],
-        policy=house.policy.in_words(),
+        rooms=[_room(hotel, room) for room in hotel_rooms.rooms],
+        policy=hotel_rooms.policy.in_words(),
         answers_within=duration_in_words(hotel.approval_sla_s),
         most_nights=NIGHTS_LONGEST,
-        most_guests=max((room.max_guests for room in house.rooms), default=1),
+        most_guests=max((room.max_guests for room in hotel_rooms.rooms), default=1),
         today=hotel_today(utc_now(), hotel.timezone).isoformat(),
         form=form,
         labels=LABELS,
-        price=_price(house, form.values),
+        price=_price(hotel_rooms, form.values),
     )
 
 
@@ -201,18 +211,18 @@ def _room(hotel: Hotel, room: RoomType) -> dict[str, Any]:
     }
 
 
-def _price(house: House, values: Mapping[str, str]) -> dict[str, Any]:
+def _price(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, Any]:
     """What the chosen stay costs, or why there is no price yet."""
-    room = next((room for room in house.rooms if room.code == values["room_type"]), None)
+    room = next((room for room in hotel_rooms.rooms if room.code == values["room_type"]), None)
     stay = read_stay(values)
     if room is None or stay is None:
         return {"missing": "Choose a room and your dates to see the price."}
-    hotel = house.hotel
+    hotel = hotel_rooms.hotel
     try:
         total = quote(hotel, room, stay, utc_now())
     except ProblemError as problem:
         return {"missing": " ".join(refusals(problem.members).values())}
-    free_until = house.policy.free_until(stay.check_in, hotel.timezone)
+    free_until = hotel_rooms.policy.free_until(stay.check_in, hotel.timezone)
     return {
         "missing": "",
         "room": room.name,
@@ -220,23 +230,23 @@ def _price(house: House, values: Mapping[str, str]) -> dict[str, Any]:
         "per_night": money_in_words(room.price_per_night_minor, hotel.currency),
         "total": money_in_words(total.minor, total.currency),
         "free_until": instant_in_words(free_until, hotel.timezone) if free_until > utc_now() else None,
-        "has_fee": house.policy.has_fee,
+        "has_fee": hotel_rooms.policy.has_fee,
         "late_fee": money_in_words(total.percent(hotel.late_cancel_fee_percent).minor, total.currency),
     }
 
 
-async def _house(services: Services, slug: str) -> House:
+async def _hotel_rooms(services: Services, slug: str) -> HotelRooms:
     if not is_plain(slug):
         raise not_found("hotel")
     async with reading(services.database) as db:
         hotel = await hotel_by_slug(db, slug)
         if hotel is None or hotel.id is None:
             raise not_found("hotel")
-        return House(hotel, await room_types(db, hotel.id))
+        return HotelRooms(hotel, await room_types(db, hotel.id))
 
 
-def _digest(wanted: NewBooking) -> str:
-    return hashlib.sha256(wanted.model_dump_json().encode()).hexdigest()
+def _digest(new_booking: NewBooking) -> str:
+    return hashlib.sha256(new_booking.model_dump_json().encode()).hexdigest()
 
 
 def _new_key() -> str:

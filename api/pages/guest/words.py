@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from api.views import UNDER_WAY_FOR, BookingView, Found, TimelineEntry
+from api.views import UNDER_WAY_FOR, BookingDetails, BookingView, TimelineEntry
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.cancellation import CancellationPolicy, refund_due
 from domain.deadlines import midnight
-from domain.decisions import judge
+from domain.decisions import immediate_outcome
 from domain.money import Money
 from emails.format import instant_in_words, money_in_words, words_for
 from models import Booking, BookingCommand
@@ -20,7 +20,7 @@ _DAY_S, _HOUR_S, _MINUTE_S = 86400, 3600, 60
 
 
 @dataclass(frozen=True)
-class Look:
+class StatusDisplay:
     """How a status is shown.
 
     Args:
@@ -34,17 +34,17 @@ class Look:
     template: str
 
 
-LOOKS: Final = {
-    Status.DRAFT: Look("Not sent yet", "calm", "draft"),
-    Status.PENDING_PAYMENT: Look("Waiting for your card", "wait", "to_pay"),
-    Status.PENDING_APPROVAL: Look("Waiting for the hotel", "wait", "waiting"),
-    Status.CONFIRMED: Look("Confirmed", "good", "confirmed"),
-    Status.DECLINED: Look("Declined", "bad", "declined"),
-    Status.EXPIRED: Look("Expired", "bad", "expired"),
-    Status.CANCELLED: Look("Cancelled", "calm", "cancelled"),
+STATUS_DISPLAYS: Final = {
+    Status.DRAFT: StatusDisplay("Not sent yet", "calm", "draft"),
+    Status.PENDING_PAYMENT: StatusDisplay("Waiting for your card", "wait", "to_pay"),
+    Status.PENDING_APPROVAL: StatusDisplay("Waiting for the hotel", "wait", "waiting"),
+    Status.CONFIRMED: StatusDisplay("Confirmed", "good", "confirmed"),
+    Status.DECLINED: StatusDisplay("Declined", "bad", "declined"),
+    Status.EXPIRED: StatusDisplay("Expired", "bad", "expired"),
+    Status.CANCELLED: StatusDisplay("Cancelled", "calm", "cancelled"),
 }
 
-_HAPPENED: Final = {
+_EVENT_WORDS: Final = {
     Event.CREATED: "You filled in the form",
     Event.SUBMITTED: "Your request was sent",
     Event.AUTHORIZED: "Your card was authorized: the amount is held, not charged",
@@ -59,7 +59,7 @@ _HAPPENED: Final = {
     Event.CANCELLED_BY_STAFF: "The hotel cancelled",
     Event.REFUND_RECORDED: "Money was refunded to your card",
     Event.DISPUTE_RECORDED: "Your bank asked about the payment",
-    Event.STRAY_PAYMENT_RETURNED: "A payment that was not needed was given back to you",
+    Event.UNMATCHED_PAYMENT_RETURNED: "A payment that was not needed was given back to you",
 }
 """What is not here is the hotel's own business."""
 
@@ -72,48 +72,54 @@ class Cost:
     refund_minor: int | None = None
 
 
-def tell(found: Found, view: BookingView, asked: BookingCommand | None, now: datetime) -> dict[str, Any]:
+def page_context(
+    found: BookingDetails, view: BookingView, open_request: BookingCommand | None, now: datetime
+) -> dict[str, Any]:
     """Everything the templates may say of a booking to its guest at `now`.
 
     Args:
-        asked: the decision that was asked for and has not come out.
+        open_request: the decision that was asked for and has not come out.
     """
     row, hotel = found.booking, found.hotel
-    look = LOOKS[view.status]
+    display = STATUS_DISPLAYS[view.status]
     return words_for(row, hotel, found.room_type, now, for_staff=False) | {
-        "look": look,
+        "display": display,
         "hotel": hotel,
         "home": f"/bookings/{row.booking_id}/",
         "money": _money(row),
         "pay_by": instant_in_words(row.payment_deadline, hotel.timezone),
         "timeline": _timeline(view.timeline, hotel.timezone),
         "by_staff": any(step.event == Event.CANCELLED_BY_STAFF for step in view.timeline),
-        "cancelling": _cancelling(view, asked, now),
+        "cancelling": _cancelling(view, open_request, now),
         "looked_into": view.needs_attention,
         "may_cancel": may_cancel(found, now),
     }
 
 
-def _cancelling(view: BookingView, asked: BookingCommand | None, now: datetime) -> str:
+def _cancelling(view: BookingView, open_request: BookingCommand | None, now: datetime) -> str:
     """Who is cancelling: `guest` or `hotel`; `late` where nothing has been heard of it for a while."""
-    if asked is None or view.pending_decision != Decision.CANCEL or asked.kind != Decision.CANCEL:
+    if (
+        open_request is None
+        or view.pending_decision != Decision.CANCEL
+        or open_request.kind != Decision.CANCEL
+    ):
         return ""
-    if now - asked.created_at >= UNDER_WAY_FOR:
+    if now - open_request.created_at >= UNDER_WAY_FOR:
         return "late"
-    return "guest" if asked.actor == ActorKind.GUEST else "hotel"
+    return "guest" if open_request.actor == ActorKind.GUEST else "hotel"
 
 
-def may_cancel(found: Found, now: datetime) -> bool:
+def may_cancel(found: BookingDetails, now: datetime) -> bool:
     """Whether the guest could cancel now."""
     row = found.booking
     checked_in = now >= midnight(row.check_in, found.hotel.timezone)
-    verdict = judge(
+    outcome = immediate_outcome(
         Decision.CANCEL, ActorKind.GUEST, Status(row.status), row.reason_code, checked_in=checked_in
     )
-    return verdict is None
+    return outcome is None
 
 
-def cost_of_cancelling(found: Found, now: datetime) -> Cost:
+def cost_of_cancelling(found: BookingDetails, now: datetime) -> Cost:
     """What cancelling at `now` gives back and keeps."""
     row = found.booking
     total = money_in_words(row.amount_minor, row.currency)
@@ -168,10 +174,10 @@ def _money(row: Booking) -> list[tuple[str, str]]:
 def _timeline(steps: Sequence[TimelineEntry], timezone: str) -> list[dict[str, str]]:
     return [
         {
-            "what": _HAPPENED[Event(step.event)],
+            "what": _EVENT_WORDS[Event(step.event)],
             "at": step.at.isoformat(),
             "local": instant_in_words(step.at, timezone) or "",
         }
         for step in steps
-        if step.event in _HAPPENED
+        if step.event in _EVENT_WORDS
     ]

@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.auth import Colleague
 from api.pages.staff import words
 from api.pages.staff.queue import Fullness, fullness, people
-from api.views import UNDER_WAY_FOR, Found, PaymentState, payment_state
+from api.views import UNDER_WAY_FOR, BookingDetails, PaymentState, payment_state
 from domain.attention import advice
 from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.cancellation import CancellationPolicy
 from domain.deadlines import midnight, nights
-from domain.decisions import judge
+from domain.decisions import immediate_outcome
 from domain.roles import may_decide, may_manage
 from emails.format import money_in_words
 from models import BookingCommand, BookingTimeline, SentMail
@@ -36,7 +36,7 @@ _MONEY: Final[dict[PaymentState, str]] = {
 
 
 @dataclass(frozen=True)
-class May:
+class StaffPermissions:
     """What the reader may do with the booking as it stands."""
 
     decide: bool
@@ -46,7 +46,7 @@ class May:
 
 
 @dataclass(frozen=True)
-class Step:
+class TimelineLine:
     """A line of the timeline."""
 
     at: datetime
@@ -57,7 +57,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Mail:
+class EmailLine:
     """An e-mail about the booking; `sent` is None while the mail server has not taken it."""
 
     words: str
@@ -67,7 +67,7 @@ class Mail:
 
 
 @dataclass(frozen=True)
-class UnderWay:
+class DecisionInProgress:
     """A decision that was taken and has not come out yet."""
 
     kind: Decision
@@ -78,7 +78,7 @@ class UnderWay:
 
 
 @dataclass(frozen=True)
-class Attention:
+class AttentionNotice:
     """Why a booking needs a person, since when, and what to do."""
 
     reason: str
@@ -87,7 +87,7 @@ class Attention:
 
 
 @dataclass(frozen=True)
-class Money:
+class MoneyLines:
     """Amounts as they are written; `held` is None where nothing is held now."""
 
     state: str
@@ -98,7 +98,7 @@ class Money:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class StaffBookingView:
     """All there is to show."""
 
     booking_id: str
@@ -125,27 +125,29 @@ class Sheet:
     urgency: words.Urgency | None
     deadline: str | None
     fullness: Fullness | None
-    money: Money
+    money: MoneyLines
     payment_intent_id: str | None
-    under_way: UnderWay | None
-    attention: Attention | None
-    may: May
+    under_way: DecisionInProgress | None
+    attention: AttentionNotice | None
+    may: StaffPermissions
     happened: frozenset[Event]
-    steps: Sequence[Step]
-    mails: Sequence[Mail]
+    steps: Sequence[TimelineLine]
+    mails: Sequence[EmailLine]
 
 
-async def sheet(db: AsyncSession, found: Found, reader: Colleague, now: datetime) -> Sheet:
+async def staff_booking_view(
+    db: AsyncSession, found: BookingDetails, reader: Colleague, now: datetime
+) -> StaffBookingView:
     """Read everything about a booking."""
     row, hotel = found.booking, found.hotel
     lines = await timeline(db, row.booking_id)
-    asked = await open_decision(db, row.booking_id)
+    open_request = await open_decision(db, row.booking_id)
     status = Status(row.status)
     waits = status is Status.PENDING_APPROVAL
     taken = await rooms_taken_by_night(db, [row.booking_id]) if waits else {}
     mails = await mails_of(db, row.booking_id)
     policy = CancellationPolicy(row.free_cancel_days, row.late_cancel_fee_percent)
-    return Sheet(
+    return StaffBookingView(
         booking_id=row.booking_id,
         version=row.version,
         guest=f"{row.guest_first_name} {row.guest_last_name}",
@@ -167,7 +169,7 @@ async def sheet(db: AsyncSession, found: Found, reader: Colleague, now: datetime
         status_words=words.STATUS[status],
         reason=words.REASONS[ReasonCode(row.reason_code)] if row.reason_code else None,
         note=row.reason_note,
-        decided=came_about(found, lines, now),
+        decided=decision_words(found, lines, now),
         decided_by=moved[-1].actor if (moved := _moves(lines)) else None,
         urgency=words.urgency(row.decision_deadline, now) if waits else None,
         deadline=words.local(row.decision_deadline, hotel.timezone, now)
@@ -176,7 +178,7 @@ async def sheet(db: AsyncSession, found: Found, reader: Colleague, now: datetime
         fullness=fullness(row, found.room_type, taken) if waits else None,
         money=_money(found),
         payment_intent_id=row.payment_intent_id,
-        under_way=_under_way(found, asked, now),
+        under_way=_under_way(found, open_request, now),
         attention=attention(found, lines, now),
         may=_may(found, reader, now),
         happened=frozenset(Event(line.event) for line in lines),
@@ -185,22 +187,22 @@ async def sheet(db: AsyncSession, found: Found, reader: Colleague, now: datetime
     )
 
 
-def came_about(found: Found, lines: Sequence[BookingTimeline], now: datetime) -> str | None:
+def decision_words(found: BookingDetails, lines: Sequence[BookingTimeline], now: datetime) -> str | None:
     """Who brought the booking where it stands, and when: `approved by ada@… at 14:02`."""
     moved = _moves(lines)
-    if not moved or Event(moved[-1].event) not in _CAME_ABOUT:
+    if not moved or Event(moved[-1].event) not in _DECISION_WORDS:
         return None
     last = moved[-1]
     event = Event(last.event)
-    by = f" by {words.actor(last.actor)}" if event in _BY_SOMEBODY else ""
-    return f"{_CAME_ABOUT[event]}{by} at {words.clock(last.at, found.hotel.timezone, now)}"
+    by = f" by {words.actor(last.actor)}" if event in _EVENTS_WITH_ACTOR else ""
+    return f"{_DECISION_WORDS[event]}{by} at {words.clock(last.at, found.hotel.timezone, now)}"
 
 
 def _moves(lines: Sequence[BookingTimeline]) -> list[BookingTimeline]:
     return [line for line in lines if line.from_status != line.to_status]
 
 
-_CAME_ABOUT: Final = {
+_DECISION_WORDS: Final = {
     Event.APPROVED: "approved",
     Event.DECLINED: "declined",
     Event.APPROVAL_TIMED_OUT: "declined because nobody decided in time,",
@@ -211,31 +213,33 @@ _CAME_ABOUT: Final = {
     Event.CANCELLED_BY_STAFF: "cancelled",
     Event.PAYMENT_WINDOW_CLOSED: "expired, as nobody had paid,",
 }
-_BY_SOMEBODY: Final = frozenset({Event.APPROVED, Event.DECLINED, Event.CANCELLED_BY_STAFF})
+_EVENTS_WITH_ACTOR: Final = frozenset({Event.APPROVED, Event.DECLINED, Event.CANCELLED_BY_STAFF})
 
 
-def attention(found: Found, lines: Sequence[BookingTimeline], now: datetime) -> Attention | None:
+def attention(
+    found: BookingDetails, lines: Sequence[BookingTimeline], now: datetime
+) -> AttentionNotice | None:
     """Why a booking needs a person; None where it does not."""
     reason = found.booking.needs_attention
     if reason is None:
         return None
-    flagged = [line.at for line in lines if line.event == Event.ATTENTION_NEEDED]
-    since = flagged[-1] if flagged else found.booking.updated_at
-    return Attention(
+    raised_at = [line.at for line in lines if line.event == Event.ATTENTION_NEEDED]
+    since = raised_at[-1] if raised_at else found.booking.updated_at
+    return AttentionNotice(
         reason,
         words.local(since, found.hotel.timezone, now),
         advice(reason, retry="“Try again”", resolve="“Settled by hand”"),
     )
 
 
-def _money(found: Found) -> Money:
+def _money(found: BookingDetails) -> MoneyLines:
     row = found.booking
 
     def written(minor: int) -> str:
         return money_in_words(minor, row.currency)
 
     state = payment_state(row)
-    return Money(
+    return MoneyLines(
         state=_MONEY[state],
         total=written(row.amount_minor),
         held=written(row.amount_minor) if state == "authorized" else None,
@@ -244,43 +248,45 @@ def _money(found: Found) -> Money:
     )
 
 
-def _under_way(found: Found, asked: BookingCommand | None, now: datetime) -> UnderWay | None:
-    if asked is None or found.booking.needs_attention is not None:
+def _under_way(
+    found: BookingDetails, open_request: BookingCommand | None, now: datetime
+) -> DecisionInProgress | None:
+    if open_request is None or found.booking.needs_attention is not None:
         return None
-    kind, actor = Decision(asked.kind), ActorKind.STAFF
-    if asked.actor == ActorKind.GUEST:
+    kind, actor = Decision(open_request.kind), ActorKind.STAFF
+    if open_request.actor == ActorKind.GUEST:
         actor = ActorKind.GUEST
-    if _judged(found, kind, actor, now):
+    if _has_no_effect(found, kind, actor, now):
         return None
-    return UnderWay(
+    return DecisionInProgress(
         kind,
         words.UNDER_WAY[kind],
-        words.actor(asked.actor),
-        words.clock(asked.created_at, found.hotel.timezone, now),
-        recent=now - asked.created_at < UNDER_WAY_FOR,
+        words.actor(open_request.actor),
+        words.clock(open_request.created_at, found.hotel.timezone, now),
+        recent=now - open_request.created_at < UNDER_WAY_FOR,
     )
 
 
-def _judged(found: Found, decision: Decision, actor: ActorKind, now: datetime) -> bool:
+def _has_no_effect(found: BookingDetails, decision: Decision, actor: ActorKind, now: datetime) -> bool:
     """Whether the booking stands where that decision can do nothing any more, or not yet."""
     row = found.booking
     checked_in = now >= midnight(row.check_in, found.hotel.timezone)
     status = Status(row.status)
-    return judge(decision, actor, status, row.reason_code, checked_in=checked_in) is not None
+    return immediate_outcome(decision, actor, status, row.reason_code, checked_in=checked_in) is not None
 
 
-def _may(found: Found, reader: Colleague, now: datetime) -> May:
+def _may(found: BookingDetails, reader: Colleague, now: datetime) -> StaffPermissions:
     manages = may_manage(reader.role)
-    return May(
-        decide=may_decide(reader.role) and not _judged(found, Decision.APPROVE, ActorKind.STAFF, now),
-        cancel=manages and not _judged(found, Decision.CANCEL, ActorKind.STAFF, now),
+    return StaffPermissions(
+        decide=may_decide(reader.role) and not _has_no_effect(found, Decision.APPROVE, ActorKind.STAFF, now),
+        cancel=manages and not _has_no_effect(found, Decision.CANCEL, ActorKind.STAFF, now),
         resume=manages and found.booking.needs_attention is not None,
         manage=manages,
     )
 
 
-def _step(line: BookingTimeline, timezone: str, now: datetime) -> Step:
-    return Step(
+def _step(line: BookingTimeline, timezone: str, now: datetime) -> TimelineLine:
+    return TimelineLine(
         line.at,
         words.local(line.at, timezone, now),
         words.EVENTS[Event(line.event)],
@@ -289,8 +295,8 @@ def _step(line: BookingTimeline, timezone: str, now: datetime) -> Step:
     )
 
 
-def _mail(mail: SentMail, timezone: str, now: datetime) -> Mail:
+def _mail(mail: SentMail, timezone: str, now: datetime) -> EmailLine:
     kind = MailKind(mail.kind)
     to = mail.recipient if kind in STAFF_MAILS else f"guest, {mail.recipient}"
     sent = words.local(mail.sent_at, timezone, now) if mail.sent_at else None
-    return Mail(words.MAILS[kind], mail.subject, to, sent)
+    return EmailLine(words.MAILS[kind], mail.subject, to, sent)

@@ -18,7 +18,7 @@ from api.pages.routing import Handler, PageRoute
 from api.pages.site import Page, ThisPage
 from api.pages.staff import words
 from api.services import Api, Services
-from api.views import Found
+from api.views import BookingDetails
 from domain.identifiers import hotel_channel, staff_channel
 from domain.roles import may_decide, may_manage
 from models import Hotel, Staff, utc_now
@@ -123,7 +123,7 @@ class Console:
         """Their account."""
         return self.colleague.staff
 
-    async def find(self, booking_id: str) -> Found:
+    async def find(self, booking_id: str) -> BookingDetails:
         """A booking of their hotel.
 
         Raises:

@@ -11,20 +11,20 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from api.auth import BookingId
-from api.decisions import Asked, decide
+from api.decisions import DecisionInput, decide
 from api.errors import ProblemError
 from api.outages import reading
 from api.pages.routing import show_problem
 from api.pages.staff import words
-from api.pages.staff.booking import Sheet, sheet
+from api.pages.staff.booking import StaffBookingView, staff_booking_view
 from api.pages.staff.console import Console, DecidingConsole, ManagingConsole, staff_router
 from api.schemas import DeclineIn
-from api.views import Found
+from api.views import BookingDetails
 from domain.booking import STAFF_REASON_CODES, Decision, MailKind, ReasonCode, Status
 from domain.cancellation import CancellationPolicy, refund_due
 from domain.identifiers import status_page
 from domain.money import Money
-from emails.compose import Composer, Letter
+from emails.compose import BookingEmail, Composer
 from emails.format import REASONS as GUEST_REASONS
 from emails.format import money_in_words
 from models import Booking, utc_now
@@ -47,22 +47,22 @@ def booking_address(booking_id: str, query: str = "") -> str:
     return f"/staff/bookings/{booking_id}/" + (f"?{query}" if query else "")
 
 
-async def _look(console: Console, found: Found) -> Sheet:
+async def _read_view(console: Console, found: BookingDetails) -> StaffBookingView:
     async with reading(console.services.database) as db:
-        return await sheet(db, found, console.colleague, utc_now())
+        return await staff_booking_view(db, found, console.colleague, utc_now())
 
 
-async def _carry_out(console: Console, found: Found, asked: Asked) -> Response:
+async def _carry_out(console: Console, found: BookingDetails, request: DecisionInput) -> Response:
     """Have it done; the booking's page then tells how it came out."""
-    booking_id, said = found.booking.booking_id, ""
+    booking_id, refusal = found.booking.booking_id, ""
     try:
-        await decide(console.services, found, asked)
+        await decide(console.services, found, request)
     except ProblemError as problem:
         if problem.status != 409:
             title = "It is not known yet what came of it" if problem.status == 503 else None
             return show_problem(console.page, problem, title, booking_address(booking_id))
-        said = f"&said={problem.code}"
-    return console.page.redirect(booking_address(booking_id, f"asked={asked.decision}{said}"))
+        refusal = f"&refusal={problem.code}"
+    return console.page.redirect(booking_address(booking_id, f"decision={request.decision}{refusal}"))
 
 
 # --- approve --------------------------------------------------------------------------------------------
@@ -72,10 +72,10 @@ async def _carry_out(console: Console, found: Found, asked: Asked) -> Response:
 async def ask_to_approve(console: DecidingConsole, booking_id: BookingId) -> Response:
     """Show what approving captures."""
     found = await console.find(booking_id)
-    shown = await _look(console, found)
+    shown = await _read_view(console, found)
     if not shown.may.decide:
         return console.page.redirect(booking_address(booking_id))
-    return await console.show("approve.html", sheet=shown)
+    return await console.show("approve.html", booking=shown)
 
 
 @router.post("/bookings/{booking_id}/approve/")
@@ -83,7 +83,7 @@ async def approve(console: DecidingConsole, booking_id: BookingId) -> Response:
     """Capture the hold."""
     await console.page.form()
     found = await console.find(booking_id)
-    return await _carry_out(console, found, Asked(Decision.APPROVE, console.me))
+    return await _carry_out(console, found, DecisionInput(Decision.APPROVE, console.me))
 
 
 # --- decline --------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ async def approve(console: DecidingConsole, booking_id: BookingId) -> Response:
 async def ask_to_decline(console: DecidingConsole, booking_id: BookingId) -> Response:
     """Ask why, and show the e-mail the guest will get."""
     found = await console.find(booking_id)
-    shown = await _look(console, found)
+    shown = await _read_view(console, found)
     if not shown.may.decide:
         return console.page.redirect(booking_address(booking_id))
     return await _show_decline(console, found, shown, DeclineIn())
@@ -106,10 +106,10 @@ async def decline(console: DecidingConsole, booking_id: BookingId) -> Response:
     found = await console.find(booking_id)
     why, errors = _read(form)
     if why is None:
-        shown = await _look(console, found)
+        shown = await _read_view(console, found)
         return await _show_decline(console, found, shown, DeclineIn(), form, errors, status=422)
-    asked = Asked(Decision.DECLINE, console.me, why.reason_code, why.reason_note)
-    return await _carry_out(console, found, asked)
+    request = DecisionInput(Decision.DECLINE, console.me, why.reason_code, why.reason_note)
+    return await _carry_out(console, found, request)
 
 
 @router.post("/bookings/{booking_id}/decline/preview/")
@@ -118,17 +118,17 @@ async def preview(console: DecidingConsole, booking_id: BookingId) -> Response:
     form = await console.page.form()
     found = await console.find(booking_id)
     why, errors = _read(form)
-    letter = _letter(console, found, why or DeclineIn())
+    email = _email_preview(console, found, why or DeclineIn())
     if console.page.is_fragment:
-        return console.page.show("staff/_letter.html", letter=letter, errors=errors)
-    shown = await _look(console, found)
+        return console.page.show("staff/_letter.html", email=email, errors=errors)
+    shown = await _read_view(console, found)
     return await _show_decline(console, found, shown, why or DeclineIn(), form, errors)
 
 
 async def _show_decline(
     console: Console,
-    found: Found,
-    shown: Sheet,
+    found: BookingDetails,
+    shown: StaffBookingView,
     why: DeclineIn,
     form: Any = None,
     errors: dict[str, str] | None = None,
@@ -138,12 +138,12 @@ async def _show_decline(
     return await console.show(
         "decline.html",
         status,
-        sheet=shown,
+        booking=shown,
         choices=_REASON_CHOICES,
         reason_code=given.get("reason_code", _REASON_CHOICES[0][0]),
         reason_note=given.get("reason_note", why.reason_note or ""),
         errors=errors or {},
-        letter=_letter(console, found, why if form else DeclineIn(reason_code=_REASON_CHOICES[0][0])),
+        email=_email_preview(console, found, why if form else DeclineIn(reason_code=_REASON_CHOICES[0][0])),
     )
 
 
@@ -158,7 +158,7 @@ def _read(form: Any) -> tuple[DeclineIn | None, dict[str, str]]:
         return None, {str(item["loc"][0]): item["msg"] for item in error.errors()}
 
 
-def _letter(console: Console, found: Found, why: DeclineIn) -> dict[str, str]:
+def _email_preview(console: Console, found: BookingDetails, why: DeclineIn) -> dict[str, str]:
     """The e-mail a guest would get, as its text says it."""
     values = found.booking.model_dump() | {
         "status": Status.DECLINED,
@@ -168,9 +168,9 @@ def _letter(console: Console, found: Found, why: DeclineIn) -> dict[str, str]:
     booking = Booking(**values)
     base = console.services.public_base_url
     composer = Composer(_PREVIEW_SENDER, base, _PREVIEW_SECRET)
-    letter = Letter(MailKind.DECLINED, booking.version + 1, booking, found.hotel, found.room_type)
+    email = BookingEmail(MailKind.DECLINED, booking.version + 1, booking, found.hotel, found.room_type)
     to = "" if booking.guest_erased_at else booking.guest_email
-    message = composer.compose(letter, to or "guest@preview.invalid", utc_now())
+    message = composer.compose(email, to or "guest@preview.invalid", utc_now())
     body = message.get_body(("plain",))
     assert body is not None
     link = status_page(base, _PREVIEW_SECRET, booking.booking_id)
@@ -190,7 +190,7 @@ def _letter(console: Console, found: Found, why: DeclineIn) -> dict[str, str]:
 async def ask_to_cancel(console: ManagingConsole, booking_id: BookingId) -> Response:
     """Show what goes back to the guest, and what the hotel keeps."""
     found = await console.find(booking_id)
-    shown = await _look(console, found)
+    shown = await _read_view(console, found)
     if not shown.may.cancel:
         return console.page.redirect(booking_address(booking_id))
     return await _show_cancel(console, found, shown)
@@ -201,19 +201,21 @@ async def cancel(console: ManagingConsole, booking_id: BookingId) -> Response:
     """Cancel and refund, if the refund still is what was shown."""
     form = await console.page.form()
     found = await console.find(booking_id)
-    shown = await _look(console, found)
+    shown = await _read_view(console, found)
     if shown.may.cancel and form.get("refund") != str(_refund(found)):
         return await _show_cancel(console, found, shown, changed=True)
-    return await _carry_out(console, found, Asked(Decision.CANCEL, console.me))
+    return await _carry_out(console, found, DecisionInput(Decision.CANCEL, console.me))
 
 
-async def _show_cancel(console: Console, found: Found, shown: Sheet, *, changed: bool = False) -> Response:
+async def _show_cancel(
+    console: Console, found: BookingDetails, shown: StaffBookingView, *, changed: bool = False
+) -> Response:
     row = found.booking
     back = max(_refund(found), row.amount_refunded_minor)
     return await console.show(
         "cancel.html",
         409 if changed else 200,
-        sheet=shown,
+        booking=shown,
         changed=changed,
         refund=_refund(found),
         back=money_in_words(back, row.currency),
@@ -224,7 +226,7 @@ async def _show_cancel(console: Console, found: Found, shown: Sheet, *, changed:
     )
 
 
-def _refund(found: Found) -> int:
+def _refund(found: BookingDetails) -> int:
     """What shall have gone back in all if the booking were cancelled now, in the currency's smallest unit."""
     row = found.booking
     policy = CancellationPolicy(row.free_cancel_days, row.late_cancel_fee_percent)

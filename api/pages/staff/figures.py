@@ -19,7 +19,7 @@ from emails.format import money_in_words
 from models import Hotel
 from storage.console import (
     DaySum,
-    Held,
+    HeldTotal,
     TimeToDecide,
     decisions_by_day,
     held_now,
@@ -55,7 +55,7 @@ class MoneyDay:
 
 
 @dataclass(frozen=True)
-class Purse:
+class CurrencyFigures:
     """One currency: what is held at this moment, and what came and went."""
 
     currency: str
@@ -83,7 +83,7 @@ class Figures:
     approval_percent: int | None
     time_to_decide: TimeToDecide
     outcomes: Chart
-    purses: Sequence[Purse]
+    currencies: Sequence[CurrencyFigures]
 
 
 async def figures(db: AsyncSession, hotel: Hotel, now: datetime) -> Figures:
@@ -106,14 +106,14 @@ async def figures(db: AsyncSession, hotel: Hotel, now: datetime) -> Figures:
     ]
     held = await held_now(db, hotel.id)
     took = await time_to_decide(db, hotel.id, since)
-    return _add_up(counted, took, _purses(hotel, days, holds, decisions, held))
+    return _add_up(counted, took, _all_currencies(hotel, days, holds, decisions, held))
 
 
-def _add_up(days: Sequence[Day], took: TimeToDecide, purses: Sequence[Purse]) -> Figures:
+def _add_up(days: Sequence[Day], took: TimeToDecide, currencies: Sequence[CurrencyFigures]) -> Figures:
     approved, declined, lapsed = (
         sum(getattr(day, name) for day in days) for name in ("approved", "declined", "lapsed")
     )
-    came_out = approved + declined + lapsed
+    decided = approved + declined + lapsed
     series = (
         Series("approved", "approved", [day.approved for day in days]),
         Series("declined", "declined", [day.declined for day in days]),
@@ -125,10 +125,10 @@ def _add_up(days: Sequence[Day], took: TimeToDecide, purses: Sequence[Purse]) ->
         approved=approved,
         declined=declined,
         lapsed=lapsed,
-        approval_percent=round(100 * approved / came_out) if came_out else None,
+        approval_percent=round(100 * approved / decided) if decided else None,
         time_to_decide=took,
         outcomes=bar_chart([day.day for day in days], series, str, stacked=True),
-        purses=purses,
+        currencies=currencies,
     )
 
 
@@ -137,26 +137,29 @@ def _count(sums: Iterable[DaySum], day: date, events: Iterable[Event]) -> int:
     return sum(each.count for each in sums if each.day == day and each.event in wanted)
 
 
-def _purses(
+def _all_currencies(
     hotel: Hotel,
     days: Sequence[date],
     holds: Sequence[DaySum],
     decisions: Sequence[DaySum],
-    held: Sequence[Held],
-) -> list[Purse]:
+    held: Sequence[HeldTotal],
+) -> list[CurrencyFigures]:
     """One for each currency there was money in; the hotel's own is always there, and first."""
     found = {each.currency for each in holds} | {each.currency for each in decisions}
     others = (found | {each.currency for each in held}) - {hotel.currency}
-    return [_purse(currency, days, holds, decisions, held) for currency in (hotel.currency, *sorted(others))]
+    return [
+        _currency_figures(currency, days, holds, decisions, held)
+        for currency in (hotel.currency, *sorted(others))
+    ]
 
 
-def _purse(
+def _currency_figures(
     currency: str,
     days: Sequence[date],
     holds: Sequence[DaySum],
     decisions: Sequence[DaySum],
-    held: Sequence[Held],
-) -> Purse:
+    held: Sequence[HeldTotal],
+) -> CurrencyFigures:
     def words(minor: int) -> str:
         return money_in_words(minor, currency)
 
@@ -165,19 +168,20 @@ def _purse(
             Decimal(str(Money(minor, currency))), currency, locale="en_IE", fraction_digits=1
         )
 
-    came = [_minor(holds, day, currency) for day in days]
-    kept = [_minor(decisions, day, currency) for day in days]
-    now = next((each for each in held if each.currency == currency), Held(currency, 0, 0))
-    series = (Series("held", "held", came), Series("captured", "captured", kept))
-    return Purse(
+    held_by_day = [_minor(holds, day, currency) for day in days]
+    captured_by_day = [_minor(decisions, day, currency) for day in days]
+    now = next((each for each in held if each.currency == currency), HeldTotal(currency, 0, 0))
+    series = (Series("held", "held", held_by_day), Series("captured", "captured", captured_by_day))
+    return CurrencyFigures(
         currency=currency,
         held_now=words(now.minor),
         holds_now=now.count,
-        held=words(sum(came)),
-        captured=words(sum(kept)),
+        held=words(sum(held_by_day)),
+        captured=words(sum(captured_by_day)),
         chart=bar_chart(days, series, words, stacked=False, in_short=short),
         days=[
-            MoneyDay(day, words(one), words(other)) for day, one, other in zip(days, came, kept, strict=True)
+            MoneyDay(day, words(one), words(other))
+            for day, one, other in zip(days, held_by_day, captured_by_day, strict=True)
         ],
     )
 

@@ -13,7 +13,7 @@ from api.outages import WorkflowGoneError, database_errors, temporal_away, tempo
 from api.pages.routing import show_problem
 from api.pages.staff.console import ManagingConsole, staff_router
 from api.pages.staff.decide import booking_address
-from dispatch.operator_commands import Help, Helped, Helper
+from dispatch.operator_commands import OperatorAction, OperatorCommandSender, OperatorResult
 
 router = staff_router()
 
@@ -23,29 +23,31 @@ _PATIENCE_S: Final = 12
 
 
 @router.post("/bookings/{booking_id}/help/")
-async def help_booking(console: ManagingConsole, booking_id: BookingId) -> Response:
+async def send_operator_command(console: ManagingConsole, booking_id: BookingId) -> Response:
     """Try again what got stuck, or take it as settled by hand."""
     form = await console.page.form()
     await console.find(booking_id)
-    if form.get("kind") not in set(Help):
+    if form.get("kind") not in set(OperatorAction):
         raise invalid("kind", "Choose one of the two buttons.")
     try:
-        helped = await _help(console, booking_id, Help(form["kind"]))
+        result = await _send_command(console, booking_id, OperatorAction(form["kind"]))
     except ProblemError as problem:
         return show_problem(console.page, problem, back=booking_address(booking_id))
-    return console.page.redirect(booking_address(booking_id, f"helped={helped.came}"))
+    return console.page.redirect(booking_address(booking_id, f"operator_outcome={result.outcome}"))
 
 
-async def _help(console: ManagingConsole, booking_id: str, kind: Help) -> Helped:
+async def _send_command(console: ManagingConsole, booking_id: str, kind: OperatorAction) -> OperatorResult:
     services = console.services
-    helper = Helper(services.database, services.temporal, booking_id, _WAIT_S, console.me.email)
+    sender = OperatorCommandSender(
+        services.database, services.temporal, booking_id, _WAIT_S, console.me.email
+    )
     try:
         with database_errors(), temporal_errors():
             async with asyncio.timeout(_PATIENCE_S):
-                helped = await helper.help(kind)
+                result = await sender.send(kind)
     except WorkflowGoneError:
         # The workflow's own absence is an outcome; what is not found here is Temporal's namespace.
         raise temporal_away() from None
-    if helped is None:
+    if result is None:
         raise not_found("booking")
-    return helped
+    return result

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from api.pages.staff.booking import Sheet
+from api.pages.staff.booking import StaffBookingView
 from api.pages.staff.words import UNDER_WAY
-from api.views import Found
-from dispatch.operator_commands import Came
+from api.views import BookingDetails
+from dispatch.operator_commands import OperatorOutcome
 from domain.booking import Decision, Event
-from domain.decisions import Verdict, is_carried_out
+from domain.decisions import CommandOutcome, is_carried_out
 from models import Staff
 
 _DONE: Final = {
@@ -18,12 +18,12 @@ _DONE: Final = {
     Decision.DECLINE: "Declined: the hold was released, and the guest is told.",
     Decision.CANCEL: "Cancelled: {refunded} goes back to the guest, who is told.",
 }
-_CAME_OF: Final = {
+_EVENTS_OF: Final = {
     Decision.APPROVE: frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE}),
     Decision.DECLINE: frozenset({Event.DECLINED}),
     Decision.CANCEL: frozenset({Event.CANCELLED_BY_STAFF}),
 }
-_PASSING: Final = frozenset({Verdict.NOT_AUTHORIZED, Verdict.IN_PROGRESS})
+_PASSING: Final = frozenset({CommandOutcome.NOT_AUTHORIZED, CommandOutcome.IN_PROGRESS})
 """What a decision was refused for that is no longer so once another one has come out."""
 
 _NOUNS: Final = {
@@ -31,81 +31,99 @@ _NOUNS: Final = {
     Decision.DECLINE: "decline",
     Decision.CANCEL: "cancellation",
 }
-_SAID: Final = {
-    Verdict.NOT_AUTHORIZED: "No card is held for this booking yet.",
-    Verdict.IN_PROGRESS: "Another decision is being carried out at this moment; look at what comes of it.",
-    Verdict.NOT_CANCELLABLE: "A booking in this status cannot be cancelled by the hotel.",
-    Verdict.TOO_LATE: "The day of check-in has begun: it is too late to cancel.",
+_REFUSAL_WORDS: Final = {
+    CommandOutcome.NOT_AUTHORIZED: "No card is held for this booking yet.",
+    CommandOutcome.IN_PROGRESS: "Another decision is being carried out at this moment; look at what comes of it.",
+    CommandOutcome.NOT_CANCELLABLE: "A booking in this status cannot be cancelled by the hotel.",
+    CommandOutcome.TOO_LATE: "The day of check-in has begun: it is too late to cancel.",
 }
-_HELPED: Final = {
-    Came.UNDER_WAY: "It is safe with the booking's workflow, which has not answered yet. This page changes by itself.",
-    Came.NOBODY_THERE: (
+_OPERATOR_WORDS: Final = {
+    OperatorOutcome.UNDER_WAY: (
+        "It is safe with the booking's workflow, which has not answered yet. This page changes by itself."
+    ),
+    OperatorOutcome.NO_WORKFLOW: (
         "Nothing was sent: the booking has no running workflow. An operator has to give it one back "
         "(`manage.py reconcile`); then try again."
     ),
-    Came.NOTHING_STUCK: "Nothing was stuck. Stripe was asked, and the booking is up to date.",
+    OperatorOutcome.NOTHING_TO_DO: "Nothing was stuck. Stripe was asked, and the booking is up to date.",
 }
 
 
 @dataclass(frozen=True)
-class Told:
+class OutcomeNotice:
     """A notice: its kind is `good`, `wait` or `bad`."""
 
     kind: str
     words: str
 
 
-def told(found: Found, sheet: Sheet, me: Staff, *, asked: str, said: str, helped: str) -> Told | None:
+def outcome_notice(
+    found: BookingDetails,
+    view: StaffBookingView,
+    me: Staff,
+    *,
+    decision: str,
+    refusal: str,
+    operator_outcome: str,
+) -> OutcomeNotice | None:
     """What to tell.
 
     Args:
-        asked: the decision the reader has sent, from the address.
-        said: the code it was refused with, from the address.
-        helped: how an attempt to help came out, from the address.
+        decision: the decision the reader has sent, from the address.
+        refusal: the code it was refused with, from the address.
+        operator_outcome: how an attempt to help came out, from the address.
     """
-    if asked in set(Decision):
-        return _decided(found, sheet, me, Decision(asked), said)
-    if helped in set(Came):
-        return _helped(sheet, Came(helped))
+    if decision in set(Decision):
+        return _decision_notice(found, view, me, Decision(decision), refusal)
+    if operator_outcome in set(OperatorOutcome):
+        return _operator_notice(view, OperatorOutcome(operator_outcome))
     return None
 
 
-def _decided(found: Found, sheet: Sheet, me: Staff, decision: Decision, said: str) -> Told | None:
+def _decision_notice(
+    found: BookingDetails, view: StaffBookingView, me: Staff, decision: Decision, refusal: str
+) -> OutcomeNotice | None:
     row = found.booking
-    if is_carried_out(decision, sheet.status, row.reason_code):
-        return _carried_out(sheet, me, decision)
-    if sheet.happened & _CAME_OF[decision]:
+    if is_carried_out(decision, view.status, row.reason_code):
+        return _carried_out(view, me, decision)
+    if view.happened & _EVENTS_OF[decision]:
         # It came out, and the booking has moved on since: the page says how it stands.
         return None
-    if sheet.under_way and sheet.under_way.recent and sheet.under_way.kind is decision:
-        return Told("wait", f"Your {_NOUNS[decision]} is safe. {UNDER_WAY[decision]}")
-    if said in set(Verdict) and Verdict(said) in _SAID and not (sheet.decided and Verdict(said) in _PASSING):
-        return Told("bad", f"Not done. {_SAID[Verdict(said)]}")
-    if sheet.attention:
-        return Told("bad", f"Your {_NOUNS[decision]} could not be carried out. It needs a person; see below.")
-    if sheet.decided:
-        return Told("bad", f"Your {_NOUNS[decision]} came too late: {_clause(sheet)}.")
-    if sheet.under_way:
-        return Told("wait", f"Your {_NOUNS[decision]} is safe. {sheet.under_way.words}")
+    if view.under_way and view.under_way.recent and view.under_way.kind is decision:
+        return OutcomeNotice("wait", f"Your {_NOUNS[decision]} is safe. {UNDER_WAY[decision]}")
+    if (
+        refusal in set(CommandOutcome)
+        and CommandOutcome(refusal) in _REFUSAL_WORDS
+        and not (view.decided and CommandOutcome(refusal) in _PASSING)
+    ):
+        return OutcomeNotice("bad", f"Not done. {_REFUSAL_WORDS[CommandOutcome(refusal)]}")
+    if view.attention:
+        return OutcomeNotice(
+            "bad", f"Your {_NOUNS[decision]} could not be carried out. It needs a person; see below."
+        )
+    if view.decided:
+        return OutcomeNotice("bad", f"Your {_NOUNS[decision]} came too late: {_clause(view)}.")
+    if view.under_way:
+        return OutcomeNotice("wait", f"Your {_NOUNS[decision]} is safe. {view.under_way.words}")
     return None
 
 
-def _carried_out(sheet: Sheet, me: Staff, decision: Decision) -> Told:
-    money = sheet.money
+def _carried_out(view: StaffBookingView, me: Staff, decision: Decision) -> OutcomeNotice:
+    money = view.money
     done = _DONE[decision].format(captured=money.captured, refunded=money.refunded or "nothing")
-    if sheet.decided_by == me.email or sheet.decided is None:
-        return Told("good", done)
-    return Told("good", f"Somebody was quicker: {_clause(sheet)}. Nothing was done twice.")
+    if view.decided_by == me.email or view.decided is None:
+        return OutcomeNotice("good", done)
+    return OutcomeNotice("good", f"Somebody was quicker: {_clause(view)}. Nothing was done twice.")
 
 
-def _clause(sheet: Sheet) -> str:
-    return sheet.decided or "it was decided otherwise"
+def _clause(view: StaffBookingView) -> str:
+    return view.decided or "it was decided otherwise"
 
 
-def _helped(sheet: Sheet, came: Came) -> Told:
-    if came in _HELPED:
-        kind = {Came.UNDER_WAY: "wait", Came.NOBODY_THERE: "bad"}.get(came, "good")
-        return Told(kind, _HELPED[came])
-    if sheet.attention:
-        return Told("bad", "It still needs a person; see below.")
-    return Told("good", "Done: it needs nobody any more.")
+def _operator_notice(view: StaffBookingView, outcome: OperatorOutcome) -> OutcomeNotice:
+    if outcome in _OPERATOR_WORDS:
+        kind = {OperatorOutcome.UNDER_WAY: "wait", OperatorOutcome.NO_WORKFLOW: "bad"}.get(outcome, "good")
+        return OutcomeNotice(kind, _OPERATOR_WORDS[outcome])
+    if view.attention:
+        return OutcomeNotice("bad", "It still needs a person; see below.")
+    return OutcomeNotice("good", "Done: it needs nobody any more.")

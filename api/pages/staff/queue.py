@@ -18,7 +18,7 @@ from domain.booking import UNDER_DECISION, Decision, Status
 from domain.deadlines import nights
 from emails.format import money_in_words
 from models import Booking, Hotel, RoomType
-from storage.booking_list import Position, Sort, Wanted, list_bookings, pending_decisions, position
+from storage.booking_list import BookingFilter, Position, Sort, list_bookings, pending_decisions, position
 from storage.occupancy import Night, busiest_night, rooms_taken_by_night
 
 PAGE: Final = 25
@@ -54,7 +54,7 @@ FIRST: Final = _TABS[0]
 
 
 @dataclass(frozen=True)
-class Asked:
+class BookingListRequest:
     """What the address asks for; what it says wrongly is passed over."""
 
     tab: Tab
@@ -62,7 +62,7 @@ class Asked:
     after: Position | None
 
     @classmethod
-    def read(cls, view: str, text: str, cursor: str) -> Asked:
+    def read(cls, view: str, text: str, cursor: str) -> BookingListRequest:
         """Read an address's three parameters."""
         tab = TABS.get(view, FIRST)
         text = " ".join(letters for letters in text.split() if letters.isprintable())[:_LONGEST_SEARCH]
@@ -101,7 +101,7 @@ class Fullness:
 
 
 @dataclass(frozen=True)
-class Line:
+class BookingLine:
     """One booking as a list shows it."""
 
     booking_id: str
@@ -125,28 +125,32 @@ class Line:
 class Listing:
     """One page of a list, and where it goes on."""
 
-    lines: Sequence[Line]
+    lines: Sequence[BookingLine]
     next_address: str | None
 
 
-async def listing(db: AsyncSession, hotel: Hotel, asked: Asked, now: datetime) -> Listing:
+async def listing(db: AsyncSession, hotel: Hotel, list_request: BookingListRequest, now: datetime) -> Listing:
     """Read one page of a list."""
     assert hotel.id is not None
-    wanted = Wanted(
-        statuses=asked.tab.statuses,
-        text=asked.text or None,
-        sort=asked.tab.sort,
-        after=asked.after,
+    filters = BookingFilter(
+        statuses=list_request.tab.statuses,
+        text=list_request.text or None,
+        sort=list_request.tab.sort,
+        after=list_request.after,
         limit=PAGE + 1,
     )
-    rows = await list_bookings(db, hotel.id, wanted)
+    rows = await list_bookings(db, hotel.id, filters)
     page, more = rows[:PAGE], len(rows) > PAGE
     open_ids = [booking.booking_id for booking, _ in page if Status(booking.status) in UNDER_DECISION]
     taken = await rooms_taken_by_night(db, open_ids) if open_ids else {}
     pending = await pending_decisions(db, open_ids) if open_ids else {}
     return Listing(
         [_line(booking, room, hotel, taken, pending, now) for booking, room in page],
-        asked.address(cursor=encode(position(page[-1][0], asked.tab.sort), asked.tab.sort)) if more else None,
+        list_request.address(
+            cursor=encode(position(page[-1][0], list_request.tab.sort), list_request.tab.sort)
+        )
+        if more
+        else None,
     )
 
 
@@ -157,12 +161,12 @@ def _line(
     taken: Mapping[Night, int],
     pending: Mapping[str, str],
     now: datetime,
-) -> Line:
+) -> BookingLine:
     status = Status(booking.status)
     waits = status is Status.PENDING_APPROVAL
     # A decision that got stuck is not under way: somebody has to help it.
     kind = pending.get(booking.booking_id) if booking.needs_attention is None else None
-    return Line(
+    return BookingLine(
         booking_id=booking.booking_id,
         guest=f"{booking.guest_first_name} {booking.guest_last_name}",
         stay=words.stay(booking.check_in, booking.check_out),

@@ -15,14 +15,14 @@ from api.pages.staff import help as staff_help
 from api.pages.staff import log_in as staff_log_in
 from api.pages.staff import people as staff_people
 from api.pages.staff import policy as staff_policy
-from api.pages.staff.booking import attention, sheet
+from api.pages.staff.booking import attention, staff_booking_view
 from api.pages.staff.console import HOME, AtConsole, Console, ManagingConsole, staff_router
 from api.pages.staff.figures import DAYS, figures
-from api.pages.staff.outcome import told
+from api.pages.staff.outcome import outcome_notice
 from api.pages.staff.plot import FLOOR, HEIGHT, LEFT, RIGHT, WIDTH, day_in_words
-from api.pages.staff.queue import TABS, Asked, listing
+from api.pages.staff.queue import TABS, BookingListRequest, listing
 from api.pages.staff.words import counted, duration, stay
-from api.views import Found
+from api.views import BookingDetails
 from domain.identifiers import booking_channel, payment_in_dashboard, workflow_in_ui
 from models import utc_now
 from storage.booking_list import timelines
@@ -48,12 +48,17 @@ async def queue(
 ) -> Response:
     """Requests by deadline, or everything else by its age."""
     now = utc_now()
-    asked = Asked.read(view, q, cursor)
+    list_request = BookingListRequest.read(view, q, cursor)
     async with reading(console.services.database) as db:
-        found = await listing(db, console.hotel, asked, now)
+        found = await listing(db, console.hotel, list_request, now)
         frame = await console.frame(db)
     return await console.show(
-        "queue.html", frame=frame, asked=asked, tabs=TABS.values(), listing=found, counted=counted
+        "queue.html",
+        frame=frame,
+        list_request=list_request,
+        tabs=TABS.values(),
+        listing=found,
+        counted=counted,
     )
 
 
@@ -61,28 +66,30 @@ async def queue(
 async def booking(
     console: AtConsole,
     booking_id: BookingId,
-    asked: str = "",
-    said: str = "",
-    helped: str = "",
+    decision: str = "",
+    refusal: str = "",
+    operator_outcome: str = "",
 ) -> Response:
     """One booking. Looking at it decides nothing, whatever the address says."""
     found = await console.find(booking_id)
     now = utc_now()
     async with reading(console.services.database) as db:
-        shown = await sheet(db, found, console.colleague, now)
+        shown = await staff_booking_view(db, found, console.colleague, now)
         frame = await console.frame(db)
     return await console.show(
         "booking.html",
         frame=frame,
-        sheet=shown,
-        told=told(found, shown, console.me, asked=asked, said=said, helped=helped),
+        booking=shown,
+        notice=outcome_notice(
+            found, shown, console.me, decision=decision, refusal=refusal, operator_outcome=operator_outcome
+        ),
         payment_address=_payment_address(console, found),
         workflow_address=_workflow_address(console, booking_id) if shown.may.manage else None,
         channel=booking_channel(booking_id),
     )
 
 
-def _payment_address(console: Console, found: Found) -> str | None:
+def _payment_address(console: Console, found: BookingDetails) -> str | None:
     intent = found.booking.payment_intent_id
     return payment_in_dashboard(intent, livemode=console.page.site.stripe_livemode) if intent else None
 
@@ -106,7 +113,7 @@ async def attention_list(console: AtConsole) -> Response:
             "guest": f"{row.guest_first_name} {row.guest_last_name}",
             "stay": stay(row.check_in, row.check_out),
             "room": room.name,
-            "why": attention(Found(row, console.hotel, room), lines.get(row.booking_id, []), now),
+            "why": attention(BookingDetails(row, console.hotel, room), lines.get(row.booking_id, []), now),
         }
         for row, room in rows
     ]

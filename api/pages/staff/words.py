@@ -41,7 +41,7 @@ EVENTS: Final = {
     Event.CANCELLED_BY_STAFF: "Cancelled by the hotel",
     Event.REFUND_RECORDED: "A refund was recorded",
     Event.DISPUTE_RECORDED: "The guest's bank disputes the payment",
-    Event.STRAY_PAYMENT_RETURNED: "A payment that belonged nowhere was returned",
+    Event.UNMATCHED_PAYMENT_RETURNED: "A payment that belonged nowhere was returned",
     Event.ATTENTION_NEEDED: "Needs a person",
     Event.ATTENTION_CLEARED: "Needs nobody any more",
 }
