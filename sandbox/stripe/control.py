@@ -87,7 +87,13 @@ class _Time(_Body):
 
 def control_routers(sandbox: Sandbox) -> list[APIRouter]:
     """All routers of the control API."""
-    return [_observing(sandbox), _dashboard(sandbox), _webhooks(sandbox), faults_router(sandbox.faults)]
+    return [
+        _observing(sandbox),
+        _payments(sandbox),
+        _disputes(sandbox),
+        _webhooks(sandbox),
+        faults_router(sandbox.faults),
+    ]
 
 
 def _observing(sandbox: Sandbox) -> APIRouter:
@@ -143,22 +149,16 @@ def _observing(sandbox: Sandbox) -> APIRouter:
     return router
 
 
-def _dashboard(sandbox: Sandbox) -> APIRouter:
+def _payments(sandbox: Sandbox) -> APIRouter:
     router = APIRouter(prefix="/_sandbox/dashboard", tags=["dashboard"])
-
-    def person() -> Origin:
-        return Origin(new_id("req"), None)
 
     def intent_of(change: StripeChange, intent_id: str) -> Obj:
         return found(change.store, "payment_intent", intent_id, "intent")
 
-    def charge_of(change: StripeChange, charge_id: str) -> Obj:
-        return found(change.store, "charge", charge_id, "charge_id")
-
     @router.post("/payment_intents/{intent_id}/capture")
     async def do_capture(intent_id: str, body: _Amount | None = None) -> Obj:
         sweep(sandbox)
-        with sandbox.change(person()) as change:
+        with sandbox.change(_person()) as change:
             intent = intent_of(change, intent_id)
             capture(change, intent, body.amount if body else None)
         return shaped(intent)
@@ -166,7 +166,7 @@ def _dashboard(sandbox: Sandbox) -> APIRouter:
     @router.post("/payment_intents/{intent_id}/cancel")
     async def do_cancel(intent_id: str, body: _Amount | None = None) -> Obj:
         sweep(sandbox)
-        with sandbox.change(person()) as change:
+        with sandbox.change(_person()) as change:
             intent = intent_of(change, intent_id)
             cancel(change, intent, (body and body.reason) or "requested_by_customer")
         return shaped(intent)
@@ -174,7 +174,7 @@ def _dashboard(sandbox: Sandbox) -> APIRouter:
     @router.post("/payment_intents/{intent_id}/refund")
     async def do_refund(intent_id: str, body: _Amount | None = None) -> Obj:
         asked = body or _Amount()
-        with sandbox.change(person()) as change:
+        with sandbox.change(_person()) as change:
             intent = intent_of(change, intent_id)
             charge_id = intent.get("latest_charge")
             charge = change.store.get("charge", charge_id) if charge_id else None
@@ -203,6 +203,15 @@ def _dashboard(sandbox: Sandbox) -> APIRouter:
             session = found(change.store, "checkout.session", session_id, "session")
             expire(change, session)
         return shaped(session)
+
+    return router
+
+
+def _disputes(sandbox: Sandbox) -> APIRouter:
+    router = APIRouter(prefix="/_sandbox/dashboard", tags=["dashboard"])
+
+    def charge_of(change: StripeChange, charge_id: str) -> Obj:
+        return found(change.store, "charge", charge_id, "charge_id")
 
     @router.post("/charges/{charge_id}/dispute")
     async def dispute(charge_id: str, body: _Amount | None = None) -> Obj:
@@ -277,3 +286,7 @@ def _subject(change: StripeChange, body: _SyntheticEvent) -> Obj:
         raise HTTPException(404, f"no object {body.id!r}")
     # Shaping needs a kind it knows; the rest is the caller's.
     return {"object": "payment_intent", "created": change.now_s, **body.object}
+
+
+def _person() -> Origin:
+    return Origin(new_id("req"), None)
