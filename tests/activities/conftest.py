@@ -13,6 +13,7 @@ from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from activities.inbox import Inbox
 from activities.payments import Payments
+from activities.realtime import Realtime
 from activities.stripe_client import stripe_client
 from sandbox.stripe.app import create_app
 from sandbox.stripe.config import Config
@@ -20,6 +21,7 @@ from storage.database import Database
 from tests.activities.inbox_harness import QUEUE, InboxHarness
 from tests.activities.mail_harness import AUTH_SECRET, PUBLIC_BASE_URL, MailHarness
 from tests.activities.payment_driver import PaymentDriver, PromptConnections
+from tests.activities.pusher_client import client
 from tests.conftest import NewDatabase
 from tests.storage.rows import HotelRows, create_hotel
 from tests.workflows.servers import STRIPE_KEY, StandInClient, StandInClients, stand_ins
@@ -61,6 +63,12 @@ async def no_faults_left(served: StandInClients, ordered: list[str]) -> AsyncIte
 def env() -> ActivityEnvironment:
     """What an activity is run in where no server is needed."""
     return ActivityEnvironment()
+
+
+@pytest.fixture
+def realtime(served: StandInClients) -> Realtime:
+    """The activity, with Pusher's own library."""
+    return Realtime(client(served))
 
 
 @pytest.fixture

@@ -9,16 +9,51 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.emails import Emails, SmtpServer
-from domain.booking import MailKind
+from domain.booking import MailKind, Status
 from domain.messages import Mailing
 from models import Booking, SentMail
 from storage.database import Database
 from storage.mails import mails_of
+from tests.storage.rows import T0, HotelRows, held
 from tests.workflows.servers import Json, StandInClient
 
 SENDER = "bookings@hotels.test"
 PUBLIC_BASE_URL = "https://hotels.test"
 AUTH_SECRET = "an-auth-secret-for-activity-tests-only"
+
+# As the contract words them; the last two are the product's own.
+SUBJECTS = {
+    "authorized": "Payment authorized — awaiting hotel confirmation ({id})",
+    "confirmed": "Booking Confirmed - {id}",
+    "declined": "Booking Update - {id}",
+    "expired": "Booking Expired - {id}",
+    "cancelled": "Booking Cancelled - {id}",
+    "staff_request": "New booking request - {id}",
+    "staff_reminder": "Decision due - {id}",
+    "staff_payment_notice": "Payment notice - {id}",
+    "staff_attention": "Attention needed - {id}",
+}
+# The booking as it stands when the mail is written; amounts of 15000 are captured where it says so.
+STANDS: dict[str, dict[str, Any]] = {
+    "authorized": {"status": Status.PENDING_APPROVAL},
+    "confirmed": {"status": Status.CONFIRMED, "amount_captured_minor": 15000, "paid_at": T0},
+    "declined": {
+        "status": Status.DECLINED,
+        "reason_code": "NO_AVAILABILITY",
+        "reason_note": "Painting <that> floor",
+    },
+    "expired": {"status": Status.EXPIRED, "payment_intent_id": None},
+    "cancelled": {
+        "status": Status.CANCELLED,
+        "amount_captured_minor": 15000,
+        "amount_refunded_minor": 7500,
+        "late_cancel_fee_percent": 50,
+    },
+    "staff_request": {"status": Status.PENDING_APPROVAL},
+    "staff_reminder": {"status": Status.PENDING_APPROVAL},
+    "staff_payment_notice": {"status": Status.CONFIRMED, "amount_captured_minor": 15000},
+    "staff_attention": {"status": Status.PENDING_APPROVAL, "needs_attention": "Stripe: HTTP 402"},
+}
 
 
 class MailHarness:
@@ -79,3 +114,15 @@ class MailHarness:
         """What the database has about the booking's mails."""
         async with self.database.transaction() as db:
             return list(await mails_of(db, booking.booking_id))
+
+
+async def standing(database: Database, hotel_rows: HotelRows, kind: MailKind, **booking: Any) -> Booking:
+    """A booking about which such a mail is due."""
+    return await held(database, hotel_rows, **{**STANDS[kind], **booking})
+
+
+def recipients(hotel_rows: HotelRows, kind: MailKind) -> set[str]:
+    """Who shall get one mail of a kind."""
+    if kind.startswith("staff_"):
+        return {f"{role}@{hotel_rows.hotel.slug}.test" for role in ("approver", "manager")}
+    return {"philippa.quarshie@example.com"}

@@ -184,3 +184,8 @@ class PaymentDriver:
     async def struck(self, fault_id: str) -> None:
         """Wait until a fault has struck."""
         await wait_until(lambda: self.stripe.hits(fault_id), bool, what="the fault to strike")
+
+
+async def session_at_stripe(driver: PaymentDriver, session_id: str) -> Any:
+    """A payment page as Stripe has it, with what is sold on it."""
+    return await driver.api("GET", f"checkout/sessions/{session_id}", params={"expand[]": "line_items"})

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import pytest
 from icalendar import Calendar
@@ -16,43 +15,18 @@ from domain.identifiers import access_token
 from models import Booking, SentMail
 from storage.bookings import apply_change
 from storage.database import Database
-from tests.activities.mail_harness import AUTH_SECRET, PUBLIC_BASE_URL, SENDER, MailHarness
+from tests.activities.mail_harness import (
+    AUTH_SECRET,
+    PUBLIC_BASE_URL,
+    SENDER,
+    SUBJECTS,
+    MailHarness,
+    recipients,
+    standing,
+)
 from tests.storage.rows import T0, HotelRows, book, change_of, create_hotel, held
 from tests.workflows.servers import Json
 
-# As the contract words them; the last two are the product's own.
-SUBJECTS = {
-    "authorized": "Payment authorized — awaiting hotel confirmation ({id})",
-    "confirmed": "Booking Confirmed - {id}",
-    "declined": "Booking Update - {id}",
-    "expired": "Booking Expired - {id}",
-    "cancelled": "Booking Cancelled - {id}",
-    "staff_request": "New booking request - {id}",
-    "staff_reminder": "Decision due - {id}",
-    "staff_payment_notice": "Payment notice - {id}",
-    "staff_attention": "Attention needed - {id}",
-}
-# The booking as it stands when the mail is written; amounts of 15000 are captured where it says so.
-STANDS: dict[str, dict[str, Any]] = {
-    "authorized": {"status": Status.PENDING_APPROVAL},
-    "confirmed": {"status": Status.CONFIRMED, "amount_captured_minor": 15000, "paid_at": T0},
-    "declined": {
-        "status": Status.DECLINED,
-        "reason_code": "NO_AVAILABILITY",
-        "reason_note": "Painting <that> floor",
-    },
-    "expired": {"status": Status.EXPIRED, "payment_intent_id": None},
-    "cancelled": {
-        "status": Status.CANCELLED,
-        "amount_captured_minor": 15000,
-        "amount_refunded_minor": 7500,
-        "late_cancel_fee_percent": 50,
-    },
-    "staff_request": {"status": Status.PENDING_APPROVAL},
-    "staff_reminder": {"status": Status.PENDING_APPROVAL},
-    "staff_payment_notice": {"status": Status.CONFIRMED, "amount_captured_minor": 15000},
-    "staff_attention": {"status": Status.PENDING_APPROVAL, "needs_attention": "Stripe: HTTP 402"},
-}
 MONEY = {"EUR": ("€150.00", "€75.00"), "JPY": ("¥15,000", "¥7,500")}
 
 
@@ -90,17 +64,6 @@ async def sent(request: pytest.FixtureRequest, mail_harness: MailHarness, databa
     return MailCase(
         kind, hotel_rows, booking, await mail_harness.arrived(booking), await mail_harness.books(booking)
     )
-
-
-async def standing(database: Database, hotel_rows: HotelRows, kind: MailKind, **booking: Any) -> Booking:
-    """A booking about which such a mail is due."""
-    return await held(database, hotel_rows, **{**STANDS[kind], **booking})
-
-
-def recipients(hotel_rows: HotelRows, kind: MailKind) -> set[str]:
-    if kind.startswith("staff_"):
-        return {f"{role}@{hotel_rows.hotel.slug}.test" for role in ("approver", "manager")}
-    return {"philippa.quarshie@example.com"}
 
 
 def both_parts(mail: Json) -> list[str]:

@@ -11,34 +11,30 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 from temporalio.worker import Worker
 from typer.testing import CliRunner, Result
 
 from activities.emails import Emails, SmtpServer
 from activities.stripe_client import stripe_client, stripe_connections
-from dispatch.client import booking_handle, start_booking
-from domain.booking import ActorKind, Decision, Status
-from domain.identifiers import new_booking_id, new_command_id
-from domain.messages import SUBMIT_COMMAND, Command, CommandResult, SessionRequest, WorkflowSnapshot
+from domain.booking import Decision, Status
+from domain.identifiers import new_booking_id
 from manage import build_app
-from models import Booking, BookingCommand, BookingTimeline, Hotel, RoomType, Staff
+from models import Booking, Hotel, RoomType, Staff
 from settings import Settings
 from storage import bookings
-from storage.creation import submission_terms
 from storage.database import Database
+from tests.management.booking_driver import TOTAL_MINOR, ManagementBookingDriver
 from tests.workflows.servers import STRIPE_KEY, Json, StandInClients
 from worker import build_worker
 from workflows.booking import BookingWorkflow
 
 ROOT = Path(__file__).parents[2]
-TOTAL_MINOR = 15000
-GOOD_CARD = "4242424242424242"
 _PATIENCE_S = 20
 
 
@@ -215,170 +211,6 @@ class ManagementHarness:
         await booking.handle.result()
         assert await booking.status() is Status.DECLINED
         return booking
-
-
-class ManagementBookingDriver:
-    """One booking, and what can be done to it."""
-
-    def __init__(self, harness: ManagementHarness, booking: Booking, hotel: Hotel, person: Staff) -> None:
-        self.harness = harness
-        self._booking = booking
-        self.hotel = hotel
-        self.person = person
-        self.booking_id = booking.booking_id
-        self.guest_email = booking.guest_email
-        self.private = (
-            booking.guest_first_name,
-            booking.guest_last_name,
-            booking.guest_email,
-            booking.guest_phone or "",
-            booking.special_requests or "",
-        )
-
-    @property
-    def handle(self) -> WorkflowHandle[BookingWorkflow, WorkflowSnapshot]:
-        """Its workflow."""
-        return booking_handle(self.harness.client, self.booking_id)
-
-    async def start(self) -> None:
-        """Start its workflow, and do not wait."""
-        terms = submission_terms(self._booking, self.hotel, authorization_margin_s=3600, payment_poll_s=300)
-        await start_booking(self.harness.client, terms, self.harness.settings.temporal_task_queue)
-
-    async def submit(self) -> None:
-        """Start its workflow, and wait until the row says so."""
-        await self.start()
-        await self.outcome(SUBMIT_COMMAND)
-
-    async def open_page(self) -> str:
-        """Open the payment page, and return its session's id."""
-        answer = await self.handle.execute_update(BookingWorkflow.payment_session, SessionRequest())
-        return answer.session_id
-
-    async def pay(self, session_id: str | None = None) -> None:
-        """Fill in the page that was opened last, or another one. Nobody is told."""
-        if session_id is None:
-            async with self.harness.database.transaction() as db:
-                newest = await bookings.newest_session(db, self.booking_id)
-            assert newest is not None
-            session_id = newest.session_id
-        url = (await self.page(session_id))["url"]
-        answer = await self.harness.stripe.http.post(url, data={"card_number": GOOD_CARD, "hold_seconds": ""})
-        assert answer.status_code < 400, answer.text
-
-    async def strange_page(self, booking_id: str | None = None) -> str:
-        """Open a payment page of which no row knows, as if the answer had been lost; returns its session's id."""
-        metadata = {"booking_id": booking_id or self.booking_id}
-        session = await self.harness.stripe_client.v1.checkout.sessions.create_async(
-            {
-                "mode": "payment",
-                "success_url": "http://127.0.0.1:8000/",
-                "metadata": metadata,
-                "line_items": [
-                    {
-                        "quantity": 1,
-                        "price_data": {
-                            "currency": "eur",
-                            "unit_amount": TOTAL_MINOR,
-                            "product_data": {"name": "A stay"},
-                        },
-                    }
-                ],
-                "payment_intent_data": {"capture_method": "manual", "metadata": metadata},
-            }
-        )
-        return session.id
-
-    async def send(self, decision: Decision, actor: ActorKind = ActorKind.STAFF, **fields: Any) -> str:
-        """Keep a decision, signal it where there is somebody to hear it, and return its id."""
-        command_id = await self.keep(decision, actor, **fields)
-        command = Command(command_id, actor, self.person.id if actor is ActorKind.STAFF else None)
-        await self.handle.signal(str(decision), command)
-        return command_id
-
-    async def keep(self, decision: Decision, actor: ActorKind = ActorKind.STAFF, **fields: Any) -> str:
-        """Keep a decision in the database alone, and return its id; `fields` are further columns of it."""
-        row = BookingCommand(
-            command_id=new_command_id(),
-            booking_id=self.booking_id,
-            kind=decision,
-            actor=self.person.email if actor is ActorKind.STAFF else actor,
-            **fields,
-        )
-        async with self.harness.database.transaction() as db:
-            await bookings.open_command(db, row)
-        return row.command_id
-
-    async def decide(self, decision: Decision, actor: ActorKind = ActorKind.STAFF) -> CommandResult:
-        """Have a decision carried out."""
-        return await self.outcome(await self.send(decision, actor))
-
-    async def outcome(self, command_id: str) -> CommandResult:
-        """Wait until a command has come out."""
-        return await self.handle.execute_update(BookingWorkflow.await_outcome, command_id)
-
-    async def colleague(self, role: str) -> None:
-        """Somebody else comes to work at its hotel."""
-        email = f"{role}@{self.hotel.slug}.test"
-        async with self.harness.database.transaction() as db:
-            db.add(Staff(hotel_id=self.person.hotel_id, email=email, role=role, password_hash="!"))
-
-    async def lose_workflow(self) -> None:
-        """Somebody terminates the workflow in the Temporal UI."""
-        await self.handle.terminate("by mistake")
-
-    async def set(self, **values: Any) -> None:
-        """Change the row behind the product's back."""
-        async with self.harness.database.transaction() as db:
-            row = await bookings.booking_by_id(db, self.booking_id)
-            assert row is not None
-            for name, value in values.items():
-                setattr(row, name, value)
-
-    # --- what can be seen ---
-
-    async def row(self) -> Booking:
-        """Its row."""
-        async with self.harness.database.transaction() as db:
-            row = await bookings.booking_by_id(db, self.booking_id)
-        assert row is not None
-        return row
-
-    async def status(self) -> Status:
-        """The status of the row."""
-        return Status((await self.row()).status)
-
-    async def command(self, command_id: str) -> BookingCommand:
-        """A decision as it was kept."""
-        async with self.harness.database.transaction() as db:
-            return await db.get_one(BookingCommand, command_id)
-
-    async def timeline(self) -> Sequence[BookingTimeline]:
-        """Its timeline, oldest first."""
-        async with self.harness.database.transaction() as db:
-            return await bookings.timeline(db, self.booking_id)
-
-    async def events(self) -> list[str]:
-        """What happened, without the creation and the submission."""
-        return [step.event for step in await self.timeline()][2:]
-
-    async def payments(self) -> list[Json]:
-        """Its PaymentIntents, as Stripe has them."""
-        query = {"booking_id": self.booking_id}
-        ledger = await self.harness.stripe.ask("GET", "/_sandbox/ledger", params=query)
-        found: list[Json] = ledger["payment_intents"]
-        return found
-
-    async def page(self, session_id: str) -> Json:
-        """A payment page, as Stripe has it."""
-        session = await self.harness.stripe_client.v1.checkout.sessions.retrieve_async(session_id)
-        found: Json = session.to_dict()
-        return found
-
-    async def dashboard(self, action: str, body: Json | None = None) -> None:
-        """Act on its first PaymentIntent in the Stripe Dashboard."""
-        path = f"/_sandbox/dashboard/payment_intents/{(await self.payments())[0]['id']}/{action}"
-        await self.harness.stripe.ask("POST", path, json=body or {})
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:

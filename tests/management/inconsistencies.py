@@ -11,7 +11,8 @@ from domain.booking import Decision
 from models import StripeWebhookEvent
 from reconciliation.findings import FindingKind
 from storage.creation import submission_terms
-from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
+from tests.management.booking_driver import ManagementBookingDriver
+from tests.management.harness import ManagementHarness, eventually
 
 NOBODY = "BK-00000-00000-00000"
 

@@ -8,7 +8,8 @@ from dispatch.events import start_ended_booking_payment
 from domain.booking import ActorKind, Decision, Status
 from domain.decisions import CommandOutcome
 from domain.messages import EndedBookingEvent, StripeEventHint
-from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
+from tests.management.booking_driver import ManagementBookingDriver
+from tests.management.harness import ManagementHarness, eventually
 
 CAPTURE = "POST /v1/payment_intents/*/capture"
 CANCEL = "POST /v1/payment_intents/*/cancel"

@@ -12,7 +12,8 @@ from domain.booking import Decision, MailKind, Status
 from domain.messages import Mailing
 from models import Booking, IdempotentRequest, ReturnAddresses, RoomType
 from storage.bookings import keep_return_addresses
-from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
+from tests.management.booking_driver import ManagementBookingDriver
+from tests.management.harness import ManagementHarness, eventually
 from tests.workflows.servers import Json
 
 _GUESTS = (

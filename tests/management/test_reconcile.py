@@ -14,7 +14,8 @@ from domain.booking import Status
 from models import ReconciliationRun, StripeWebhookEvent
 from reconciliation.findings import FindingKind, FindingOutcome, Remedy
 from reconciliation.run_queries import findings_of
-from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
+from tests.management.booking_driver import ManagementBookingDriver
+from tests.management.harness import ManagementHarness, eventually
 from tests.management.inconsistencies import HEALED, LEFT, NOBODY, make_all
 from tests.workflows.servers import Json
 from workflows.booking import BookingWorkflow

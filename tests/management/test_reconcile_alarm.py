@@ -16,7 +16,8 @@ from reconciliation.findings import FindingKind
 from reconciliation.run_queries import begin_run, count_left, findings_of
 from reconciliation.runs import Plan, Tally
 from reconciliation.workflow import ReconcileWorkflow
-from tests.management.harness import ManagementBookingDriver, ManagementHarness
+from tests.management.booking_driver import ManagementBookingDriver
+from tests.management.harness import ManagementHarness
 from tests.workflows.servers import Json
 
 

@@ -31,7 +31,8 @@ from reconciliation.runs import Tally
 from reconciliation.stripe_reader import StripeReader
 from reconciliation.workflow import ReconcileWorkflow
 from storage.inbox import keep_event
-from tests.management.harness import ManagementBookingDriver, ManagementHarness, eventually
+from tests.management.booking_driver import ManagementBookingDriver
+from tests.management.harness import ManagementHarness, eventually
 
 _EVENT_ID = "evt_of_a_lost_booking"
 

@@ -9,13 +9,19 @@ from typing import Final
 from sqlalchemy import update
 from sqlmodel import col
 
-from domain.booking import ActorKind, Decision
+from domain.booking import Decision
 from models import Booking
-from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, READ_PAGE, REFUND, refuse
+from tests.workflows.situations import (
+    cancelled_while_the_approval_is_written,
+    captured_in_part_unheard,
+    held_and_mail_refused,
+    leave_unmatched_payment_stuck,
+    notice_refused,
+)
 
 ENDED_BOOKING_PAYMENT: Final = "stray money"
 """The one history that is not a booking's own."""
@@ -153,43 +159,10 @@ async def _released_in_the_dashboard_after_stuck_cancellation(harness: WorkflowH
     return booking
 
 
-async def captured_in_part_unheard(harness: WorkflowHarness) -> BookingDriver:
-    """Captured in part in the Dashboard before the booking has looked, and Stripe refuses the refund."""
-    booking = await harness.submitted()
-    await booking.open_page()
-    await booking.pay()
-    await booking.dashboard("capture", {"amount": 5000})
-    await refuse(harness, REFUND, times=None)
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
-    return booking
-
-
 async def _refunded_after_its_first_look(harness: WorkflowHarness) -> BookingDriver:
     booking = await captured_in_part_unheard(harness)
     await harness.stand_ins.clear_faults()
     await booking.retry()
-    return booking
-
-
-async def notice_refused(harness: WorkflowHarness) -> BookingDriver:
-    """Staff were to hear of a payment of a wrong amount, which went back, and no mailbox of theirs took that."""
-    booking = await harness.submitted()
-    await booking.open_page()
-    mailboxes = f"RCPT *@{booking.terms.hotel_slug}.test"
-    await harness.stand_ins.mail.order(mailboxes, "error_before", status=550, times=None)
-    await booking.fill_in(await booking.unnoted_page(amount_minor=TOTAL_MINOR - 1))
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
-    return booking
-
-
-async def held_and_mail_refused(harness: WorkflowHarness) -> BookingDriver:
-    """The guest's mailbox refuses, this once, the mail that tells of the hold."""
-    booking = await harness.submitted()
-    await harness.stand_ins.mail.order(f"RCPT {booking.guest_email}", "error_before", status=550)
-    await booking.place_hold()
-    await harness.wait_until_idle()
     return booking
 
 
@@ -213,18 +186,6 @@ async def _paid_beside_the_page(harness: WorkflowHarness) -> BookingDriver:
     await booking.fill_in(await booking.unnoted_page(amount_minor=TOTAL_MINOR - 1))
     await harness.webhooks.deliver()
     return booking
-
-
-async def leave_unmatched_payment_stuck(
-    harness: WorkflowHarness, booking: BookingDriver, **page: int
-) -> None:
-    """Somebody pays on another page, and Stripe refuses to release that hold for a while."""
-    await booking.fill_in(await booking.unnoted_page(**page))  # type: ignore[arg-type]
-    await refuse(harness, CANCEL, times=None)
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
-    assert (await booking.row()).needs_attention is not None
-    await harness.stand_ins.clear_faults()
 
 
 async def _unmatched_payment_retried_once_held(harness: WorkflowHarness) -> BookingDriver:
@@ -288,23 +249,6 @@ async def _lost_and_given_back(harness: WorkflowHarness) -> BookingDriver:
     return booking
 
 
-async def cancelled_while_the_approval_is_written(harness: WorkflowHarness) -> tuple[BookingDriver, str]:
-    """The card is charged, and the guest's page still says that cancelling costs nothing; also the command's id."""
-    booking = await harness.held(check_in_days=1)
-    harness.activity_faults.order("bookings.record", FaultMode.BEFORE, times=3, booking_id=booking.booking_id)
-    await booking.send(Decision.APPROVE)
-
-    async def is_charged() -> bool:
-        # And the workflow has heard so: no capture is under way any more.
-        is_captured = (await booking.money())[0] == "succeeded"
-        return is_captured and (await booking.view()).pending_decision is None
-
-    await harness.until(is_charged)
-    command_id = await booking.send(Decision.CANCEL, ActorKind.GUEST)
-    await harness.advance(minutes=1)
-    return booking, command_id
-
-
 async def _overtaken_cancellation(harness: WorkflowHarness) -> BookingDriver:
     booking, _ = await cancelled_while_the_approval_is_written(harness)
     return booking
@@ -356,4 +300,4 @@ SINGLE_SCENARIOS: Final = (
     SingleScenario("lost and given back", _lost_and_given_back),
     *OPEN_SCENARIOS,
 )
-"""Histories that begin with `former` tell the same as a former version of the workflow let it happen."""
+"""Recorded once each, by their names."""

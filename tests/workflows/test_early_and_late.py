@@ -1,9 +1,8 @@
-"""What comes before its time, after it, or on the wrong booking."""
+"""What comes before its time, at the same time as something else, or after its time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import delete
@@ -13,28 +12,15 @@ from temporalio.service import RPCError, RPCStatusCode
 from dispatch.client import start_booking
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.decisions import CommandOutcome
-from domain.identifiers import new_booking_id
 from models import Booking, BookingTimeline, PaymentSession
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import CHALLENGED_CARD, BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
+from tests.workflows.situations import ended_unpaid
 
 RELEASED = ("canceled", 0, 0)
 HELD = ("requires_capture", 0, 0)
-
-
-async def _dead(harness: WorkflowHarness, how: Status) -> BookingDriver:
-    """A booking that ended unpaid."""
-    booking = await harness.submitted(payment_window_s=3600)
-    if how is Status.CANCELLED:
-        await booking.cancel()
-    else:
-        await harness.advance(minutes=61)
-    await harness.wait_until_idle()
-    assert await booking.status() is how
-    assert await booking.is_over()
-    return booking
 
 
 # --- before its time ---
@@ -167,6 +153,20 @@ async def test_declined_card_leaves_the_page_open_for_another_one(harness: Workf
     assert await booking.status() is Status.PENDING_APPROVAL
 
 
+async def test_guest_who_fails_at_the_bank_may_take_another_card(harness: WorkflowHarness) -> None:
+    booking = await harness.submitted()
+    await booking.open_page()
+    await booking.pay(CHALLENGED_CARD)
+    await booking.authenticate(passed=False)
+    await harness.webhooks.deliver()
+    await harness.wait_until_idle()
+    assert await booking.status() is Status.PENDING_PAYMENT
+    assert not (await booking.open_page()).created, "the page is still open"
+    await booking.place_hold()
+    assert await booking.status() is Status.PENDING_APPROVAL
+    assert await booking.money() == HELD
+
+
 # --- at the same time ---
 
 
@@ -232,7 +232,7 @@ async def test_guest_pays_in_the_moment_the_windows_end_closes_the_page(harness:
 async def test_hold_on_a_dead_booking_is_released_and_the_booking_stays_dead(
     harness: WorkflowHarness, how: Status
 ) -> None:
-    booking = await _dead(harness, how)
+    booking = await ended_unpaid(harness, how)
     await booking.fill_in(await booking.unnoted_page())
     await harness.webhooks.deliver()
     await harness.wait_until_idle()
@@ -247,7 +247,7 @@ async def test_hold_on_a_dead_booking_is_released_and_the_booking_stays_dead(
 
 
 async def test_events_about_one_late_hold_return_it_once(harness: WorkflowHarness) -> None:
-    booking = await _dead(harness, Status.CANCELLED)
+    booking = await ended_unpaid(harness, Status.CANCELLED)
     await booking.fill_in(await booking.unnoted_page())
     await harness.webhooks.deliver(copies=2)
     await harness.wait_until_idle()
@@ -293,166 +293,3 @@ async def test_second_hold_that_somebody_captured_is_refunded(harness: WorkflowH
     await harness.wait_until_idle()
     assert await booking.intents() == [HELD, ("succeeded", TOTAL_MINOR, TOTAL_MINOR)]
     assert await booking.status() is Status.PENDING_APPROVAL
-
-
-# --- on the wrong booking ---
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"amount_minor": TOTAL_MINOR - 1},
-        {"currency": "USD"},
-        # Currencies no hotel here charges in; the first one has three decimals.
-        {"currency": "BHD"},
-        {"currency": "COP"},
-        {"payment_names": new_booking_id()},
-    ],
-)
-async def test_hold_that_is_not_the_bookings_never_advances_it(
-    harness: WorkflowHarness, wrong: dict[str, str]
-) -> None:
-    booking = await harness.submitted()
-    url = await booking.unnoted_page(**wrong)  # type: ignore[arg-type]
-    await booking.fill_in(url)
-    [intent] = await harness.intents_of_page(url)
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
-
-    assert await booking.status() is Status.PENDING_PAYMENT
-    assert await booking.events() == [Event.UNMATCHED_PAYMENT_RETURNED, Event.ATTENTION_NEEDED]
-    assert (await harness.payment(intent))["status"] == "canceled"
-    assert "wrong amount or booking" in str((await booking.row()).needs_attention)
-
-    await booking.place_hold()
-    assert await booking.status() is Status.PENDING_APPROVAL
-    assert (await booking.row()).needs_attention is None
-
-
-async def _late(harness: WorkflowHarness) -> BookingDriver:
-    return await _dead(harness, Status.EXPIRED)
-
-
-_STANDINGS = [WorkflowHarness.submitted, WorkflowHarness.held, WorkflowHarness.confirmed, _late]
-each_standing = pytest.mark.parametrize(
-    "standing", _STANDINGS, ids=["submitted", "held", "confirmed", "late"]
-)
-Standing = Callable[[WorkflowHarness], Awaitable[BookingDriver]]
-
-
-async def _paid_in(harness: WorkflowHarness, booking: BookingDriver, currency: str) -> str:
-    """Somebody pays in another currency for the booking; nobody here has heard of it. The PaymentIntent's id."""
-    url = await booking.unnoted_page(currency=currency)
-    await booking.fill_in(url)
-    [intent] = await harness.intents_of_page(url)
-    return intent
-
-
-async def _goes_on(harness: WorkflowHarness, booking: BookingDriver, was: Status) -> None:
-    """The payment was given back, people know, and the booking is as it was; its own money is left alone."""
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
-    assert await booking.status() is was
-    assert Event.UNMATCHED_PAYMENT_RETURNED in await booking.events()
-    assert f"Payment notice - {booking.booking_id}" in await booking.staff_subjects()
-    if was is Status.PENDING_PAYMENT:
-        await booking.place_hold()
-        assert await booking.status() is Status.PENDING_APPROVAL
-
-
-@each_standing
-async def test_hold_in_a_currency_nobody_here_charges_in_is_released(
-    harness: WorkflowHarness, standing: Standing
-) -> None:
-    booking = await standing(harness)
-    was = await booking.status()
-    intent = await _paid_in(harness, booking, "SAR")
-    await _goes_on(harness, booking, was)
-    assert (await harness.payment(intent))["status"] == "canceled"
-
-
-@pytest.mark.parametrize("currency", ["BHD", "COP", "ISK"])
-@each_standing
-async def test_money_captured_in_another_currency_is_refunded_in_full(
-    harness: WorkflowHarness, standing: Standing, currency: str
-) -> None:
-    """Stripe counts each currency in units of its own: crowns times one hundred, dinars in thousandths."""
-    booking = await standing(harness)
-    was = await booking.status()
-    intent = await _paid_in(harness, booking, currency)
-    await harness.stripe.ask("POST", f"/_sandbox/dashboard/payment_intents/{intent}/capture", json={})
-    await _goes_on(harness, booking, was)
-    payment = await harness.payment(intent)
-    assert (payment["amount_received"], payment["refunded"]) == (TOTAL_MINOR, TOTAL_MINOR)
-
-
-async def test_euros_that_came_for_a_price_in_crowns_are_refunded_in_full(harness: WorkflowHarness) -> None:
-    booking = await harness.confirmed(currency="ISK")
-    intent = await _paid_in(harness, booking, "EUR")
-    await harness.stripe.ask("POST", f"/_sandbox/dashboard/payment_intents/{intent}/capture", json={})
-    await _goes_on(harness, booking, Status.CONFIRMED)
-    assert (await harness.payment(intent))["refunded"] == TOTAL_MINOR
-
-
-async def test_page_outlives_a_hold_that_is_not_the_bookings(harness: WorkflowHarness) -> None:
-    """Polls go on, nobody gets a second page, and the window's end closes the first one."""
-    booking = await harness.submitted(payment_poll_s=600, payment_window_s=7200)
-    first = await booking.open_page()
-    await booking.fill_in(await booking.unnoted_page(amount_minor=TOTAL_MINOR - 1))
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
-    assert (await booking.row()).needs_attention is not None
-
-    again = await booking.open_page()
-    assert (again.session_id, again.created) == (first.session_id, False)
-    await booking.pay()
-    await harness.webhooks.lose()
-    harness.webhooks.is_paused = True
-    await harness.advance(minutes=11)
-    assert await booking.status() is Status.PENDING_APPROVAL
-
-
-async def test_page_is_closed_at_the_windows_end_although_a_hold_was_not_the_bookings(
-    harness: WorkflowHarness,
-) -> None:
-    booking = await harness.submitted(payment_window_s=1800)
-    page = await booking.open_page()
-    await booking.fill_in(await booking.unnoted_page(amount_minor=TOTAL_MINOR - 1))
-    await harness.webhooks.deliver()
-    # Before the page lapses by itself: Stripe lets none do so earlier than half an hour after it was opened.
-    harness.activity_faults.attempts.clear()
-    await harness.advance(minutes=31)
-    assert await booking.status() is Status.EXPIRED
-    assert "payments.expire_session" in harness.activity_faults.attempts
-    [own] = [item for item in (await booking.ledger())["sessions"] if item["id"] == page.session_id]
-    assert own["status"] == "expired"
-
-
-async def test_event_of_a_booking_nobody_knows_is_kept_with_the_reason(harness: WorkflowHarness) -> None:
-    booking = await harness.submitted()
-    await booking.open_page()
-    await booking.pay()
-    [event] = [e for e in await harness.webhooks.collect() if e["type"] == "checkout.session.completed"]
-    harness.webhooks.waiting.clear()
-    stranger = {"object": "checkout.session", "id": "cs_test_of_somebody_else", "metadata": {}}
-    assert await harness.webhooks.deliver_event(event | {"data": {"object": stranger}}, "evt_stranger") == (
-        "no booking of ours"
-    )
-    unknown = {**event, "type": "customer.created", "id": "evt_unknown"}
-    assert await harness.webhooks.deliver_event(unknown) == "a type we do not act on"
-    assert await booking.status() is Status.PENDING_PAYMENT
-    await booking.come_back()
-
-
-async def test_guest_who_fails_at_the_bank_may_take_another_card(harness: WorkflowHarness) -> None:
-    booking = await harness.submitted()
-    await booking.open_page()
-    await booking.pay(CHALLENGED_CARD)
-    await booking.authenticate(passed=False)
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
-    assert await booking.status() is Status.PENDING_PAYMENT
-    assert not (await booking.open_page()).created, "the page is still open"
-    await booking.place_hold()
-    assert await booking.status() is Status.PENDING_APPROVAL
-    assert await booking.money() == HELD

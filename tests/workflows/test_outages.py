@@ -13,12 +13,12 @@ from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import READ_PAGE, refuse
-from tests.workflows.scenarios_single import (
+from tests.workflows.servers import PUSHER
+from tests.workflows.situations import (
     cancelled_while_the_approval_is_written,
     held_and_mail_refused,
     notice_refused,
 )
-from tests.workflows.servers import PUSHER
 
 CAPTURED = ("succeeded", TOTAL_MINOR, 0)
 A_DAY_OF_ATTEMPTS = 1000

@@ -12,7 +12,7 @@ from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, REFUND, refuse
-from tests.workflows.scenarios_single import leave_unmatched_payment_stuck
+from tests.workflows.situations import leave_unmatched_payment_stuck
 
 HELD = ("requires_capture", 0, 0)
 RELEASED = ("canceled", 0, 0)
