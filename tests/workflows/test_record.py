@@ -1,6 +1,8 @@
 """Records histories for `test_replay.py`, where asked to: `RECORD_HISTORIES=1`.
 
-A history that is there already stays. Until 1.0 no booking depends on one: delete the folder to record all afresh.
+A history that is there already stays. Until 1.0 no booking depends on one: delete those of a changed workflow and
+record them afresh. From 1.0 on they stay, and the change goes behind a patch. CONTRIBUTING.md, 'Changing a workflow
+safely', says how.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bookings that were under way before a deploy go on after it: recorded histories replay on today's workflows."""
+"""Recorded histories replay on today's workflows: from 1.0 on, bookings under way go on after a deploy."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ HISTORIES: Final = Path(__file__).parent / "histories"
 _RECORDED: Final = sorted(HISTORIES.glob("*.json"))
 
 _MEND: Final = (
-    "{name} does not replay any more: bookings that are open now would stop where they are.\n"
-    "Put the change behind `workflow.patched(...)`; CONTRIBUTING.md, 'Changing a workflow safely', says how.\n"
-    "Do not record this history anew: it stands for bookings that exist.\n\n{error}"
+    "{name} does not replay any more: the workflow's commands have changed.\n"
+    "Until 1.0: delete this history and record it afresh; no booking depends on it.\n"
+    "From 1.0 on: keep it, and put the change behind `workflow.patched(...)`; open bookings would stop otherwise.\n"
+    "CONTRIBUTING.md, 'Changing a workflow safely', says how.\n\n{error}"
 )
 
 
