@@ -66,8 +66,8 @@ class InboxHarness:
         started = history.events[0].workflow_execution_started_event_attributes
         assert started.workflow_type.name == "EndedBookingPaymentWorkflow"
         assert started.task_queue.name == QUEUE
-        [told] = await DataConverter.default.decode(started.input.payloads, [EndedBookingEvent])
-        found: EndedBookingEvent = told
+        [decoded] = await DataConverter.default.decode(started.input.payloads, [EndedBookingEvent])
+        found: EndedBookingEvent = decoded
         return found
 
     async def keep(self, type_: str, **values: Any) -> StripeWebhookEvent:

@@ -35,53 +35,53 @@ class MoneyStepCase:
     def __str__(self) -> str:
         return self.name
 
-    def writes_at(self, paid: PaymentPageVisit) -> str:
+    def writes_at(self, visit: PaymentPageVisit) -> str:
         """`POST` and the path, for this booking."""
-        return "POST " + self.path.format(intent=paid.intent_id, session=paid.session_id)
+        return "POST " + self.path.format(intent=visit.intent_id, session=visit.session_id)
 
-    def reads_at(self, paid: PaymentPageVisit) -> str:
+    def reads_at(self, visit: PaymentPageVisit) -> str:
         """`GET` and the path, for this booking."""
-        return "GET " + self.reads.format(intent=paid.intent_id, session=paid.session_id)
+        return "GET " + self.reads.format(intent=visit.intent_id, session=visit.session_id)
 
     async def take(
         self,
         driver: PaymentDriver,
         payments: Payments,
-        paid: PaymentPageVisit,
+        visit: PaymentPageVisit,
         generation: int = 1,
         **changes: Any,
     ) -> PaymentSnapshot:
         """Run the activity."""
         if self.name == "expire_session":
-            return await driver.run(payments.expire_session, paid.closing(generation=generation, **changes))
+            return await driver.run(payments.expire_session, visit.closing(generation=generation, **changes))
         activity = {"capture": payments.capture, "release": payments.release, "refund": payments.refund}
-        return await driver.run(activity[self.name], paid.step(generation=generation, **changes))
+        return await driver.run(activity[self.name], visit.step(generation=generation, **changes))
 
 
-async def _captures(driver: PaymentDriver, paid: PaymentPageVisit) -> int:
-    intent = await driver.intent(paid)
-    assert intent["amount_received"] in {0, paid.booking.amount_minor}
+async def _captures(driver: PaymentDriver, visit: PaymentPageVisit) -> int:
+    intent = await driver.intent(visit)
+    assert intent["amount_received"] in {0, visit.booking.amount_minor}
     return int(intent["captures"])
 
 
-async def _releases(driver: PaymentDriver, paid: PaymentPageVisit) -> int:
-    intent = await driver.intent(paid)
+async def _releases(driver: PaymentDriver, visit: PaymentPageVisit) -> int:
+    intent = await driver.intent(visit)
     assert (intent["status"], intent["released"]) in {
         ("requires_capture", 0),
-        ("canceled", paid.booking.amount_minor),
+        ("canceled", visit.booking.amount_minor),
     }
     return int(intent["status"] == "canceled")
 
 
-async def _refunds(driver: PaymentDriver, paid: PaymentPageVisit) -> int:
-    books = await driver.ledger(payment_intent=paid.intent_id)
+async def _refunds(driver: PaymentDriver, visit: PaymentPageVisit) -> int:
+    books = await driver.ledger(payment_intent=visit.intent_id)
     refunds = [refund for refund in books["refunds"] if not refund["released"]]
-    assert (await driver.intent(paid))["refunded"] == len(refunds) * paid.booking.amount_minor
+    assert (await driver.intent(visit))["refunded"] == len(refunds) * visit.booking.amount_minor
     return len(refunds)
 
 
-async def _closings(driver: PaymentDriver, paid: PaymentPageVisit) -> int:
-    session = await driver.api("GET", f"checkout/sessions/{paid.session_id}")
+async def _closings(driver: PaymentDriver, visit: PaymentPageVisit) -> int:
+    session = await driver.api("GET", f"checkout/sessions/{visit.session_id}")
     assert session["status"] in {"open", "expired"}
     return int(session["status"] == "expired")
 

@@ -113,19 +113,19 @@ class PaymentDriver:
 
     async def held(self, hotel_rows: HotelRows, *, card: str = GOOD_CARD, **booking: Any) -> PaymentPageVisit:
         """A booking whose guest's card is held."""
-        asked = await self.page_opened(hotel_rows, **booking)
-        await self.pay(asked.session_id, card)
-        [intent] = (await self.ledger(booking_id=asked.booking.booking_id))["payment_intents"]
+        visit = await self.page_opened(hotel_rows, **booking)
+        await self.pay(visit.session_id, card)
+        [intent] = (await self.ledger(booking_id=visit.booking.booking_id))["payment_intents"]
         assert intent["status"] == "requires_capture"
-        return PaymentPageVisit(asked.booking, asked.session_id, intent["id"])
+        return PaymentPageVisit(visit.booking, visit.session_id, intent["id"])
 
     async def captured(
         self, hotel_rows: HotelRows, *, card: str = GOOD_CARD, **booking: Any
     ) -> PaymentPageVisit:
         """A booking that is paid."""
-        paid = await self.held(hotel_rows, card=card, **booking)
-        await self.dashboard(f"payment_intents/{paid.intent_id}/capture")
-        return paid
+        visit = await self.held(hotel_rows, card=card, **booking)
+        await self.dashboard(f"payment_intents/{visit.intent_id}/capture")
+        return visit
 
     async def foreign(self, booking: Booking, **changes: Any) -> PaymentPageVisit:
         """A hold that somebody else has placed: a session made by hand, in part like ours.
@@ -162,9 +162,9 @@ class PaymentDriver:
         books: Json = await self.stripe.ask("GET", "/_sandbox/ledger", params=wanted)
         return books
 
-    async def intent(self, paid: PaymentPageVisit) -> Json:
+    async def intent(self, visit: PaymentPageVisit) -> Json:
         """The PaymentIntent in Stripe's books."""
-        [intent] = (await self.ledger(payment_intent=paid.intent_id))["payment_intents"]
+        [intent] = (await self.ledger(payment_intent=visit.intent_id))["payment_intents"]
         found: Json = intent
         return found
 

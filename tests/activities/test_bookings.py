@@ -194,16 +194,16 @@ async def test_what_an_unmatched_payment_is_compared_with(
 async def test_a_refused_command_is_closed(
     env: ActivityEnvironment, database: Database, realtime: Realtime, hotel_rows: HotelRows
 ) -> None:
-    """With its verdict; one that was settled stays so."""
+    """With its outcome; one that was settled stays so."""
     booking = await held(database, hotel_rows)
     command = await ask(database, booking.booking_id, "approve")
     bookings = Bookings(database, realtime)
     for outcome in (CommandOutcome.ALREADY_DECIDED, CommandOutcome.TOO_LATE):
         await env.run(bookings.close_command, RefusedCommand(command.command_id, outcome))
     async with database.transaction() as db:
-        kept = await db.get_one(BookingCommand, command.command_id)
-    assert kept.outcome == "already_decided"
-    assert kept.closed_at is not None
+        row = await db.get_one(BookingCommand, command.command_id)
+    assert row.outcome == "already_decided"
+    assert row.closed_at is not None
     await env.run(bookings.close_command, RefusedCommand("cmd_never_kept"))
 
 

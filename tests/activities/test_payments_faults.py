@@ -93,21 +93,21 @@ async def test_without_a_fault(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments, step: MoneyStepCase
 ) -> None:
     """Taken once, by one request whose key names booking, step and generation; a repeat asks for nothing."""
-    paid = await step.prepare(driver, hotel_rows)
-    before = len(await driver.requests(step.writes_at(paid)))
+    visit = await step.prepare(driver, hotel_rows)
+    before = len(await driver.requests(step.writes_at(visit)))
     for _ in range(2):
-        found = await step.take(driver, payments, paid)
+        found = await step.take(driver, payments, visit)
         assert found.status is step.done
-        assert await step.effects(driver, paid) == 1
-    [entry] = (await driver.requests(step.writes_at(paid)))[before:]
-    own = paid.session_id if step.name == "expire_session" else paid.intent_id
+        assert await step.effects(driver, visit) == 1
+    [entry] = (await driver.requests(step.writes_at(visit)))[before:]
+    own = visit.session_id if step.name == "expire_session" else visit.intent_id
     assert (
         entry["idempotency_key"]
         == {
-            "capture": f"booking:{paid.booking.booking_id}:capture:1",
-            "release": f"booking:{paid.booking.booking_id}:release:{own}:1",
-            "refund": f"booking:{paid.booking.booking_id}:refund:{own}:0-15000:1",
-            "expire_session": f"booking:{paid.booking.booking_id}:expire:{own}:1",
+            "capture": f"booking:{visit.booking.booking_id}:capture:1",
+            "release": f"booking:{visit.booking.booking_id}:release:{own}:1",
+            "refund": f"booking:{visit.booking.booking_id}:refund:{own}:0-15000:1",
+            "expire_session": f"booking:{visit.booking.booking_id}:expire:{own}:1",
         }[step.name]
     )
 
@@ -122,39 +122,39 @@ async def test_with_a_fault(
     case: StripeFaultCase,
 ) -> None:
     """What the activity says is so, and however it goes on the step is taken once."""
-    paid = await step.prepare(driver, hotel_rows)
+    visit = await step.prepare(driver, hotel_rows)
     asking = hasty_payments if case.hasty else payments
-    fault = await driver.stripe.order(step.writes_at(paid), **case.fault)
+    fault = await driver.stripe.order(step.writes_at(visit), **case.fault)
     if case.error is None:
-        assert (await step.take(driver, asking, paid)).status is step.done
+        assert (await step.take(driver, asking, visit)).status is step.done
     else:
-        error = await refused(step.take(driver, asking, paid))
+        error = await refused(step.take(driver, asking, visit))
         assert (error.type, error.non_retryable) == (case.error, case.final)
-        assert await step.effects(driver, paid) == 0
-        await _go_on(driver, payments, paid, step, case)
+        assert await step.effects(driver, visit) == 0
+        await _go_on(driver, payments, visit, step, case)
     assert await driver.stripe.hits(fault) == case.fault.get("times", 1)
-    assert await step.effects(driver, paid) == 1
+    assert await step.effects(driver, visit) == 1
     # Whatever generation comes along later, nothing is done a second time.
-    assert (await step.take(driver, payments, paid, generation=7)).status is step.done
-    assert await step.effects(driver, paid) == 1
+    assert (await step.take(driver, payments, visit, generation=7)).status is step.done
+    assert await step.effects(driver, visit) == 1
 
 
 async def _go_on(
     driver: PaymentDriver,
     payments: Payments,
-    paid: PaymentPageVisit,
+    visit: PaymentPageVisit,
     step: MoneyStepCase,
     case: StripeFaultCase,
 ) -> None:
     if case.heals:
-        assert (await step.take(driver, payments, paid)).status is step.done
+        assert (await step.take(driver, payments, visit)).status is step.done
         return
     # The stored answer comes again under the old key, and only under the old key.
-    again = await refused(step.take(driver, payments, paid))
+    again = await refused(step.take(driver, payments, visit))
     assert (again.type, again.non_retryable) == (case.error, case.final)
-    assert (await driver.requests(step.writes_at(paid)))[-1]["replayed"]
-    assert await step.effects(driver, paid) == 0
-    assert (await step.take(driver, payments, paid, generation=2)).status is step.done
+    assert (await driver.requests(step.writes_at(visit)))[-1]["replayed"]
+    assert await step.effects(driver, visit) == 0
+    assert (await step.take(driver, payments, visit, generation=2)).status is step.done
 
 
 @pytest.mark.parametrize(
@@ -177,14 +177,14 @@ async def test_nothing_is_written_unread(
     final: bool,
 ) -> None:
     """Where Stripe cannot be read, nothing is asked of it either."""
-    paid = await step.prepare(driver, hotel_rows)
-    before = len(await driver.requests(step.writes_at(paid)))
-    await driver.stripe.order(step.reads_at(paid), **fault)
-    failure = await refused(step.take(driver, payments, paid))
+    visit = await step.prepare(driver, hotel_rows)
+    before = len(await driver.requests(step.writes_at(visit)))
+    await driver.stripe.order(step.reads_at(visit), **fault)
+    failure = await refused(step.take(driver, payments, visit))
     assert (failure.type, failure.non_retryable) == (error, final)
     await driver.stripe.clear_faults()
-    assert len(await driver.requests(step.writes_at(paid))) == before
-    assert await step.effects(driver, paid) == 0
+    assert len(await driver.requests(step.writes_at(visit))) == before
+    assert await step.effects(driver, visit) == 0
 
 
 @each_step
@@ -192,16 +192,16 @@ async def test_an_outcome_nobody_could_read_is_unknown(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments, step: MoneyStepCase
 ) -> None:
     """The effect took place, its answer is a 500, and reading back fails too: retried, never called failed."""
-    paid = await step.prepare(driver, hotel_rows)
-    slow = await driver.stripe.order(step.writes_at(paid), "error_after", status=500, delay_s=0.3)
-    taking = asyncio.create_task(step.take(driver, payments, paid))
+    visit = await step.prepare(driver, hotel_rows)
+    slow = await driver.stripe.order(step.writes_at(visit), "error_after", status=500, delay_s=0.3)
+    taking = asyncio.create_task(step.take(driver, payments, visit))
     await driver.struck(slow)
     # The read that precedes the step is over by now: these strike the one that follows it.
-    await driver.stripe.order(step.reads_at(paid), "error_before", status=500, times=2)
+    await driver.stripe.order(step.reads_at(visit), "error_before", status=500, times=2)
     failure = await refused(taking)
     assert (failure.type, failure.non_retryable) == ("stripe_failed", False)
-    assert (await step.take(driver, payments, paid)).status is step.done
-    assert await step.effects(driver, paid) == 1
+    assert (await step.take(driver, payments, visit)).status is step.done
+    assert await step.effects(driver, visit) == 1
 
 
 @each_step
@@ -209,17 +209,17 @@ async def test_a_lost_key_is_no_loss(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments, step: MoneyStepCase
 ) -> None:
     """A day later Stripe has forgotten the key; the repeat reads first, and asks for nothing."""
-    paid = await step.prepare(driver, hotel_rows)
-    await step.take(driver, payments, paid)
-    writes = len(await driver.requests(step.writes_at(paid)))
+    visit = await step.prepare(driver, hotel_rows)
+    await step.take(driver, payments, visit)
+    writes = len(await driver.requests(step.writes_at(visit)))
     now = (await driver.stripe.ask("GET", "/_sandbox/clock"))["now"]
     try:
         await driver.stripe.ask("POST", "/_sandbox/clock", json={"now": now + 2 * 86400})
-        assert (await step.take(driver, payments, paid)).status is step.done
+        assert (await step.take(driver, payments, visit)).status is step.done
     finally:
         await driver.stripe.ask("POST", "/_sandbox/clock", json={"offset_s": 0})
-    assert len(await driver.requests(step.writes_at(paid))) == writes
-    assert await step.effects(driver, paid) == 1
+    assert len(await driver.requests(step.writes_at(visit))) == writes
+    assert await step.effects(driver, visit) == 1
 
 
 @each_step
@@ -227,13 +227,13 @@ async def test_at_once(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments, step: MoneyStepCase
 ) -> None:
     """An attempt that Temporal had given up, and the next one, under way together: taken once."""
-    paid = await step.prepare(driver, hotel_rows)
+    visit = await step.prepare(driver, hotel_rows)
     answers = await asyncio.gather(
-        *(step.take(driver, payments, paid) for _ in range(4)), return_exceptions=True
+        *(step.take(driver, payments, visit) for _ in range(4)), return_exceptions=True
     )
     for answer in answers:
         if isinstance(answer, BaseException):
             assert isinstance(answer, ApplicationError)
             assert (answer.type, answer.non_retryable) == ("stripe_busy", False)
-    assert await step.effects(driver, paid) == 1
-    assert (await step.take(driver, payments, paid)).status is step.done
+    assert await step.effects(driver, visit) == 1
+    assert (await step.take(driver, payments, visit)).status is step.done

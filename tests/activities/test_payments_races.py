@@ -21,8 +21,8 @@ Meddle = Callable[[PaymentDriver, PaymentPageVisit], Awaitable[Any]]
 
 
 def by_dashboard(action: str, **body: Any) -> Meddle:
-    return lambda driver, paid: driver.dashboard(
-        action.format(intent=paid.intent_id, session=paid.session_id), **body
+    return lambda driver, visit: driver.dashboard(
+        action.format(intent=visit.intent_id, session=visit.session_id), **body
     )
 
 
@@ -35,8 +35,8 @@ REFUNDED_IN_PART = by_dashboard("payment_intents/{intent}/refund", amount=6000)
 PAGE_LAPSED = by_dashboard("checkout/sessions/{session}/lapse")
 
 
-async def paid_meanwhile(driver: PaymentDriver, paid: PaymentPageVisit) -> None:
-    await driver.pay(paid.session_id)
+async def paid_meanwhile(driver: PaymentDriver, visit: PaymentPageVisit) -> None:
+    await driver.pay(visit.session_id)
 
 
 # What somebody did, and what the activity then says: status, captured, refunded; and requests made to no avail.
@@ -73,13 +73,13 @@ async def test_done_before(
     expected: tuple[PaymentStatus, int, int],
 ) -> None:
     """It is read, told of, and nothing is asked of Stripe."""
-    paid = await step.prepare(driver, hotel_rows)
-    await meddle(driver, paid)
-    before = len(await driver.requests(step.writes_at(paid)))
-    found = await step.take(driver, payments, paid)
+    visit = await step.prepare(driver, hotel_rows)
+    await meddle(driver, visit)
+    before = len(await driver.requests(step.writes_at(visit)))
+    found = await step.take(driver, payments, visit)
     assert snapshot(found) == expected
     assert not found.session_open
-    assert len(await driver.requests(step.writes_at(paid))) == before
+    assert len(await driver.requests(step.writes_at(visit))) == before
 
 
 @pytest.mark.parametrize(("step", "meddle", "expected"), OVERTAKEN)
@@ -92,26 +92,26 @@ async def test_done_between_reading_and_writing(
     expected: tuple[PaymentStatus, int, int],
 ) -> None:
     """Stripe refuses the step, and what is read then is what counts: no error, nothing done twice."""
-    paid = await step.prepare(driver, hotel_rows)
-    slow = await driver.stripe.order(step.writes_at(paid), "delay", delay_s=0.3)
-    taking = asyncio.create_task(step.take(driver, payments, paid))
+    visit = await step.prepare(driver, hotel_rows)
+    slow = await driver.stripe.order(step.writes_at(visit), "delay", delay_s=0.3)
+    taking = asyncio.create_task(step.take(driver, payments, visit))
     await driver.struck(slow)
-    await meddle(driver, paid)
+    await meddle(driver, visit)
     found = await taking
     assert snapshot(found) == expected
     assert not found.session_open
-    assert (await driver.requests(step.writes_at(paid)))[-1]["status"] == 400
+    assert (await driver.requests(step.writes_at(visit)))[-1]["status"] == 400
 
 
 async def test_a_hold_found_while_closing_the_page(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments
 ) -> None:
     """The guest was quicker: the answer is the whole hold, so that the booking can go on with it."""
-    paid = await driver.held(hotel_rows)
-    found = await EXPIRE.take(driver, payments, paid)
+    visit = await driver.held(hotel_rows)
+    found = await EXPIRE.take(driver, payments, visit)
     assert (found.status, found.payment_intent_id, found.matches) == (
         PaymentStatus.REQUIRES_CAPTURE,
-        paid.intent_id,
+        visit.intent_id,
         True,
     )
     assert found.capture_before is not None
@@ -124,44 +124,44 @@ async def test_a_refund_completes_what_others_began(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments
 ) -> None:
     """Until so much has gone back in total, by whomever."""
-    paid = await driver.captured(hotel_rows)
-    await REFUNDED_IN_PART(driver, paid)
-    found = await REFUND.take(driver, payments, paid)
+    visit = await driver.captured(hotel_rows)
+    await REFUNDED_IN_PART(driver, visit)
+    found = await REFUND.take(driver, payments, visit)
     assert found.amount_refunded_minor == 15000
-    refunds = (await driver.ledger(payment_intent=paid.intent_id))["refunds"]
+    refunds = (await driver.ledger(payment_intent=visit.intent_id))["refunds"]
     assert sorted(refund["amount"] for refund in refunds) == [6000, 9000]
 
 
 async def test_a_refund_of_a_part(driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments) -> None:
     """Less the fee; asked again, and for less, nothing more goes back; asked for more, the rest does."""
-    paid = await driver.captured(hotel_rows)
-    for asked, returned in ((7500, 7500), (7500, 7500), (5000, 7500), (15000, 15000)):
-        found = await REFUND.take(driver, payments, paid, amount_minor=asked)
+    visit = await driver.captured(hotel_rows)
+    for requested, returned in ((7500, 7500), (7500, 7500), (5000, 7500), (15000, 15000)):
+        found = await REFUND.take(driver, payments, visit, amount_minor=requested)
         assert found.amount_refunded_minor == returned
-    refunds = (await driver.ledger(payment_intent=paid.intent_id))["refunds"]
+    refunds = (await driver.ledger(payment_intent=visit.intent_id))["refunds"]
     assert [refund["amount"] for refund in refunds] == [7500, 7500]
     assert {refund["reason"] for refund in refunds} == {"requested_by_customer"}
-    assert {refund["metadata"]["booking_id"] for refund in refunds} == {paid.booking.booking_id}
+    assert {refund["metadata"]["booking_id"] for refund in refunds} == {visit.booking.booking_id}
 
 
 async def test_part_of_a_refund_came_between(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments
 ) -> None:
     """Then ours was too much: refused, and the next attempt asks for what is left."""
-    paid = await driver.captured(hotel_rows)
+    visit = await driver.captured(hotel_rows)
     slow = await driver.stripe.order("POST /v1/refunds", "delay", delay_s=0.3)
-    taking = asyncio.create_task(REFUND.take(driver, payments, paid))
+    taking = asyncio.create_task(REFUND.take(driver, payments, visit))
     await driver.struck(slow)
-    await REFUNDED_IN_PART(driver, paid)
+    await REFUNDED_IN_PART(driver, visit)
     with pytest.raises(Exception, match="HTTP 400"):
         await taking
-    assert (await REFUND.take(driver, payments, paid)).amount_refunded_minor == 15000
+    assert (await REFUND.take(driver, payments, visit)).amount_refunded_minor == 15000
 
 
 async def test_nothing_was_captured(driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments) -> None:
     """A hold is released, not refunded: nothing is asked of Stripe."""
-    paid = await driver.held(hotel_rows)
-    found = await REFUND.take(driver, payments, paid)
+    visit = await driver.held(hotel_rows)
+    found = await REFUND.take(driver, payments, visit)
     assert (found.status, found.amount_refunded_minor) == (PaymentStatus.REQUIRES_CAPTURE, 0)
 
 
@@ -169,9 +169,9 @@ async def test_a_disputed_charge_cannot_be_refunded(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments
 ) -> None:
     """Stripe says so; final, for a person."""
-    paid = await driver.captured(hotel_rows, card=DISPUTED_CARD)
+    visit = await driver.captured(hotel_rows, card=DISPUTED_CARD)
     with pytest.raises(Exception, match="HTTP 400, charge_disputed"):
-        await REFUND.take(driver, payments, paid)
+        await REFUND.take(driver, payments, visit)
 
 
 # --- money that is not the booking's ---
@@ -196,12 +196,12 @@ async def test_what_is_not_the_bookings_is_released_and_never_captured(
     changes: dict[str, Any],
 ) -> None:
     """M1: wrong amount, currency or booking id."""
-    paid = await driver.foreign(await book(database, hotel_rows), **changes)
-    found = await CAPTURE.take(driver, payments, paid)
+    visit = await driver.foreign(await book(database, hotel_rows), **changes)
+    found = await CAPTURE.take(driver, payments, visit)
     assert (found.status, found.matches) == (PaymentStatus.REQUIRES_CAPTURE, False)
-    assert await driver.requests(CAPTURE.writes_at(paid)) == []
-    assert (await driver.intent(paid))["captures"] == 0
-    found = await RELEASE.take(driver, payments, paid)
+    assert await driver.requests(CAPTURE.writes_at(visit)) == []
+    assert (await driver.intent(visit))["captures"] == 0
+    found = await RELEASE.take(driver, payments, visit)
     assert (found.status, found.matches) == (PaymentStatus.CANCELED, False)
 
 
@@ -210,13 +210,13 @@ async def test_crowns_are_captured_and_returned_in_crowns(
 ) -> None:
     """ISK is times one hundred at Stripe only."""
     hotel_rows = await create_hotel(database, currency="ISK")
-    paid = await driver.held(hotel_rows)
-    found = await CAPTURE.take(driver, payments, paid)
+    visit = await driver.held(hotel_rows)
+    found = await CAPTURE.take(driver, payments, visit)
     assert snapshot(found) == (PaymentStatus.SUCCEEDED, 15000, 0)
-    assert (await driver.intent(paid))["amount_received"] == 1_500_000
-    found = await REFUND.take(driver, payments, paid, amount_minor=4000)
+    assert (await driver.intent(visit))["amount_received"] == 1_500_000
+    found = await REFUND.take(driver, payments, visit, amount_minor=4000)
     assert snapshot(found) == (PaymentStatus.SUCCEEDED, 15000, 4000)
-    assert (await driver.intent(paid))["refunded"] == 400_000
+    assert (await driver.intent(visit))["refunded"] == 400_000
 
 
 @pytest.mark.parametrize(
@@ -227,9 +227,9 @@ async def test_money_of_another_currency_is_returned_in_its_own_units(
 ) -> None:
     """Stripe counts in the payment's currency, whatever the booking's is; one we never charge in is left as it is."""
     hotel_rows = await create_hotel(database, currency=ours)
-    paid = await driver.foreign(await book(database, hotel_rows), currency=theirs, amount=15000)
-    await driver.dashboard(f"payment_intents/{paid.intent_id}/capture")
-    found = await REFUND.take(driver, payments, paid, amount_minor=minor)
+    visit = await driver.foreign(await book(database, hotel_rows), currency=theirs, amount=15000)
+    await driver.dashboard(f"payment_intents/{visit.intent_id}/capture")
+    found = await REFUND.take(driver, payments, visit, amount_minor=minor)
     assert snapshot(found) == (PaymentStatus.SUCCEEDED, minor, minor)
     assert not found.matches
-    assert (await driver.intent(paid))["refunded"] == 15000
+    assert (await driver.intent(visit))["refunded"] == 15000

@@ -27,8 +27,8 @@ async def read(driver: PaymentDriver, question: PaymentQuestion) -> PaymentSnaps
     return await driver.run(driver.payments.read, question)
 
 
-async def intent_of(driver: PaymentDriver, paid: PaymentPageVisit) -> str:
-    found: str = (await session_at_stripe(driver, paid.session_id))["payment_intent"]
+async def intent_of(driver: PaymentDriver, visit: PaymentPageVisit) -> str:
+    found: str = (await session_at_stripe(driver, visit.session_id))["payment_intent"]
     return found
 
 
@@ -39,8 +39,8 @@ async def test_nothing_to_ask_about(driver: PaymentDriver) -> None:
 
 async def test_a_page_nobody_has_touched(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
     """Open, and no payment yet."""
-    asked = await driver.page_opened(hotel_rows)
-    assert await read(driver, asked.question()) == PaymentSnapshot(session_open=True)
+    visit = await driver.page_opened(hotel_rows)
+    assert await read(driver, visit.question()) == PaymentSnapshot(session_open=True)
 
 
 @pytest.mark.parametrize("card", [DECLINED_CARD, CHALLENGED_CARD])
@@ -48,26 +48,26 @@ async def test_a_page_on_which_an_attempt_failed(
     driver: PaymentDriver, hotel_rows: HotelRows, card: str
 ) -> None:
     """Declined, or in the middle of 3-D Secure: the guest may still pay."""
-    asked = await driver.page_opened(hotel_rows)
-    await driver.pay(asked.session_id, card)
-    found = await read(driver, asked.question())
+    visit = await driver.page_opened(hotel_rows)
+    await driver.pay(visit.session_id, card)
+    found = await read(driver, visit.question())
     assert (found.status, found.session_open) == (PaymentStatus.PENDING, True)
-    assert found.payment_intent_id == await intent_of(driver, asked)
+    assert found.payment_intent_id == await intent_of(driver, visit)
 
 
 @pytest.mark.parametrize("by", ["session", "intent", "both"])
 async def test_a_hold(driver: PaymentDriver, hotel_rows: HotelRows, by: str) -> None:
     """By its page or by itself: when it was placed, and when it lapses."""
-    paid = await driver.held(hotel_rows)
-    question = paid.question(
-        session_id=None if by == "intent" else paid.session_id,
-        payment_intent_id=None if by == "session" else paid.intent_id,
+    visit = await driver.held(hotel_rows)
+    question = visit.question(
+        session_id=None if by == "intent" else visit.session_id,
+        payment_intent_id=None if by == "session" else visit.intent_id,
     )
     found = await read(driver, question)
     assert (found.status, found.session_open, found.matches) == (PaymentStatus.REQUIRES_CAPTURE, False, True)
-    assert found.payment_intent_id == paid.intent_id
+    assert found.payment_intent_id == visit.intent_id
     assert (found.amount_received_minor, found.amount_refunded_minor, found.disputed) == (0, 0, False)
-    books = await driver.intent(paid)
+    books = await driver.intent(visit)
     assert found.authorized_at == datetime.fromtimestamp(books["authorized_at"], UTC)
     assert found.capture_before == datetime.fromtimestamp(books["capture_before"], UTC)
     assert found.capture_before - found.authorized_at == timedelta(days=7)
@@ -75,15 +75,17 @@ async def test_a_hold(driver: PaymentDriver, hotel_rows: HotelRows, by: str) -> 
 
 async def test_the_intent_wins_where_both_are_known(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
     """The session may be an older one."""
-    paid, asked = await driver.held(hotel_rows), await driver.page_opened(hotel_rows)
-    found = await read(driver, paid.question(session_id=asked.session_id, payment_intent_id=paid.intent_id))
-    assert found.payment_intent_id == paid.intent_id
+    visit, unpaid = await driver.held(hotel_rows), await driver.page_opened(hotel_rows)
+    found = await read(
+        driver, visit.question(session_id=unpaid.session_id, payment_intent_id=visit.intent_id)
+    )
+    assert found.payment_intent_id == visit.intent_id
 
 
 async def test_a_hold_without_an_end(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
     """Stripe does not always say when it lapses."""
-    paid = await driver.held(hotel_rows, card=UNTIMED_CARD)
-    found = await read(driver, paid.question())
+    visit = await driver.held(hotel_rows, card=UNTIMED_CARD)
+    found = await read(driver, visit.question())
     assert (found.status, found.capture_before) == (PaymentStatus.REQUIRES_CAPTURE, None)
     assert found.authorized_at is not None
 
@@ -91,9 +93,9 @@ async def test_a_hold_without_an_end(driver: PaymentDriver, hotel_rows: HotelRow
 async def test_holds_that_are_gone(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
     """Lapsed by itself, or cancelled in the Dashboard; what was let go is no refund."""
     for action in ("lapse", "cancel"):
-        paid = await driver.held(hotel_rows)
-        await driver.dashboard(f"payment_intents/{paid.intent_id}/{action}")
-        found = await read(driver, paid.question())
+        visit = await driver.held(hotel_rows)
+        await driver.dashboard(f"payment_intents/{visit.intent_id}/{action}")
+        found = await read(driver, visit.question())
         assert (found.status, found.session_open) == (PaymentStatus.CANCELED, False)
         assert (found.amount_received_minor, found.amount_refunded_minor) == (0, 0)
 
@@ -102,8 +104,8 @@ async def test_a_page_that_has_lapsed(driver: PaymentDriver, hotel_rows: HotelRo
     """Untouched, or after a failed attempt: not open any more, and nothing is held."""
     untouched, tried = await driver.page_opened(hotel_rows), await driver.page_opened(hotel_rows)
     await driver.pay(tried.session_id, DECLINED_CARD)
-    for asked in (untouched, tried):
-        await driver.dashboard(f"checkout/sessions/{asked.session_id}/lapse")
+    for visit in (untouched, tried):
+        await driver.dashboard(f"checkout/sessions/{visit.session_id}/lapse")
     assert await read(driver, untouched.question()) == PaymentSnapshot()
     found = await read(driver, tried.question())
     assert (found.status, found.session_open) == (PaymentStatus.CANCELED, False)
@@ -128,21 +130,21 @@ async def test_captured_money(
     refunded: int,
 ) -> None:
     """In full, in part, with refunds: what was let go of the hold is not counted as one."""
-    paid = await driver.held(hotel_rows)
-    await driver.dashboard(f"payment_intents/{paid.intent_id}/capture", amount=captured)
+    visit = await driver.held(hotel_rows)
+    await driver.dashboard(f"payment_intents/{visit.intent_id}/capture", amount=captured)
     if returned is not None:
-        await driver.dashboard(f"payment_intents/{paid.intent_id}/refund", amount=returned)
-    found = await read(driver, paid.question())
+        await driver.dashboard(f"payment_intents/{visit.intent_id}/refund", amount=returned)
+    found = await read(driver, visit.question())
     assert (found.status, found.matches) == (PaymentStatus.SUCCEEDED, True)
     assert (found.amount_received_minor, found.amount_refunded_minor) == (received, refunded)
 
 
 async def test_a_dispute(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
     """The bank contests the charge."""
-    paid = await driver.held(hotel_rows, card=DISPUTED_CARD)
-    assert not (await read(driver, paid.question())).disputed
-    await driver.dashboard(f"payment_intents/{paid.intent_id}/capture")
-    assert (await read(driver, paid.question())).disputed
+    visit = await driver.held(hotel_rows, card=DISPUTED_CARD)
+    assert not (await read(driver, visit.question())).disputed
+    await driver.dashboard(f"payment_intents/{visit.intent_id}/capture")
+    assert (await read(driver, visit.question())).disputed
 
 
 @pytest.mark.parametrize(
@@ -161,8 +163,8 @@ async def test_a_hold_that_is_not_the_bookings(
     database: Database, driver: PaymentDriver, hotel_rows: HotelRows, changes: dict[str, Any]
 ) -> None:
     """Another amount, currency or booking: it must never advance this one."""
-    paid = await driver.foreign(await book(database, hotel_rows), **changes)
-    found = await read(driver, paid.question())
+    visit = await driver.foreign(await book(database, hotel_rows), **changes)
+    found = await read(driver, visit.question())
     assert (found.status, found.matches) == (PaymentStatus.REQUIRES_CAPTURE, False)
 
 
@@ -170,16 +172,16 @@ async def test_a_hold_made_by_hand_that_is_the_bookings(
     database: Database, driver: PaymentDriver, hotel_rows: HotelRows
 ) -> None:
     """The proof that the test above fails for the reasons it names."""
-    paid = await driver.foreign(await book(database, hotel_rows))
-    assert (await read(driver, paid.question())).matches
+    visit = await driver.foreign(await book(database, hotel_rows))
+    assert (await read(driver, visit.question())).matches
 
 
 async def test_crowns_are_read_in_crowns(database: Database, driver: PaymentDriver) -> None:
     """ISK is times one hundred at Stripe only."""
     hotel_rows = await create_hotel(database, currency="ISK")
-    paid = await driver.captured(hotel_rows)
-    await driver.dashboard(f"payment_intents/{paid.intent_id}/refund", amount=400_000)
-    found = await read(driver, paid.question())
+    visit = await driver.captured(hotel_rows)
+    await driver.dashboard(f"payment_intents/{visit.intent_id}/refund", amount=400_000)
+    found = await read(driver, visit.question())
     assert (found.matches, found.amount_received_minor, found.amount_refunded_minor) == (True, 15000, 4000)
 
 
@@ -197,23 +199,23 @@ async def test_reading_fails(
     driver: PaymentDriver, hotel_rows: HotelRows, fault: dict[str, Any], kind: str, final: bool
 ) -> None:
     """By name; and works again afterwards."""
-    paid = await driver.held(hotel_rows)
-    for question in (paid.question(), paid.question(payment_intent_id=paid.intent_id)):
+    visit = await driver.held(hotel_rows)
+    for question in (visit.question(), visit.question(payment_intent_id=visit.intent_id)):
         await driver.stripe.clear_faults()
         await driver.stripe.order("GET /v1/*", **fault)
         with pytest.raises(ApplicationError) as failure:
             await read(driver, question)
         assert (failure.value.type, failure.value.non_retryable) == (kind, final)
     await driver.stripe.clear_faults()
-    assert (await read(driver, paid.question())).status is PaymentStatus.REQUIRES_CAPTURE
+    assert (await read(driver, visit.question())).status is PaymentStatus.REQUIRES_CAPTURE
 
 
 async def test_what_stripe_does_not_know(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
     """Another account's payment: final, a person has to look."""
-    paid = await driver.held(hotel_rows)
+    visit = await driver.held(hotel_rows)
     for question in (
-        paid.question(session_id="cs_test_nobody"),
-        paid.question(payment_intent_id="pi_nobody"),
+        visit.question(session_id="cs_test_nobody"),
+        visit.question(payment_intent_id="pi_nobody"),
     ):
         with pytest.raises(ApplicationError, match="HTTP 404, resource_missing") as failure:
             await read(driver, question)
@@ -222,11 +224,11 @@ async def test_what_stripe_does_not_know(driver: PaymentDriver, hotel_rows: Hote
 
 async def test_errors_say_nothing_of_the_guest(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
     """M9: Stripe's own sentence may quote what it was sent, and an error's text enters histories."""
-    paid = await driver.held(hotel_rows)
+    visit = await driver.held(hotel_rows)
     message = "No card 4242 of philippa.quarshie@example.com"
     await driver.stripe.order("GET /v1/*", "error_before", status=400, code="card_odd", message=message)
     with pytest.raises(ApplicationError) as failure:
-        await read(driver, replace(paid.question(), session_id="cs_secret_page"))
+        await read(driver, replace(visit.question(), session_id="cs_secret_page"))
     text = str(failure.value)
     assert "Stripe: HTTP 400, card_odd, request req_" in text
     assert "philippa" not in text

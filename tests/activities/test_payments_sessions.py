@@ -74,9 +74,9 @@ async def test_a_session_is_noted_in_the_books(
     booking = await book(database, hotel_rows)
     opened = await driver.open(booking)
     async with database.transaction() as db:
-        kept = await db.get_one(PaymentSession, opened.session_id)
-    assert (kept.booking_id, kept.expires_at) == (booking.booking_id, opened.expires_at)
-    assert kept.url == f"{driver.stripe.url}/c/pay/{opened.session_id}"
+        session = await db.get_one(PaymentSession, opened.session_id)
+    assert (session.booking_id, session.expires_at) == (booking.booking_id, opened.expires_at)
+    assert session.url == f"{driver.stripe.url}/c/pay/{opened.session_id}"
     assert "url" not in vars(opened)
     row = await row_of(database, booking.booking_id)
     assert (row.payment_provider, row.payment_reference) == ("stripe", opened.session_id)

@@ -161,15 +161,15 @@ async def test_moment_and_status_of_asking_go_with_a_decision(hotel: HotelDriver
     """What a cancellation may cost is known from them, whenever a worker comes to it."""
     guest = await hotel.held()
     settled(await guest.cancel())
-    [kept] = await commands_of(hotel.stack, guest.booking_id)
+    [row] = await commands_of(hotel.stack, guest.booking_id)
     handle = hotel.stack.temporal.get_workflow_handle(workflow_id(guest.booking_id))
     signals = [
         event.workflow_execution_signaled_event_attributes async for event in handle.fetch_history_events()
     ]
-    [asked] = [signal for signal in signals if signal.signal_name == "cancel"]
-    [command] = await DataConverter.default.decode(asked.input.payloads, [Command])
-    assert (command.command_id, command.issued_at) == (kept.command_id, kept.created_at)
-    assert command.status_when_issued == kept.status_when_issued == Status.PENDING_APPROVAL
+    [cancellation] = [signal for signal in signals if signal.signal_name == "cancel"]
+    [command] = await DataConverter.default.decode(cancellation.input.payloads, [Command])
+    assert (command.command_id, command.issued_at) == (row.command_id, row.created_at)
+    assert command.status_when_issued == row.status_when_issued == Status.PENDING_APPROVAL
 
 
 async def test_a_stay_in_the_far_future(hotel: HotelDriver) -> None:

@@ -118,14 +118,14 @@ async def test_answers_that_get_lost(hotel: HotelDriver, flaky: FlakyApi) -> Non
     assert (await http.get(f"{flaky.url}/readyz")).status_code == 200
     flaky.temporal.mute()
     staff_base = at(hotel, flaky.url, "").replace("/public/", "/staff/")
-    asked = ((approved, "approve", "CONFIRMED"), (declined, "decline", "DECLINED"))
+    requests = ((approved, "approve", "CONFIRMED"), (declined, "decline", "DECLINED"))
     answers = await asyncio.gather(
         *(
             http.post(f"{staff_base}{guest.booking_id}/{decision}/", headers=bearer(staff.token))
-            for guest, decision, _ in asked
+            for guest, decision, _ in requests
         )
     )
-    for (guest, decision, status), answer in zip(asked, answers, strict=True):
+    for (guest, decision, status), answer in zip(requests, answers, strict=True):
         problem = assert_problem(answer, 503, "temporal_unavailable")
         assert "may have been taken" in problem["detail"]
         booking = await guest.until(status)

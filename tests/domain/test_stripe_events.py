@@ -54,8 +54,8 @@ NO_NEWS = [
 def test_what_is_news(status: Status, own: bool) -> None:
     """Every type of event, to every status, about the booking's own payment and about another one."""
     expected = (OF_OWN_PAYMENT if own else OF_ANOTHER)[str(status)]
-    told = {type_ for type_ in ALL + NO_NEWS if is_relevant(type_, status, about_own_payment=own)}
-    assert told == set(expected)
+    relevant = {type_ for type_ in ALL + NO_NEWS if is_relevant(type_, status, about_own_payment=own)}
+    assert relevant == set(expected)
 
 
 def test_types_are_stripes() -> None:

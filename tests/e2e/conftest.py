@@ -42,10 +42,10 @@ async def client(stack: Stack) -> AsyncIterator[StackClient]:
         answers: list[DecisionReply] = []
 
         async def listen(response: httpx.Response) -> None:
-            asked = _DECISION.search(response.request.url.path)
-            if asked and response.status_code in {200, 202}:
+            match = _DECISION.search(response.request.url.path)
+            if match and response.status_code in {200, 202}:
                 settled = bool(json.loads(await response.aread())["settled"])
-                answers.append(DecisionReply(asked["booking_id"], asked["decision"], settled))
+                answers.append(DecisionReply(match["booking_id"], match["decision"], settled))
 
         http.event_hooks = {"response": [listen]}
         client = StackClient(http, at)

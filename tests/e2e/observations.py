@@ -99,5 +99,9 @@ async def held(guest: GuestDriver, **how: Any) -> Json:
 
 def nothing_held(payment: Json) -> bool:
     """Whether a PaymentIntent of the ledger holds and keeps no money."""
-    kept = payment["amount_received"] - payment["refunded"]
-    return payment["status"] in {"canceled", "succeeded"} and kept == 0 and payment["amount_capturable"] == 0
+    kept_minor = payment["amount_received"] - payment["refunded"]
+    return (
+        payment["status"] in {"canceled", "succeeded"}
+        and kept_minor == 0
+        and payment["amount_capturable"] == 0
+    )

@@ -38,8 +38,8 @@ async def test_hold_placed(client: StackClient) -> None:
     assert payment["status"] == "requires_capture"
     assert payment["amount_capturable"] == payment["amount"] == round(float(booking["amount"]) * 100)
     await published(client, booking)
-    [asked] = await staff_events(client, guest.booking_id, "booking-requested")
-    assert asked["channel"] == f"private-staff-{HOTEL}"
+    [event] = await staff_events(client, guest.booking_id, "booking-requested")
+    assert event["channel"] == f"private-staff-{HOTEL}"
     message = await mail(
         client, guest.booking_id, f"Payment authorized — awaiting hotel confirmation ({guest.booking_id})"
     )
@@ -121,8 +121,8 @@ async def test_late_hold_for_an_ended_booking_is_released(client: StackClient) -
     """A page whose link got lost is paid after the booking's end: the hold is given back, the end stays."""
     guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
     await client.fault(client.at.stripe, match="POST /v1/checkout/sessions", kind="error_after", status=500)
-    lost = await guest.ask("POST", "payment/session/", json={})
-    assert (lost.status_code, lost.json()["code"]) == (503, "stripe_unavailable")
+    answer = await guest.ask("POST", "payment/session/", json={})
+    assert (answer.status_code, answer.json()["code"]) == (503, "stripe_unavailable")
     [session] = (await client.ledger(guest.booking_id))["sessions"]
     assert (await guest.cancel()).status_code == 200
     guest.payment_url = f"{client.at.stripe}/c/pay/{session['id']}"

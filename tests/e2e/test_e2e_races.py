@@ -47,14 +47,14 @@ async def test_guest_cancels_while_staff_approve(client: StackClient, team: Hote
     approved, cancelled = await asyncio.gather(team.approver.approve(guest.booking_id), guest.cancel())
     booking = await guest.until("CONFIRMED", "CANCELLED")
     payment = await client.payment(guest.booking_id)
-    kept = payment["amount_received"] - payment["refunded"]
+    kept_minor = payment["amount_received"] - payment["refunded"]
     if booking["status"] == "CONFIRMED":
         assert approved.status_code == 200
         assert (cancelled.status_code, cancelled.json()["code"]) == (409, "decision_in_progress")
-        assert (payment["captures"], kept) == (1, payment["amount"])
+        assert (payment["captures"], kept_minor) == (1, payment["amount"])
     else:
         assert cancelled.status_code == 200, cancelled.text
-        assert kept == 0
+        assert kept_minor == 0
 
 
 async def test_same_webhook_ten_times_at_once(client: StackClient) -> None:

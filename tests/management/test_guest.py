@@ -112,14 +112,14 @@ async def test_erase_removes_the_guest_and_keeps_the_books(harness: ManagementHa
     assert [step.model_dump() for step in await booking.timeline()] == [
         step.model_dump() for step in timeline
     ]
-    for kept in (
+    for value in (
         before.payment_intent_id,
         "authorized",
         "declined",
         booking.person.email,
         '"access_token": "token"',
     ):
-        assert str(kept) in everything
+        assert str(value) in everything
 
 
 async def test_a_second_time_says_when_it_was_done(shared_harness: ManagementHarness) -> None:

@@ -104,19 +104,21 @@ async def _is_confirmed_by_stripe(booking: ManagementBookingDriver) -> bool:
 
 async def _gave_the_second_back(booking: ManagementBookingDriver) -> bool:
     statuses = sorted(payment["status"] for payment in await booking.payments())
-    kept = await booking.status() is Status.PENDING_APPROVAL
+    is_pending = await booking.status() is Status.PENDING_APPROVAL
     return (
-        kept
+        is_pending
         and statuses == ["canceled", "requires_capture"]
         and "unmatched_payment_returned" in await booking.events()
     )
 
 
 async def _gave_it_back(booking: ManagementBookingDriver) -> bool:
-    kept = [payment["amount_received"] - payment["refunded"] for payment in await booking.payments()]
+    kept_minor = [payment["amount_received"] - payment["refunded"] for payment in await booking.payments()]
     held = [payment for payment in await booking.payments() if payment["status"] == "requires_capture"]
     ended = await booking.status() is Status.DECLINED
-    return ended and not held and not any(kept) and "unmatched_payment_returned" in await booking.events()
+    return (
+        ended and not held and not any(kept_minor) and "unmatched_payment_returned" in await booking.events()
+    )
 
 
 async def _counted_the_refund(booking: ManagementBookingDriver) -> bool:
@@ -178,11 +180,11 @@ async def test_a_run_is_kept_with_what_it_found(
 ) -> None:
     async with shared_harness.database.transaction() as db:
         run = await db.get_one(ReconciliationRun, result.said["run_id"])
-        kept = await findings_of(db, run.run_id)
+        findings = await findings_of(db, run.run_id)
     assert (run.started_by, run.complete, run.dry_run) == ("operator", True, False)
     assert run.finished_at is not None
     assert (run.healed, run.left_open) == (result.said["healed"], result.said["left"])
-    assert len(kept) == result.said["found"]
+    assert len(findings) == result.said["found"]
 
 
 async def test_nothing_of_a_guest_is_in_it(result: ReconcileOutput) -> None:

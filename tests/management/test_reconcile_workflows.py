@@ -111,7 +111,7 @@ async def _lost_again(harness: ManagementHarness) -> ManagementBookingDriver:
 
 
 @pytest.fixture(scope="module")
-async def lost(shared_harness: ManagementHarness) -> LostWorkflows:
+async def lost_workflows(shared_harness: ManagementHarness) -> LostWorkflows:
     harness = shared_harness
     approved, confirmed = await harness.held(), await harness.confirmed()
     paying, event_note = await _lost_with_an_event(harness)
@@ -146,16 +146,18 @@ async def lost(shared_harness: ManagementHarness) -> LostWorkflows:
     )
 
 
-async def test_a_dry_run_says_what_would_be_done_and_touches_nothing(lost: LostWorkflows) -> None:
-    assert lost.dry.exit_code == 1
-    assert "would be healed" in lost.dry.stdout
-    assert lost.confirmed.booking_id in lost.dry.stdout
-    assert lost.after_dry is WorkflowExecutionStatus.TERMINATED
+async def test_a_dry_run_says_what_would_be_done_and_touches_nothing(lost_workflows: LostWorkflows) -> None:
+    assert lost_workflows.dry.exit_code == 1
+    assert "would be healed" in lost_workflows.dry.stdout
+    assert lost_workflows.confirmed.booking_id in lost_workflows.dry.stdout
+    assert lost_workflows.after_dry is WorkflowExecutionStatus.TERMINATED
 
 
-async def test_the_workflows_run_is_on_record(shared_harness: ManagementHarness, lost: LostWorkflows) -> None:
-    assert lost.tally.complete
-    assert lost.tally.bookings == 5
+async def test_the_workflows_run_is_on_record(
+    shared_harness: ManagementHarness, lost_workflows: LostWorkflows
+) -> None:
+    assert lost_workflows.tally.complete
+    assert lost_workflows.tally.bookings == 5
     async with shared_harness.database.transaction() as db:
         query = select(ReconciliationRun).where(col(ReconciliationRun.finished_at).is_not(None))
         run = (await db.scalars(query.order_by(col(ReconciliationRun.started_at).desc()).limit(1))).one()
@@ -168,21 +170,21 @@ async def test_the_workflows_run_is_on_record(shared_harness: ManagementHarness,
     }
 
 
-async def test_the_new_workflow_hears_what_the_lost_one_was_asked(lost: LostWorkflows) -> None:
-    booking = lost.approved
-    assert (await booking.outcome(lost.command_id)).outcome is CommandOutcome.SETTLED
+async def test_the_new_workflow_hears_what_the_lost_one_was_asked(lost_workflows: LostWorkflows) -> None:
+    booking = lost_workflows.approved
+    assert (await booking.outcome(lost_workflows.command_id)).outcome is CommandOutcome.SETTLED
     row = await booking.row()
     assert (row.status, row.decision_made_by) == ("CONFIRMED", booking.person.email)
     assert [payment["status"] for payment in await booking.payments()] == ["succeeded"]
 
 
-async def test_what_the_lost_one_was_asked_needs_no_signal(lost: LostWorkflows) -> None:
+async def test_what_the_lost_one_was_asked_needs_no_signal(lost_workflows: LostWorkflows) -> None:
     """It comes with the start: nothing can be lost between the two."""
-    history = await lost.approved.handle.fetch_history()
+    history = await lost_workflows.approved.handle.fetch_history()
     kinds = [event.WhichOneof("attributes") for event in history.events]
     assert "workflow_execution_signaled_event_attributes" not in kinds
     [started] = [event for event in history.events if event.event_id == 1]
-    assert lost.command_id in str(started)
+    assert lost_workflows.command_id in str(started)
 
 
 class _BlockingOutbound(OutboundInterceptor):
@@ -225,12 +227,14 @@ async def test_whoever_is_cut_off_right_after_the_start_has_lost_no_decision(
     await eventually("the approval to be carried out", is_confirmed)
 
 
-async def test_a_cancellation_the_lost_one_was_asked_costs_what_it_did_then(lost: LostWorkflows) -> None:
-    booking = lost.freed
+async def test_a_cancellation_the_lost_one_was_asked_costs_what_it_did_then(
+    lost_workflows: LostWorkflows,
+) -> None:
+    booking = lost_workflows.freed
 
     async def came_out() -> str | None:
         # In the books: a workflow that has ended by now answers no more.
-        return (await booking.command(lost.freed_command_id)).outcome
+        return (await booking.command(lost_workflows.freed_command_id)).outcome
 
     assert await eventually("the cancellation to come out", came_out) == CommandOutcome.SETTLED
     assert await booking.status() is Status.CANCELLED
@@ -258,33 +262,33 @@ async def test_a_cancellation_the_lost_one_was_asked_becomes_no_dearer_by_an_app
     assert [payment["refunded"] for payment in await booking.payments()] == [0]
 
 
-async def test_a_confirmed_booking_can_be_refunded_again(lost: LostWorkflows) -> None:
-    booking = lost.confirmed
+async def test_a_confirmed_booking_can_be_refunded_again(lost_workflows: LostWorkflows) -> None:
+    booking = lost_workflows.confirmed
     await booking.decide(Decision.CANCEL)
     assert await booking.status() is Status.CANCELLED
     assert [payment["refunded"] for payment in await booking.payments()] == [15000]
 
 
 async def test_an_event_of_a_lost_booking_waits_for_its_workflow(
-    shared_harness: ManagementHarness, lost: LostWorkflows
+    shared_harness: ManagementHarness, lost_workflows: LostWorkflows
 ) -> None:
     """Its hold is the booking's own: nobody else may give that back."""
-    assert lost.event_note == "its workflow is missing"
+    assert lost_workflows.event_note == "its workflow is missing"
 
     async def counts() -> bool:
-        return await lost.paying.status() is Status.PENDING_APPROVAL
+        return await lost_workflows.paying.status() is Status.PENDING_APPROVAL
 
     await eventually("the hold to count", counts)
-    assert [payment["status"] for payment in await lost.paying.payments()] == ["requires_capture"]
+    assert [payment["status"] for payment in await lost_workflows.paying.payments()] == ["requires_capture"]
     async with shared_harness.database.transaction() as db:
         assert (await db.get_one(StripeWebhookEvent, _EVENT_ID)).processed_at is not None
 
 
 async def test_what_is_treated_again_and_again_is_left_to_people(
-    shared_harness: ManagementHarness, lost: LostWorkflows
+    shared_harness: ManagementHarness, lost_workflows: LostWorkflows
 ) -> None:
-    assert lost.tally.left == 1
-    said = await shared_harness.done("booking", "show", lost.again.booking_id)
+    assert lost_workflows.tally.left == 1
+    said = await shared_harness.done("booking", "show", lost_workflows.again.booking_id)
     assert "treated in 3 runs before" in said
     # It has its workflow back all the same.
-    assert (await lost.again.handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    assert (await lost_workflows.again.handle.describe()).status is WorkflowExecutionStatus.RUNNING

@@ -293,7 +293,7 @@ async def test_a_cancellation_under_way_is_told(
     may_ask_again: bool,
 ) -> None:
     guest = await hotel.confirmed()
-    asked = BookingCommand(
+    command = BookingCommand(
         command_id=new_command_id(),
         booking_id=guest.booking_id,
         kind=Decision.CANCEL,
@@ -301,7 +301,7 @@ async def test_a_cancellation_under_way_is_told(
         created_at=utc_now() - age,
     )
     async with hotel.stack.database.transaction() as db:
-        await open_command(db, asked)
+        await open_command(db, command)
     page = (await opened(page_clients, guest)).page
     assert page is not None
     assert words in page.words

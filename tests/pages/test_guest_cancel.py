@@ -23,8 +23,8 @@ async def test_cancelling_before_the_hotel_confirms_costs_nothing(
     """Asked first, then done; the hold is gone, and a second press changes nothing."""
     guest = await hotel.held()
     page_client = await opened(page_clients, guest)
-    asked = await page_client.open(at(guest, "cancel/"))
-    assert "Cancelling costs nothing: the hold of €150.00 on your card is released." in asked.words
+    preview = await page_client.open(at(guest, "cancel/"))
+    assert "Cancelling costs nothing: the hold of €150.00 on your card is released." in preview.words
     assert await status_of(guest) == "PENDING_APPROVAL"
     for _ in range(2):
         page = await page_client.send(at(guest, "cancel/"))
@@ -49,8 +49,8 @@ async def test_what_cancelling_a_confirmed_booking_costs_is_told_first(
     hotel = await open_hotel(stack, free_cancel_days=60, late_cancel_fee_percent=percent)
     guest = await hotel.confirmed()
     page_client = await opened(page_clients, guest)
-    asked = await page_client.open(at(guest, "cancel/"))
-    assert words in asked.words
+    preview = await page_client.open(at(guest, "cancel/"))
+    assert words in preview.words
     assert (await page_client.send(at(guest, "cancel/"))).status == 303
     booking = await guest.read_booking()
     assert booking["status"] == "CANCELLED"
@@ -122,8 +122,8 @@ async def test_a_cancellation_behind_an_approval_costs_nothing_or_is_not_done(
     hotel = await open_hotel(stack, free_cancel_days=60, late_cancel_fee_percent=100)
     guest, staff = await hotel.held(), await hotel.staff()
     page_client = await opened(page_clients, guest)
-    asked = await page_client.open(at(guest, "cancel/"))
-    assert "Cancelling costs nothing" in asked.words
+    preview = await page_client.open(at(guest, "cancel/"))
+    assert "Cancelling costs nothing" in preview.words
     slow = await stack.stand_ins.stripe.order("GET /v1/payment_intents/*", "delay", delay_s=4, times=1)
     looking = asyncio.create_task(guest.verify())
     await wait_until(lambda: stack.stand_ins.stripe.hits(slow), bool, what="the booking to be busy")

@@ -158,5 +158,5 @@ async def test_forms_from_other_sites_are_refused_whatever_they_carry(
     """What the browser says of a form's origin counts, even beside a good token."""
     await page_client.open(f"/hotels/{hotel.slug}/")
     own = str(page_client.http.base_url).rstrip("/")
-    told = {name: own if value == "OWN" else value for name, value in headers.items()}
-    assert await send(page_client, hotel, **told) == status
+    headers_sent = {name: own if value == "OWN" else value for name, value in headers.items()}
+    assert await send(page_client, hotel, **headers_sent) == status

@@ -59,8 +59,8 @@ async def test_approving_asks_once_with_the_amount_and_then_captures(
 ) -> None:
     guest = await hotel.held()
     assert at(guest, "approve/") in (await approver.open(at(guest))).links
-    asked = await approver.open(at(guest, "approve/"))
-    assert "Approve and capture €150.00" in asked.words
+    preview = await approver.open(at(guest, "approve/"))
+    assert "Approve and capture €150.00" in preview.words
     assert await status_of(guest) == "PENDING_APPROVAL"
     page = await approver.send(at(guest, "approve/"))
     assert (page.status, page.location) == (303, at(guest, "?decision=approve"))
@@ -74,8 +74,8 @@ async def test_declining_shows_the_mail_first_and_sends_it_so(
     approver: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     guest = await hotel.held()
-    asked = await approver.open(at(guest, "decline/"))
-    assert "The hotel has no such room left for your dates." in asked.words
+    decline_page = await approver.open(at(guest, "decline/"))
+    assert "The hotel has no such room left for your dates." in decline_page.words
     note = "We are <b>full</b> that week, sorry.\nPerhaps in May?"
     form = {"reason_code": "RATE_ERROR", "reason_note": note}
     shown = await approver.send(at(guest, "decline/preview/"), **form)
@@ -247,9 +247,9 @@ async def test_cancelling_shows_the_refund_first_and_refuses_another_one(
     manager: PageClient, hotel: HotelDriver
 ) -> None:
     guest = await hotel.confirmed(days_ahead=30)
-    asked = await manager.open(at(guest, "cancel/"))
-    assert "Goes back to the guest €150.00" in asked.words
-    assert "The hotel keeps €0.00" in asked.words
+    preview = await manager.open(at(guest, "cancel/"))
+    assert "Goes back to the guest €150.00" in preview.words
+    assert "The hotel keeps €0.00" in preview.words
     # The free cancellation ends while the manager reads.
     await edit(hotel, guest, free_cancel_days=60, late_cancel_fee_percent=30)
     page = await manager.send(at(guest, "cancel/"))

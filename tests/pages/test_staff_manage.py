@@ -129,9 +129,9 @@ async def test_somebody_is_added_and_can_log_in(
     assert "Added." in outcome_page.words
     assert email.lower() in outcome_page.words
     assert (await page_clients.stranger().log_in(email, "a long password")).status == 303
-    kept = await account(stack, email.lower())
-    assert kept is not None
-    assert kept.password_hash.startswith("$argon2id$")
+    row = await account(stack, email.lower())
+    assert row is not None
+    assert row.password_hash.startswith("$argon2id$")
     again = await manager.submit("/staff/people/", email=email, role="manager", password="a long password")
     assert again.status == 422
     assert "This address has an account already." in again.words

@@ -61,8 +61,8 @@ def session_params(booking_id: str | None = None, **changes: Any) -> SessionCrea
             "metadata": metadata,
         },
     }
-    asked: SessionCreateParams = {k: v for k, v in (params | changes).items() if v is not None}  # type: ignore[assignment]
-    return asked
+    request: SessionCreateParams = {k: v for k, v in (params | changes).items() if v is not None}  # type: ignore[assignment]
+    return request
 
 
 def line_item(amount: int = AMOUNT, currency: str = "eur", **changes: Any) -> Any:

@@ -225,17 +225,17 @@ def test_paid_by_nobody_long_after_the_window() -> None:
 def test_a_decision_that_was_promised_and_never_came_out(steps: int, decision: str) -> None:
     """Whoever was told 202 gets an outcome, unless the booking asks for a person."""
     held = intent(status="requires_capture", captures=0, amount_received=0)
-    asked = booking_evidence(steps, open_decisions=(decision,))
+    booking = booking_evidence(steps, open_decisions=(decision,))
     promised = evidence(
         steps,
-        bookings=[asked],
+        bookings=[booking],
         answers=[DecisionReply(ID, decision, settled=False)],
         workflows={f"booking-{ID}": "RUNNING"},
         ledger={"payment_intents": {2: [], 3: [held], 4: [intent()]}[steps]},
     )
     assert broken(promised) == {"M5"}
-    assert broken(replace(promised, bookings=[replace(asked, open_decisions=())])) == set()
-    assert broken(replace(promised, bookings=[replace(asked, needs_attention=True)])) == set()
+    assert broken(replace(promised, bookings=[replace(booking, open_decisions=())])) == set()
+    assert broken(replace(promised, bookings=[replace(booking, needs_attention=True)])) == set()
 
 
 def test_a_decision_that_was_not_promised_or_cannot_come_any_more() -> None:
@@ -243,8 +243,8 @@ def test_a_decision_that_was_not_promised_or_cannot_come_any_more() -> None:
     unanswered = booking_evidence(4, open_decisions=("cancel",))
     assert broken(evidence(bookings=[unanswered])) == set()
     overtaken = booking_evidence(4, open_decisions=("decline",))
-    told = [DecisionReply(ID, "decline", settled=False)]
-    assert broken(evidence(bookings=[overtaken], answers=told)) == set()
+    replies = [DecisionReply(ID, "decline", settled=False)]
+    assert broken(evidence(bookings=[overtaken], answers=replies)) == set()
 
 
 def test_a_leak_is_reported_without_repeating_it() -> None:

@@ -120,7 +120,7 @@ def test_dashboard_of_nothing(stripe: StripeAccount) -> None:
 
 def test_many_holds_at_once(stripe: StripeAccount, booking_id: str) -> None:
     """Each is held as if its guest had paid, and can be captured or canceled; no event tells of it."""
-    paid = stripe.held()
+    hold = stripe.held()
     bookings = [f"{booking_id}-{number}" for number in range(3)]
     placed = stripe.order("holds", bookings=bookings, amount=30000, currency="EUR", hotel="hotel-killarney")
     assert list(placed) == bookings
@@ -130,7 +130,7 @@ def test_many_holds_at_once(stripe: StripeAccount, booking_id: str) -> None:
         assert (intent.amount_capturable, intent.currency) == (30000, "eur")
         assert intent.capture_method == "manual"
         assert intent.metadata.to_dict() == {"booking_id": of_booking, "hotel": "hotel-killarney"}
-        assert intent.to_dict().keys() == paid.to_dict().keys()
+        assert intent.to_dict().keys() == hold.to_dict().keys()
         card = card_of(intent)
         assert card.capture_before == charge_of(intent).created + 7 * 86_400
     assert stripe.event_types(booking_id) == []

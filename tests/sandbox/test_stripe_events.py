@@ -12,8 +12,8 @@ from tests.sandbox.stripe_account import StripeAccount, client_for, new_key
 
 def listed(stripe: StripeAccount, **params: Any) -> sdk.ListObject[sdk.Event]:
     """A page of events."""
-    asked: Any = params
-    return stripe.sdk.v1.events.list(asked)
+    request: Any = params
+    return stripe.sdk.v1.events.list(request)
 
 
 def test_pages(stripe: StripeAccount) -> None:

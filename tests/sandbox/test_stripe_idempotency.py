@@ -28,8 +28,8 @@ CAPTURE = "POST /v1/payment_intents/*/capture"
 
 def capture(stripe: StripeAccount, intent_id: str, key: str, **params: Any) -> sdk.PaymentIntent:
     """Capture a hold under a key."""
-    asked: Any = params
-    return stripe.sdk.v1.payment_intents.capture(intent_id, asked, {"idempotency_key": key})
+    request: Any = params
+    return stripe.sdk.v1.payment_intents.capture(intent_id, request, {"idempotency_key": key})
 
 
 def headers(obj: sdk.StripeObject) -> dict[str, str]:
@@ -146,9 +146,9 @@ def test_being_too_many_is_not_stored(stripe: StripeAccount) -> None:
 def test_a_wrong_api_key_is_not_stored(stripe: StripeAccount) -> None:
     """Who may not ask uses up nobody's key."""
     held, key = stripe.held(), new_key()
-    asked = {"idempotency_key": key, "api_key": "sk_test_wrong"}
+    options = {"idempotency_key": key, "api_key": "sk_test_wrong"}
     with pytest.raises(sdk.AuthenticationError):
-        stripe.sdk.v1.payment_intents.capture(held.id, {}, asked)  # type: ignore[arg-type]
+        stripe.sdk.v1.payment_intents.capture(held.id, {}, options)  # type: ignore[arg-type]
     assert capture(stripe, held.id, key).status == "succeeded"
 
 
@@ -163,12 +163,12 @@ async def test_in_flight(stripe: StripeAccount, client: httpx.AsyncClient) -> No
     held, key = stripe.held(), new_key()
     stripe.server.order_fault(match=CAPTURE, kind="delay", delay_s=0.5)
     path = f"/v1/payment_intents/{held.id}/capture"
-    asked = {"Authorization": f"Bearer {KEY}", "Idempotency-Key": key}
-    first, second = await asyncio.gather(*(client.post(path, headers=asked) for _ in range(2)))
+    headers = {"Authorization": f"Bearer {KEY}", "Idempotency-Key": key}
+    first, second = await asyncio.gather(*(client.post(path, headers=headers) for _ in range(2)))
     assert sorted((first.status_code, second.status_code)) == [200, 409]
     late = second if second.status_code == 409 else first
     assert late.json()["error"]["code"] == "idempotency_key_in_use"
-    again = await client.post(path, headers=asked)
+    again = await client.post(path, headers=headers)
     assert again.json()["status"] == "succeeded"
     assert again.headers["idempotent-replayed"] == "true"
     assert stripe.books(held.id)["captures"] == 1

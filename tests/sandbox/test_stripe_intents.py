@@ -71,9 +71,9 @@ def test_capture_again(stripe: StripeAccount) -> None:
     error = refused.value
     assert (error.http_status, error.code) == (400, "payment_intent_unexpected_state")
     assert error.error
-    told = error.error.payment_intent
-    assert isinstance(told, sdk.PaymentIntent)
-    assert (told.id, told.status, told.amount_received) == (intent.id, "succeeded", 15000)
+    payment = error.error.payment_intent
+    assert isinstance(payment, sdk.PaymentIntent)
+    assert (payment.id, payment.status, payment.amount_received) == (intent.id, "succeeded", 15000)
     assert stripe.books(intent.id)["captures"] == 1
 
 

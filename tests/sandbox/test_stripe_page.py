@@ -84,9 +84,9 @@ def test_declined_card(stripe: StripeAccount) -> None:
     assert failed.last_payment_error
     assert failed.last_payment_error.code == "card_declined"
     assert stripe.pay(session, GOOD).status_code == 303
-    paid = intent_of(stripe, session)
-    assert (paid.id, paid.status, paid.last_payment_error) == (failed.id, "requires_capture", None)
-    assert stripe.event_types(paid.id)[:3] == [
+    intent = intent_of(stripe, session)
+    assert (intent.id, intent.status, intent.last_payment_error) == (failed.id, "requires_capture", None)
+    assert stripe.event_types(intent.id)[:3] == [
         "payment_intent.created",
         "charge.failed",
         "payment_intent.payment_failed",

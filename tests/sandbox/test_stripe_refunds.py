@@ -19,9 +19,9 @@ from tests.sandbox.stripe_account import (
 
 def refusal(stripe: StripeAccount, **params: Any) -> sdk.InvalidRequestError:
     """What comes of asking for such a refund."""
-    asked: Any = params
+    request: Any = params
     with pytest.raises(sdk.InvalidRequestError) as refused:
-        stripe.sdk.v1.refunds.create(asked)
+        stripe.sdk.v1.refunds.create(request)
     assert refused.value.http_status == 400
     return refused.value
 

@@ -40,8 +40,8 @@ async def test_session_as_the_product_asks_for_it(stripe: StripeAccount) -> None
 
 def test_none_is_left_out(stripe: StripeAccount) -> None:
     """The SDK drops None; the default of `expires_at` is a day."""
-    asked: Any = {**session_params(), "expires_at": None}
-    made = stripe.sdk.v1.checkout.sessions.create(asked)
+    request: Any = {**session_params(), "expires_at": None}
+    made = stripe.sdk.v1.checkout.sessions.create(request)
     assert made.expires_at == made.created + 24 * 3600
 
 

@@ -141,10 +141,10 @@ KINDS = {
 
 def event_problems(event: sdk.Event) -> list[str]:
     """Where an event, or the object in it, departs from its class."""
-    told: Any = event.data.object
-    if told.to_dict().get("status") is None and event.type == "charge.updated":
+    subject: Any = event.data.object
+    if subject.to_dict().get("status") is None and event.type == "charge.updated":
         return []  # made up by a test
-    return [f"{event.type}: {problem}" for problem in [*wrong(event), *wrong(told)]]
+    return [f"{event.type}: {problem}" for problem in [*wrong(event), *wrong(subject)]]
 
 
 def test_the_comparison_itself_finds_what_is_wrong(stripe: StripeAccount) -> None:

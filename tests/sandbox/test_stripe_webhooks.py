@@ -195,13 +195,13 @@ def test_drop(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str)
     stripe.server.order_fault(match="WEBHOOK checkout.session.completed", kind="drop")
     paid(stripe, booking_id)
     receiver.wait_for(3, booking_id)
-    [lost] = [e for e in stripe.events(booking_id) if e["type"] == "checkout.session.completed"]
-    assert [row["state"] for row in deliveries(stripe, lost["id"])] == ["dropped"]
-    assert receiver.about(lost["id"]) == []
+    [completed] = [e for e in stripe.events(booking_id) if e["type"] == "checkout.session.completed"]
+    assert [row["state"] for row in deliveries(stripe, completed["id"])] == ["dropped"]
+    assert receiver.about(completed["id"]) == []
     failed = stripe.sdk.v1.events.list({"limit": 100, "delivery_success": False}).data
     arrived = stripe.sdk.v1.events.list({"limit": 100, "delivery_success": True}).data
-    assert lost["id"] in {event.id for event in failed}
-    assert lost["id"] not in {event.id for event in arrived}
+    assert completed["id"] in {event.id for event in failed}
+    assert completed["id"] not in {event.id for event in arrived}
 
 
 def test_delay(stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str) -> None:

@@ -103,8 +103,8 @@ def test_every_required_variable_has_a_place(services: dict[str, Json]) -> None:
         assert services[name]["env_file"] == "hotel.env"
         assert required - services[name]["environment"].keys() - example == set()
     # What Compose fills in itself is asked for, too.
-    asked = set(re.findall(r"\$\{(\w+):\?", COMPOSE.read_text()))
-    assert asked - example == set()
+    variables = set(re.findall(r"\$\{(\w+):\?", COMPOSE.read_text()))
+    assert variables - example == set()
 
 
 def test_what_is_under_way_may_be_finished(services: dict[str, Json]) -> None:

@@ -44,10 +44,10 @@ def test_it_stays_up_through_deaths_and_leaves_nothing(tmp_path: Path) -> None:
                 lambda: (folder / "run.json").exists() or process.poll() is not None, "it to be up", 120
             )
             assert process.poll() is None, said.read_text()
-            told: dict[str, Any] = json.loads((folder / "run.json").read_text())
+            run: dict[str, Any] = json.loads((folder / "run.json").read_text())
             assert f"port {taken.getsockname()[1]} is taken, using" in said.read_text()
-            assert told["pid"] == process.pid
-            _log_in(told["url"]["api"])
+            assert run["pid"] == process.pid
+            _log_in(run["url"]["api"])
 
             second = subprocess.run(
                 [sys.executable, "-m", "sandbox.run", "--folder", str(folder)],
@@ -60,7 +60,7 @@ def test_it_stays_up_through_deaths_and_leaves_nothing(tmp_path: Path) -> None:
             eventually(
                 lambda: "pusher has ended by itself, by signal 9" in said.read_text(), "it to be noticed"
             )
-            eventually(lambda: _answers(told["url"]["pusher"]), "the stand-in to be back")
+            eventually(lambda: _answers(run["url"]["pusher"]), "the stand-in to be back")
         finally:
             process.terminate()
             status = process.wait(timeout=60)

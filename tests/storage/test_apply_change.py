@@ -181,8 +181,8 @@ async def test_row_and_timeline_are_one(database: Database, hotel_rows: HotelRow
     assert (after.version, after.status, after.reason_note) == (3, "PENDING_APPROVAL", None)
     assert [step.version for step in await steps_of(database, booking.booking_id)] == [3]
     async with database.transaction() as db:
-        kept = await db.get_one(type(command), command.command_id)
-    assert (kept.closed_at, kept.outcome) == (None, None)
+        row = await db.get_one(type(command), command.command_id)
+    assert (row.closed_at, row.outcome) == (None, None)
 
 
 async def test_a_decline_takes_its_note_along(database: Database, hotel_rows: HotelRows) -> None:
@@ -203,8 +203,8 @@ async def test_a_decline_takes_its_note_along(database: Database, hotel_rows: Ho
     after = await row_of(database, booking.booking_id)
     assert (after.reason_code, after.reason_note) == ("RATE_ERROR", "Wrong price")
     async with database.transaction() as db:
-        kept = await db.get_one(type(command), command.command_id)
-    assert (kept.closed_at, kept.outcome) == (change.at, "settled")
+        row = await db.get_one(type(command), command.command_id)
+    assert (row.closed_at, row.outcome) == (change.at, "settled")
 
 
 async def test_an_approval_leaves_the_note_alone(database: Database, hotel_rows: HotelRows) -> None:

@@ -97,8 +97,10 @@ async def test_return_addresses(database: Database, hotel_rows: HotelRows) -> No
     """Kept under an id; without one, and under one nobody knows, there are none."""
     booking = await book(database, hotel_rows)
     async with database.transaction() as db:
-        kept = ReturnAddresses(booking_id=booking.booking_id, success_url="https://a.test", cancel_url=None)
-        id_ = await keep_return_addresses(db, kept)
+        addresses = ReturnAddresses(
+            booking_id=booking.booking_id, success_url="https://a.test", cancel_url=None
+        )
+        id_ = await keep_return_addresses(db, addresses)
     async with database.transaction() as db:
         found = await return_addresses(db, id_)
         assert (found.success_url, found.cancel_url) == ("https://a.test", None)

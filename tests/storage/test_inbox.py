@@ -34,9 +34,9 @@ def event(**values: Any) -> StripeWebhookEvent:
     )
 
 
-async def keep(database: Database, kept: StripeWebhookEvent) -> bool:
+async def keep(database: Database, row: StripeWebhookEvent) -> bool:
     async with database.transaction() as db:
-        return await keep_event(db, kept)
+        return await keep_event(db, row)
 
 
 async def stored(database: Database, event_id: str) -> StripeWebhookEvent:
@@ -52,9 +52,9 @@ async def test_a_duplicate_is_news_until_the_first_is_processed(database: Databa
     async with database.transaction() as db:
         await mark_processed(db, first.event_id)
     assert not await keep(database, first)
-    kept = await stored(database, first.event_id)
-    assert kept.processed_at is not None
-    assert kept.note is None
+    row = await stored(database, first.event_id)
+    assert row.processed_at is not None
+    assert row.note is None
 
 
 async def test_a_duplicate_overwrites_nothing(database: Database) -> None:
@@ -64,26 +64,26 @@ async def test_a_duplicate_overwrites_nothing(database: Database) -> None:
     await keep(
         database, event(event_id=first.event_id, booking_id="BK-2", received_at=T0 + timedelta(days=1))
     )
-    kept = await stored(database, first.event_id)
-    assert (kept.booking_id, kept.received_at) == ("BK-1", T0)
+    row = await stored(database, first.event_id)
+    assert (row.booking_id, row.received_at) == ("BK-1", T0)
 
 
 async def test_duplicates_at_once(database: Database) -> None:
     """Ten deliveries of one event: all are answered, one row is kept."""
-    kept = event()
-    answers = await asyncio.gather(*(keep(database, event(event_id=kept.event_id)) for _ in range(10)))
+    row = event()
+    answers = await asyncio.gather(*(keep(database, event(event_id=row.event_id)) for _ in range(10)))
     assert answers == [True] * 10
     async with database.transaction() as db:
-        assert await missing_events(db, [kept.event_id]) == set()
+        assert await missing_events(db, [row.event_id]) == set()
 
 
 async def test_the_reason_why_not_is_kept(database: Database) -> None:
     """M7: processed, or kept with the reason why not."""
-    kept = event()
-    await keep(database, kept)
+    row = event()
+    await keep(database, row)
     async with database.transaction() as db:
-        await mark_processed(db, kept.event_id, "no booking of ours")
-    assert (await stored(database, kept.event_id)).note == "no booking of ours"
+        await mark_processed(db, row.event_id, "no booking of ours")
+    assert (await stored(database, row.event_id)).note == "no booking of ours"
 
 
 async def test_missing_events(database: Database) -> None:
@@ -93,8 +93,8 @@ async def test_missing_events(database: Database) -> None:
     await keep(database, done)
     async with database.transaction() as db:
         await mark_processed(db, done.event_id)
-        asked = [came.event_id, done.event_id, "evt_lost_1", "evt_lost_2"]
-        assert await missing_events(db, asked) == {"evt_lost_1", "evt_lost_2"}
+        event_ids = [came.event_id, done.event_id, "evt_lost_1", "evt_lost_2"]
+        assert await missing_events(db, event_ids) == {"evt_lost_1", "evt_lost_2"}
         assert await missing_events(db, []) == set()
 
 
@@ -102,17 +102,17 @@ async def test_what_is_left_behind_comes_oldest_first(database: Database) -> Non
     """Only what was received before the moment given, and at most so many."""
     long_ago = T0 - timedelta(days=3650)
     ages = [3, 1, 2, 4]
-    kept = [event(received_at=long_ago + timedelta(minutes=age)) for age in ages]
+    rows = [event(received_at=long_ago + timedelta(minutes=age)) for age in ages]
     done = event(received_at=long_ago)
-    for one in [*kept, done]:
+    for one in [*rows, done]:
         await keep(database, one)
     async with database.transaction() as db:
         await mark_processed(db, done.event_id)
         found = await unprocessed_events(db, long_ago + timedelta(minutes=4), 10)
-        assert [one.event_id for one in found] == [kept[i].event_id for i in (1, 2, 0)]
-        assert [one.event_id for one in await unprocessed_events(db, T0, 1)] == [kept[1].event_id]
+        assert [one.event_id for one in found] == [rows[i].event_id for i in (1, 2, 0)]
+        assert [one.event_id for one in await unprocessed_events(db, T0, 1)] == [rows[1].event_id]
     async with database.transaction() as db:
-        for one in kept:
+        for one in rows:
             await mark_processed(db, one.event_id)
 
 
@@ -120,14 +120,14 @@ async def test_backlog_counts_what_is_open(database: Database) -> None:
     """For the metrics: up by one with each event, down with each that is processed."""
     async with database.transaction() as db:
         before = await inbox_backlog(db)
-    kept = [event(), event()]
-    for one in kept:
+    rows = [event(), event()]
+    for one in rows:
         await keep(database, one)
     async with database.transaction() as db:
         assert await inbox_backlog(db) == before + 2
-        await mark_processed(db, kept[0].event_id)
+        await mark_processed(db, rows[0].event_id)
         assert await inbox_backlog(db) == before + 1
-        await mark_processed(db, kept[1].event_id)
+        await mark_processed(db, rows[1].event_id)
 
 
 # --- whose it is ---

@@ -215,8 +215,8 @@ async def test_a_command_is_closed_once(database: Database, hotel_rows: HotelRow
         await close_command(db, command.command_id, "settled", T0)
         await close_command(db, command.command_id, "already_decided", T0 + MINUTE)
     async with database.transaction() as db:
-        kept = await db.get_one(type(command), command.command_id)
-    assert (kept.outcome, kept.closed_at) == ("settled", T0)
+        row = await db.get_one(type(command), command.command_id)
+    assert (row.outcome, row.closed_at) == ("settled", T0)
 
 
 @pytest.mark.parametrize(

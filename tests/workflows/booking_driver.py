@@ -175,16 +175,16 @@ class BookingDriver(BookingView):
     async def outcome(self, command_id: str) -> CommandResult:
         """Wait until a command has come out; the books tell it where the workflow has ended."""
         try:
-            outcome = await self.handle.execute_update(BookingWorkflow.await_outcome, command_id)
+            result = await self.handle.execute_update(BookingWorkflow.await_outcome, command_id)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            outcome = await self._outcome_in_the_books(command_id)
+            result = await self._outcome_in_the_books(command_id)
         if command_id in self._harness.asked:
             booking_id, decision = self._harness.asked[command_id]
-            settled = outcome.outcome is CommandOutcome.SETTLED
+            settled = result.outcome is CommandOutcome.SETTLED
             self._harness.answers.append(DecisionReply(booking_id, decision, settled))
-        return outcome
+        return result
 
     async def _outcome_in_the_books(self, command_id: str) -> CommandResult:
         outcome = await self.recorded_outcome(command_id)

@@ -73,9 +73,9 @@ async def _pages(harness: WorkflowHarness, bookings: BookingDrivers) -> None:
         left = [booking for booking in bookings if booking.payment_url is None]
         if not left:
             return
-        asked = [harness.later(_try(booking.open_page())) for booking in left]
+        openings = [harness.later(_try(booking.open_page())) for booking in left]
         await harness.advance(seconds=60)
-        await asyncio.gather(*asked)
+        await asyncio.gather(*openings)
     missing = [booking.booking_id for booking in bookings if booking.payment_url is None]
     assert not missing, f"the payment page never opened for {missing}"
 

@@ -86,9 +86,9 @@ async def _stored_failure(harness: WorkflowHarness) -> BookingDriver:
     booking = await harness.held()
     await harness.stripe.order(CAPTURE, "error_before", status=500)
     command_id = await booking.send(Decision.APPROVE)
-    asked = harness.later(booking.outcome(command_id))
+    approval = harness.later(booking.outcome(command_id))
     await harness.advance(minutes=10)
-    await asked
+    await approval
     return booking
 
 

@@ -30,9 +30,9 @@ async def _decide(
 ) -> CommandResult:
     """Decide, and let time pass for retries."""
     command_id = await booking.send(decision)
-    outcome = harness.later(booking.outcome(command_id))
+    result = harness.later(booking.outcome(command_id))
     await harness.advance(**(patience or {"minutes": 2}))
-    return await outcome
+    return await result
 
 
 async def _is_captured_once(booking: BookingDriver) -> None:
@@ -139,10 +139,10 @@ async def test_busy_stripe_is_asked_again_under_the_same_key(
 async def test_refused_capture_leaves_the_hold_and_asks_for_a_person(harness: WorkflowHarness) -> None:
     booking = await harness.held()
     await harness.stripe.order(CAPTURE, "error_before", status=402, code="card_declined", type="card_error")
-    outcome = await booking.approve()
+    result = await booking.approve()
     await harness.wait_until_idle()
 
-    assert (outcome.outcome, outcome.status) == (CommandOutcome.NEEDS_ATTENTION, Status.PENDING_APPROVAL)
+    assert (result.outcome, result.status) == (CommandOutcome.NEEDS_ATTENTION, Status.PENDING_APPROVAL)
     row = await booking.row()
     assert row.status == Status.PENDING_APPROVAL
     assert "HTTP 402, card_declined" in str(row.needs_attention)
@@ -166,14 +166,14 @@ async def _away_until_the_end(
 
 
 async def test_capture_that_was_never_heard_of_confirms_at_the_holds_end(harness: WorkflowHarness) -> None:
-    booking, outcome = await _away_until_the_end(harness, FaultMode.AFTER)
-    assert outcome.outcome is CommandOutcome.SETTLED
+    booking, result = await _away_until_the_end(harness, FaultMode.AFTER)
+    assert result.outcome is CommandOutcome.SETTLED
     await _is_captured_once(booking)
 
 
 async def test_hold_that_lapsed_meanwhile_declines(harness: WorkflowHarness) -> None:
-    booking, outcome = await _away_until_the_end(harness, FaultMode.BEFORE)
-    assert outcome.outcome is CommandOutcome.ALREADY_DECIDED
+    booking, result = await _away_until_the_end(harness, FaultMode.BEFORE)
+    assert result.outcome is CommandOutcome.ALREADY_DECIDED
     row = await booking.row()
     assert (row.status, row.reason_code) == (Status.DECLINED, "AUTHORIZATION_EXPIRED")
     assert (await booking.intent())["captures"] == 0
@@ -184,8 +184,8 @@ async def test_hold_that_is_still_there_asks_for_a_person(harness: WorkflowHarne
     booking = await harness.held(hold_s=HOUR_S)
     harness.activity_faults.order("payments.capture", FaultMode.BEFORE, times=1000)
     harness.clock.stripe_follows = False
-    outcome = await _decide(harness, booking, minutes=63)
-    assert outcome.outcome is CommandOutcome.NEEDS_ATTENTION
+    result = await _decide(harness, booking, minutes=63)
+    assert result.outcome is CommandOutcome.NEEDS_ATTENTION
     assert await booking.status() is Status.PENDING_APPROVAL
     assert (await booking.row()).needs_attention is not None
 

@@ -245,7 +245,7 @@ async def test_refund_of_a_cancelled_booking_that_fails_at_the_bank_asks_for_a_p
     await _heard(harness)
     assert (await booking.row()).amount_refunded_minor == TOTAL_MINOR
     [made] = (await booking.ledger())["refunds"]
-    told = len(await booking.staff_subjects())
+    mails_before = len(await booking.staff_subjects())
 
     await harness.stripe.ask("POST", f"/_sandbox/dashboard/refunds/{made['id']}/fail", json={})
     await _heard(harness)
@@ -254,7 +254,9 @@ async def test_refund_of_a_cancelled_booking_that_fails_at_the_bank_asks_for_a_p
     assert (row.status, row.amount_refunded_minor) == (Status.CANCELLED, 0)
     assert (await booking.events())[-2:] == [Event.REFUND_RECORDED, Event.ATTENTION_NEEDED]
     assert "came back from the guest's bank" in str(row.needs_attention)
-    assert len(await booking.staff_subjects()) == told + 2, "somebody has to pay the guest by other means"
+    assert len(await booking.staff_subjects()) == mails_before + 2, (
+        "somebody has to pay the guest by other means"
+    )
 
     await harness.retry_ended_booking_payments()
     await harness.wait_until_idle()

@@ -114,9 +114,9 @@ async def test_page_is_not_payable_once_the_window_is_over(harness: WorkflowHarn
     closes_at = (await booking.view()).payment_deadline
     assert closes_at is not None
     await harness.without_worker_until(closes_at)
-    asked = harness.later(booking.open_page())
+    opening = harness.later(booking.open_page())
     harness.product_worker.start()
-    answer = await asked
+    answer = await opening
     assert not answer.payable
     await harness.wait_until_idle()
     assert await booking.status() is Status.EXPIRED
@@ -305,7 +305,7 @@ async def test_hold_placed_when_the_cutoff_is_over_goes_back_at_once(harness: Wo
 async def test_a_lost_booking_keeps_the_deadline_that_was_told(harness: WorkflowHarness) -> None:
     """The hotel gives itself more time since; guest and staff were told otherwise."""
     booking = await harness.held(approval_sla_s=2 * 3600)
-    told = await booking.deadline()
+    deadline = await booking.deadline()
     await booking.handle.terminate("lost")
     async with harness.database.transaction() as db:
         await db.execute(update(Hotel).values(approval_sla_s=50 * 3600))
@@ -321,7 +321,7 @@ async def test_a_lost_booking_keeps_the_deadline_that_was_told(harness: Workflow
     assert terms.approval_sla_s == 50 * 3600
     await start_booking(harness.client, terms, harness.task_queue)
     await harness.wait_until_idle()
-    assert (await booking.view()).decision_deadline == told
+    assert (await booking.view()).decision_deadline == deadline
     await harness.advance(hours=2, minutes=1)
     row = await booking.row()
     assert (row.status, row.reason_code) == (Status.DECLINED, "APPROVAL_TIMEOUT")

@@ -94,11 +94,11 @@ async def test_command_sent_twice_is_carried_out_once(harness: WorkflowHarness) 
 async def test_ten_approvals_at_once_capture_once_and_all_hear_the_same(harness: WorkflowHarness) -> None:
     booking = await harness.held()
     sent = await asyncio.gather(*(booking.send(Decision.APPROVE) for _ in range(10)))
-    outcomes = await asyncio.gather(*(booking.outcome(command_id) for command_id in sent))
+    results = await asyncio.gather(*(booking.outcome(command_id) for command_id in sent))
     await harness.wait_until_idle()
 
-    assert {outcome.outcome for outcome in outcomes} == {CommandOutcome.SETTLED}
-    assert {outcome.version for outcome in outcomes} == {4}
+    assert {result.outcome for result in results} == {CommandOutcome.SETTLED}
+    assert {result.version for result in results} == {4}
     assert await booking.money() == CAPTURED
     assert (await booking.intent())["captures"] == 1
     assert {await booking.recorded_outcome(command_id) for command_id in sent} == {CommandOutcome.SETTLED}
@@ -108,12 +108,12 @@ async def test_approvals_and_declines_at_once_have_one_outcome(harness: Workflow
     booking = await harness.held()
     decisions = [Decision.DECLINE, Decision.APPROVE] * 5
     sent = await asyncio.gather(*(booking.send(decision) for decision in decisions))
-    outcomes = await asyncio.gather(*(booking.outcome(command_id) for command_id in sent))
+    results = await asyncio.gather(*(booking.outcome(command_id) for command_id in sent))
     await harness.wait_until_idle()
 
     won = Decision.APPROVE if await booking.status() is Status.CONFIRMED else Decision.DECLINE
-    for decision, outcome in zip(decisions, outcomes, strict=True):
-        assert outcome.outcome is (
+    for decision, result in zip(decisions, results, strict=True):
+        assert result.outcome is (
             CommandOutcome.SETTLED if decision is won else CommandOutcome.ALREADY_DECIDED
         )
     intent = await booking.intent()
@@ -148,8 +148,8 @@ async def test_signals_during_a_capture_wait_for_its_end(harness: WorkflowHarnes
     assert await booking.events() == [Event.AUTHORIZED], "nobody has overtaken the capture"
     await harness.advance(minutes=2)
 
-    verdicts = [(await outcome).outcome for outcome in late]
-    assert verdicts == [CommandOutcome.SETTLED, CommandOutcome.SETTLED, CommandOutcome.ALREADY_DECIDED]
+    outcomes = [(await result).outcome for result in late]
+    assert outcomes == [CommandOutcome.SETTLED, CommandOutcome.SETTLED, CommandOutcome.ALREADY_DECIDED]
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
     assert (await booking.intent())["captures"] == 1
 
@@ -164,9 +164,9 @@ async def test_guests_cancellation_during_a_capture_is_refused_at_once(harness: 
         "the guest need not wait for Stripe"
     )
 
-    outcome = harness.later(booking.outcome(approve))
+    result = harness.later(booking.outcome(approve))
     await harness.advance(minutes=2)
-    assert (await outcome).outcome is CommandOutcome.SETTLED
+    assert (await result).outcome is CommandOutcome.SETTLED
     assert await booking.status() is Status.CONFIRMED
     assert await booking.money() == CAPTURED
 
@@ -177,9 +177,9 @@ async def test_guests_cancellation_during_a_release_waits_for_it(harness: Workfl
     decline = await booking.send(Decision.DECLINE)
     await harness.wait_until_idle()
     cancel = await booking.send(Decision.CANCEL, ActorKind.GUEST)
-    outcomes = [harness.later(booking.outcome(command_id)) for command_id in (decline, cancel)]
+    results = [harness.later(booking.outcome(command_id)) for command_id in (decline, cancel)]
     await harness.advance(minutes=2)
-    assert [(await outcome).outcome for outcome in outcomes] == [
+    assert [(await result).outcome for result in results] == [
         CommandOutcome.SETTLED,
         CommandOutcome.NOT_CANCELLABLE,
     ]
@@ -204,8 +204,8 @@ async def test_first_of_two_racing_decisions_wins(harness: WorkflowHarness, firs
     booking = await harness.held()
     second = Decision.DECLINE if first is Decision.APPROVE else Decision.APPROVE
     sent = [await booking.send(first), await booking.send(second)]
-    outcomes = [await booking.outcome(command_id) for command_id in sent]
-    assert [outcome.outcome for outcome in outcomes] == [
+    results = [await booking.outcome(command_id) for command_id in sent]
+    assert [result.outcome for result in results] == [
         CommandOutcome.SETTLED,
         CommandOutcome.ALREADY_DECIDED,
     ]
@@ -217,4 +217,4 @@ async def test_outcome_of_a_command_can_be_asked_for_by_many(harness: WorkflowHa
     command_id = new_command_id()
     waiting = [harness.later(booking.outcome(command_id)) for _ in range(5)]
     await booking.send(Decision.APPROVE, command_id=command_id)
-    assert {(await outcome).outcome for outcome in waiting} == {CommandOutcome.SETTLED}
+    assert {(await result).outcome for result in waiting} == {CommandOutcome.SETTLED}

@@ -35,11 +35,11 @@ async def test_page_asked_for_before_the_submission_is_known_to_be_written_opens
     harness.activity_faults.order("bookings.record", FaultMode.AFTER, times=3)
     await start_booking(harness.client, booking.terms, harness.task_queue)
     await harness.until(lambda: _is(booking, Status.PENDING_PAYMENT))
-    asked = harness.later(booking.open_page())
+    opening = harness.later(booking.open_page())
 
     await harness.advance(minutes=1)
 
-    assert (await asked).payable
+    assert (await opening).payable
 
 
 async def _is(booking: BookingDriver, status: Status) -> bool:
@@ -52,7 +52,7 @@ async def test_page_asked_for_a_draft_that_was_deleted_is_answered(harness: Work
     harness.activity_faults.order("bookings.record", FaultMode.BEFORE, times=1000)
     await start_booking(harness.client, booking.terms, harness.task_queue)
     await harness.until(lambda: _tried(harness, booking))
-    asked = harness.later(booking.open_page())
+    opening = harness.later(booking.open_page())
     async with harness.database.transaction() as db:
         await db.execute(delete(BookingTimeline).where(col(BookingTimeline.booking_id) == booking.booking_id))
         await db.execute(delete(Booking).where(col(Booking.booking_id) == booking.booking_id))
@@ -60,7 +60,7 @@ async def test_page_asked_for_a_draft_that_was_deleted_is_answered(harness: Work
 
     await harness.advance(minutes=1)
 
-    assert not (await asked).payable
+    assert not (await opening).payable
     assert await booking.is_over()
 
 

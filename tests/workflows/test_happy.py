@@ -14,11 +14,11 @@ async def test_approved_booking_is_paid_and_kept_until_check_in(harness: Workflo
     assert await booking.status() is Status.PENDING_APPROVAL
     assert await booking.money() == ("requires_capture", 0, 0)
 
-    outcome = await booking.approve()
+    result = await booking.approve()
     await harness.wait_until_idle()
 
-    assert outcome.outcome is CommandOutcome.SETTLED
-    assert outcome.status is Status.CONFIRMED
+    assert result.outcome is CommandOutcome.SETTLED
+    assert result.status is Status.CONFIRMED
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
     assert await booking.money() == ("succeeded", 15000, 0)
     assert await booking.guest_subjects() == [
@@ -43,10 +43,10 @@ async def test_declined_booking_is_released_with_reason_and_note(harness: Workfl
     booking = await harness.held()
     harness.private_words.append(note := "Zqxnote all rooms flooded")
 
-    outcome = await booking.decline(ReasonCode.NO_AVAILABILITY, note)
+    result = await booking.decline(ReasonCode.NO_AVAILABILITY, note)
     await harness.wait_until_idle()
 
-    assert outcome.outcome is CommandOutcome.SETTLED
+    assert result.outcome is CommandOutcome.SETTLED
     row = await booking.row()
     assert (row.status, row.reason_code, row.reason_note) == ("DECLINED", "NO_AVAILABILITY", note)
     assert await booking.money() == ("canceled", 0, 0)
@@ -64,10 +64,10 @@ async def test_guest_cancels_before_paying(harness: WorkflowHarness) -> None:
     booking = await harness.submitted()
     await booking.open_page()
 
-    outcome = await booking.cancel()
+    result = await booking.cancel()
     await harness.wait_until_idle()
 
-    assert outcome.outcome is CommandOutcome.SETTLED
+    assert result.outcome is CommandOutcome.SETTLED
     assert await booking.status() is Status.CANCELLED
     [session] = (await booking.ledger())["sessions"]
     assert session["status"] == "expired"
@@ -85,10 +85,10 @@ async def test_guest_cancels_without_ever_opening_the_page(harness: WorkflowHarn
 async def test_guest_cancels_a_held_booking(harness: WorkflowHarness) -> None:
     booking = await harness.held()
 
-    outcome = await booking.cancel()
+    result = await booking.cancel()
     await harness.wait_until_idle()
 
-    assert outcome.outcome is CommandOutcome.SETTLED
+    assert result.outcome is CommandOutcome.SETTLED
     assert await booking.events() == [Event.AUTHORIZED, Event.CANCELLED_BY_GUEST]
     assert await booking.money() == ("canceled", 0, 0)
     assert (await booking.guest_subjects())[-1] == f"Booking Cancelled - {booking.booking_id}"
@@ -97,10 +97,10 @@ async def test_guest_cancels_a_held_booking(harness: WorkflowHarness) -> None:
 async def test_guest_cancels_a_confirmed_booking_in_time_and_pays_nothing(harness: WorkflowHarness) -> None:
     booking = await harness.confirmed()
 
-    outcome = await booking.cancel()
+    result = await booking.cancel()
     await harness.wait_until_idle()
 
-    assert outcome.outcome is CommandOutcome.SETTLED
+    assert result.outcome is CommandOutcome.SETTLED
     assert await booking.money() == ("succeeded", 15000, 15000)
     row = await booking.row()
     assert (row.status, row.amount_refunded_minor) == ("CANCELLED", 15000)

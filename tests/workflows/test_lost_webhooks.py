@@ -135,10 +135,10 @@ async def test_page_that_stripe_does_not_open_is_asked_for_again_under_another_k
 ) -> None:
     booking = await harness.submitted()
     harness.activity_faults.order("payments.open_session", FaultMode.BEFORE, times=ONLINE_ATTEMPTS)
-    asked = harness.later(booking.open_page())
+    opening = harness.later(booking.open_page())
     await harness.advance(seconds=20)
     with pytest.raises(WorkflowUpdateFailedError):
-        await asked
+        await opening
     assert (await booking.open_page()).created
     assert await booking.keys("session") == ["session:2"]
 
@@ -155,9 +155,9 @@ async def test_verification_while_stripe_is_away_says_so(harness: WorkflowHarnes
     booking = await harness.submitted()
     await booking.open_page()
     harness.activity_faults.order("payments.read", FaultMode.BEFORE, times=ONLINE_ATTEMPTS)
-    asked = harness.later(booking.come_back())
+    check = harness.later(booking.come_back())
     await harness.advance(seconds=20)
     with pytest.raises(WorkflowUpdateFailedError):
-        await asked
+        await check
     assert await booking.status() is Status.PENDING_PAYMENT
     assert (await booking.row()).needs_attention is None

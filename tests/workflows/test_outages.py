@@ -42,7 +42,7 @@ async def test_change_waits_for_the_database_and_is_dated_when_it_was_decided(
         "bookings.record", FaultMode.BEFORE, times=20, booking_id=booking.booking_id
     )
     issued_at = await harness.now()
-    outcome = harness.later(booking.outcome(await booking.send(Decision.APPROVE)))
+    result = harness.later(booking.outcome(await booking.send(Decision.APPROVE)))
     await harness.advance(minutes=2)
     assert await booking.money() == CAPTURED, "Stripe is there"
     row = await booking.row()
@@ -53,7 +53,7 @@ async def test_change_waits_for_the_database_and_is_dated_when_it_was_decided(
 
     await harness.advance(minutes=8)
 
-    assert (await outcome).outcome is CommandOutcome.SETTLED
+    assert (await result).outcome is CommandOutcome.SETTLED
     assert await booking.events() == [Event.AUTHORIZED, Event.APPROVED]
     assert (await booking.timeline())[-1].at - issued_at < timedelta(minutes=1)
     assert (await booking.intent())["captures"] == 1
@@ -85,7 +85,7 @@ A_WHILE = timedelta(minutes=10)
 async def _cancelled_late(
     harness: WorkflowHarness, booking: BookingDriver, issued_at: datetime
 ) -> tuple[str | None, int]:
-    """A worker comes back and finds that the guest has cancelled; the verdict, and what was refunded.
+    """A worker comes back and finds that the guest has cancelled; the outcome, and what was refunded.
 
     The server's clock stands while a signal waits: this one is brought once the time has passed.
     """

@@ -1,4 +1,4 @@
-"""Stray money that could not be given back is kept in mind, wherever the booking goes meanwhile."""
+"""An unmatched payment that could not be given back is kept in mind, wherever the booking goes meanwhile."""
 
 from __future__ import annotations
 

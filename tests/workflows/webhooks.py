@@ -84,20 +84,20 @@ class WebhookQueue:
     async def lose(self) -> list[str]:
         """Let every waiting event be lost; returns their types."""
         await self.collect()
-        lost, self.waiting = self.waiting, []
-        return [event["type"] for event in lost]
+        events, self.waiting = self.waiting, []
+        return [event["type"] for event in events]
 
     async def deliver_event(self, event: Json, event_id: str | None = None) -> str | None:
         """Bring one event, under another id if one is given; returns why nobody was told, if so."""
-        kept = _kept(event, event_id or event["id"])
+        row = _kept(event, event_id or event["id"])
         async with self._database.transaction() as db:
-            is_new = await keep_event(db, kept)
-        self.delivered.append(kept.event_id)
+            is_new = await keep_event(db, row)
+        self.delivered.append(row.event_id)
         if not is_new:
             return "a duplicate"
-        nobody_told = await deliver_event(self._database, self._client, self._task_queue, kept)
+        nobody_told = await deliver_event(self._database, self._client, self._task_queue, row)
         unmatched = ended_booking_payment_workflow_id(
-            kept.payment_intent_id or kept.session_id or "unknown", kept.event_id
+            row.payment_intent_id or row.session_id or "unknown", row.event_id
         )
         if await self._is_started(unmatched):
             self.ended_booking_workflows.append(unmatched)
