@@ -23,7 +23,7 @@ from tests.workflows.situations import (
     notice_refused,
 )
 
-ENDED_BOOKING_PAYMENT: Final = "stray money"
+ENDED_BOOKING_PAYMENT: Final = "unmatched payment"
 """The one history that is not a booking's own."""
 
 
@@ -291,10 +291,12 @@ SINGLE_SCENARIOS: Final = (
     SingleScenario("cancellation overtaken by the approval", _overtaken_cancellation),
     SingleScenario("paid beside the page", _paid_beside_the_page),
     SingleScenario("page not told about", _page_not_told_about),
-    SingleScenario("stray money stuck and retried once held", _unmatched_payment_retried_once_held),
-    SingleScenario("stray money stuck and retried after the end", _unmatched_payment_retried_after_the_end),
+    SingleScenario("unmatched payment stuck and retried once held", _unmatched_payment_retried_once_held),
     SingleScenario(
-        "stray money stuck and retried during the stay", _unmatched_payment_retried_during_the_stay
+        "unmatched payment stuck and retried after the end", _unmatched_payment_retried_after_the_end
+    ),
+    SingleScenario(
+        "unmatched payment stuck and retried during the stay", _unmatched_payment_retried_during_the_stay
     ),
     SingleScenario("row written by somebody else and retried", _written_by_somebody_else),
     SingleScenario("lost and given back", _lost_and_given_back),
