@@ -10,16 +10,9 @@ from temporalio import activity
 
 from activities.stripe_client import translated_errors
 from domain.identifiers import status_page
-from domain.messages import (
-    CheckoutSession,
-    ExpireSession,
-    MoneyStep,
-    OpenSession,
-    PaymentQuestion,
-    PaymentSnapshot,
-    PaymentStatus,
-)
+from domain.messages import CheckoutSession, ExpireSession, MoneyStep, OpenSession, PaymentQuestion
 from domain.money import Money, from_stripe, to_stripe
+from domain.payment import PaymentSnapshot, PaymentStatus
 from models import PaymentSession
 from storage.bookings import BookingNotFoundError, booking_with_hotel, record_session, return_addresses
 from storage.database import Database

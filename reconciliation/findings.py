@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from domain.booking import ENDED, UNDER_DECISION, Decision, Status
-from domain.messages import PaymentStatus
+from domain.payment import PaymentStatus
 
 _CHECK_IN_MARGIN: Final = timedelta(minutes=1)
 """The servers' clocks may differ: around check-in a workflow may have ended already, or not yet."""

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.booking import ENDED, UNDER_DECISION, Status
-from domain.messages import PaymentStatus
+from domain.payment import PaymentStatus
 from reconciliation.findings import (
     DatabaseSnapshot,
     ExternalSnapshot,

@@ -19,8 +19,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.payments import refunded
 from activities.stripe_client import translated_errors
-from domain.messages import PaymentStatus
 from domain.money import from_stripe
+from domain.payment import PaymentStatus
 from reconciliation.findings import PaymentIntentSnapshot
 
 Answer = TypeVar("Answer")

@@ -12,14 +12,8 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.deadlines import DecisionDeadline, last_capture_at, reminder_at
 from domain.decisions import CommandOutcome, immediate_outcome
-from domain.messages import (
-    BookingTerms,
-    PaymentSnapshot,
-    PaymentStatus,
-    SessionAnswer,
-    StaffEvent,
-    StripeEventHint,
-)
+from domain.messages import BookingTerms, SessionAnswer, StaffEvent, StripeEventHint
+from domain.payment import PaymentSnapshot, PaymentStatus
 from workflows import options
 from workflows.booking_state import BookingState
 from workflows.message_queue import STRIPE_UNAVAILABLE, MessageQueue, stripe_unavailable

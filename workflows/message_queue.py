@@ -19,11 +19,7 @@ from activities.bookings import Bookings
 from activities.stripe_client import REFUSED
 from domain.booking import ActorKind, Decision
 from domain.decisions import CommandOutcome
-from domain.messages import (
-    Command,
-    CommandResult,
-    RefusedCommand,
-)
+from domain.messages import Command, CommandResult, RefusedCommand
 from workflows import options
 from workflows.booking_state import BookingState
 from workflows.payment_steps import failure

@@ -12,15 +12,8 @@ from activities.stripe_client import REFUSED
 from domain.booking import ActorKind, Event, Status
 from domain.deadlines import DecisionDeadline, decision_deadline, promised_deadline, session_expires_at
 from domain.decisions import CommandOutcome, immediate_outcome
-from domain.messages import (
-    BookingTerms,
-    CheckoutSession,
-    PaymentSnapshot,
-    PaymentStatus,
-    Resumption,
-    SessionAnswer,
-    StripeEventHint,
-)
+from domain.messages import BookingTerms, CheckoutSession, Resumption, SessionAnswer, StripeEventHint
+from domain.payment import PaymentSnapshot, PaymentStatus
 from workflows import options
 from workflows.booking_state import BookingState
 from workflows.message_queue import STRIPE_UNAVAILABLE, MessageQueue, stripe_unavailable

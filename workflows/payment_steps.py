@@ -17,9 +17,9 @@ from domain.messages import (
     MoneyStep,
     OpenSession,
     PaymentQuestion,
-    PaymentSnapshot,
     StripeEventHint,
 )
+from domain.payment import PaymentSnapshot
 from workflows import options
 
 

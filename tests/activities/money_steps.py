@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.payments import Payments
-from domain.messages import PaymentSnapshot, PaymentStatus
+from domain.payment import PaymentSnapshot, PaymentStatus
 from tests.activities.payment_driver import PaymentDriver, PaymentPageVisit
 from tests.storage.rows import HotelRows
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from activities.payments import Payments
-from domain.messages import PaymentSnapshot, PaymentStatus
+from domain.payment import PaymentSnapshot, PaymentStatus
 from storage.database import Database
 from tests.activities.money_steps import STEPS, MoneyStepCase
 from tests.activities.payment_driver import DISPUTED_CARD, PaymentDriver, PaymentPageVisit

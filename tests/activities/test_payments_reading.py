@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from domain.messages import PaymentQuestion, PaymentSnapshot, PaymentStatus
+from domain.messages import PaymentQuestion
+from domain.payment import PaymentSnapshot, PaymentStatus
 from storage.database import Database
 from tests.activities.payment_driver import (
     CHALLENGED_CARD,

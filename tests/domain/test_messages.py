@@ -20,10 +20,11 @@ import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter
 
-from domain import messages
+from domain import messages, payment
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.decisions import CommandOutcome
-from domain.messages import Command, PaymentStatus, StaffEvent
+from domain.messages import Command, StaffEvent
+from domain.payment import PaymentStatus
 from reconciliation import runs as reconciliation_run
 from reconciliation.runs import StartedBy
 
@@ -40,7 +41,7 @@ def _messages(*modules: ModuleType) -> Iterator[type]:
                 yield found
 
 
-MESSAGES = {message.__name__: message for message in _messages(messages, reconciliation_run)}
+MESSAGES = {message.__name__: message for message in _messages(messages, payment, reconciliation_run)}
 each_message = pytest.mark.parametrize("name", sorted(MESSAGES))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from domain.booking import ENDED, UNDER_DECISION, Decision, Status
 from domain.erasure import reason_to_keep
-from domain.messages import PaymentStatus
+from domain.payment import PaymentStatus
 from domain.stripe_events import is_relevant
 from reconciliation.findings import (
     DatabaseSnapshot,
