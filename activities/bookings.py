@@ -12,7 +12,8 @@ from temporalio.exceptions import ApplicationError
 from activities.realtime import Realtime
 from domain.booking import Status
 from domain.deadlines import DRAFT_LIFETIME
-from domain.messages import BookingSnapshot, Change, ChangeResult, Publication, RefusedCommand
+from domain.messages.changes import BookingSnapshot, Change, ChangeResult, RefusedCommand
+from domain.messages.notifications import Publication
 from models import utc_now
 from storage import bookings, housekeeping
 from storage.database import Database

@@ -23,7 +23,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.bookings import BOOKING_GONE
 from domain.booking import STAFF_MAILS
-from domain.messages import Mailing
+from domain.messages.notifications import Mailing
 from emails.compose import BookingEmail, Composer, ReconciliationReport
 from models import SentMail, utc_now
 from storage import bookings, mails

@@ -10,7 +10,13 @@ from temporalio import activity
 
 from activities.stripe_client import translated_errors
 from domain.identifiers import status_page
-from domain.messages import CheckoutSession, ExpireSession, MoneyStep, OpenSession, PaymentQuestion
+from domain.messages.stripe_steps import (
+    CheckoutSession,
+    ExpireSession,
+    MoneyStep,
+    OpenSession,
+    PaymentQuestion,
+)
 from domain.money import Money, from_stripe, to_stripe
 from domain.payment import PaymentSnapshot, PaymentStatus
 from models import PaymentSession

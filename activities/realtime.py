@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from domain.identifiers import booking_channel, hotel_channel, staff_channel
-from domain.messages import Publication
+from domain.messages.notifications import Publication
 from domain.timestamps import rfc3339
 
 BOOKING_UPDATED = "booking-updated"

@@ -20,7 +20,7 @@ from domain.booking import Status
 from domain.deadlines import cutoff_at, hotel_today, nights
 from domain.errors import DomainError
 from domain.identifiers import access_token, new_booking_id
-from domain.messages import SUBMIT_COMMAND
+from domain.messages.starts import SUBMIT_COMMAND
 from domain.money import Money, check_chargeable
 from models import Booking, Hotel, IdempotentRequest, RoomType, utc_now
 from storage.bookings import insert_draft

@@ -19,7 +19,7 @@ from domain.booking import ENDED, ActorKind, Decision, ReasonCode, Status
 from domain.deadlines import midnight
 from domain.decisions import CommandOutcome, immediate_outcome
 from domain.identifiers import new_command_id
-from domain.messages import Command
+from domain.messages.signals import Command
 from models import BookingCommand, Staff, utc_now
 from storage.bookings import close_command, open_command
 

@@ -28,7 +28,7 @@ from api.views import (
 )
 from api.workflow_calls import check_payment, open_session
 from domain.booking import UNDER_DECISION, Decision, Status
-from domain.messages import SessionRequest
+from domain.messages.answers import SessionRequest
 from domain.money import Money
 from models import ReturnAddresses
 from storage.bookings import keep_return_addresses, owns_session, session_url

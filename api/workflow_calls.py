@@ -31,14 +31,9 @@ from api.services import Services
 from dispatch.client import booking_handle, start_booking
 from dispatch.names import AWAIT_OUTCOME, CHECK_PAYMENT, DECISION_SIGNALS, PAYMENT_SESSION
 from domain.booking import Decision
-from domain.messages import (
-    BookingTerms,
-    Command,
-    CommandResult,
-    SessionAnswer,
-    SessionRequest,
-    WorkflowSnapshot,
-)
+from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest, WorkflowSnapshot
+from domain.messages.signals import Command
+from domain.messages.starts import BookingTerms
 
 Answer = TypeVar("Answer")
 

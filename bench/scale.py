@@ -16,7 +16,7 @@ from bench.load import StepTimes, spread
 from bench.plans import plans
 from domain.booking import Status
 from domain.identifiers import new_booking_id, workflow_id
-from domain.messages import BookingTerms, Resumption
+from domain.messages.starts import BookingTerms, Resumption
 
 Json = dict[str, Any]
 

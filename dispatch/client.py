@@ -18,7 +18,8 @@ from temporalio.service import RetryConfig
 from dispatch.names import BOOKING_STATUS, BOOKING_WORKFLOW, HOTEL_SLUG, NEEDS_ATTENTION
 from domain.booking import Status
 from domain.identifiers import workflow_id
-from domain.messages import BookingTerms, WorkflowSnapshot
+from domain.messages.answers import WorkflowSnapshot
+from domain.messages.starts import BookingTerms
 from domain.money import Money
 
 RPC_PATIENCE_MS: Final = 2000

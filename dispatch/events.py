@@ -18,7 +18,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from dispatch.names import AUTHORIZED, ENDED_BOOKING_PAYMENT_WORKFLOW, PAYMENT_CHANGED
 from domain.booking import UNDER_DECISION, Status
 from domain.identifiers import ended_booking_payment_workflow_id, workflow_id
-from domain.messages import EndedBookingEvent, StripeEventHint
+from domain.messages.signals import StripeEventHint
+from domain.messages.starts import EndedBookingEvent
 from domain.stripe_events import AUTHORIZING, KNOWN, is_relevant
 from models import Booking, Hotel, StripeWebhookEvent
 from storage.database import Database

@@ -13,14 +13,8 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import SearchAttributeKey
 
 from domain.booking import Decision
-from domain.messages import (
-    Command,
-    CommandResult,
-    SessionAnswer,
-    SessionRequest,
-    StripeEventHint,
-    WorkflowSnapshot,
-)
+from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest, WorkflowSnapshot
+from domain.messages.signals import Command, StripeEventHint
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")

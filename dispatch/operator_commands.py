@@ -26,7 +26,7 @@ from dispatch.names import AWAIT_OUTCOME, RESOLVE, RETRY
 from domain.booking import ActorKind
 from domain.decisions import CommandOutcome
 from domain.identifiers import new_command_id
-from domain.messages import Command
+from domain.messages.signals import Command
 from models import Booking, BookingCommand, utc_now
 from storage.bookings import booking_by_id, close_command, open_command
 from storage.database import Database

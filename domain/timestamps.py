@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a time is in a message that does not name one."""
 
 
 def rfc3339(instant: datetime) -> str:

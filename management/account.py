@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 from dispatch.client import booking_handle
 from dispatch.events import running_payment_workflows
 from dispatch.names import STATE
-from domain.messages import WorkflowSnapshot
+from domain.messages.answers import WorkflowSnapshot
 from management.tools import TemporalAwayError, Tools
 from models import (
     Booking,

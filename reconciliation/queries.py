@@ -15,7 +15,10 @@ from sqlmodel import col
 from domain.booking import ENDED, TRANSITIONS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.cancellation import CancellationPolicy, refund_due
 from domain.deadlines import midnight
-from domain.messages import BookingTerms, CheckoutSession, Command, Mailing, OpenDecision, Resumption
+from domain.messages.notifications import Mailing
+from domain.messages.signals import Command
+from domain.messages.starts import BookingTerms, OpenDecision, Resumption
+from domain.messages.stripe_steps import CheckoutSession
 from domain.money import Money
 from models import (
     Booking,

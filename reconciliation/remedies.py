@@ -12,7 +12,7 @@ from dispatch.client import start_booking
 from dispatch.events import WorkflowMissingError, deliver_event, signal_booking
 from domain.booking import ActorKind, Decision, Status
 from domain.decisions import CommandOutcome, immediate_outcome
-from domain.messages import StripeEventHint
+from domain.messages.signals import StripeEventHint
 from models import BookingCommand, StripeWebhookEvent, utc_now
 from reconciliation.findings import DatabaseSnapshot, Finding, FindingOutcome, Remedy
 from reconciliation.queries import terms_to_go_on

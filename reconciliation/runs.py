@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from domain.messages import EPOCH
+from domain.timestamps import EPOCH
 
 LOOK_BACK_DAYS: Final = 7
 """How long after its end a booking is still compared, unless somebody asks for more."""

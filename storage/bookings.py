@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from domain.booking import ActorKind, Event, Status, transition
 from domain.decisions import CommandOutcome
-from domain.messages import Change, ChangeResult
+from domain.messages.changes import Change, ChangeResult
 from models import (
     Booking,
     BookingCommand,

@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from domain.cancellation import CancellationPolicy
 from domain.deadlines import cutoff_at, midnight
-from domain.messages import BookingTerms
+from domain.messages.starts import BookingTerms
 from models import Booking, Hotel, IdempotentRequest, RoomType
 
 KEY_LIFETIME: Final = timedelta(hours=24)

@@ -12,16 +12,9 @@ from temporalio.exceptions import ActivityError
 
 from activities.bookings import BOOKING_GONE
 from domain.booking import ActorKind, Decision, Event, Status
-from domain.messages import (
-    SUBMIT_COMMAND,
-    BookingTerms,
-    Command,
-    CommandResult,
-    SessionAnswer,
-    SessionRequest,
-    StripeEventHint,
-    WorkflowSnapshot,
-)
+from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest, WorkflowSnapshot
+from domain.messages.signals import Command, StripeEventHint
+from domain.messages.starts import SUBMIT_COMMAND, BookingTerms
 from workflows.booking_state import BookingState
 from workflows.decision_phase import DecisionPhase
 from workflows.message_queue import MessageQueue

@@ -10,7 +10,10 @@ from temporalio.common import SearchAttributeUpdate
 
 from dispatch.names import BOOKING_STATUS, NEEDS_ATTENTION
 from domain.booking import ActorKind, Event, ReasonCode, Status, transition
-from domain.messages import Change, Command, Resumption, StaffEvent, StripeEventHint
+from domain.messages.changes import Change
+from domain.messages.notifications import StaffEvent
+from domain.messages.signals import Command, StripeEventHint
+from domain.messages.starts import Resumption
 from domain.stripe_events import is_relevant
 from workflows import options
 from workflows.notifications import Notifications

@@ -12,7 +12,10 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.deadlines import DecisionDeadline, last_capture_at, reminder_at
 from domain.decisions import CommandOutcome, immediate_outcome
-from domain.messages import BookingTerms, SessionAnswer, StaffEvent, StripeEventHint
+from domain.messages.answers import SessionAnswer
+from domain.messages.notifications import StaffEvent
+from domain.messages.signals import StripeEventHint
+from domain.messages.starts import BookingTerms
 from domain.payment import PaymentSnapshot, PaymentStatus
 from workflows import options
 from workflows.booking_state import BookingState

@@ -7,7 +7,9 @@ from temporalio.exceptions import ActivityError
 
 from activities.bookings import STALE_VERSION, Bookings
 from domain.booking import Status
-from domain.messages import BookingSnapshot, Command, EndedBookingEvent
+from domain.messages.changes import BookingSnapshot
+from domain.messages.signals import Command
+from domain.messages.starts import EndedBookingEvent
 from workflows import options
 from workflows.booking_state import BookingState
 from workflows.notifications import Notifications

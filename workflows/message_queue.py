@@ -19,7 +19,9 @@ from activities.bookings import Bookings
 from activities.stripe_client import REFUSED
 from domain.booking import ActorKind, Decision
 from domain.decisions import CommandOutcome
-from domain.messages import Command, CommandResult, RefusedCommand
+from domain.messages.answers import CommandResult
+from domain.messages.changes import RefusedCommand
+from domain.messages.signals import Command
 from workflows import options
 from workflows.booking_state import BookingState
 from workflows.payment_steps import failure

@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError
 from activities.emails import Emails
 from activities.realtime import Realtime
 from domain.booking import MailKind, Status
-from domain.messages import Mailing, Publication, StaffEvent
+from domain.messages.notifications import Mailing, Publication, StaffEvent
 from workflows import options
 from workflows.payment_steps import failure
 

@@ -12,7 +12,10 @@ from activities.stripe_client import REFUSED
 from domain.booking import ActorKind, Event, Status
 from domain.deadlines import DecisionDeadline, decision_deadline, promised_deadline, session_expires_at
 from domain.decisions import CommandOutcome, immediate_outcome
-from domain.messages import BookingTerms, CheckoutSession, Resumption, SessionAnswer, StripeEventHint
+from domain.messages.answers import SessionAnswer
+from domain.messages.signals import StripeEventHint
+from domain.messages.starts import BookingTerms, Resumption
+from domain.messages.stripe_steps import CheckoutSession
 from domain.payment import PaymentSnapshot, PaymentStatus
 from workflows import options
 from workflows.booking_state import BookingState

@@ -11,13 +11,13 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.payments import Payments
 from activities.stripe_client import FAILED, REFUSED
-from domain.messages import (
+from domain.messages.signals import StripeEventHint
+from domain.messages.stripe_steps import (
     CheckoutSession,
     ExpireSession,
     MoneyStep,
     OpenSession,
     PaymentQuestion,
-    StripeEventHint,
 )
 from domain.payment import PaymentSnapshot
 from workflows import options

@@ -12,7 +12,7 @@ from temporalio.exceptions import ActivityError
 
 from activities.bookings import STALE_VERSION, Bookings
 from domain.booking import Event, Status, allows, transition
-from domain.messages import BookingSnapshot, Change, ChangeResult
+from domain.messages.changes import BookingSnapshot, Change, ChangeResult
 from workflows import options
 from workflows.notifications import Notifications
 from workflows.payment_steps import failure

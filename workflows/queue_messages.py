@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from domain.booking import Decision
-from domain.messages import Command, SessionAnswer, SessionRequest, StripeEventHint
+from domain.messages.answers import SessionAnswer, SessionRequest
+from domain.messages.signals import Command, StripeEventHint
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from temporalio import workflow
 from domain.booking import UNDER_DECISION, ActorKind, Decision, Status, cancellation_event
 from domain.cancellation import refund_due
 from domain.decisions import CommandOutcome, immediate_outcome
-from domain.messages import BookingTerms, Command, SessionAnswer, StripeEventHint
+from domain.messages.answers import SessionAnswer
+from domain.messages.signals import Command, StripeEventHint
+from domain.messages.starts import BookingTerms
 from domain.money import Money
 from workflows.booking_state import BookingState
 from workflows.message_queue import MessageQueue

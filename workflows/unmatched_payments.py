@@ -9,7 +9,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 from domain.booking import ActorKind, Event, Status
-from domain.messages import StripeEventHint
+from domain.messages.signals import StripeEventHint
 from domain.payment import PaymentSnapshot, PaymentStatus
 from workflows.booking_state import BookingState
 from workflows.payment_steps import PaymentStepFailedError, PaymentSteps

@@ -19,7 +19,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.inbox import Inbox
 from dispatch.events import deliver_event
-from domain.messages import EndedBookingEvent, StripeEventHint
+from domain.messages.signals import StripeEventHint
+from domain.messages.starts import EndedBookingEvent
 from models import Booking, StripeWebhookEvent
 from storage.database import Database
 from storage.inbox import keep_event

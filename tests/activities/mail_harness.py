@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.emails import Emails, SmtpServer
 from domain.booking import MailKind, Status
-from domain.messages import Mailing
+from domain.messages.notifications import Mailing
 from models import Booking, SentMail
 from storage.database import Database
 from storage.mails import mails_of

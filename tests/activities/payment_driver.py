@@ -11,7 +11,13 @@ import stripe
 from temporalio.testing import ActivityEnvironment
 
 from activities.payments import Payments
-from domain.messages import CheckoutSession, ExpireSession, MoneyStep, OpenSession, PaymentQuestion
+from domain.messages.stripe_steps import (
+    CheckoutSession,
+    ExpireSession,
+    MoneyStep,
+    OpenSession,
+    PaymentQuestion,
+)
 from models import Booking
 from sandbox.drivers import wait_until
 from storage.database import Database

@@ -14,7 +14,7 @@ from activities.bookings import Bookings
 from activities.realtime import Realtime
 from domain.booking import ActorKind, Event, Status
 from domain.decisions import CommandOutcome
-from domain.messages import BookingSnapshot, Change, ChangeResult, RefusedCommand
+from domain.messages.changes import BookingSnapshot, Change, ChangeResult, RefusedCommand
 from models import Booking, BookingCommand
 from storage.database import Database
 from tests.activities.pusher_client import BATCH, arrived, client

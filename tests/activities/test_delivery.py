@@ -14,7 +14,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 
 from domain.booking import Status
-from domain.messages import EndedBookingEvent, StripeEventHint
+from domain.messages.signals import StripeEventHint
+from domain.messages.starts import EndedBookingEvent
 from domain.stripe_events import KNOWN
 from models import Booking, PaymentSession, StripeWebhookEvent
 from storage.bookings import record_session

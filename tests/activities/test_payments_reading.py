@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from domain.messages import PaymentQuestion
+from domain.messages.stripe_steps import PaymentQuestion
 from domain.payment import PaymentSnapshot, PaymentStatus
 from storage.database import Database
 from tests.activities.payment_driver import (

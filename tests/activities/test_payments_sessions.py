@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.payments import Payments
 from domain.identifiers import status_page
-from domain.messages import OpenSession
+from domain.messages.stripe_steps import OpenSession
 from models import PaymentSession, ReturnAddresses
 from storage.bookings import BookingNotFoundError, keep_return_addresses
 from storage.database import Database

@@ -14,7 +14,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.realtime import Realtime
 from domain.booking import Status
-from domain.messages import Publication, StaffEvent
+from domain.messages.notifications import Publication, StaffEvent
 from tests.activities.pusher_client import BATCH, arrived, client
 from tests.storage.rows import HotelRows, draft
 from tests.workflows.servers import StandInClients

@@ -9,7 +9,7 @@ from temporalio.converter import DataConverter
 
 from domain.booking import Status
 from domain.identifiers import workflow_id
-from domain.messages import Command
+from domain.messages.signals import Command
 from domain.roles import Role
 from sandbox.drivers import GuestDriver
 from tests.api.hotels import HotelDriver, open_hotel

@@ -12,7 +12,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, get_type_hints
 
@@ -23,7 +25,8 @@ from temporalio.converter import DataConverter
 from domain import messages, payment
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.decisions import CommandOutcome
-from domain.messages import Command, StaffEvent
+from domain.messages.notifications import StaffEvent
+from domain.messages.signals import Command
 from domain.payment import PaymentStatus
 from reconciliation import runs as reconciliation_run
 from reconciliation.runs import StartedBy
@@ -41,7 +44,12 @@ def _messages(*modules: ModuleType) -> Iterator[type]:
                 yield found
 
 
-MESSAGES = {message.__name__: message for message in _messages(messages, payment, reconciliation_run)}
+MODULES = (
+    *(import_module(f"{messages.__name__}.{module.name}") for module in iter_modules(messages.__path__)),
+    payment,
+    reconciliation_run,
+)
+MESSAGES = {message.__name__: message for message in _messages(*MODULES)}
 each_message = pytest.mark.parametrize("name", sorted(MESSAGES))
 
 

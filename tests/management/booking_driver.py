@@ -10,7 +10,9 @@ from temporalio.client import WorkflowHandle
 from dispatch.client import booking_handle, start_booking
 from domain.booking import ActorKind, Decision, Status
 from domain.identifiers import new_command_id
-from domain.messages import SUBMIT_COMMAND, Command, CommandResult, SessionRequest, WorkflowSnapshot
+from domain.messages.answers import CommandResult, SessionRequest, WorkflowSnapshot
+from domain.messages.signals import Command
+from domain.messages.starts import SUBMIT_COMMAND
 from models import Booking, BookingCommand, BookingTimeline, Hotel, Staff
 from storage import bookings
 from storage.creation import submission_terms

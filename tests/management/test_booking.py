@@ -7,7 +7,8 @@ import pytest
 from dispatch.events import start_ended_booking_payment
 from domain.booking import ActorKind, Decision, Status
 from domain.decisions import CommandOutcome
-from domain.messages import EndedBookingEvent, StripeEventHint
+from domain.messages.signals import StripeEventHint
+from domain.messages.starts import EndedBookingEvent
 from tests.management.booking_driver import ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
 

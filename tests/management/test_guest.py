@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from api.views import BookingDetails, show
 from domain.booking import Decision, MailKind, Status
-from domain.messages import Mailing
+from domain.messages.notifications import Mailing
 from models import Booking, IdempotentRequest, ReturnAddresses, RoomType
 from storage.bookings import keep_return_addresses
 from tests.management.booking_driver import ManagementBookingDriver

@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.booking import ActorKind, Event, Status
 from domain.identifiers import new_booking_id, new_command_id
-from domain.messages import Change
+from domain.messages.changes import Change
 from domain.roles import Role
 from models import Booking, BookingCommand, BookingTimeline, Hotel, RoomType, Staff
 from storage.bookings import booking_by_id, insert_draft, timeline

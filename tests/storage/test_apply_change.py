@@ -11,7 +11,7 @@ import pytest
 
 from domain.booking import ActorKind, Event, ReasonCode, Status
 from domain.errors import IllegalTransitionError
-from domain.messages import Change, ChangeResult
+from domain.messages.changes import Change, ChangeResult
 from domain.roles import Role
 from models import Booking
 from storage.bookings import BookingNotFoundError, StaleVersionError, apply_change

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
-from domain.messages import BookingTerms, Command, Mailing, OpenDecision, Resumption
+from domain.messages.notifications import Mailing
+from domain.messages.signals import Command
+from domain.messages.starts import BookingTerms, OpenDecision, Resumption
 from domain.roles import Role
 from models import SentMail
 from reconciliation.queries import terms_to_go_on

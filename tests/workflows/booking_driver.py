@@ -12,15 +12,9 @@ from dispatch.client import start_booking
 from domain.booking import ActorKind, Decision, ReasonCode, Status
 from domain.decisions import CommandOutcome
 from domain.identifiers import new_command_id
-from domain.messages import (
-    SUBMIT_COMMAND,
-    BookingTerms,
-    Command,
-    CommandResult,
-    SessionAnswer,
-    SessionRequest,
-    WorkflowSnapshot,
-)
+from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest, WorkflowSnapshot
+from domain.messages.signals import Command
+from domain.messages.starts import SUBMIT_COMMAND, BookingTerms
 from models import BookingCommand
 from reconciliation.queries import terms_to_go_on
 from sandbox.evidence import DecisionReply

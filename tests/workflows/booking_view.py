@@ -10,7 +10,8 @@ from temporalio.client import WorkflowHandle
 
 from domain.booking import Event, Status
 from domain.identifiers import workflow_id
-from domain.messages import BookingTerms, WorkflowSnapshot
+from domain.messages.answers import WorkflowSnapshot
+from domain.messages.starts import BookingTerms
 from models import Booking, BookingTimeline
 from storage import bookings
 from tests.workflows.servers import Json

@@ -22,7 +22,7 @@ from temporalio.service import RPCError
 
 from domain.booking import ActorKind, Decision
 from domain.identifiers import new_command_id, workflow_id
-from domain.messages import Command
+from domain.messages.signals import Command
 from sandbox.evidence import DecisionReply
 from settings import Settings
 from storage.database import Database

@@ -10,7 +10,7 @@ from typing import Any
 from domain.cancellation import CancellationPolicy
 from domain.deadlines import cutoff_at, hotel_today, midnight
 from domain.identifiers import new_booking_id
-from domain.messages import BookingTerms
+from domain.messages.starts import BookingTerms
 from models import Booking, Hotel, RoomType, Staff
 from storage.bookings import insert_draft
 from storage.database import Database

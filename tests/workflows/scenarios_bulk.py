@@ -12,7 +12,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from dispatch.client import start_booking
 from domain.booking import ActorKind, Decision, Status
-from domain.messages import SUBMIT_COMMAND
+from domain.messages.starts import SUBMIT_COMMAND
 from tests.workflows.booking_driver import GOOD_CARD, BookingDriver
 from tests.workflows.harness import WorkflowHarness
 

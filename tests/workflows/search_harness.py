@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from domain.booking import ActorKind, Decision
 from domain.identifiers import new_command_id
-from domain.messages import Command
+from domain.messages.signals import Command
 from sandbox.invariants import check
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver

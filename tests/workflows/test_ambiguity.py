@@ -8,7 +8,7 @@ import pytest
 
 from domain.booking import Decision, Event, MailKind, Status
 from domain.decisions import CommandOutcome
-from domain.messages import CommandResult
+from domain.messages.answers import CommandResult
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness

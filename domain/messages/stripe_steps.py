@@ -1,0 +1,68 @@
+"""Requests of a workflow to Stripe. `domain.payment` has the answer to most of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.timestamps import EPOCH
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """Open a Checkout session. `generation` and all parameters are fixed once, whatever is retried."""
+
+    booking_id: str = ""
+    generation: int = 1
+    amount_minor: int = 0
+    currency: str = "EUR"
+    expires_at: datetime = EPOCH
+    return_to: int | None = None
+
+
+@dataclass(frozen=True)
+class CheckoutSession:
+    """A session as it was opened. Its address opens the payment page and is kept in the database alone."""
+
+    session_id: str = ""
+    expires_at: datetime = EPOCH
+
+
+@dataclass(frozen=True)
+class PaymentQuestion:
+    """Ask Stripe what became of a session or a PaymentIntent; the latter wins where both are known."""
+
+    booking_id: str = ""
+    session_id: str | None = None
+    payment_intent_id: str | None = None
+    amount_minor: int = 0
+    currency: str = "EUR"
+
+
+@dataclass(frozen=True)
+class ExpireSession:
+    """Close a Checkout session, unless the guest was quicker. `generation` as in `MoneyStep`."""
+
+    booking_id: str = ""
+    session_id: str = ""
+    generation: int = 1
+    amount_minor: int = 0
+    currency: str = "EUR"
+
+
+@dataclass(frozen=True)
+class MoneyStep:
+    """Capture, release or refund a PaymentIntent.
+
+    Args:
+        generation: part of the idempotency key. Raised only after Stripe answered an error that it will
+            replay for a day, and reading the PaymentIntent showed that nothing had been done.
+        amount_minor: what to capture; what shall have been refunded in total, in the smallest unit of the payment's
+            own currency, which need not be the booking's; ignored by a release.
+    """
+
+    booking_id: str = ""
+    payment_intent_id: str = ""
+    generation: int = 1
+    amount_minor: int = 0
+    currency: str = "EUR"
