@@ -14,22 +14,25 @@ from activities.bookings import BOOKING_GONE
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest, WorkflowSnapshot
 from domain.messages.signals import Command, StripeEventHint
-from domain.messages.starts import SUBMIT_COMMAND, BookingTerms
+from domain.messages.starts import SUBMIT_COMMAND, BookingTerms, Resumption
+from workflows.booking_context import BookingContext
 from workflows.booking_state import BookingState
 from workflows.decision_phase import DecisionPhase
-from workflows.message_queue import MessageQueue
-from workflows.notifications import Notifications
-from workflows.payment_phase import PaymentPhase
-from workflows.payment_steps import PaymentSteps, failure
-from workflows.queue_messages import (
+from workflows.hold import reread_hold
+from workflows.message_queue import (
     DecisionRequested,
     EmailFailed,
+    MessageQueue,
     OperatorCommand,
     PaymentCheckRequested,
     SessionRequested,
     StripeEventReceived,
 )
+from workflows.notifications import Notifications
+from workflows.payment_phase import PaymentPhase
+from workflows.payment_steps import PaymentSteps, failure
 from workflows.stay_phase import StayPhase
+from workflows.winding_down import WindingDown
 
 
 @workflow.defn
@@ -38,52 +41,53 @@ class BookingWorkflow:
 
     @workflow.init
     def __init__(self, terms: BookingTerms) -> None:
-        self._terms = terms
-        self._notifications = Notifications(
+        self._context = self._assemble(terms)
+        self._state = self._context.state
+        self._message_queue = self._context.message_queue
+        # Commands the lost workflow had accepted run before new signals and timers.
+        for request in terms.resume.decisions if terms.resume else ():
+            self._message_queue.put(DecisionRequested(request.decision, request.command))
+        self._payment = PaymentPhase(self._context)
+
+    def _assemble(self, terms: BookingTerms) -> BookingContext:
+        notifications = Notifications(
             terms.booking_id,
             terms.hotel_slug,
             on_email_failed=lambda reason: self._message_queue.put(EmailFailed(reason)),
         )
-        self._state = BookingState(
+        state = BookingState(
             terms.booking_id,
             terms.hotel_slug,
-            self._notifications,
+            notifications,
             status=Status.DRAFT,
             version=terms.version,
         )
-        self._message_queue = MessageQueue(self._state)
-        # Whoever asked the lost workflow comes before any signal and any timer of this one.
-        for request in terms.resume.decisions if terms.resume else ():
-            self._message_queue.put(DecisionRequested(request.decision, request.command))
-        self._payment_steps = PaymentSteps(terms.booking_id, terms.amount_minor, terms.currency)
-        self._payment = PaymentPhase(
-            terms, self._state, self._message_queue, self._payment_steps, self._notifications
-        )
-        self._stay = StayPhase(
-            terms, self._state, self._message_queue, self._payment_steps, self._notifications
-        )
+        payment_steps = PaymentSteps(terms.booking_id, terms.amount_minor, terms.currency)
+        return BookingContext(terms, state, MessageQueue(state), payment_steps, notifications)
 
     @workflow.run
-    async def run(self, terms: BookingTerms) -> WorkflowSnapshot:  # noqa: ARG002  kept by __init__
+    async def run(self, terms: BookingTerms) -> WorkflowSnapshot:
         """Take the payment, wait for the decision, keep the booking until check-in."""
-        if not await self._begin():
+        if not await self._begin(terms.resume):
             await workflow.wait_condition(workflow.all_handlers_finished)
             return self.state()
         await self._payment.run()
         if self._state.status is Status.PENDING_APPROVAL:
-            await self._decision().run()
+            assert self._payment.hold is not None, "PENDING_APPROVAL means that a card is held"
+            await DecisionPhase(self._context, self._payment.hold).run()
+        stay = StayPhase(self._context)
         if self._state.status is Status.CONFIRMED:
-            await self._stay.until_check_in()
-        await self._finish()
+            await stay.run()
+        await WindingDown(self._context, stay).run()
         return self.state()
 
-    async def _begin(self) -> bool:
-        resume = self._terms.resume
+    async def _begin(self, resume: Resumption | None) -> bool:
+        """Start from a submission, or where a lost workflow was; False where the submission came too late."""
         if resume is None:
             return await self._submit()
         self._state.resume_from(resume)
         if resume.status is Status.PENDING_APPROVAL:
-            await self._payment.reread_hold(resume)
+            self._payment.hold = await reread_hold(self._context, resume)
         self._message_queue.mark_done(SUBMIT_COMMAND)
         return True
 
@@ -100,33 +104,6 @@ class BookingWorkflow:
             return False
         self._message_queue.mark_done(SUBMIT_COMMAND)
         return True
-
-    def _decision(self) -> DecisionPhase:
-        payment, deadline = self._payment.payment, self._payment.deadline
-        assert payment is not None and deadline is not None, "PENDING_APPROVAL means that a card is held"  # noqa: PT018
-        return DecisionPhase(
-            self._terms,
-            self._state,
-            self._message_queue,
-            self._payment_steps,
-            self._notifications,
-            payment=payment,
-            deadline=deadline,
-        )
-
-    async def _finish(self) -> None:
-        """Come to an end with nobody left waiting; what arrives until the last moment is dealt with."""
-        while True:
-            await self._stay.finish()
-            await self._message_queue.drain()
-            if self._message_queue.waiting:
-                continue
-            if workflow.all_handlers_finished():
-                return
-            self._state.is_over = True
-            await workflow.wait_condition(
-                lambda: workflow.all_handlers_finished() or self._message_queue.waiting
-            )
 
     # --- signals: they only note what came; an exception here would block the workflow for ever ---
 
@@ -206,7 +183,7 @@ class BookingWorkflow:
     @workflow.query
     def state(self) -> WorkflowSnapshot:
         """Where the booking stands, in the workflow's own words."""
-        deadline = self._payment.deadline
+        hold = self._payment.hold
         return WorkflowSnapshot(
             status=self._state.status,
             version=self._state.version,
@@ -215,5 +192,5 @@ class BookingWorkflow:
             attention=self._state.attention,
             payment_intent_id=self._state.payment_intent_id,
             payment_deadline=self._payment.closes_at,
-            decision_deadline=deadline.at if deadline else None,
+            decision_deadline=hold.deadline.at if hold else None,
         )

@@ -7,84 +7,62 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
-from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
-from domain.deadlines import DecisionDeadline, last_capture_at, reminder_at
-from domain.decisions import CommandOutcome, immediate_outcome
-from domain.messages.answers import SessionAnswer
+from domain.booking import Decision, Event, MailKind, Status
+from domain.deadlines import reminder_at
+from domain.decisions import CommandOutcome
 from domain.messages.notifications import StaffEvent
 from domain.messages.signals import StripeEventHint
-from domain.messages.starts import BookingTerms
 from domain.payment import PaymentSnapshot, PaymentStatus
 from workflows import options
-from workflows.booking_state import BookingState
-from workflows.message_queue import STRIPE_UNAVAILABLE, MessageQueue, stripe_unavailable
-from workflows.notifications import Notifications
-from workflows.payment_steps import PaymentStepFailedError, PaymentSteps
-from workflows.queue_messages import (
+from workflows.booking_context import (
+    BookingContext,
+    follow_payment_event,
+    handle_common_message,
+    judge_request,
+    report_retry,
+    retry_common_steps,
+)
+from workflows.hold import Hold
+from workflows.hold_outcome import record_capture, record_release
+from workflows.message_queue import (
     DecisionRequested,
-    EmailFailed,
     OperatorCommand,
     PaymentCheckRequested,
     QueueMessage,
-    SessionRequested,
     StripeEventReceived,
+    report_unanswered,
 )
-from workflows.unmatched_payments import (
-    handle_payment_event,
-    retry_unreturned_payments,
-    return_funds,
-    track_unreturned_payment,
-)
+from workflows.payment_steps import PaymentStepFailedError
 
 RELEASE_PATIENCE = timedelta(hours=1)
 """How long a release is retried on its own, past the hold's end, before a person is asked."""
 
 
 class DecisionPhase:
-    """Waits for a decision on a hold, and carries it out.
+    """Waits for a decision on a hold, and carries it out."""
 
-    Args:
-        payment: the hold, as Stripe described it when it was placed.
-        deadline: when, and as what, it is released if nobody decides.
-    """
-
-    def __init__(
-        self,
-        terms: BookingTerms,
-        state: BookingState,
-        message_queue: MessageQueue,
-        payment_steps: PaymentSteps,
-        notifications: Notifications,
-        *,
-        payment: PaymentSnapshot,
-        deadline: DecisionDeadline,
-    ) -> None:
-        assert payment.payment_intent_id is not None, "a hold has a PaymentIntent"
-        self._terms = terms
-        self._state = state
-        self._message_queue = message_queue
-        self._payment_steps = payment_steps
-        self._notifications = notifications
-        self._payment = payment
-        self._intent_id = payment.payment_intent_id
-        self._deadline = deadline
-        authorized_at = payment.authorized_at or workflow.now()
-        self._lapses_at = last_capture_at(authorized_at, payment.capture_before)
-        self._remind_at: datetime | None = reminder_at(authorized_at, deadline.at)
+    def __init__(self, context: BookingContext, hold: Hold) -> None:
+        self._context = context
+        self._state = context.state
+        self._message_queue = context.message_queue
+        self._payment_steps = context.payment_steps
+        self._hold = hold
+        self._deadline = hold.deadline
+        self._remind_at: datetime | None = reminder_at(hold.authorized_at, hold.deadline.at)
         self._recheck_at: datetime | None = None
         self._pending_command: DecisionRequested | None = None
 
     async def run(self) -> None:
         """Work off what comes until the booking is confirmed or has ended."""
         self._state.wait_for("the hotel's decision")
-        if self._terms.resume and self._terms.resume.decisions:
+        resume = self._context.terms.resume
+        if resume and resume.decisions:
             # What the lost workflow had done with the money for it, and not written, is told of as what it was.
             await self._next()
         if self._state.status is Status.PENDING_APPROVAL:
             # Somebody may have captured or released the hold before this booking ever looked.
-            await self._or_request_attention(self._follow(self._payment))
+            await self._or_request_attention(self._follow(self._hold.payment))
         while self._state.status is Status.PENDING_APPROVAL:
             await self._next()
 
@@ -102,12 +80,10 @@ class DecisionPhase:
                 await self._handle_event(message.hint)
             case PaymentCheckRequested():
                 await self._answer_payment_check(message)
-            case SessionRequested():
-                message.answer.set_result(SessionAnswer())
             case OperatorCommand():
                 await self._run_operator_command(message)
-            case EmailFailed():
-                await self._state.request_attention(message.reason)
+            case _:
+                await handle_common_message(self._context, message)
 
     # --- time ---
 
@@ -129,12 +105,12 @@ class DecisionPhase:
         if self._pending_command is not None and self._cancellation_stands():
             await self._carry_out(self._pending_command)
         else:
-            await self._follow(await self._payment_steps.read_until_answered(self._intent_id))
+            await self._follow(await self._payment_steps.read_until_answered(self._hold.payment_intent_id))
 
     def _remind(self) -> None:
         self._remind_at = None
-        self._notifications.mail((MailKind.STAFF_REMINDER,), self._state.version)
-        self._notifications.publish(
+        self._context.notifications.mail((MailKind.STAFF_REMINDER,), self._state.version)
+        self._context.notifications.publish(
             self._state.status, self._state.version, workflow.now(), StaffEvent.DEADLINE_NEAR
         )
 
@@ -142,14 +118,14 @@ class DecisionPhase:
         self._message_queue.decision_in_progress = Decision.DECLINE
         self._state.wait_for("Stripe to release the hold")
         try:
-            await self._follow(await self._release(), unless_lost=self._deadline.event)
+            await self._follow(await self._release(), without_decision=self._deadline.event)
         finally:
             self._message_queue.decision_in_progress = None
 
     # --- decisions ---
 
     async def _decide(self, request: DecisionRequested) -> None:
-        outcome = self._immediate_outcome(request)
+        outcome = judge_request(self._context, request)
         if outcome is not None:
             self._message_queue.report_outcome(request.command, outcome)
         elif self._pending_command is not None and self._takes_precedence_over(request):
@@ -178,17 +154,8 @@ class DecisionPhase:
             await self._carry_out(pending_command)
         finally:
             self._message_queue.report_outcome(
-                request.command, self._immediate_outcome(request) or CommandOutcome.IN_PROGRESS
+                request.command, judge_request(self._context, request) or CommandOutcome.IN_PROGRESS
             )
-
-    def _immediate_outcome(self, request: DecisionRequested) -> CommandOutcome | None:
-        return immediate_outcome(
-            request.decision,
-            request.command.actor,
-            self._state.status,
-            self._state.reason_code,
-            checked_in=False,
-        )
 
     async def _carry_out(self, request: DecisionRequested) -> None:
         self._withdraw_pending_command(request)
@@ -213,42 +180,42 @@ class DecisionPhase:
 
     async def _capture(self) -> PaymentSnapshot:
         # After capture_before the bank may have dropped the hold; such a booking is never confirmed.
-        if workflow.now() >= self._lapses_at:
+        if workflow.now() >= self._hold.lapses_at:
             return await self._release()
         try:
-            return await self._payment_steps.capture(self._intent_id, self._lapses_at)
+            return await self._payment_steps.capture(self._hold.payment_intent_id, self._hold.lapses_at)
         except PaymentStepFailedError:
-            payment = await self._payment_steps.read_until_answered(self._intent_id)
+            payment = await self._payment_steps.read_until_answered(self._hold.payment_intent_id)
             if payment.status is PaymentStatus.REQUIRES_CAPTURE:
                 raise
             return payment
 
     async def _release(self) -> PaymentSnapshot:
-        until = max(self._lapses_at, workflow.now()) + RELEASE_PATIENCE
-        return await self._payment_steps.release(self._intent_id, until)
+        until = max(self._hold.lapses_at, workflow.now()) + RELEASE_PATIENCE
+        return await self._payment_steps.release(self._hold.payment_intent_id, until)
 
     async def _follow(
         self,
         payment: PaymentSnapshot,
         request: DecisionRequested | None = None,
         *,
-        unless_lost: Event = Event.AUTHORIZATION_LOST,
+        without_decision: Event = Event.AUTHORIZATION_LOST,
     ) -> bool:
         """Take the booking where its money has gone.
 
         Args:
             request: the decision that was being carried out.
-            unless_lost: what it means, without a decision, that nothing is held any more.
+            without_decision: the event that happened where the hold is gone and nobody decided.
 
         Returns:
             False where the card is still held, and the booking stays.
         """
         if payment.status is PaymentStatus.SUCCEEDED:
-            await self._follow_capture(payment, request)
+            await record_capture(self._context, payment, request)
         elif payment.status is PaymentStatus.CANCELED:
             if request is None and self._cancellation_stands():
                 request = self._pending_command
-            await self._follow_release(request, unless_lost)
+            await record_release(self._context, request, without_decision)
         else:
             return False
         if self._pending_command is not None and self._pending_command is not request:
@@ -256,69 +223,18 @@ class DecisionPhase:
         self._pending_command = None
         return True
 
-    async def _follow_capture(self, payment: PaymentSnapshot, request: DecisionRequested | None) -> None:
-        facts: dict[str, Any] = {
-            "amount_captured_minor": payment.amount_received_minor,
-            "amount_refunded_minor": payment.amount_refunded_minor,
-        }
-        if payment.amount_received_minor != self._terms.amount_minor or not payment.matches:
-            returned = await return_funds(self._payment_steps, self._intent_id)
-            facts["amount_refunded_minor"] = returned.amount_refunded_minor
-            await self._state.apply(Event.CAPTURE_MISMATCHED, actor=ActorKind.STRIPE, **facts)
-            self._report_outcome(request, CommandOutcome.ALREADY_DECIDED)
-        elif request is not None and request.decision is Decision.APPROVE:
-            await self._state.apply(Event.APPROVED, command=request.command, **facts)
-            self._message_queue.mark_done(request.command.command_id)
-        else:
-            await self._state.apply(Event.CAPTURED_OUTSIDE, actor=ActorKind.STRIPE, **facts)
-            self._report_outcome(request, CommandOutcome.ALREADY_DECIDED)
-        await self._record_early_refund(payment)
-
-    async def _record_early_refund(self, payment: PaymentSnapshot) -> None:
-        """Captured money may have gone back before it was looked at; what Stripe says of that is no news any more."""
-        if self._state.status is not Status.CONFIRMED or payment.amount_refunded_minor == 0:
-            return
-        await self._state.apply(
-            Event.REFUND_RECORDED,
-            actor=ActorKind.STRIPE,
-            amount_refunded_minor=payment.amount_refunded_minor,
-        )
-
-    async def _follow_release(self, request: DecisionRequested | None, unless_lost: Event) -> None:
-        if request is not None and request.decision is Decision.DECLINE:
-            reason = request.command.reason_code or ReasonCode.OTHER
-            await self._state.apply(Event.DECLINED, command=request.command, reason_code=reason)
-            self._message_queue.mark_done(request.command.command_id)
-        elif request is not None and request.decision is Decision.CANCEL:
-            await self._state.apply(Event.CANCELLED_BY_GUEST, command=request.command)
-            self._message_queue.mark_done(request.command.command_id)
-        else:
-            actor = ActorKind.STRIPE if unless_lost is Event.AUTHORIZATION_LOST else ActorKind.SYSTEM
-            await self._state.apply(unless_lost, actor=actor)
-            self._report_outcome(request, CommandOutcome.ALREADY_DECIDED)
-
-    def _report_outcome(self, request: DecisionRequested | None, outcome: CommandOutcome) -> None:
-        if request is not None:
-            self._message_queue.report_outcome(request.command, outcome)
-
     # --- Stripe's news, and people who want to know ---
 
     async def _handle_event(self, hint: StripeEventHint) -> None:
-        if hint.payment_intent_id in {None, self._intent_id}:
-            await self._follow(await self._payment_steps.read_until_answered(self._intent_id))
+        if hint.payment_intent_id in {None, self._hold.payment_intent_id}:
+            await self._follow(await self._payment_steps.read_until_answered(self._hold.payment_intent_id))
             return
-        with track_unreturned_payment(self._state, hint):
-            await handle_payment_event(self._state, self._payment_steps, hint)
+        await follow_payment_event(self._context, hint)
 
     async def _answer_payment_check(self, message: PaymentCheckRequested) -> None:
-        try:
-            await self._follow(await self._payment_steps.read_once(None, self._intent_id))
+        with report_unanswered(message.answer):
+            await self._follow(await self._payment_steps.read_once(None, self._hold.payment_intent_id))
             message.answer.set_result(None)
-        except ActivityError as error:
-            message.answer.set_exception(stripe_unavailable(error))
-        except PaymentStepFailedError as error:
-            message.answer.set_exception(ApplicationError(str(error), type=STRIPE_UNAVAILABLE))
-            raise
 
     # --- when Stripe will not have it ---
 
@@ -338,23 +254,13 @@ class DecisionPhase:
         await self._state.request_attention(reason)
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
-        before = self._state.version
-        try:
+        self._recheck_at = None
+        with report_retry(self._context, message):
+            await retry_common_steps(self._context, message)
             await self._retry(resolved_by_hand=message.resolved_by_hand)
-        finally:
-            done = self._state.version > before and self._state.attention is None
-            self._message_queue.report_outcome(
-                message.command, CommandOutcome.SETTLED if done else CommandOutcome.NEEDS_ATTENTION
-            )
 
     async def _retry(self, *, resolved_by_hand: bool) -> None:
-        self._recheck_at = None
-        self._notifications.resend_failed_emails()
-        if self._state.outstanding_reason() is not None:
-            await retry_unreturned_payments(
-                self._state, self._payment_steps, resolved_by_hand=resolved_by_hand
-            )
-        if await self._follow(await self._payment_steps.read_until_answered(self._intent_id)):
+        if await self._follow(await self._payment_steps.read_until_answered(self._hold.payment_intent_id)):
             return
         if self._pending_command is not None and (not resolved_by_hand or self._cancellation_stands()):
             await self._carry_out(self._pending_command)

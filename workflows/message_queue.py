@@ -1,6 +1,6 @@
-"""The queue in front of a booking, and the answers that leave it.
+"""The queue in front of a booking: the messages it holds, and the answers that leave it.
 
-Signal and update handlers put items here and do nothing else; the booking's one loop takes them out in the
+Signal and update handlers put messages here and do nothing else. The booking's one loop takes them out in the
 order of their arrival.
 """
 
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,15 +21,69 @@ from activities.bookings import Bookings
 from activities.stripe_client import REFUSED
 from domain.booking import ActorKind, Decision
 from domain.decisions import CommandOutcome
-from domain.messages.answers import CommandResult
+from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest
 from domain.messages.changes import RefusedCommand
-from domain.messages.signals import Command
+from domain.messages.signals import Command, StripeEventHint
 from workflows import options
 from workflows.booking_state import BookingState
-from workflows.payment_steps import failure
-from workflows.queue_messages import DecisionRequested, OperatorCommand, QueueMessage, StripeEventReceived
+from workflows.payment_steps import PaymentStepFailedError, failure
 
 STRIPE_UNAVAILABLE = "stripe_unavailable"
+
+
+@dataclass(frozen=True)
+class DecisionRequested:
+    """A person wants the booking approved, declined or cancelled."""
+
+    decision: Decision
+    command: Command
+
+
+@dataclass(frozen=True)
+class OperatorCommand:
+    """An operator wants a stuck step tried again, or (`resolved_by_hand`) says that it was settled by hand."""
+
+    command: Command
+    resolved_by_hand: bool
+
+
+@dataclass(frozen=True)
+class StripeEventReceived:
+    """Stripe sent an event."""
+
+    hint: StripeEventHint
+
+
+@dataclass(frozen=True)
+class EmailFailed:
+    """An e-mail could not be sent."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class SessionRequested:
+    """The guest wants to pay."""
+
+    request: SessionRequest
+    answer: asyncio.Future[SessionAnswer] = field(default_factory=asyncio.Future)
+
+
+@dataclass(frozen=True)
+class PaymentCheckRequested:
+    """Somebody wants to know the truth at once."""
+
+    answer: asyncio.Future[None] = field(default_factory=asyncio.Future)
+
+
+QueueMessage = (
+    DecisionRequested
+    | OperatorCommand
+    | StripeEventReceived
+    | EmailFailed
+    | SessionRequested
+    | PaymentCheckRequested
+)
 
 
 class MessageQueue:
@@ -142,7 +198,21 @@ def _identity(message: QueueMessage) -> str | None:
             return None
 
 
-def stripe_unavailable(error: ActivityError) -> ApplicationError:
-    """What the sender of an update is told when Stripe could not be asked."""
-    kind, text = failure(error)
-    return ApplicationError(text, type=REFUSED if kind == REFUSED else STRIPE_UNAVAILABLE)
+@contextmanager
+def report_unanswered(answer: asyncio.Future[Any]) -> Iterator[None]:
+    """Tell the sender of an update if Stripe could not be asked, or refused.
+
+    Args:
+        answer: the sender waits for it.
+
+    Raises:
+        PaymentStepFailedError: as the block within; a person is needed.
+    """
+    try:
+        yield
+    except ActivityError as error:
+        kind, text = failure(error)
+        answer.set_exception(ApplicationError(text, type=REFUSED if kind == REFUSED else STRIPE_UNAVAILABLE))
+    except PaymentStepFailedError as error:
+        answer.set_exception(ApplicationError(str(error), type=STRIPE_UNAVAILABLE))
+        raise

@@ -6,57 +6,48 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 from activities.stripe_client import REFUSED
 from domain.booking import ActorKind, Event, Status
-from domain.deadlines import DecisionDeadline, decision_deadline, promised_deadline, session_expires_at
-from domain.decisions import CommandOutcome, immediate_outcome
+from domain.deadlines import session_expires_at
+from domain.decisions import CommandOutcome
 from domain.messages.answers import SessionAnswer
 from domain.messages.signals import StripeEventHint
-from domain.messages.starts import BookingTerms, Resumption
 from domain.messages.stripe_steps import CheckoutSession
 from domain.payment import PaymentSnapshot, PaymentStatus
 from workflows import options
-from workflows.booking_state import BookingState
-from workflows.message_queue import STRIPE_UNAVAILABLE, MessageQueue, stripe_unavailable
-from workflows.notifications import Notifications
-from workflows.payment_steps import PaymentStepFailedError, PaymentSteps, failure
-from workflows.queue_messages import (
+from workflows.booking_context import (
+    BookingContext,
+    handle_common_message,
+    judge_request,
+    report_retry,
+    retry_common_steps,
+)
+from workflows.hold import Hold, hold_of
+from workflows.message_queue import (
     DecisionRequested,
-    EmailFailed,
     OperatorCommand,
     PaymentCheckRequested,
     QueueMessage,
     SessionRequested,
     StripeEventReceived,
+    report_unanswered,
 )
-from workflows.unmatched_payments import (
-    retry_unreturned_payments,
-    return_funds,
-    return_unmatched_payment,
-    track_unreturned_payment,
-)
+from workflows.payment_steps import PaymentStepFailedError, failure
+from workflows.unmatched_payments import return_funds, return_unmatched_payment, track_unreturned_payment
 
 _HELD = frozenset({PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED})
 
 
 class PaymentPhase:
-    """Takes the payment. Afterwards `payment` and `deadline` tell of the hold, if there is one."""
+    """Takes the payment. Afterwards `hold` is the hold, if there is one."""
 
-    def __init__(
-        self,
-        terms: BookingTerms,
-        state: BookingState,
-        message_queue: MessageQueue,
-        payment_steps: PaymentSteps,
-        notifications: Notifications,
-    ) -> None:
-        self._terms = terms
-        self._state = state
-        self._message_queue = message_queue
-        self._payment_steps = payment_steps
-        self._notifications = notifications
+    def __init__(self, context: BookingContext) -> None:
+        self._context = context
+        self._state = context.state
+        self._payment_steps = context.payment_steps
+        terms = context.terms
         resume = terms.resume
         submitted_at = resume.submitted_at if resume else workflow.now()
         self.closes_at = submitted_at + timedelta(seconds=terms.payment_window_s)
@@ -67,17 +58,19 @@ class PaymentPhase:
         self._unread_hint: StripeEventHint | None = None
         self._refused = False
         self._cancellation: DecisionRequested | None = None
+        """The guest was told that cancelling is safe: nothing else may happen once it is set."""
         self._cancel_at: datetime | None = None
         self._payments_to_return: list[str] = []
         self._closing = False
-        self.payment: PaymentSnapshot | None = None
-        self.deadline: DecisionDeadline | None = None
+        self.hold: Hold | None = None
 
     async def run(self) -> None:
         """Work off what comes until the booking waits for no payment any more."""
         self._state.wait_for("the guest's payment")
         while self._state.status is Status.PENDING_PAYMENT:
-            message = await self._message_queue.next(self._due(), "Payment window, or time to ask Stripe")
+            message = await self._context.message_queue.next(
+                self._due(), "Payment window, or time to ask Stripe"
+            )
             try:
                 await self._handle(message)
             except PaymentStepFailedError as error:
@@ -92,12 +85,8 @@ class PaymentPhase:
 
     async def _handle(self, message: QueueMessage | None) -> None:
         match message:
-            case None if self._cancel_at is not None:
-                await self._cancel()
-            case None if workflow.now() >= self.closes_at:
-                await self._close()
             case None:
-                await self._read_payment(self._unread_hint or self._session_hint())
+                await self._time_passed()
             case SessionRequested():
                 await self._answer_session(message)
             case PaymentCheckRequested():
@@ -108,8 +97,16 @@ class PaymentPhase:
                 await self._decide(message)
             case OperatorCommand():
                 await self._run_operator_command(message)
-            case EmailFailed():
-                await self._state.request_attention(message.reason)
+            case _:
+                await handle_common_message(self._context, message)
+
+    async def _time_passed(self) -> None:
+        if self._cancel_at is not None:
+            await self._cancel()
+        elif workflow.now() >= self.closes_at:
+            await self._close()
+        else:
+            await self._read_payment(self._unread_hint or self._session_hint())
 
     # --- asking Stripe ---
 
@@ -154,72 +151,41 @@ class PaymentPhase:
         if payment.status not in _HELD or payment.payment_intent_id is None:
             return
         if not payment.matches:
-            with track_unreturned_payment(
-                self._state, StripeEventHint(payment_intent_id=payment.payment_intent_id)
-            ):
-                await return_unmatched_payment(self._state, self._payment_steps, payment.payment_intent_id)
-            await self._state.request_attention("A payment with the wrong amount or booking was given back.")
-            # A payment that came by another way says nothing about the page, which may still be paid on.
-            if own_session:
-                self._session = None
-            return
-        if self._cancellation_stands():
+            await self._return_mismatch(payment.payment_intent_id, own_session=own_session)
+        elif self._cancellation is not None:
             self._payments_to_return.append(payment.payment_intent_id)
             await self._cancel()
-            return
-        authorized_at, deadline = self._note_hold(payment)
+        else:
+            await self._record_hold(payment)
+
+    async def _return_mismatch(self, payment_intent_id: str, *, own_session: bool) -> None:
+        with track_unreturned_payment(self._state, StripeEventHint(payment_intent_id=payment_intent_id)):
+            await return_unmatched_payment(self._state, self._payment_steps, payment_intent_id)
+        await self._state.request_attention("A payment with the wrong amount or booking was given back.")
+        # A payment that came by another way says nothing about the page, which may still be paid on.
+        if own_session:
+            self._session = None
+
+    async def _record_hold(self, payment: PaymentSnapshot) -> None:
+        self.hold = hold_of(payment, self._context.terms)
         await self._state.apply(
             Event.AUTHORIZED,
             actor=ActorKind.GUEST,
-            payment_intent_id=payment.payment_intent_id,
-            authorized_at=authorized_at,
-            decision_deadline=deadline.at,
+            payment_intent_id=self.hold.payment_intent_id,
+            authorized_at=self.hold.authorized_at,
+            decision_deadline=self.hold.deadline.at,
         )
-
-    def _note_hold(self, payment: PaymentSnapshot) -> tuple[datetime, DecisionDeadline]:
-        authorized_at = payment.authorized_at or workflow.now()
-        deadline = decision_deadline(
-            authorized_at=authorized_at,
-            approval_sla_s=self._terms.approval_sla_s,
-            cutoff=self._terms.cutoff_at,
-            capture_before=payment.capture_before,
-            authorization_margin_s=self._terms.authorization_margin_s,
-        )
-        self.payment, self.deadline = payment, deadline
-        return authorized_at, deadline
-
-    async def reread_hold(self, resume: Resumption) -> None:
-        """Read the hold of a booking that waits for a decision but lost its workflow."""
-        assert resume.payment_intent_id is not None, "PENDING_APPROVAL means that a card is held"
-        while True:
-            try:
-                _, computed = self._note_hold(
-                    await self._payment_steps.read_until_answered(resume.payment_intent_id)
-                )
-                self.deadline = promised_deadline(resume.decision_deadline, computed)
-            except PaymentStepFailedError as error:
-                await self._state.request_attention(str(error))
-                await workflow.sleep(
-                    options.PENDING_COMMAND_RECHECK, summary="Pause before reading the hold again"
-                )
-            else:
-                return
 
     # --- the guest's requests ---
 
     async def _answer_session(self, message: SessionRequested) -> None:
-        try:
+        with report_unanswered(message.answer):
             if await self._reuse_session(message):
                 return
             if self._state.status is not Status.PENDING_PAYMENT or self._is_over():
                 message.answer.set_result(SessionAnswer())
-                return
-            await self._open_session(message)
-        except ActivityError as error:
-            message.answer.set_exception(stripe_unavailable(error))
-        except PaymentStepFailedError as error:
-            message.answer.set_exception(ApplicationError(str(error), type=STRIPE_UNAVAILABLE))
-            raise
+            else:
+                await self._open_session(message)
 
     def _is_over(self) -> bool:
         return self._closing or self._cancellation is not None or workflow.now() >= self.closes_at
@@ -241,16 +207,11 @@ class PaymentPhase:
         message.answer.set_result(_answer(self._session, created=True))
 
     async def _answer_payment_check(self, message: PaymentCheckRequested) -> None:
-        try:
+        with report_unanswered(message.answer):
             if self._session is not None:
                 payment = await self._payment_steps.read_once(self._session.session_id, None)
                 await self._follow_payment(payment, own_session=True)
             message.answer.set_result(None)
-        except ActivityError as error:
-            message.answer.set_exception(stripe_unavailable(error))
-        except PaymentStepFailedError as error:
-            message.answer.set_exception(ApplicationError(str(error), type=STRIPE_UNAVAILABLE))
-            raise
 
     # --- ends ---
 
@@ -264,30 +225,20 @@ class PaymentPhase:
             )
         if self._state.status is not Status.PENDING_PAYMENT:
             return
-        if self._cancellation_stands():
+        if self._cancellation is not None:
             await self._cancel()
         else:
             await self._state.apply(Event.PAYMENT_WINDOW_CLOSED)
 
     async def _decide(self, message: DecisionRequested) -> None:
-        outcome = immediate_outcome(
-            message.decision,
-            message.command.actor,
-            self._state.status,
-            self._state.reason_code,
-            checked_in=False,
-        )
+        outcome = judge_request(self._context, message)
         if outcome is not None:
-            self._message_queue.report_outcome(message.command, outcome)
+            self._context.message_queue.report_outcome(message.command, outcome)
         elif self._cancellation is not None:
-            self._message_queue.report_outcome(message.command, CommandOutcome.IN_PROGRESS)
+            self._context.message_queue.report_outcome(message.command, CommandOutcome.IN_PROGRESS)
         else:
             self._cancellation = message
             await self._cancel()
-
-    def _cancellation_stands(self) -> bool:
-        """Whether the guest has cancelled, was told that this is safe, and nothing else may happen any more."""
-        return self._cancellation is not None
 
     async def _cancel(self) -> None:
         """Carry the guest's cancellation out: close the page, give back what is held, end."""
@@ -305,27 +256,25 @@ class PaymentPhase:
                 "amount_refunded_minor": payment.amount_refunded_minor,
             }
         await self._state.apply(Event.CANCELLED_BY_GUEST, command=self._cancellation.command, **facts)
-        self._message_queue.mark_done(self._cancellation.command.command_id)
+        self._context.message_queue.mark_done(self._cancellation.command.command_id)
 
     # --- when Stripe will not have it ---
 
     async def _request_attention(self, reason: str) -> None:
         """Ask for a person, and try the end again later: the session lapses by itself meanwhile."""
         if self._cancellation is not None:
-            self._message_queue.report_outcome(self._cancellation.command, CommandOutcome.NEEDS_ATTENTION)
+            self._context.message_queue.report_outcome(
+                self._cancellation.command, CommandOutcome.NEEDS_ATTENTION
+            )
             self._cancel_at = workflow.now() + options.PENDING_COMMAND_RECHECK
         self.closes_at = max(self.closes_at, workflow.now() + options.PENDING_COMMAND_RECHECK)
         await self._state.request_attention(reason)
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
-        before = self._state.version
-        resent = self._resend_failed_emails()
-        owed = unfinished = self._state.outstanding_reason() is not None
-        try:
-            if owed:
-                await retry_unreturned_payments(
-                    self._state, self._payment_steps, resolved_by_hand=message.resolved_by_hand
-                )
+        owed = self._state.outstanding_reason() is not None
+        resent = self._context.notifications.has_failed_emails
+        with report_retry(self._context, message):
+            await retry_common_steps(self._context, message)
             if self._cancellation is not None:
                 await self._cancel()
             elif self._closing:
@@ -337,25 +286,6 @@ class PaymentPhase:
                 resent = resent and self._state.attention == flag
                 if message.resolved_by_hand or ((owed or resent) and not self._refused):
                     await self._state.clear_attention()
-            # What was given back beside it moves the version as well: that alone is not what was asked for.
-            unfinished = False
-        finally:
-            moved = (
-                self._state.version > before
-                and not self._refused
-                and self._state.outstanding_reason() is None
-            )
-            done = moved and not unfinished
-            self._message_queue.report_outcome(
-                message.command, CommandOutcome.SETTLED if done else CommandOutcome.NEEDS_ATTENTION
-            )
-
-    def _resend_failed_emails(self) -> bool:
-        """Send once more what could not be sent, and say whether there was anything."""
-        if not self._notifications.has_failed_emails:
-            return False
-        self._notifications.resend_failed_emails()
-        return True
 
 
 def _answer(session: CheckoutSession, *, created: bool) -> SessionAnswer:

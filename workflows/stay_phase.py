@@ -1,4 +1,4 @@
-"""CONFIRMED until check-in, and what is left to do once a booking has ended."""
+"""CONFIRMED until check-in: the guest or the hotel may cancel, and the policy says what is refunded."""
 
 from __future__ import annotations
 
@@ -8,86 +8,51 @@ from temporalio import workflow
 
 from domain.booking import UNDER_DECISION, ActorKind, Decision, Status, cancellation_event
 from domain.cancellation import refund_due
-from domain.decisions import CommandOutcome, immediate_outcome
-from domain.messages.answers import SessionAnswer
-from domain.messages.signals import Command, StripeEventHint
-from domain.messages.starts import BookingTerms
+from domain.decisions import CommandOutcome
+from domain.messages.signals import Command
 from domain.money import Money
-from workflows.booking_state import BookingState
-from workflows.message_queue import MessageQueue
-from workflows.notifications import Notifications
-from workflows.payment_steps import PaymentStepFailedError, PaymentSteps
-from workflows.queue_messages import (
-    DecisionRequested,
-    EmailFailed,
-    OperatorCommand,
-    PaymentCheckRequested,
-    QueueMessage,
-    SessionRequested,
-    StripeEventReceived,
+from workflows.booking_context import (
+    BookingContext,
+    handle_common_message,
+    judge_request,
+    report_retry,
+    retry_common_steps,
 )
-from workflows.unmatched_payments import (
-    handle_payment_event,
-    retry_unreturned_payments,
-    track_unreturned_payment,
-)
+from workflows.message_queue import DecisionRequested, OperatorCommand, QueueMessage
+from workflows.payment_steps import PaymentStepFailedError
 
 REFUND_PATIENCE = timedelta(hours=24)
 
 
 class StayPhase:
-    """Keeps a confirmed booking until check-in, then sees an ended one off."""
+    """Keeps a confirmed booking until check-in, and carries out its cancellation."""
 
-    def __init__(
-        self,
-        terms: BookingTerms,
-        state: BookingState,
-        message_queue: MessageQueue,
-        payment_steps: PaymentSteps,
-        notifications: Notifications,
-    ) -> None:
-        self._terms = terms
-        self._state = state
-        self._message_queue = message_queue
-        self._payment_steps = payment_steps
-        self._notifications = notifications
+    def __init__(self, context: BookingContext) -> None:
+        self._context = context
+        self._terms = context.terms
+        self._state = context.state
+        self._message_queue = context.message_queue
+        self._payment_steps = context.payment_steps
         self._pending_command: tuple[DecisionRequested, datetime] | None = None
 
-    async def until_check_in(self) -> None:
-        """Wait for check-in; the guest or the hotel may cancel until then."""
+    async def run(self) -> None:
+        """Handle messages until check-in or a cancellation."""
         self._state.wait_for("check-in")
-        while self._state.status is Status.CONFIRMED and not self._checked_in():
-            await self._handle(await self._message_queue.next(self._terms.check_in_at, "Check-in"))
+        while self._state.status is Status.CONFIRMED and workflow.now() < self._terms.check_in_at:
+            await self.handle(await self._message_queue.next(self._terms.check_in_at, "Check-in"))
 
-    async def finish(self) -> None:
-        """Answer everybody who still waits, send every message, and wait for a person if one is needed."""
-        self._state.wait_for("its last messages")
-        while True:
-            await self._notifications.drain()
-            if not self._message_queue.waiting and self._state.attention is None:
-                return
-            if not self._message_queue.waiting:
-                self._state.wait_for("an operator: `booking retry` or `booking resolve`")
-            await self._handle(await self._message_queue.next(None, ""))
-
-    def _checked_in(self) -> bool:
-        return workflow.now() >= self._terms.check_in_at
-
-    async def _handle(self, message: QueueMessage | None) -> None:
+    async def handle(self, message: QueueMessage | None) -> None:
+        """React to a message, or to check-in (None)."""
         try:
             match message:
+                case None:
+                    pass
                 case DecisionRequested():
                     await self._decide(message)
-                case StripeEventReceived():
-                    await self._handle_payment_event(message.hint)
-                case SessionRequested():
-                    message.answer.set_result(SessionAnswer())
-                case PaymentCheckRequested():
-                    message.answer.set_result(None)
                 case OperatorCommand():
                     await self._run_operator_command(message)
-                case EmailFailed():
-                    await self._state.request_attention(message.reason)
+                case _:
+                    await handle_common_message(self._context, message)
         except PaymentStepFailedError as error:
             await self._state.request_attention(str(error))
 
@@ -95,13 +60,8 @@ class StayPhase:
 
     async def _decide(self, request: DecisionRequested) -> None:
         issued_at = _issued_at(request.command)
-        outcome = immediate_outcome(
-            request.decision,
-            request.command.actor,
-            self._state.status,
-            self._state.reason_code,
-            checked_in=issued_at >= self._terms.check_in_at,
-        )
+        checked_in = issued_at >= self._terms.check_in_at
+        outcome = judge_request(self._context, request, checked_in=checked_in)
         if outcome is not None:
             self._message_queue.report_outcome(request.command, outcome)
         elif self._pending_command is not None or self._is_overtaken(request.command, issued_at):
@@ -155,29 +115,16 @@ class StayPhase:
         total = Money(terms.amount_minor, terms.currency)
         return refund_due(total, terms.free_cancel_until, terms.late_cancel_fee_percent, issued_at)
 
-    # --- news and operators ---
-
-    async def _handle_payment_event(self, hint: StripeEventHint) -> None:
-        with track_unreturned_payment(self._state, hint):
-            await handle_payment_event(self._state, self._payment_steps, hint)
+    # --- an operator's retry ---
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
-        """Try again what got stuck; `resolved_by_hand` means: only look, and let it rest."""
-        self._notifications.resend_failed_emails()
-        try:
-            await retry_unreturned_payments(
-                self._state, self._payment_steps, resolved_by_hand=message.resolved_by_hand
-            )
+        with report_retry(self._context, message):
+            await retry_common_steps(self._context, message)
             if self._pending_command is not None:
                 await self._resume_cancellation(
                     *self._pending_command, resolved_by_hand=message.resolved_by_hand
                 )
             await self._state.clear_attention()
-        finally:
-            done = self._state.attention is None
-            self._message_queue.report_outcome(
-                message.command, CommandOutcome.SETTLED if done else CommandOutcome.NEEDS_ATTENTION
-            )
 
     async def _resume_cancellation(
         self, request: DecisionRequested, issued_at: datetime, *, resolved_by_hand: bool

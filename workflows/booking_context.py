@@ -1,0 +1,104 @@
+"""The parts of one booking's workflow, and the reactions in which its phases do not differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from domain.decisions import CommandOutcome, immediate_outcome
+from domain.messages.answers import SessionAnswer
+from domain.messages.signals import StripeEventHint
+from domain.messages.starts import BookingTerms
+from workflows.booking_state import BookingState
+from workflows.message_queue import (
+    DecisionRequested,
+    EmailFailed,
+    MessageQueue,
+    OperatorCommand,
+    PaymentCheckRequested,
+    SessionRequested,
+    StripeEventReceived,
+)
+from workflows.notifications import Notifications
+from workflows.payment_steps import PaymentSteps
+from workflows.unmatched_payments import (
+    handle_payment_event,
+    retry_unreturned_payments,
+    track_unreturned_payment,
+)
+
+
+@dataclass(frozen=True)
+class BookingContext:
+    """The parts that every phase of one booking works with."""
+
+    terms: BookingTerms
+    state: BookingState
+    message_queue: MessageQueue
+    payment_steps: PaymentSteps
+    notifications: Notifications
+
+
+CommonMessage = SessionRequested | PaymentCheckRequested | StripeEventReceived | EmailFailed
+
+
+async def handle_common_message(context: BookingContext, message: CommonMessage) -> None:
+    """React as a booking does that waits neither for a payment nor for news of its hold.
+
+    Raises:
+        PaymentStepFailedError: money that is not the booking's could not be given back.
+    """
+    match message:
+        case SessionRequested():
+            message.answer.set_result(SessionAnswer())
+        case PaymentCheckRequested():
+            message.answer.set_result(None)
+        case StripeEventReceived():
+            await follow_payment_event(context, message.hint)
+        case EmailFailed():
+            await context.state.request_attention(message.reason)
+
+
+async def follow_payment_event(context: BookingContext, hint: StripeEventHint) -> None:
+    """Look into an event about money that no phase waits for, and keep it in mind if that fails.
+
+    Raises:
+        PaymentStepFailedError: as `handle_payment_event`.
+    """
+    with track_unreturned_payment(context.state, hint):
+        await handle_payment_event(context.state, context.payment_steps, hint)
+
+
+def judge_request(
+    context: BookingContext, request: DecisionRequested, *, checked_in: bool = False
+) -> CommandOutcome | None:
+    """The outcome of a decision that there is nothing to do for, else None (`domain.decisions`)."""
+    state = context.state
+    return immediate_outcome(
+        request.decision, request.command.actor, state.status, state.reason_code, checked_in=checked_in
+    )
+
+
+# --- an operator's retry ---
+
+
+@contextmanager
+def report_retry(context: BookingContext, message: OperatorCommand) -> Iterator[None]:
+    """Report how an operator's command came out: settled if nothing failed and no attention is left."""
+    settled = False
+    try:
+        yield
+        settled = context.state.attention is None
+    finally:
+        context.message_queue.report_outcome(
+            message.command, CommandOutcome.SETTLED if settled else CommandOutcome.NEEDS_ATTENTION
+        )
+
+
+async def retry_common_steps(context: BookingContext, message: OperatorCommand) -> None:
+    """Try again what may be left over in any phase: e-mails that failed, unmatched payments still here."""
+    context.notifications.resend_failed_emails()
+    await retry_unreturned_payments(
+        context.state, context.payment_steps, resolved_by_hand=message.resolved_by_hand
+    )

@@ -1,0 +1,70 @@
+"""The hold on a guest's card, with the deadlines that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from temporalio import workflow
+
+from domain.deadlines import DecisionDeadline, decision_deadline, last_capture_at, promised_deadline
+from domain.messages.starts import BookingTerms, Resumption
+from domain.payment import PaymentSnapshot
+from workflows import options
+from workflows.booking_context import BookingContext
+from workflows.payment_steps import PaymentStepFailedError
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A hold, as Stripe described it when it was placed.
+
+    Args:
+        lapses_at: the bank may have dropped it from then on.
+        deadline: when, and as what, it is released if nobody decides.
+    """
+
+    payment: PaymentSnapshot
+    payment_intent_id: str
+    authorized_at: datetime
+    lapses_at: datetime
+    deadline: DecisionDeadline
+
+
+def hold_of(payment: PaymentSnapshot, terms: BookingTerms) -> Hold:
+    """Work out the deadlines of a payment that holds money or has taken it."""
+    assert payment.payment_intent_id is not None, "a hold has a PaymentIntent"
+    authorized_at = payment.authorized_at or workflow.now()
+    return Hold(
+        payment=payment,
+        payment_intent_id=payment.payment_intent_id,
+        authorized_at=authorized_at,
+        lapses_at=last_capture_at(authorized_at, payment.capture_before),
+        deadline=decision_deadline(
+            authorized_at=authorized_at,
+            approval_sla_s=terms.approval_sla_s,
+            cutoff=terms.cutoff_at,
+            capture_before=payment.capture_before,
+            authorization_margin_s=terms.authorization_margin_s,
+        ),
+    )
+
+
+async def reread_hold(context: BookingContext, resume: Resumption) -> Hold:
+    """Read the hold of a booking that waits for a decision but lost its workflow.
+
+    No message is handled before Stripe has answered. Where Stripe is away, this asks without a limit of time; where it
+    refuses, the next try is an hour later, and an operator's `retry` is heard only then.
+    """
+    assert resume.payment_intent_id is not None, "PENDING_APPROVAL means that a card is held"
+    while True:
+        try:
+            payment = await context.payment_steps.read_until_answered(resume.payment_intent_id)
+        except PaymentStepFailedError as error:
+            await context.state.request_attention(str(error))
+            await workflow.sleep(
+                options.PENDING_COMMAND_RECHECK, summary="Pause before reading the hold again"
+            )
+        else:
+            hold = hold_of(payment, context.terms)
+            return replace(hold, deadline=promised_deadline(resume.decision_deadline, hold.deadline))

@@ -1,0 +1,81 @@
+"""Recording how a hold ended: captured or released, by a decision of ours or by somebody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
+from domain.decisions import CommandOutcome
+from domain.payment import PaymentSnapshot
+from workflows.booking_context import BookingContext
+from workflows.message_queue import DecisionRequested
+from workflows.unmatched_payments import return_funds
+
+
+async def record_capture(
+    context: BookingContext, payment: PaymentSnapshot, request: DecisionRequested | None
+) -> None:
+    """Confirm a booking whose hold was captured; one whose capture does not match is refunded and declined.
+
+    Args:
+        request: the decision that was being carried out; only an approval is settled by a capture.
+
+    Raises:
+        PaymentStepFailedError: the capture does not match, and could not be refunded.
+    """
+    state = context.state
+    facts: dict[str, Any] = {
+        "amount_captured_minor": payment.amount_received_minor,
+        "amount_refunded_minor": payment.amount_refunded_minor,
+    }
+    if payment.amount_received_minor != context.terms.amount_minor or not payment.matches:
+        assert payment.payment_intent_id is not None, "a captured hold has a PaymentIntent"
+        returned = await return_funds(context.payment_steps, payment.payment_intent_id)
+        facts["amount_refunded_minor"] = returned.amount_refunded_minor
+        await state.apply(Event.CAPTURE_MISMATCHED, actor=ActorKind.STRIPE, **facts)
+        _report_overtaken(context, request)
+    elif request is not None and request.decision is Decision.APPROVE:
+        await state.apply(Event.APPROVED, command=request.command, **facts)
+        context.message_queue.mark_done(request.command.command_id)
+    else:
+        await state.apply(Event.CAPTURED_OUTSIDE, actor=ActorKind.STRIPE, **facts)
+        _report_overtaken(context, request)
+    await _record_early_refund(context, payment)
+
+
+async def record_release(
+    context: BookingContext, request: DecisionRequested | None, without_decision: Event
+) -> None:
+    """End a booking whose hold is gone.
+
+    Args:
+        request: the decision that was being carried out; a decline and a cancellation are settled by a release.
+        without_decision: the event that happened where nobody declined or cancelled.
+    """
+    state = context.state
+    if request is not None and request.decision is Decision.DECLINE:
+        reason = request.command.reason_code or ReasonCode.OTHER
+        await state.apply(Event.DECLINED, command=request.command, reason_code=reason)
+        context.message_queue.mark_done(request.command.command_id)
+    elif request is not None and request.decision is Decision.CANCEL:
+        await state.apply(Event.CANCELLED_BY_GUEST, command=request.command)
+        context.message_queue.mark_done(request.command.command_id)
+    else:
+        lost = without_decision is Event.AUTHORIZATION_LOST
+        await state.apply(without_decision, actor=ActorKind.STRIPE if lost else ActorKind.SYSTEM)
+        _report_overtaken(context, request)
+
+
+async def _record_early_refund(context: BookingContext, payment: PaymentSnapshot) -> None:
+    """Record what was refunded before the capture was read: Stripe's event about it counts as known by now."""
+    if context.state.status is Status.CONFIRMED and payment.amount_refunded_minor > 0:
+        await context.state.apply(
+            Event.REFUND_RECORDED,
+            actor=ActorKind.STRIPE,
+            amount_refunded_minor=payment.amount_refunded_minor,
+        )
+
+
+def _report_overtaken(context: BookingContext, request: DecisionRequested | None) -> None:
+    if request is not None:
+        context.message_queue.report_outcome(request.command, CommandOutcome.ALREADY_DECIDED)

@@ -1,0 +1,48 @@
+"""The end of a booking's workflow: at check-in, or once the booking is declined, expired or cancelled."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from workflows.booking_context import BookingContext
+from workflows.stay_phase import StayPhase
+
+
+class WindingDown:
+    """Lets a booking's workflow end once nobody waits for it and it needs no person.
+
+    Args:
+        stay: handles what still arrives, as the stay's own business may outlast check-in: a cancellation that was
+            asked for in time, or one whose refund has failed.
+    """
+
+    def __init__(self, context: BookingContext, stay: StayPhase) -> None:
+        self._context = context
+        self._state = context.state
+        self._message_queue = context.message_queue
+        self._stay = stay
+
+    async def run(self) -> None:
+        """Answer everybody, send everything, and handle what arrives until the last moment."""
+        while True:
+            await self._until_nothing_is_left()
+            await self._message_queue.drain()
+            if self._message_queue.waiting:
+                continue
+            if workflow.all_handlers_finished():
+                return
+            self._state.is_over = True
+            await workflow.wait_condition(
+                lambda: workflow.all_handlers_finished() or self._message_queue.waiting
+            )
+
+    async def _until_nothing_is_left(self) -> None:
+        """Send the last notifications, and wait for an operator if the booking needs a person."""
+        self._state.wait_for("its last messages")
+        while True:
+            await self._context.notifications.drain()
+            if not self._message_queue.waiting and self._state.attention is None:
+                return
+            if not self._message_queue.waiting:
+                self._state.wait_for("an operator: `booking retry` or `booking resolve`")
+            await self._stay.handle(await self._message_queue.next(None, ""))
