@@ -15,12 +15,12 @@ from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig
 
+from dispatch import ui_texts
 from dispatch.names import BOOKING_STATUS, BOOKING_WORKFLOW, HOTEL_SLUG, NEEDS_ATTENTION
 from domain.booking import Status
 from domain.identifiers import workflow_id
 from domain.messages.answers import WorkflowSnapshot
 from domain.messages.starts import BookingTerms
-from domain.money import Money
 
 RPC_PATIENCE_MS: Final = 2000
 """How long one call is retried inside the client before its caller hears that Temporal is away."""
@@ -58,7 +58,6 @@ async def start_booking(
         after_loss: start one anew where the former is closed. The caller has made sure that it was lost, not
             completed. Implied by terms with a `resume`.
     """
-    total = Money(terms.amount_minor, terms.currency)
     status = terms.resume.status if terms.resume else Status.PENDING_PAYMENT
     anew = after_loss or terms.resume is not None
     reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if anew else WorkflowIDReusePolicy.REJECT_DUPLICATE
@@ -78,8 +77,8 @@ async def start_booking(
                 ]
             ),
             result_type=WorkflowSnapshot,
-            static_summary=f"{terms.hotel_slug}: {total} {terms.currency}",
-            static_details=f"Check-in {terms.check_in_at:%Y-%m-%d %H:%M} UTC",
+            static_summary=ui_texts.booking_summary(terms),
+            static_details=ui_texts.booking_start_details(terms),
         )
     except WorkflowAlreadyStartedError:
         return booking_handle(client, terms.booking_id)

@@ -15,6 +15,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from dispatch import ui_texts
 from dispatch.names import AUTHORIZED, ENDED_BOOKING_PAYMENT_WORKFLOW, PAYMENT_CHANGED
 from domain.booking import UNDER_DECISION, Status
 from domain.identifiers import ended_booking_payment_workflow_id, workflow_id
@@ -157,7 +158,7 @@ async def start_ended_booking_payment(client: Client, task_queue: str, event: En
             memo={BOOKING_MEMO: event.booking_id},
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"Money for {event.booking_id}, which has ended: {event.hint.event_type}",
+            static_summary=ui_texts.ended_booking_summary(event),
         )
     except WorkflowAlreadyStartedError:
         return

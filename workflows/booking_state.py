@@ -8,6 +8,7 @@ from typing import Any, Final
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
+from dispatch import ui_texts
 from dispatch.names import BOOKING_STATUS, NEEDS_ATTENTION
 from domain.booking import ActorKind, Event, ReasonCode, Status, transition
 from domain.messages.changes import Change
@@ -54,7 +55,7 @@ class BookingState:
         self.attention: str | None = None
         self.payment_intent_id: str | None = None
         self.refunded_minor = 0
-        self.waiting_for = "submission"
+        self.waiting_for = ui_texts.WAITING_FOR_SUBMISSION
         self.is_over = False
         self.unreturned_payments: dict[StripeEventHint, str] = {}
         """Stray money that could not be given back, and why. It outlives every change of status."""
@@ -129,7 +130,7 @@ class BookingState:
     def _show_projection_blocked(self, reason: str) -> None:
         self.attention = reason
         self._update_search_attributes(moved=False)
-        self.wait_for("an operator, to look at the row and `booking retry`")
+        self.wait_for(ui_texts.WAITING_FOR_ROW)
 
     async def _resume_after_block(self, waiting_for: str, attention: str | None) -> None:
         """The row is written again; what a person was called for before that is not over with it."""
@@ -189,7 +190,6 @@ class BookingState:
         self._describe()
 
     def _describe(self) -> None:
-        attention = f"\n\n**Needs a person:** {self.attention}" if self.attention else ""
         workflow.set_current_details(
-            f"**{self.status}**, version {self.version}, waiting for {self.waiting_for}{attention}"
+            ui_texts.booking_details(self.status, self.version, self.waiting_for, self.attention)
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio import workflow
 
+from dispatch import ui_texts
 from domain.booking import Decision, Event, MailKind, Status
 from domain.deadlines import reminder_at
 from domain.decisions import CommandOutcome
@@ -55,7 +56,7 @@ class DecisionPhase:
 
     async def run(self) -> None:
         """Work off what comes until the booking is confirmed or has ended."""
-        self._state.wait_for("the hotel's decision")
+        self._state.wait_for(ui_texts.WAITING_FOR_DECISION)
         resume = self._context.terms.resume
         if resume and resume.decisions:
             # What the lost workflow had done with the money for it, and not written, is told of as what it was.
@@ -67,7 +68,7 @@ class DecisionPhase:
             await self._next()
 
     async def _next(self) -> None:
-        message = await self._message_queue.next(self._due(), "Reminder, or decision deadline")
+        message = await self._message_queue.next(self._due(), ui_texts.DECISION_TIMER)
         await self._or_request_attention(self._handle(message))
 
     async def _handle(self, message: QueueMessage | None) -> None:
@@ -116,7 +117,7 @@ class DecisionPhase:
 
     async def _decline_by_deadline(self) -> None:
         self._message_queue.decision_in_progress = Decision.DECLINE
-        self._state.wait_for("Stripe to release the hold")
+        self._state.wait_for(ui_texts.WAITING_FOR_RELEASE)
         try:
             await self._follow(await self._release(), without_decision=self._deadline.event)
         finally:
@@ -161,7 +162,7 @@ class DecisionPhase:
         self._withdraw_pending_command(request)
         self._pending_command = request
         self._message_queue.decision_in_progress = request.decision
-        self._state.wait_for(f"Stripe, to {request.decision} the booking")
+        self._state.wait_for(ui_texts.waiting_for_stripe(request.decision))
         try:
             if request.decision is Decision.APPROVE:
                 payment = await self._capture()
@@ -250,7 +251,7 @@ class DecisionPhase:
             self._message_queue.report_outcome(self._pending_command.command, CommandOutcome.NEEDS_ATTENTION)
         if workflow.now() >= self._deadline.at or self._cancellation_stands():
             self._recheck_at = workflow.now() + options.PENDING_COMMAND_RECHECK
-        self._state.wait_for("an operator: `booking retry` or `booking resolve`")
+        self._state.wait_for(ui_texts.WAITING_FOR_OPERATOR)
         await self._state.request_attention(reason)
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:

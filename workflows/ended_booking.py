@@ -6,6 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.bookings import STALE_VERSION, Bookings
+from dispatch import ui_texts
 from domain.booking import Status
 from domain.messages.changes import BookingSnapshot
 from domain.messages.signals import Command
@@ -36,7 +37,7 @@ class EndedBookingPaymentWorkflow:
         generation = 1
         while True:
             booking = await workflow.execute_activity_method(
-                Bookings.read_snapshot, event.booking_id, summary="Read the booking", **options.DATABASE
+                Bookings.read_snapshot, event.booking_id, summary=ui_texts.READ_BOOKING, **options.DATABASE
             )
             state = self._load_state(booking, notifications)
             payment_steps = PaymentSteps(

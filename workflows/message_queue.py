@@ -19,6 +19,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.bookings import Bookings
 from activities.stripe_client import REFUSED
+from dispatch import ui_texts
 from domain.booking import ActorKind, Decision
 from domain.decisions import CommandOutcome
 from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest
@@ -184,7 +185,7 @@ class MessageQueue:
 
     async def _close(self, refused: RefusedCommand) -> None:
         await workflow.execute_activity_method(
-            Bookings.close_command, refused, summary=f"Refuse: {refused.outcome}", **options.DATABASE
+            Bookings.close_command, refused, summary=ui_texts.refuse(refused.outcome), **options.DATABASE
         )
 
 

@@ -12,6 +12,7 @@ from temporalio.exceptions import ActivityError
 
 from activities.emails import Emails
 from activities.realtime import Realtime
+from dispatch import ui_texts
 from domain.booking import MailKind, Status
 from domain.messages.notifications import Mailing, Publication, StaffEvent
 from workflows import options
@@ -73,7 +74,7 @@ class Notifications:
             await workflow.execute_activity_method(
                 Realtime.publish,
                 publication,
-                summary=f"Publish {publication.status} v{publication.version}",
+                summary=ui_texts.publish(publication.status, publication.version),
                 **options.PUSHER,
             )
         except ActivityError as error:
@@ -85,7 +86,7 @@ class Notifications:
         names = ", ".join(mailing.kinds)
         try:
             await workflow.execute_activity_method(
-                Emails.send, mailing, summary=f"E-mail: {names}", **options.MAIL
+                Emails.send, mailing, summary=ui_texts.send_email(mailing.kinds), **options.MAIL
             )
         except ActivityError as error:
             reason = f"The e-mail '{names}' could not be sent: {failure(error)[1]}"

@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.stripe_client import REFUSED
+from dispatch import ui_texts
 from domain.booking import ActorKind, Event, Status
 from domain.deadlines import session_expires_at
 from domain.decisions import CommandOutcome
@@ -66,11 +67,9 @@ class PaymentPhase:
 
     async def run(self) -> None:
         """Work off what comes until the booking waits for no payment any more."""
-        self._state.wait_for("the guest's payment")
+        self._state.wait_for(ui_texts.WAITING_FOR_PAYMENT)
         while self._state.status is Status.PENDING_PAYMENT:
-            message = await self._context.message_queue.next(
-                self._due(), "Payment window, or time to ask Stripe"
-            )
+            message = await self._context.message_queue.next(self._due(), ui_texts.PAYMENT_TIMER)
             try:
                 await self._handle(message)
             except PaymentStepFailedError as error:
@@ -218,7 +217,7 @@ class PaymentPhase:
     async def _close(self) -> None:
         """End the window; a session the guest completed in time wins over it."""
         self._closing = True
-        self._state.wait_for("Stripe to close the payment page")
+        self._state.wait_for(ui_texts.WAITING_FOR_SESSION_TO_CLOSE)
         if self._session is not None:
             await self._follow_payment(
                 await self._payment_steps.expire_session(self._session.session_id), own_session=True

@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.payments import Payments
 from activities.stripe_client import FAILED, REFUSED
+from dispatch import ui_texts
 from domain.messages.signals import StripeEventHint
 from domain.messages.stripe_steps import (
     CheckoutSession,
@@ -69,7 +70,7 @@ class PaymentSteps:
         # whose answer was lost has a link nobody was given, and lapses by itself.
         self.generation += 1
         return await workflow.execute_activity_method(
-            Payments.open_session, request, summary="Open the payment page", **options.STRIPE_ONLINE
+            Payments.open_session, request, summary=ui_texts.OPEN_SESSION, **options.STRIPE_ONLINE
         )
 
     async def read_once(self, session_id: str | None, payment_intent_id: str | None) -> PaymentSnapshot:
@@ -81,7 +82,7 @@ class PaymentSteps:
         return await workflow.execute_activity_method(
             Payments.read,
             self._question(session_id, payment_intent_id),
-            summary="Ask Stripe about the payment",
+            summary=ui_texts.READ_ONCE,
             **options.STRIPE_ONLINE,
         )
 
@@ -105,7 +106,7 @@ class PaymentSteps:
             return await workflow.execute_activity_method(
                 Payments.read,
                 self._question(hint.session_id, hint.payment_intent_id),
-                summary="Read the payment",
+                summary=ui_texts.READ_UNTIL_ANSWERED,
                 start_to_close_timeout=options.STRIPE_ATTEMPT,
                 retry_policy=options.STRIPE_RETRY,
             )
@@ -125,7 +126,7 @@ class PaymentSteps:
             return await workflow.execute_activity_method(
                 Payments.expire_session,
                 replace(step, generation=generation),
-                summary="Close the payment page",
+                summary=ui_texts.EXPIRE_SESSION,
                 start_to_close_timeout=options.STRIPE_ATTEMPT,
                 schedule_to_close_timeout=patience,
                 retry_policy=options.STRIPE_RETRY,
@@ -136,17 +137,17 @@ class PaymentSteps:
     async def capture(self, payment_intent_id: str, until: datetime) -> PaymentSnapshot:
         """Capture the booking's total, trying until `until`."""
         return await self._run_payment_step(
-            Payments.capture, payment_intent_id, self._amount_minor, until, "Capture the hold"
+            Payments.capture, payment_intent_id, self._amount_minor, until, ui_texts.CAPTURE
         )
 
     async def release(self, payment_intent_id: str, until: datetime) -> PaymentSnapshot:
         """Give up a hold, trying until `until`."""
-        return await self._run_payment_step(Payments.release, payment_intent_id, 0, until, "Release the hold")
+        return await self._run_payment_step(Payments.release, payment_intent_id, 0, until, ui_texts.RELEASE)
 
     async def refund(self, payment_intent_id: str, total_minor: int, until: datetime) -> PaymentSnapshot:
         """Refund until `total_minor` has gone back in all, trying until `until`."""
         return await self._run_payment_step(
-            Payments.refund, payment_intent_id, total_minor, until, "Refund the guest"
+            Payments.refund, payment_intent_id, total_minor, until, ui_texts.REFUND
         )
 
     async def _run_payment_step(
@@ -202,7 +203,7 @@ class PaymentSteps:
                     raise PaymentStepFailedError(text) from error
             # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:
             # what is left of it is used, under the same key.
-            await workflow.sleep(pause, summary="Pause before asking Stripe again")
+            await workflow.sleep(pause, summary=ui_texts.PAUSE_BEFORE_STRIPE)
             pause = min(pause * 2, timedelta(minutes=5))
 
     def _question(self, session_id: str | None, payment_intent_id: str | None) -> PaymentQuestion:

@@ -11,6 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.bookings import STALE_VERSION, Bookings
+from dispatch import ui_texts
 from domain.booking import Event, Status, allows, transition
 from domain.messages.changes import BookingSnapshot, Change, ChangeResult
 from workflows import options
@@ -102,10 +103,10 @@ class Projection:
 
     async def _record(self, change: Change, how: dict[str, Any]) -> ChangeResult:
         return await workflow.execute_activity_method(
-            Bookings.record, change, summary=f"Record: {change.event}", **how
+            Bookings.record, change, summary=ui_texts.record(change.event), **how
         )
 
     async def _read(self, change: Change) -> BookingSnapshot:
         return await workflow.execute_activity_method(
-            Bookings.read_snapshot, change.booking_id, summary="Read the booking", **options.DATABASE
+            Bookings.read_snapshot, change.booking_id, summary=ui_texts.READ_BOOKING, **options.DATABASE
         )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
+from dispatch import ui_texts
 from domain.booking import UNDER_DECISION, ActorKind, Decision, Status, cancellation_event
 from domain.cancellation import refund_due
 from domain.decisions import CommandOutcome
@@ -37,9 +38,11 @@ class StayPhase:
 
     async def run(self) -> None:
         """Handle messages until check-in or a cancellation."""
-        self._state.wait_for("check-in")
+        self._state.wait_for(ui_texts.WAITING_FOR_CHECK_IN)
         while self._state.status is Status.CONFIRMED and workflow.now() < self._terms.check_in_at:
-            await self.handle(await self._message_queue.next(self._terms.check_in_at, "Check-in"))
+            await self.handle(
+                await self._message_queue.next(self._terms.check_in_at, ui_texts.CHECK_IN_TIMER)
+            )
 
     async def handle(self, message: QueueMessage | None) -> None:
         """React to a message, or to check-in (None)."""
@@ -81,7 +84,7 @@ class StayPhase:
 
     async def _cancel(self, request: DecisionRequested, issued_at: datetime) -> None:
         self._message_queue.decision_in_progress = Decision.CANCEL
-        self._state.wait_for("Stripe, to refund the guest")
+        self._state.wait_for(ui_texts.WAITING_FOR_REFUND)
         try:
             refunded_minor = await self._refund(issued_at)
         except PaymentStepFailedError:

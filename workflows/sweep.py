@@ -6,6 +6,7 @@ from temporalio import workflow
 
 from activities.bookings import Bookings
 from activities.inbox import Inbox
+from dispatch import ui_texts
 from workflows import options
 
 
@@ -17,11 +18,11 @@ class SweepWorkflow:
     async def run(self) -> None:
         """One pass. What fails is left for the next one."""
         await workflow.execute_activity_method(
-            Inbox.deliver_unprocessed_events, summary="Hand on unprocessed Stripe events", **options.SWEEP
+            Inbox.deliver_unprocessed_events, summary=ui_texts.DELIVER_EVENTS, **options.SWEEP
         )
         await workflow.execute_activity_method(
-            Inbox.fetch_missing_events, summary="Fetch Stripe events that never arrived", **options.SWEEP
+            Inbox.fetch_missing_events, summary=ui_texts.FETCH_EVENTS, **options.SWEEP
         )
         await workflow.execute_activity_method(
-            Bookings.delete_stale_drafts, summary="Delete stale drafts", **options.SWEEP
+            Bookings.delete_stale_drafts, summary=ui_texts.DELETE_DRAFTS, **options.SWEEP
         )

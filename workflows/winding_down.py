@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from temporalio import workflow
 
+from dispatch import ui_texts
 from workflows.booking_context import BookingContext
 from workflows.stay_phase import StayPhase
 
@@ -38,11 +39,11 @@ class WindingDown:
 
     async def _until_nothing_is_left(self) -> None:
         """Send the last notifications, and wait for an operator if the booking needs a person."""
-        self._state.wait_for("its last messages")
+        self._state.wait_for(ui_texts.WAITING_FOR_LAST_MESSAGES)
         while True:
             await self._context.notifications.drain()
             if not self._message_queue.waiting and self._state.attention is None:
                 return
             if not self._message_queue.waiting:
-                self._state.wait_for("an operator: `booking retry` or `booking resolve`")
+                self._state.wait_for(ui_texts.WAITING_FOR_OPERATOR)
             await self._stay.handle(await self._message_queue.next(None, ""))

@@ -1,0 +1,113 @@
+"""Every text that operators read in the Temporal UI. None of them may name a guest.
+
+Summaries name one activity or timer; details say where a whole workflow stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from domain.booking import Decision, Event, MailKind, Status
+from domain.decisions import CommandOutcome
+from domain.messages.starts import BookingTerms, EndedBookingEvent
+from domain.money import Money
+
+# --- workflows ---
+
+
+def booking_summary(terms: BookingTerms) -> str:
+    """Hotel and total, beside a booking's workflow in the list."""
+    return f"{terms.hotel_slug}: {Money(terms.amount_minor, terms.currency)} {terms.currency}"
+
+
+def booking_start_details(terms: BookingTerms) -> str:
+    """Check-in, which stays the same for the life of the workflow."""
+    return f"Check-in {terms.check_in_at:%Y-%m-%d %H:%M} UTC"
+
+
+def booking_details(status: Status, version: int, waiting_for: str, attention: str | None) -> str:
+    """Where a booking stands, in Markdown."""
+    needs = f"\n\n**Needs a person:** {attention}" if attention else ""
+    return f"**{status}**, version {version}, waiting for {waiting_for}{needs}"
+
+
+def ended_booking_summary(event: EndedBookingEvent) -> str:
+    """The booking and the event, beside a workflow about an ended booking's money."""
+    return f"Money for {event.booking_id}, which has ended: {event.hint.event_type}"
+
+
+def reconciliation_details(bookings: int, healed: int, left: int) -> str:
+    """The result of a reconciliation run."""
+    return f"{bookings} bookings compared: {healed} findings healed, {left} left for a person"
+
+
+# --- what a booking waits for; it follows the words "waiting for" ---
+
+WAITING_FOR_SUBMISSION: Final = "submission"
+WAITING_FOR_PAYMENT: Final = "the guest's payment"
+WAITING_FOR_DECISION: Final = "the hotel's decision"
+WAITING_FOR_CHECK_IN: Final = "check-in"
+WAITING_FOR_LAST_MESSAGES: Final = "its last messages"
+WAITING_FOR_OPERATOR: Final = "an operator: `booking retry` or `booking resolve`"
+WAITING_FOR_ROW: Final = "an operator, to look at the row and `booking retry`"
+WAITING_FOR_SESSION_TO_CLOSE: Final = "Stripe to close the payment page"
+WAITING_FOR_RELEASE: Final = "Stripe to release the hold"
+WAITING_FOR_REFUND: Final = "Stripe, to refund the guest"
+
+
+def waiting_for_stripe(decision: Decision) -> str:
+    """A decision is being carried out."""
+    return f"Stripe, to {decision} the booking"
+
+
+# --- timers ---
+
+PAYMENT_TIMER: Final = "Payment window, or time to ask Stripe"
+DECISION_TIMER: Final = "Reminder, or decision deadline"
+CHECK_IN_TIMER: Final = "Check-in"
+PAUSE_BEFORE_STRIPE: Final = "Pause before asking Stripe again"
+PAUSE_BEFORE_HOLD: Final = "Pause before reading the hold again"
+
+# --- activities ---
+
+OPEN_SESSION: Final = "Open the payment page"
+EXPIRE_SESSION: Final = "Close the payment page"
+READ_ONCE: Final = "Ask Stripe about the payment"
+READ_UNTIL_ANSWERED: Final = "Read the payment"
+CAPTURE: Final = "Capture the hold"
+RELEASE: Final = "Release the hold"
+REFUND: Final = "Refund the guest"
+READ_BOOKING: Final = "Read the booking"
+
+DELIVER_EVENTS: Final = "Hand on unprocessed Stripe events"
+FETCH_EVENTS: Final = "Fetch Stripe events that never arrived"
+DELETE_DRAFTS: Final = "Delete stale drafts"
+
+BEGIN_RUN: Final = "Begin a record"
+FINISH_RUN: Final = "Close the record"
+
+
+def record(event: Event) -> str:
+    """A change is written to the row."""
+    return f"Record: {event}"
+
+
+def refuse(outcome: CommandOutcome) -> str:
+    """A command is closed without having changed anything."""
+    return f"Refuse: {outcome}"
+
+
+def publish(status: Status, version: int) -> str:
+    """Browsers are told of a version."""
+    return f"Publish {status} v{version}"
+
+
+def send_email(kinds: Sequence[MailKind]) -> str:
+    """E-mails are sent."""
+    return f"E-mail: {', '.join(kinds)}"
+
+
+def compare(after: int) -> str:
+    """A batch of bookings is compared: those after a row id."""
+    return f"Compare bookings after row {after}"
