@@ -28,6 +28,7 @@ from activities.payments import Payments
 from activities.realtime import Realtime
 from activities.stripe_client import stripe_client
 from dispatch.client import connect
+from dispatch.errors import TemporalAwayError
 from reconciliation.activities import Reconciliation
 from reconciliation.alerts import ReconciliationAlerts
 from reconciliation.remedies import Remedies
@@ -175,7 +176,7 @@ async def connect_patiently(settings: Settings) -> Client:
                 namespace=settings.temporal_namespace,
                 api_key=api_key.get_secret_value() if api_key else None,
             )
-        except RuntimeError as error:
+        except TemporalAwayError as error:
             log.warning("Temporal at %s is away, trying again: %s", settings.temporal_address, error)
             await asyncio.sleep(_CONNECT_AGAIN_AFTER_S)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import pusher
 from fastapi import FastAPI
@@ -32,6 +32,9 @@ _DESCRIPTION = """\
 A guest's card is **held** until the hotel has looked at the booking: staff approve and the hold is captured, or
 decline and it is released. Amounts are decimal strings, times RFC 3339 in UTC, errors `application/problem+json`
 with a stable `code`."""
+
+# Closing a connection that hangs may take SQLAlchemy two seconds more: a request then ends after five.
+_DATABASE_PATIENCE_S: Final = 3
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -75,7 +78,7 @@ async def _services(settings: Settings, metrics: Metrics) -> Services:
         lazy=True,
     )
     return Services(
-        database=Database(settings.database_url),
+        database=Database(settings.database_url, patience_s=_DATABASE_PATIENCE_S),
         temporal=temporal,
         task_queue=settings.temporal_task_queue,
         pusher=pusher.Pusher(**settings.pusher_arguments),

@@ -11,11 +11,12 @@ from fastapi.responses import JSONResponse
 
 from api.auth import find
 from api.errors import ProblemError, conflict, invalid
-from api.outages import reading, transaction
+from api.outages import mapped_outages, reading, transaction
 from api.schemas import NewBooking
 from api.services import Services
 from api.views import BookingDetails, CreatedBooking, show
-from api.workflow_calls import admitted, await_outcome, start, worker_away
+from api.workflow_calls import admitted, await_outcome, worker_away
+from dispatch.client import start_booking
 from domain.booking import Status
 from domain.deadlines import cutoff_at, hotel_today, nights
 from domain.errors import DomainError
@@ -292,7 +293,8 @@ async def submit(services: Services, found: BookingDetails) -> BookingDetails:
         payment_poll_s=services.payment_poll_s,
     )
     async with admitted(services.submitting):
-        await start(services, terms)
+        with mapped_outages():
+            await start_booking(services.temporal, terms, services.task_queue)
         await await_outcome(services, found.booking.booking_id, SUBMIT_COMMAND)
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     if Status(found.booking.status) is Status.DRAFT:

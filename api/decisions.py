@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,20 +11,21 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 
 from api.auth import find
-from api.errors import ProblemError, conflict, unavailable
-from api.outages import WorkflowGoneError, reading, temporal_away, transaction
+from api.errors import TEMPORAL_UNAVAILABLE, ProblemError, conflict, unavailable
+from api.outages import mapped_outages, reading, temporal_away
 from api.services import Services
-from api.views import BookingDetails, BookingView, DecidedBooking, show
-from api.workflow_calls import await_outcome, send_decision
+from api.views import BookingDetails, DecidedBooking, show
+from api.workflow_calls import await_outcome
+from dispatch.commands import NOT_SENT, close, send_command
+from dispatch.errors import TemporalAwayError
+from dispatch.names import DECISION_SIGNALS
 from domain.booking import ENDED, ActorKind, Decision, ReasonCode, Status
 from domain.deadlines import midnight
 from domain.decisions import CommandOutcome, immediate_outcome
-from domain.identifiers import new_command_id
+from domain.identifiers import new_command_id, workflow_id
 from domain.messages.signals import Command
 from models import BookingCommand, Staff, utc_now
-from storage.bookings import close_command, open_command
-
-_NOT_SENT: Final = "not_sent"
+from storage.database import DATABASE_ERRORS
 
 # A signal may arrive although its sender did not hear so. Asking again does no harm.
 _UNCERTAIN: Final = (
@@ -76,15 +78,16 @@ async def decide(services: Services, found: BookingDetails, request: DecisionInp
     outcome = _outcome_by_projection(found, request)
     if outcome is not None:
         return await _respond(services, found, outcome)
-    command = await _store_command(services, found, request)
-    try:
-        await send_decision(services, found.booking.booking_id, request.decision, command)
-    except WorkflowGoneError:
+    row, command = _command(found, request)
+    signals = {workflow_id(row.booking_id): DECISION_SIGNALS[request.decision]}
+    with mapped_outages():
+        try:
+            taken = await send_command(services.database, services.temporal, row, command, signals)
+        except TemporalAwayError as error:
+            raise unavailable(TEMPORAL_UNAVAILABLE, _UNCERTAIN) from error
+    if not taken:
         return await _answer_from_projection(services, found, request, command.command_id)
-    except ProblemError as error:
-        await _close(services, command.command_id, _NOT_SENT)
-        raise unavailable(error.code, _UNCERTAIN) from error
-    return await _await(services, found, request, command.command_id)
+    return await _answer_once_out(services, found, request, command.command_id)
 
 
 def _outcome_by_projection(
@@ -102,8 +105,8 @@ def _outcome_by_projection(
     return None
 
 
-async def _store_command(services: Services, found: BookingDetails, request: DecisionInput) -> Command:
-    """Keep a decision in the books; what is signalled of it names the same moment and status."""
+def _command(found: BookingDetails, request: DecisionInput) -> tuple[BookingCommand, Command]:
+    """A decision as it is kept, and as it is signalled: of the same moment and status."""
     issued_at, status_when_issued = utc_now(), Status(found.booking.status)
     command = Command(
         command_id=new_command_id(),
@@ -123,18 +126,7 @@ async def _store_command(services: Services, found: BookingDetails, request: Dec
         status_when_issued=status_when_issued,
         created_at=issued_at,
     )
-    async with transaction(services.database) as db:
-        await open_command(db, row)
-    return command
-
-
-async def _close(services: Services, command_id: str, outcome: str) -> None:
-    """Close a decision nobody will carry out. At best: the books show it open otherwise, no more."""
-    try:
-        async with transaction(services.database) as db:
-            await close_command(db, command_id, outcome, utc_now())
-    except ProblemError:
-        return
+    return row, command
 
 
 async def _answer_from_projection(
@@ -143,14 +135,15 @@ async def _answer_from_projection(
     """The workflow has ended: what it left in the row counts."""
     found = await _look_again(services, found)
     outcome = _outcome_by_projection(found, request, workflow_gone=True)
-    await _close(services, command_id, outcome or _NOT_SENT)
+    with suppress(*DATABASE_ERRORS):
+        await close(services.database, command_id, outcome or NOT_SENT)
     if outcome is None:
         # A booking that is not over has lost its workflow; reconciliation gives it another one.
         raise temporal_away()
     return await _respond(services, found, outcome)
 
 
-async def _await(
+async def _answer_once_out(
     services: Services, found: BookingDetails, request: DecisionInput, command_id: str
 ) -> Response:
     result = await await_outcome(services, found.booking.booking_id, command_id)
@@ -175,8 +168,5 @@ async def _respond(services: Services, found: BookingDetails, outcome: CommandOu
     if outcome in _DETAILS:
         raise conflict(outcome, _DETAILS[outcome], view.model_dump(mode="json"))
     settled = outcome is CommandOutcome.SETTLED
-    return JSONResponse(_decided(view, settled).model_dump(mode="json"), 200 if settled else 202)
-
-
-def _decided(view: BookingView, settled: bool) -> DecidedBooking:
-    return DecidedBooking(**view.model_dump(mode="python", by_alias=False), settled=settled)
+    decided = DecidedBooking(**view.model_dump(mode="python", by_alias=False), settled=settled)
+    return JSONResponse(decided.model_dump(mode="json"), 200 if settled else 202)

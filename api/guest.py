@@ -11,7 +11,7 @@ from api import creation
 from api.auth import BookingId, GuestsBooking, Slug, find, is_plain
 from api.decisions import DecisionInput, decide
 from api.errors import ProblemError, conflict, invalid, not_found, problems, too_many
-from api.outages import WorkflowGoneError, reading, temporal_away, transaction
+from api.outages import reading, temporal_away, transaction
 from api.schemas import NewBooking, SessionIn
 from api.services import Api, Services
 from api.views import (
@@ -26,7 +26,9 @@ from api.views import (
     show_hotel,
     show_payment,
 )
-from api.workflow_calls import check_payment, open_session
+from api.workflow_calls import ask_workflow
+from dispatch.errors import WorkflowGoneError
+from dispatch.names import CHECK_PAYMENT, PAYMENT_SESSION
 from domain.booking import UNDER_DECISION, Decision, Status
 from domain.messages.answers import SessionRequest
 from domain.money import Money
@@ -121,7 +123,7 @@ async def open_payment_page(
         raise await _not_payable(services, found)
     request = await _count_and_keep(services, row.booking_id, wishes)
     try:
-        answer = await open_session(services, row.booking_id, request)
+        answer = await ask_workflow(services, row.booking_id, PAYMENT_SESSION, request)
     except WorkflowGoneError:
         raise await _workflow_gone(services, found) from None
     if not answer.payable:
@@ -197,5 +199,5 @@ async def ask_stripe(services: Services, found: BookingDetails) -> BookingDetail
         return found
     # A workflow that has ended meanwhile has left its word in the row.
     with suppress(WorkflowGoneError):
-        await check_payment(services, found.booking.booking_id)
+        await ask_workflow(services, found.booking.booking_id, CHECK_PAYMENT)
     return await find(services, found.hotel.slug, found.booking.booking_id)

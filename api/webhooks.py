@@ -6,7 +6,6 @@ again: https://docs.stripe.com/webhooks#retries
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import time
@@ -18,8 +17,8 @@ from fastapi import APIRouter, Request
 
 from api.auth import is_plain
 from api.errors import ProblemError, problems
-from api.outages import TEMPORAL_PATIENCE_S, database_errors, temporal_errors, transaction
-from api.services import Api, Services
+from api.outages import mapped_outages, transaction
+from api.services import Api
 from dispatch.events import Delivery, address, deliver
 from domain.stripe_events import UNEXPECTED, subject_of
 from models import StripeWebhookEvent
@@ -48,7 +47,8 @@ async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
     async with transaction(services.database) as db:
         addressed = await address(db, event) if await keep_event(db, event) else "a duplicate"
     if isinstance(addressed, Delivery):
-        await _deliver(services, addressed)
+        with mapped_outages():
+            await deliver(services.database, services.temporal, services.task_queue, addressed)
     return {"received": True}
 
 
@@ -115,10 +115,3 @@ def _is_name(value: Any, longest: int) -> TypeGuard[str]:
 
 def _not_an_event() -> ProblemError:
     return ProblemError(400, "invalid_payload", "This is not a Stripe event with a snapshot of its object.")
-
-
-async def _deliver(services: Services, delivery: Delivery) -> None:
-    with temporal_errors():
-        async with asyncio.timeout(TEMPORAL_PATIENCE_S):
-            with database_errors():
-                await deliver(services.database, services.temporal, services.task_queue, delivery)

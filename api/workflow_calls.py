@@ -1,22 +1,14 @@
-"""Calls to a booking's workflow. A signal is the command; an update only observes."""
+"""Calls to a booking's workflow while a person waits: how many at once, how long, and what they are told."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import (
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.stripe_client import REFUSED
 from api.errors import (
@@ -26,15 +18,15 @@ from api.errors import (
     ProblemError,
     unavailable,
 )
-from api.outages import TEMPORAL_PATIENCE_S, WorkflowGoneError, temporal_errors
+from api.outages import mapped_outages, temporal_away
 from api.services import Services
-from dispatch.client import booking_handle, start_booking
-from dispatch.names import AWAIT_OUTCOME, CHECK_PAYMENT, DECISION_SIGNALS, PAYMENT_SESSION
-from domain.booking import Decision
-from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest, WorkflowSnapshot
-from domain.messages.signals import Command
-from domain.messages.starts import BookingTerms
+from dispatch import client, commands
+from dispatch.client import booking_handle
+from dispatch.errors import TemporalAwayError, WorkflowGoneError
+from dispatch.names import Update
+from domain.messages.answers import CommandResult
 
+Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
 
 OUTCOME_PATIENCE_S: Final = 5
@@ -43,10 +35,6 @@ OUTCOME_PATIENCE_S: Final = 5
 STRIPE_PATIENCE_S: Final = 7
 _ADMISSION_PATIENCE_S: Final = 3
 _COME_BACK_AFTER_S: Final = 3
-_CROWDED_PAUSE_S: Final = 0.2
-
-# A worker asks for work again at least once a minute; who has not is gone, though Temporal still lists it.
-_POLLED_WITHIN_S: Final = 75
 
 
 @asynccontextmanager
@@ -71,29 +59,6 @@ async def admitted(limit: asyncio.Semaphore) -> AsyncIterator[None]:
         limit.release()
 
 
-async def start(services: Services, terms: BookingTerms) -> None:
-    """Start a booking's workflow; one that was started before stays as it is.
-
-    Raises:
-        ProblemError: 503, Temporal is away.
-    """
-    with temporal_errors():
-        async with asyncio.timeout(TEMPORAL_PATIENCE_S):
-            await start_booking(services.temporal, terms, services.task_queue)
-
-
-async def send_decision(services: Services, booking_id: str, decision: Decision, command: Command) -> None:
-    """Signal a decision. Once this returns, the decision is safe whatever happens.
-
-    Raises:
-        WorkflowGoneError: the booking's workflow has ended.
-        ProblemError: 503, Temporal is away.
-    """
-    with temporal_errors():
-        async with asyncio.timeout(TEMPORAL_PATIENCE_S):
-            await DECISION_SIGNALS[decision].send(booking_handle(services.temporal, booking_id), command)
-
-
 async def await_outcome(services: Services, booking_id: str, command_id: str) -> CommandResult | None:
     """Wait a while for a command to come out.
 
@@ -101,65 +66,31 @@ async def await_outcome(services: Services, booking_id: str, command_id: str) ->
         None where that could not be learned in time, or the workflow ended before it could answer: the
         row then says more.
     """
-    handle = booking_handle(services.temporal, booking_id)
     try:
-        async with asyncio.timeout(OUTCOME_PATIENCE_S):
-            while True:
-                try:
-                    return await AWAIT_OUTCOME.ask(handle, command_id, id_=f"outcome:{command_id}")
-                except RPCError as error:
-                    if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
-                        return None
-                # Temporal lets ten callers wait on one workflow at a time.
-                await asyncio.sleep(_CROWDED_PAUSE_S)
-    except (TimeoutError, RuntimeError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError):
+        return await commands.await_outcome(services.temporal, booking_id, command_id, OUTCOME_PATIENCE_S)
+    except (TimeoutError, TemporalAwayError):
         return None
 
 
-async def open_session(services: Services, booking_id: str, request: SessionRequest) -> SessionAnswer:
-    """Have a payment page opened, or the open one found.
+async def ask_workflow(
+    services: Services, booking_id: str, update: Update[Argument, Answer], argument: Argument | None = None
+) -> Answer:
+    """Ask a booking's workflow what it has to ask Stripe for.
 
     Raises:
         WorkflowGoneError: the booking's workflow has ended.
         ProblemError: 503: Temporal, its workers or Stripe are away.
     """
     handle = booking_handle(services.temporal, booking_id)
-    return await _ask_stripe(services, lambda: PAYMENT_SESSION.ask(handle, request))
-
-
-async def check_payment(services: Services, booking_id: str) -> WorkflowSnapshot:
-    """Have Stripe asked how the booking's payment stands, and the booking moved to where it belongs.
-
-    Raises:
-        WorkflowGoneError: the booking's workflow has ended.
-        ProblemError: 503: Temporal, its workers or Stripe are away.
-    """
-    handle = booking_handle(services.temporal, booking_id)
-    return await _ask_stripe(services, lambda: CHECK_PAYMENT.ask(handle))
-
-
-async def _ask_stripe(services: Services, update: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
     try:
         async with admitted(services.asking_stripe):
-            with temporal_errors():
-                async with asyncio.timeout(STRIPE_PATIENCE_S):
-                    return await _retry_while_crowded(update)
-    except ProblemError as error:
-        if isinstance(error.__cause__, TimeoutError | WorkflowUpdateRPCTimeoutOrCancelledError):
-            raise await _timeout_problem(services) from error
-        raise
+            return await update.ask(handle, argument, patience_s=STRIPE_PATIENCE_S)
+    except TimeoutError as error:
+        raise await _timeout_problem(services) from error
+    except TemporalAwayError as error:
+        raise temporal_away() from error
     except WorkflowUpdateFailedError as error:
         raise _failed(error) from error
-
-
-async def _retry_while_crowded(update: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-    while True:
-        try:
-            return await update()
-        except RPCError as error:
-            if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
-                raise
-        await asyncio.sleep(_CROWDED_PAUSE_S)
 
 
 async def _timeout_problem(services: Services) -> ProblemError:
@@ -191,13 +122,5 @@ async def worker_polls(services: Services) -> bool:
     Raises:
         ProblemError: 503, Temporal is away.
     """
-    request = DescribeTaskQueueRequest(
-        namespace=services.temporal.namespace,
-        task_queue=TaskQueue(name=services.task_queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    with temporal_errors():
-        async with asyncio.timeout(TEMPORAL_PATIENCE_S):
-            answer = await services.temporal.workflow_service.describe_task_queue(request, retry=True)
-    since = time.time() - _POLLED_WITHIN_S
-    return any(poller.last_access_time.ToSeconds() > since for poller in answer.pollers)
+    with mapped_outages():
+        return await client.worker_polls(services.temporal, services.task_queue)

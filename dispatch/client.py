@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import (
     SearchAttributePair,
@@ -16,6 +20,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig
 
 from dispatch import ui_texts
+from dispatch.errors import temporal_call, temporal_errors
 from dispatch.names import BOOKING_STATUS, BOOKING_WORKFLOW, HOTEL_SLUG, NEEDS_ATTENTION
 from domain.booking import Status
 from domain.identifiers import workflow_id
@@ -24,6 +29,9 @@ from domain.messages.starts import BookingTerms
 
 RPC_PATIENCE_MS: Final = 2000
 """How long one call is retried inside the client before its caller hears that Temporal is away."""
+
+# A worker asks for work again at least once a minute; one that has not is gone, though Temporal still lists it.
+_POLLED_WITHIN_S: Final = 75
 
 
 async def connect(*, address: str, namespace: str, api_key: str | None, lazy: bool = False) -> Client:
@@ -36,7 +44,7 @@ async def connect(*, address: str, namespace: str, api_key: str | None, lazy: bo
         lazy: connect on first use, so that a process can start while Temporal is away.
 
     Raises:
-        RuntimeError: Temporal is away (not when `lazy`).
+        TemporalAwayError: Temporal is away (not when `lazy`).
     """
     config = ClientConfig.load_client_connect_config()
     config.update({"target_host": address, "namespace": namespace})
@@ -46,7 +54,8 @@ async def connect(*, address: str, namespace: str, api_key: str | None, lazy: bo
     retry = RetryConfig(
         initial_interval_millis=100, max_interval_millis=500, max_elapsed_time_millis=RPC_PATIENCE_MS
     )
-    return await Client.connect(**config, retry_config=retry, lazy=lazy)
+    with temporal_errors():
+        return await Client.connect(**config, retry_config=retry, lazy=lazy)
 
 
 async def start_booking(
@@ -57,29 +66,34 @@ async def start_booking(
     Args:
         after_loss: start one anew where the former is closed. The caller has made sure that it was lost, not
             completed. Implied by terms with a `resume`.
+
+    Raises:
+        TemporalAwayError: it is not known whether the workflow was started.
     """
     status = terms.resume.status if terms.resume else Status.PENDING_PAYMENT
     anew = after_loss or terms.resume is not None
     reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if anew else WorkflowIDReusePolicy.REJECT_DUPLICATE
+    search_attributes = TypedSearchAttributes(
+        [
+            SearchAttributePair(HOTEL_SLUG, terms.hotel_slug),
+            SearchAttributePair(BOOKING_STATUS, status),
+            SearchAttributePair(NEEDS_ATTENTION, False),
+        ]
+    )
     try:
-        return await client.start_workflow(
-            BOOKING_WORKFLOW,
-            terms,
-            id=workflow_id(terms.booking_id),
-            task_queue=task_queue,
-            id_reuse_policy=reuse,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            search_attributes=TypedSearchAttributes(
-                [
-                    SearchAttributePair(HOTEL_SLUG, terms.hotel_slug),
-                    SearchAttributePair(BOOKING_STATUS, status),
-                    SearchAttributePair(NEEDS_ATTENTION, False),
-                ]
-            ),
-            result_type=WorkflowSnapshot,
-            static_summary=ui_texts.booking_summary(terms),
-            static_details=ui_texts.booking_start_details(terms),
-        )
+        async with temporal_call():
+            return await client.start_workflow(
+                BOOKING_WORKFLOW,
+                terms,
+                id=workflow_id(terms.booking_id),
+                task_queue=task_queue,
+                id_reuse_policy=reuse,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                search_attributes=search_attributes,
+                result_type=WorkflowSnapshot,
+                static_summary=ui_texts.booking_summary(terms),
+                static_details=ui_texts.booking_start_details(terms),
+            )
     except WorkflowAlreadyStartedError:
         return booking_handle(client, terms.booking_id)
 
@@ -87,3 +101,20 @@ async def start_booking(
 def booking_handle(client: Client, booking_id: str) -> WorkflowHandle[Any, WorkflowSnapshot]:
     """A booking's workflow, whether or not there is one."""
     return client.get_workflow_handle(workflow_id(booking_id), result_type=WorkflowSnapshot)
+
+
+async def worker_polls(client: Client, task_queue: str) -> bool:
+    """Whether a worker has asked for work lately.
+
+    Raises:
+        TemporalAwayError: Temporal does not say.
+    """
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    async with temporal_call():
+        answer = await client.workflow_service.describe_task_queue(request, retry=True)
+    since = time.time() - _POLLED_WITHIN_S
+    return any(poller.last_access_time.ToSeconds() > since for poller in answer.pollers)

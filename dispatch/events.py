@@ -6,6 +6,7 @@ The webhook does this at once; the sweep does it again for events that were kept
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from dispatch import ui_texts
+from dispatch.errors import WorkflowGoneError, temporal_call, temporal_errors
 from dispatch.names import AUTHORIZED, ENDED_BOOKING_PAYMENT_WORKFLOW, PAYMENT_CHANGED
 from domain.booking import UNDER_DECISION, Status
 from domain.identifiers import ended_booking_payment_workflow_id, workflow_id
@@ -53,7 +54,7 @@ async def deliver_event(
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
-        RPCError, RuntimeError: Temporal is away. The event stays unprocessed in both cases.
+        TemporalAwayError: Temporal is away. The event stays unprocessed in both cases.
     """
     async with database.transaction() as db:
         addressed = await address(db, event)
@@ -129,15 +130,13 @@ async def signal_booking(
 
     Raises:
         WorkflowMissingError: the booking has not ended, but its workflow has.
-        RPCError, RuntimeError: Temporal is away.
+        TemporalAwayError: Temporal is away.
     """
     signal = AUTHORIZED if hint.event_type in AUTHORIZING else PAYMENT_CHANGED
     handle = client.get_workflow_handle(workflow_id(booking.booking_id))
     try:
         await signal.send(handle, hint)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
+    except WorkflowGoneError as error:
         if booking.status in UNDER_DECISION:
             raise WorkflowMissingError(booking.booking_id) from error
         # Never signal-with-start: that would run a booking anew that has ended.
@@ -147,33 +146,37 @@ async def signal_booking(
 
 
 async def start_ended_booking_payment(client: Client, task_queue: str, event: EndedBookingEvent) -> None:
-    """Start the workflow that settles money of an ended booking; a repeat finds it started."""
+    """Start the workflow that settles money of an ended booking; a repeat finds it started.
+
+    Raises:
+        TemporalAwayError: it is not known whether the workflow was started.
+    """
     subject = event.hint.payment_intent_id or event.hint.session_id or "unknown"
-    try:
-        await client.start_workflow(
-            ENDED_BOOKING_PAYMENT_WORKFLOW,
-            event,
-            id=ended_booking_payment_workflow_id(subject, event.hint.event_id),
-            task_queue=task_queue,
-            memo={BOOKING_MEMO: event.booking_id},
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=ui_texts.ended_booking_summary(event),
-        )
-    except WorkflowAlreadyStartedError:
-        return
+    with suppress(WorkflowAlreadyStartedError):
+        async with temporal_call():
+            await client.start_workflow(
+                ENDED_BOOKING_PAYMENT_WORKFLOW,
+                event,
+                id=ended_booking_payment_workflow_id(subject, event.hint.event_id),
+                task_queue=task_queue,
+                memo={BOOKING_MEMO: event.booking_id},
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=ui_texts.ended_booking_summary(event),
+            )
 
 
 async def running_payment_workflows(client: Client) -> dict[str, list[str]]:
     """Ids of the workflows that are settling stray money now, by booking.
 
     Raises:
-        RPCError, RuntimeError: Temporal is away.
+        TemporalAwayError: Temporal is away.
     """
     found: dict[str, list[str]] = defaultdict(list)
     query = f"WorkflowType = '{ENDED_BOOKING_PAYMENT_WORKFLOW}' AND ExecutionStatus = 'Running'"
-    async for execution in client.list_workflows(query):
-        booking_id = await execution.memo_value(BOOKING_MEMO, "", type_hint=str)
-        if booking_id:
-            found[booking_id].append(execution.id)
+    with temporal_errors():
+        async for execution in client.list_workflows(query):
+            booking_id = await execution.memo_value(BOOKING_MEMO, "", type_hint=str)
+            if booking_id:
+                found[booking_id].append(execution.id)
     return found

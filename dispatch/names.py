@@ -6,18 +6,23 @@ them with the workflows' own definitions.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError, RPCStatusCode
 
+from dispatch.errors import temporal_call, temporal_errors
 from domain.booking import Decision
 from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest, WorkflowSnapshot
 from domain.messages.signals import Command, StripeEventHint
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
+
+_CROWDED_PAUSE_S: Final = 0.2
 
 BOOKING_WORKFLOW: Final = "BookingWorkflow"
 ENDED_BOOKING_PAYMENT_WORKFLOW: Final = "EndedBookingPaymentWorkflow"
@@ -41,10 +46,11 @@ class Signal(Generic[Argument]):
         """Signal a workflow.
 
         Raises:
-            RPCError: Temporal refuses, or no such workflow is running (NOT_FOUND).
-            RuntimeError: Temporal is away.
+            WorkflowGoneError: no such workflow is running.
+            TemporalAwayError: it is not known whether the signal arrived.
         """
-        await handle.signal(self.name, argument)
+        async with temporal_call():
+            await handle.signal(self.name, argument)
 
 
 @dataclass(frozen=True)
@@ -56,25 +62,49 @@ class Update(Generic[Argument, Answer]):
     answer: type[Answer]
 
     async def ask(
-        self, handle: WorkflowHandle[Any, Any], argument: Argument | None = None, *, id_: str | None = None
+        self,
+        handle: WorkflowHandle[Any, Any],
+        argument: Argument | None = None,
+        *,
+        patience_s: float,
+        id_: str | None = None,
     ) -> Answer:
         """Ask a workflow and wait for its answer.
 
         Args:
             argument: None for an update that takes none.
+            patience_s: seconds to wait.
             id_: the same id asks once, however often it is sent.
 
         Raises:
+            TimeoutError: no answer in time.
             WorkflowUpdateFailedError: the workflow refused, or ended before it answered.
-            WorkflowUpdateRPCTimeoutOrCancelledError: no answer in time.
-            RPCError: Temporal refuses, or no such workflow is running (NOT_FOUND).
-            RuntimeError: Temporal is away.
+            WorkflowGoneError: no such workflow is running.
+            TemporalAwayError: Temporal cannot be reached, or refuses.
         """
         arguments = [] if argument is None else [argument]
-        answer: Answer = await handle.execute_update(
-            self.name, args=arguments, id=id_, result_type=self.answer
-        )
-        return answer
+        try:
+            with temporal_errors():
+                async with asyncio.timeout(patience_s):
+                    return await self._ask_until_admitted(handle, arguments, id_)
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            raise TimeoutError("no answer in time") from error
+
+    async def _ask_until_admitted(
+        self, handle: WorkflowHandle[Any, Any], arguments: list[Argument], id_: str | None
+    ) -> Answer:
+        while True:
+            try:
+                answer: Answer = await handle.execute_update(
+                    self.name, args=arguments, id=id_, result_type=self.answer
+                )
+            except RPCError as error:
+                # Temporal lets ten callers wait on one workflow at a time.
+                if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                    raise
+                await asyncio.sleep(_CROWDED_PAUSE_S)
+            else:
+                return answer
 
 
 @dataclass(frozen=True)
@@ -88,9 +118,12 @@ class Query(Generic[Answer]):
         """Ask a workflow, running or ended.
 
         Raises:
-            RPCError: Temporal is away, no worker answers, or there is no such workflow (NOT_FOUND).
+            WorkflowQueryFailedError: the workflow's code could not answer.
+            WorkflowGoneError: there is no such workflow.
+            TemporalAwayError: Temporal is away, or no worker answers.
         """
-        answer: Answer = await handle.query(self.name, result_type=self.answer)
+        with temporal_errors():
+            answer: Answer = await handle.query(self.name, result_type=self.answer)
         return answer
 
 

@@ -10,13 +10,13 @@ from typing import Final
 from sqlalchemy import select
 from sqlmodel import col
 from temporalio.client import Client, WorkflowQueryFailedError
-from temporalio.service import RPCError
 
 from dispatch.client import booking_handle
+from dispatch.errors import TemporalAwayError, WorkflowGoneError
 from dispatch.events import running_payment_workflows
 from dispatch.names import STATE
 from domain.messages.answers import WorkflowSnapshot
-from management.tools import TemporalAwayError, Tools
+from management.tools import Tools
 from models import (
     Booking,
     BookingCommand,
@@ -93,7 +93,7 @@ async def read_workflow(tools: Tools, booking_id: str) -> Workflow | str:
         client = await tools.temporal()
         state, _ = await TemporalReader(client, lambda: None).workflow(booking_id)
         payment_workflows = (await running_payment_workflows(client)).get(booking_id, [])
-    except (RPCError, TemporalAwayError) as error:
+    except TemporalAwayError as error:
         return tools.temporal_is_away(error)
     account = await _own_account(client, booking_id) if state is WorkflowState.RUNNING else None
     return Workflow(state, account, payment_workflows)
@@ -104,6 +104,6 @@ async def _own_account(client: Client, booking_id: str) -> WorkflowSnapshot | No
     try:
         async with asyncio.timeout(_QUERY_PATIENCE_S):
             return await STATE.ask(handle)
-    except (RPCError, WorkflowQueryFailedError, TimeoutError):
+    except (TemporalAwayError, WorkflowGoneError, WorkflowQueryFailedError, TimeoutError):
         # Without a worker nobody answers for it.
         return None

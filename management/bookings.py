@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dispatch.operator_commands import OperatorAction, OperatorCommandSender
+from dispatch.operator_commands import OperatorAction, send_operator_command
 from domain.identifiers import workflow_in_ui
 from management.account import BookingRows, Workflow, read_rows, read_workflow
 from management.checks import BookingId
@@ -76,9 +76,8 @@ def resolve(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -
 def _send_command(tools: Tools, booking_id: str, kind: OperatorAction, wait_s: float) -> OperatorReport:
     async def work() -> OperatorReport:
         async with tools.database() as database:
-            result = await OperatorCommandSender(database, await tools.temporal(), booking_id, wait_s).send(
-                kind
-            )
+            temporal = await tools.temporal()
+            result = await send_operator_command(database, temporal, booking_id, kind, wait_s=wait_s)
             return operator_report(kind, booking_id, result, wait_s)
 
     return tools.run(work())

@@ -11,9 +11,10 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from dispatch.errors import TemporalAwayError
 from dispatch.names import SEARCH_ATTRIBUTES
 from dispatch.schedules import ensure_schedules
-from management.tools import TemporalAwayError, Tools, fail, say, tools_of
+from management.tools import Tools, fail, say, tools_of
 from storage.schema import upgrade
 
 _TEMPORAL_PATIENCE_S: Final = 30

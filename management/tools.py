@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Final, NoReturn, TypeVar
 
 import typer
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from stripe import StripeClient
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
@@ -18,8 +18,9 @@ from temporalio.service import RPCError
 
 from activities.stripe_client import stripe_client, stripe_connections
 from dispatch.client import connect
+from dispatch.errors import TemporalAwayError
 from settings import Settings
-from storage.database import Database
+from storage.database import DATABASE_ERRORS, Database
 
 Answer = TypeVar("Answer")
 
@@ -29,13 +30,6 @@ UNAVAILABLE: Final = 3
 """A service the command needs does not answer. 2 is Typer's own, for a command that was not understood."""
 UNDER_WAY: Final = 4
 """What was asked for is safe, and has not come out yet."""
-
-DATABASE_ERRORS: Final = (SQLAlchemyError, OSError)
-"""Anything PostgreSQL, its driver or the way to it can fail with; a timeout is an OSError too."""
-
-
-class TemporalAwayError(Exception):
-    """Nobody answers at Temporal's address."""
 
 
 class Tools:
@@ -69,14 +63,11 @@ class Tools:
             TemporalAwayError: nobody answers there.
         """
         key = self.settings.temporal_api_key
-        try:
-            return await connect(
-                address=self.settings.temporal_address,
-                namespace=self.settings.temporal_namespace,
-                api_key=key.get_secret_value() if key else None,
-            )
-        except RuntimeError as error:
-            raise TemporalAwayError(str(error)) from error
+        return await connect(
+            address=self.settings.temporal_address,
+            namespace=self.settings.temporal_namespace,
+            api_key=key.get_secret_value() if key else None,
+        )
 
     @asynccontextmanager
     async def stripe(self) -> AsyncIterator[StripeClient]:

@@ -56,7 +56,7 @@ class Reconciliation:
     Raises (all of them):
         ApplicationError: Stripe is away or refuses, typed as in `activities.stripe_client`.
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
-        RPCError, RuntimeError: Temporal is away.
+        TemporalAwayError: Temporal is away.
     """
 
     def __init__(

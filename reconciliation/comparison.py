@@ -53,7 +53,7 @@ class Comparison:
     Raises (all methods):
         ApplicationError: Stripe is away or refuses, typed as in `activities.stripe_client`.
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
-        RPCError, RuntimeError: Temporal is away.
+        TemporalAwayError: Temporal is away.
     """
 
     def __init__(self, database: Database, stripe_reader: StripeReader, temporal: TemporalReader) -> None:

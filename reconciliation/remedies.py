@@ -67,7 +67,7 @@ class Remedies:
             run_id: makes what is sent to Temporal and Stripe this run's own.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError, OSError, RPCError, RuntimeError: a service is away.
+            sqlalchemy.exc.SQLAlchemyError, OSError, TemporalAwayError: a service is away.
         """
         match finding.remedy:
             case Remedy.RESUME | Remedy.SUBMIT:
@@ -85,7 +85,7 @@ class Remedies:
         """Give an event that nobody took to its workflow.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError, OSError, RPCError, RuntimeError: a service is away.
+            sqlalchemy.exc.SQLAlchemyError, OSError, TemporalAwayError: a service is away.
         """
         await deliver_event(self._database, self._client, self._task_queue, event)
         async with self._database.transaction() as db:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
 
+from dispatch.errors import WorkflowGoneError, temporal_errors
 from dispatch.events import running_payment_workflows
 from dispatch.names import BOOKING_STATUS
 from domain.identifiers import workflow_id
@@ -27,7 +27,7 @@ class TemporalReader:
     """Reads the state of workflows, a few at once.
 
     Raises (all methods):
-        RPCError, RuntimeError: Temporal is away.
+        TemporalAwayError: Temporal is away.
 
     Args:
         beat: called after each request, to show that this is alive.
@@ -42,10 +42,9 @@ class TemporalReader:
         """A booking's workflow: its state, and the booking's status as it shows it to operators."""
         async with self._places:
             try:
-                found = await self._client.get_workflow_handle(workflow_id(booking_id)).describe()
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
+                with temporal_errors():
+                    found = await self._client.get_workflow_handle(workflow_id(booking_id)).describe()
+            except WorkflowGoneError:
                 return WorkflowState.MISSING, None
             finally:
                 self._beat()

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final
 
-from sqlalchemy import event, make_url
+import asyncpg
+from sqlalchemy import event, exc, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 10
 RECYCLE_AFTER_S = 300
+
+DATABASE_ERRORS: Final = (
+    exc.DBAPIError,
+    exc.TimeoutError,
+    # Errors while connecting come from asyncpg as they are.
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+"""What PostgreSQL, its driver or the way to it fails with; a TimeoutError is an OSError, too."""
 
 
 def async_url(database_url: str) -> URL:
@@ -28,9 +39,11 @@ class Database:
     Args:
         database_url: `postgresql://user:password@host:port/name`.
         pool_size: connections at most. All are kept: opening one costs more than a transaction.
+        patience_s: seconds a session may take in all; None for no limit beside those of its statements.
     """
 
-    def __init__(self, database_url: str, *, pool_size: int = 20) -> None:
+    def __init__(self, database_url: str, *, pool_size: int = 20, patience_s: float | None = None) -> None:
+        self._patience_s = patience_s
         self._engine: AsyncEngine = create_async_engine(
             async_url(database_url),
             pool_size=pool_size,
@@ -52,8 +65,11 @@ class Database:
         """A transaction that commits when the block ends well and rolls back when it raises.
 
         Nothing in the block may wait for another service: locks would be held for as long as it answers.
+
+        Raises:
+            TimeoutError: it took longer than this database's patience.
         """
-        async with self._sessions.begin() as session:
+        async with self._in_time(self._sessions.begin()) as session:
             yield session
 
     @asynccontextmanager
@@ -61,9 +77,19 @@ class Database:
         """A session that only reads: each statement sees what is committed by then.
 
         In a transaction it would see the same, as PostgreSQL isolates them by default, for two round trips more.
+
+        Raises:
+            TimeoutError: as `transaction`.
         """
-        async with self._readers() as session:
+        async with self._in_time(self._readers()) as session:
             yield session
+
+    @asynccontextmanager
+    async def _in_time(
+        self, session: AbstractAsyncContextManager[AsyncSession]
+    ) -> AsyncIterator[AsyncSession]:
+        async with asyncio.timeout(self._patience_s), session as opened:
+            yield opened
 
     async def close(self) -> None:
         """Close every pooled connection."""
@@ -84,4 +110,4 @@ def _refuse_closed(dbapi_connection: Any, _record: object, _proxy: object) -> No
     The driver has heard of that, so this costs nothing; a ping before each transaction cost a round trip.
     """
     if dbapi_connection.driver_connection.is_closed():
-        raise InvalidatePoolError
+        raise exc.InvalidatePoolError

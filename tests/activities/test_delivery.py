@@ -13,6 +13,7 @@ from sqlmodel import col
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 
+from dispatch.errors import TemporalAwayError
 from domain.booking import Status
 from domain.messages.signals import StripeEventHint
 from domain.messages.starts import EndedBookingEvent
@@ -166,7 +167,7 @@ async def test_temporal_is_away(harness: InboxHarness) -> None:
         port = nobody.getsockname()[1]
     away = await Client.connect(f"127.0.0.1:{port}", lazy=True)
     event = await harness.keep(HELD[0], booking_id=booking.booking_id)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(TemporalAwayError):
         await harness.deliver_event(event, away)
     assert await harness.is_open(event)
     assert await harness.signals(booking) == []

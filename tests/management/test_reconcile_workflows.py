@@ -19,6 +19,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 from typer.testing import Result
 
+from dispatch.errors import TemporalAwayError
 from dispatch.events import deliver_event
 from domain.booking import ActorKind, Decision, Status
 from domain.decisions import CommandOutcome
@@ -215,7 +216,7 @@ async def test_whoever_is_cut_off_right_after_the_start_has_lost_no_decision(
         authorization_margin_s=3600, payment_poll_s=300,
     )  # fmt: skip
     finding = Finding(FindingKind.WORKFLOW_MISSING, booking.booking_id, Remedy.RESUME)
-    with suppress(RPCError):
+    with suppress(TemporalAwayError):
         await remedies.apply(finding, row, StripeReader(harness.stripe_client, lambda: None), "cut-off")
 
     harness.start_worker()

@@ -1,0 +1,65 @@
+"""What a call to Temporal can fail with, told apart: Temporal is away, or the workflow has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
+from temporalio.client import RPCTimeoutOrCancelledError
+from temporalio.service import RPCError, RPCStatusCode
+
+CALL_PATIENCE_S: Final = 3
+"""Seconds that a call may take which only has to be accepted."""
+
+
+class TemporalAwayError(Exception):
+    """Temporal cannot be reached, refuses, or has not answered in time. A signal may have arrived all the same."""
+
+
+class WorkflowGoneError(Exception):
+    """No workflow of this id is running: it has ended, or was never started."""
+
+
+@contextmanager
+def temporal_errors() -> Iterator[None]:
+    """Tell the errors of calls to Temporal apart.
+
+    Raises:
+        WorkflowGoneError: Temporal answered that no such workflow is running.
+        TemporalAwayError: Temporal did not do what it was asked for.
+    """
+    try:
+        yield
+    except RPCError as error:
+        if is_not_found(error):
+            raise WorkflowGoneError from error
+        raise TemporalAwayError(str(error)) from error
+    # The SDK raises RuntimeError where it cannot connect.
+    except RuntimeError as error:
+        raise TemporalAwayError(str(error)) from error
+
+
+@asynccontextmanager
+async def temporal_call() -> AsyncIterator[None]:
+    """Bound a call that only has to be accepted in time.
+
+    Raises: as `temporal_errors`.
+    """
+    try:
+        with temporal_errors():
+            async with asyncio.timeout(CALL_PATIENCE_S):
+                yield
+    except (RPCTimeoutOrCancelledError, TimeoutError) as error:
+        raise TemporalAwayError("no answer in time") from error
+
+
+def is_not_found(error: RPCError) -> bool:
+    """Whether Temporal says that there is no such workflow."""
+    # A namespace that does not exist has the same status, and says nothing about the workflow.
+    namespace_missing = any(
+        detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details
+    )
+    return error.status is RPCStatusCode.NOT_FOUND and not namespace_missing
