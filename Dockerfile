@@ -30,6 +30,7 @@ COPY reconciliation ./reconciliation
 COPY static ./static
 COPY storage ./storage
 COPY templates ./templates
+COPY wording ./wording
 COPY workflows ./workflows
 USER hotel
 EXPOSE 8000

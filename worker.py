@@ -87,7 +87,7 @@ def sandboxed_runner() -> SandboxedWorkflowRunner:
         for path in (_HERE / package).glob("*.py")
     }
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
-        "domain", "models", "storage", "dispatch", "emails", "activities", *(beside - defining)
+        "domain", "models", "storage", "dispatch", "wording", "emails", "activities", *(beside - defining)
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)
 

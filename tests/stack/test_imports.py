@@ -16,6 +16,7 @@ _LAYERS: Final = (
     "models",
     "storage",
     "dispatch",
+    "wording",
     "emails",
     "activities",
     "workflows",

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from api.schemas import NewBooking
+from wording.values import sentence
 
 LABELS: Final = MappingProxyType(
     {
@@ -94,7 +95,7 @@ def read_stay(values: Mapping[str, str]) -> StayFields | None:
 def refusals(members: Mapping[str, Any]) -> dict[str, str]:
     """The words of the API's own refusal, by field of the form."""
     return {
-        str(error["field"]).rpartition(".")[2]: _sentence(str(error["message"]))
+        str(error["field"]).rpartition(".")[2]: sentence(str(error["message"]))
         for error in members.get("errors") or ()
     }
 
@@ -113,10 +114,6 @@ def _words(name: str, value: str, kind: str, context: Mapping[str, Any]) -> str:
     if not value:
         return _EMPTY.get(name, "Please fill this in.")
     return _WORDS.get(kind, "This is not right; please look at it again.").format(**context)
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def _date(text: str) -> date:

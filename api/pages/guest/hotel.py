@@ -19,16 +19,15 @@ from api.errors import ProblemError, not_found
 from api.outages import reading
 from api.pages.guest.access import booking_path, let_in
 from api.pages.guest.form import LABELS, read_booking, read_stay, refusals, values_of
-from api.pages.guest.words import duration_in_words
 from api.pages.routing import page_router
 from api.pages.site import Page, ThisPage
 from api.schemas import NewBooking
 from api.services import Api, Services
 from domain.cancellation import CancellationPolicy
 from domain.deadlines import NIGHTS_LONGEST, hotel_today, nights
-from emails.format import count_in_words, instant_in_words, money_in_words
 from models import Hotel, RoomType, utc_now
 from storage.catalogue import hotel_by_slug, room_types
+from wording.values import count_in_words, instant_in_words, limit_in_words, money_in_words
 
 router = page_router()
 
@@ -192,7 +191,7 @@ def _show(
         hotel=hotel,
         rooms=[_room(hotel, room) for room in hotel_rooms.rooms],
         policy=hotel_rooms.policy.in_words(),
-        answers_within=duration_in_words(hotel.approval_sla_s),
+        answers_within=limit_in_words(hotel.approval_sla_s),
         most_nights=NIGHTS_LONGEST,
         most_guests=max((room.max_guests for room in hotel_rooms.rooms), default=1),
         today=hotel_today(utc_now(), hotel.timezone).isoformat(),
@@ -206,7 +205,7 @@ def _room(hotel: Hotel, room: RoomType) -> dict[str, Any]:
     return {
         "code": room.code,
         "name": room.name,
-        "guests": count_in_words(room.max_guests, "guest", "guests"),
+        "guests": count_in_words(room.max_guests, "guest"),
         "price": money_in_words(room.price_per_night_minor, hotel.currency),
     }
 
@@ -226,7 +225,7 @@ def _price(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, Any]
     return {
         "missing": "",
         "room": room.name,
-        "nights": count_in_words(nights(stay.check_in, stay.check_out), "night", "nights"),
+        "nights": count_in_words(nights(stay.check_in, stay.check_out), "night"),
         "per_night": money_in_words(room.price_per_night_minor, hotel.currency),
         "total": money_in_words(total.minor, total.currency),
         "free_until": instant_in_words(free_until, hotel.timezone) if free_until > utc_now() else None,

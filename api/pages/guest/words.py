@@ -13,10 +13,10 @@ from domain.cancellation import CancellationPolicy, refund_due
 from domain.deadlines import midnight
 from domain.decisions import immediate_outcome
 from domain.money import Money
-from emails.format import instant_in_words, money_in_words, words_for
+from emails.format import words_for
 from models import Booking, BookingCommand
-
-_DAY_S, _HOUR_S, _MINUTE_S = 86400, 3600, 60
+from wording.guest import EVENTS
+from wording.values import instant_in_words, money_in_words
 
 
 @dataclass(frozen=True)
@@ -43,25 +43,6 @@ STATUS_DISPLAYS: Final = {
     Status.EXPIRED: StatusDisplay("Expired", "bad", "expired"),
     Status.CANCELLED: StatusDisplay("Cancelled", "calm", "cancelled"),
 }
-
-_EVENT_WORDS: Final = {
-    Event.CREATED: "You filled in the form",
-    Event.SUBMITTED: "Your request was sent",
-    Event.AUTHORIZED: "Your card was authorized: the amount is held, not charged",
-    Event.PAYMENT_WINDOW_CLOSED: "The time to pay was over",
-    Event.APPROVED: "The hotel confirmed, and the held amount was charged",
-    Event.DECLINED: "The hotel declined, and the hold was released",
-    Event.APPROVAL_TIMED_OUT: "The hotel did not answer in time, and the hold was released",
-    Event.AUTHORIZATION_LOST: "The hold on your card ended before the hotel had confirmed",
-    Event.CAPTURED_OUTSIDE: "The hotel confirmed, and the held amount was charged",
-    Event.CAPTURE_MISMATCHED: "Another amount than the total was charged, and given back",
-    Event.CANCELLED_BY_GUEST: "You cancelled",
-    Event.CANCELLED_BY_STAFF: "The hotel cancelled",
-    Event.REFUND_RECORDED: "Money was refunded to your card",
-    Event.DISPUTE_RECORDED: "Your bank asked about the payment",
-    Event.UNMATCHED_PAYMENT_RETURNED: "A payment that was not needed was given back to you",
-}
-"""What is not here is the hotel's own business."""
 
 
 @dataclass(frozen=True)
@@ -148,16 +129,6 @@ def _cost_in_words(row: Booking, refund: int, kept: int) -> str:
     return f"Cancelling costs {say(kept)}: the hotel keeps it, and {say(refund)} goes back to your card."
 
 
-def duration_in_words(seconds: int) -> str:
-    """A hotel's own time limit, such as `24 hours` or `3 days`."""
-    for unit_s, word in ((_DAY_S, "day"), (_HOUR_S, "hour"), (_MINUTE_S, "minute"), (1, "second")):
-        # One day is better said in hours.
-        if seconds % unit_s == 0 and (seconds, unit_s) != (_DAY_S, _DAY_S):
-            count = seconds // unit_s
-            return f"{count} {word}{'' if count == 1 else 's'}"
-    raise AssertionError("a limit has at least one second")
-
-
 def _money(row: Booking) -> list[tuple[str, str]]:
     def say(minor: int) -> str:
         return money_in_words(minor, row.currency)
@@ -174,10 +145,10 @@ def _money(row: Booking) -> list[tuple[str, str]]:
 def _timeline(steps: Sequence[TimelineEntry], timezone: str) -> list[dict[str, str]]:
     return [
         {
-            "what": _EVENT_WORDS[Event(step.event)],
+            "what": EVENTS[Event(step.event)],
             "at": step.at.isoformat(),
             "local": instant_in_words(step.at, timezone) or "",
         }
         for step in steps
-        if step.event in _EVENT_WORDS
+        if step.event in EVENTS
     ]

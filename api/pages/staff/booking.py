@@ -10,8 +10,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth import Colleague
-from api.pages.staff import words
-from api.pages.staff.queue import Fullness, fullness, people
+from api.pages.staff.queue import Fullness, fullness
 from api.views import UNDER_WAY_FOR, BookingDetails, PaymentState, payment_state
 from domain.attention import advice
 from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
@@ -19,12 +18,21 @@ from domain.cancellation import CancellationPolicy
 from domain.deadlines import midnight, nights
 from domain.decisions import immediate_outcome
 from domain.roles import may_decide, may_manage
-from emails.format import money_in_words
 from models import BookingCommand, BookingTimeline, SentMail
 from storage.bookings import timeline
 from storage.console import open_decision
 from storage.mails import mails_of
 from storage.occupancy import rooms_taken_by_night
+from wording import staff as words
+from wording.values import (
+    count_in_words,
+    money_in_words,
+    people_in_words,
+    short_day,
+    short_instant,
+    short_stay,
+    short_time,
+)
 
 _MONEY: Final[dict[PaymentState, str]] = {
     "unpaid": "Nothing is held",
@@ -156,13 +164,13 @@ async def staff_booking_view(
         requests=row.special_requests,
         erased=row.guest_erased_at is not None,
         room=found.room_type.name,
-        stay=words.stay(row.check_in, row.check_out),
-        check_in=words.day(row.check_in),
-        check_out=words.day(row.check_out),
-        nights=words.counted(nights(row.check_in, row.check_out), "night"),
-        people=people(row),
+        stay=short_stay(row.check_in, row.check_out),
+        check_in=short_day(row.check_in),
+        check_out=short_day(row.check_out),
+        nights=count_in_words(nights(row.check_in, row.check_out), "night"),
+        people=people_in_words(row.adults, row.children),
         policy=policy.in_words(),
-        free_until=words.local(policy.free_until(row.check_in, hotel.timezone), hotel.timezone, now)
+        free_until=short_instant(policy.free_until(row.check_in, hotel.timezone), hotel.timezone, now)
         if policy.has_fee
         else None,
         status=status,
@@ -172,7 +180,7 @@ async def staff_booking_view(
         decided=decision_words(found, lines, now),
         decided_by=moved[-1].actor if (moved := _moves(lines)) else None,
         urgency=words.urgency(row.decision_deadline, now) if waits else None,
-        deadline=words.local(row.decision_deadline, hotel.timezone, now)
+        deadline=short_instant(row.decision_deadline, hotel.timezone, now)
         if waits and row.decision_deadline
         else None,
         fullness=fullness(row, found.room_type, taken) if waits else None,
@@ -195,7 +203,7 @@ def decision_words(found: BookingDetails, lines: Sequence[BookingTimeline], now:
     last = moved[-1]
     event = Event(last.event)
     by = f" by {words.actor(last.actor)}" if event in _EVENTS_WITH_ACTOR else ""
-    return f"{_DECISION_WORDS[event]}{by} at {words.clock(last.at, found.hotel.timezone, now)}"
+    return f"{_DECISION_WORDS[event]}{by} at {short_time(last.at, found.hotel.timezone, now)}"
 
 
 def _moves(lines: Sequence[BookingTimeline]) -> list[BookingTimeline]:
@@ -227,7 +235,7 @@ def attention(
     since = raised_at[-1] if raised_at else found.booking.updated_at
     return AttentionNotice(
         reason,
-        words.local(since, found.hotel.timezone, now),
+        short_instant(since, found.hotel.timezone, now),
         advice(reason, retry="“Try again”", resolve="“Settled by hand”"),
     )
 
@@ -262,7 +270,7 @@ def _under_way(
         kind,
         words.UNDER_WAY[kind],
         words.actor(open_request.actor),
-        words.clock(open_request.created_at, found.hotel.timezone, now),
+        short_time(open_request.created_at, found.hotel.timezone, now),
         recent=now - open_request.created_at < UNDER_WAY_FOR,
     )
 
@@ -288,7 +296,7 @@ def _may(found: BookingDetails, reader: Colleague, now: datetime) -> StaffPermis
 def _step(line: BookingTimeline, timezone: str, now: datetime) -> TimelineLine:
     return TimelineLine(
         line.at,
-        words.local(line.at, timezone, now),
+        short_instant(line.at, timezone, now),
         words.EVENTS[Event(line.event)],
         words.actor(line.actor),
         line.version,
@@ -298,5 +306,5 @@ def _step(line: BookingTimeline, timezone: str, now: datetime) -> TimelineLine:
 def _mail(mail: SentMail, timezone: str, now: datetime) -> EmailLine:
     kind = MailKind(mail.kind)
     to = mail.recipient if kind in STAFF_MAILS else f"guest, {mail.recipient}"
-    sent = words.local(mail.sent_at, timezone, now) if mail.sent_at else None
+    sent = short_instant(mail.sent_at, timezone, now) if mail.sent_at else None
     return EmailLine(words.MAILS[kind], mail.subject, to, sent)

@@ -16,19 +16,27 @@ from api.errors import ProblemError
 from api.outages import reading
 from api.pages.routing import Handler, PageRoute
 from api.pages.site import Page, ThisPage
-from api.pages.staff import words
 from api.services import Api, Services
 from api.views import BookingDetails
+from domain.booking import Status
 from domain.identifiers import hotel_channel, staff_channel
 from domain.roles import may_decide, may_manage
 from models import Hotel, Staff, utc_now
 from storage.console import COUNTED_AT_MOST, count_attention, count_waiting
+from wording.values import sentence
 
 HOME: Final = "/staff/"
 LOG_IN: Final = "/staff/log-in/"
 
 _COOKIE: Final = "staff"
 _LONGEST_ADDRESS: Final = 500
+
+_TONES: Final = {
+    Status.CONFIRMED: "good",
+    Status.DECLINED: "bad",
+    Status.CANCELLED: "bad",
+    Status.EXPIRED: "bad",
+}
 
 
 class LogInNeededError(Exception):
@@ -154,11 +162,16 @@ class Console:
             "manages": may_manage(self.colleague.role),
             "here": self.page.request.url.path
             + (f"?{query}" if (query := self.page.request.url.query) else ""),
-            "tone": words.tone,
-            "sentence": words.sentence,
+            "tone": _tone,
+            "sentence": sentence,
             "channels": f"{hotel_channel(self.hotel.slug)} {staff_channel(self.hotel.slug)}",
         }
         return self.page.show(f"staff/{template}", status, headers, **(around | context))
+
+
+def _tone(status: Status) -> str:
+    """The style a status is shown in; what it says is always written out."""
+    return _TONES.get(status, "wait")
 
 
 async def _console(page: ThisPage, services: Api) -> Console:

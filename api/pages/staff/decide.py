@@ -15,7 +15,6 @@ from api.decisions import DecisionInput, decide
 from api.errors import ProblemError
 from api.outages import reading
 from api.pages.routing import show_problem
-from api.pages.staff import words
 from api.pages.staff.booking import StaffBookingView, staff_booking_view
 from api.pages.staff.console import Console, DecidingConsole, ManagingConsole, staff_router
 from api.schemas import DeclineIn
@@ -25,9 +24,10 @@ from domain.cancellation import CancellationPolicy, refund_due
 from domain.identifiers import status_page
 from domain.money import Money
 from emails.compose import BookingEmail, Composer
-from emails.format import REASONS as GUEST_REASONS
-from emails.format import money_in_words
 from models import Booking, utc_now
+from wording import guest
+from wording import staff as words
+from wording.values import money_in_words
 
 router = staff_router()
 
@@ -179,7 +179,7 @@ def _email_preview(console: Console, found: BookingDetails, why: DeclineIn) -> d
         "to": to,
         "subject": str(message["Subject"]),
         "text": text.strip(),
-        "reason": GUEST_REASONS[why.reason_code],
+        "reason": guest.REASONS[why.reason_code],
     }
 
 

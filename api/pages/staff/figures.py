@@ -15,7 +15,6 @@ from api.pages.staff.plot import Chart, Series, bar_chart
 from domain.booking import Event
 from domain.deadlines import hotel_today, midnight
 from domain.money import Money
-from emails.format import money_in_words
 from models import Hotel
 from storage.console import (
     DaySum,
@@ -26,6 +25,7 @@ from storage.console import (
     holds_by_day,
     time_to_decide,
 )
+from wording.values import money_in_words
 
 DAYS: Final = 30
 

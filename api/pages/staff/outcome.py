@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.pages.staff.booking import StaffBookingView
-from api.pages.staff.words import UNDER_WAY
 from api.views import BookingDetails
 from dispatch.operator_commands import OperatorOutcome
 from domain.booking import Decision, Event
 from domain.decisions import CommandOutcome, is_carried_out
 from models import Staff
+from wording.staff import UNDER_WAY
 
 _DONE: Final = {
     Decision.APPROVE: "Approved: {captured} was captured, and the guest gets a confirmation.",

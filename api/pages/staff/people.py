@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from api.accounts import staff_address
 from api.errors import ProblemError, not_found
 from api.outages import reading, transaction
-from api.pages.staff import words
 from api.pages.staff.console import Console, ManagingConsole, staff_router
 from domain.accounts import PASSWORD_LONGEST, PASSWORD_SHORTEST, AccountError, check_password, check_standing
 from domain.roles import Role, may_manage
@@ -19,6 +18,8 @@ from models import Staff
 from storage.catalogue import add_unless_there
 from storage.people import active_staff
 from storage.staff_accounts import lock_accounts, one_of, staff_of
+from wording import staff as words
+from wording.values import sentence
 
 router = staff_router()
 
@@ -71,7 +72,7 @@ async def change(console: ManagingConsole, staff_id: StaffId) -> Response:
     try:
         check_standing(own=staff_id == console.me.id, role=role, active=active)
     except AccountError as error:
-        errors["role" if not may_manage(role) else "active"] = _sentence(error)
+        errors["role" if not may_manage(role) else "active"] = f"{sentence(str(error))}."
     if errors:
         return await _show_person(console, found, form=form, errors=errors, status=422)
     hashed = await console.services.passwords.hash(password) if password is not None else None
@@ -178,10 +179,5 @@ def _read_password(form: Mapping[str, str], errors: Errors, *, needed: bool) -> 
     try:
         return check_password(given)
     except AccountError as error:
-        errors["password"] = _sentence(error)
+        errors["password"] = f"{sentence(str(error))}."
         return None
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from babel.dates import format_date
+from wording.values import axis_day
 
 WIDTH: Final = 960
 HEIGHT: Final = 260
@@ -17,7 +17,6 @@ _TOP, _BOTTOM = 12, 34
 _TICKS: Final = 4
 _DAYS_BETWEEN_LABELS: Final = 5
 _GAP: Final = 0.24  # of a day's width, left free between days
-_LOCALE: Final = "en_IE"
 
 FLOOR: Final = HEIGHT - _BOTTOM
 _ROOM: Final = FLOOR - _TOP
@@ -97,7 +96,7 @@ def bar_chart(
         ):
             if value:
                 height = _ROOM * value / top
-                title = f"{day_in_words(day)}: {each.name} {in_words(value)}"
+                title = f"{axis_day(day)}: {each.name} {in_words(value)}"
                 y = FLOOR - _ROOM * bottom / top - height
                 bars.append(
                     Bar(round(left, 2), round(y, 2), round(wide, 2), round(height, 2), each.style, title)
@@ -113,11 +112,6 @@ def tick_step(highest: int) -> int:
             if step * _TICKS >= highest:
                 return step
         power *= 10
-
-
-def day_in_words(day: date) -> str:
-    """A day as an axis has room for it: `25 Nov`."""
-    return format_date(day, "d MMM", locale=_LOCALE)
 
 
 def _stacked(values: Sequence[int], x: float, width: float) -> list[tuple[float, int, float]]:
@@ -137,7 +131,7 @@ def _x_ticks(days: Sequence[date], slot: float) -> list[Tick]:
     # Counted from the end, so that the last day always bears its label.
     last = len(days) - 1
     return [
-        Tick(round(LEFT + slot * (at + 0.5), 2), day_in_words(day))
+        Tick(round(LEFT + slot * (at + 0.5), 2), axis_day(day))
         for at, day in enumerate(days)
         if (last - at) % _DAYS_BETWEEN_LABELS == 0
     ]

@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.cursors import decode, encode
 from api.errors import ProblemError
-from api.pages.staff import words
 from domain.booking import UNDER_DECISION, Decision, Status
 from domain.deadlines import nights
-from emails.format import money_in_words
 from models import Booking, Hotel, RoomType
 from storage.booking_list import BookingFilter, Position, Sort, list_bookings, pending_decisions, position
 from storage.occupancy import Night, busiest_night, rooms_taken_by_night
+from wording import staff as words
+from wording.values import count_in_words, money_in_words, people_in_words, short_instant, short_stay
 
 PAGE: Final = 25
 _LONGEST_SEARCH: Final = 100
@@ -169,16 +169,16 @@ def _line(
     return BookingLine(
         booking_id=booking.booking_id,
         guest=f"{booking.guest_first_name} {booking.guest_last_name}",
-        stay=words.stay(booking.check_in, booking.check_out),
-        nights=words.counted(nights(booking.check_in, booking.check_out), "night"),
+        stay=short_stay(booking.check_in, booking.check_out),
+        nights=count_in_words(nights(booking.check_in, booking.check_out), "night"),
         room=room.name,
-        people=people(booking),
+        people=people_in_words(booking.adults, booking.children),
         amount=money_in_words(booking.amount_minor, booking.currency),
         status=status,
         status_words=words.STATUS[status],
         urgency=words.urgency(booking.decision_deadline, now) if waits else None,
         deadline=_local(booking.decision_deadline, hotel, now) if waits else None,
-        made=words.local(booking.created_at, hotel.timezone, now),
+        made=short_instant(booking.created_at, hotel.timezone, now),
         under_way=words.UNDER_WAY[Decision(kind)] if kind else None,
         fullness=fullness(booking, room, taken) if status in UNDER_DECISION else None,
         needs_attention=booking.needs_attention is not None,
@@ -190,11 +190,5 @@ def fullness(booking: Booking, room: RoomType, taken: Mapping[Night, int]) -> Fu
     return Fullness(busiest_night(booking, taken), room.rooms)
 
 
-def people(booking: Booking) -> str:
-    """Who comes: `2 adults, 1 child`."""
-    children = words.counted(booking.children, "child", "children")
-    return words.counted(booking.adults, "adult") + (f", {children}" if booking.children else "")
-
-
 def _local(instant: datetime | None, hotel: Hotel, now: datetime) -> str | None:
-    return words.local(instant, hotel.timezone, now) if instant else None
+    return short_instant(instant, hotel.timezone, now) if instant else None

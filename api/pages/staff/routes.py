@@ -19,14 +19,14 @@ from api.pages.staff.booking import attention, staff_booking_view
 from api.pages.staff.console import HOME, AtConsole, Console, ManagingConsole, staff_router
 from api.pages.staff.figures import DAYS, figures
 from api.pages.staff.outcome import outcome_notice
-from api.pages.staff.plot import FLOOR, HEIGHT, LEFT, RIGHT, WIDTH, day_in_words
+from api.pages.staff.plot import FLOOR, HEIGHT, LEFT, RIGHT, WIDTH
 from api.pages.staff.queue import TABS, BookingListRequest, listing
-from api.pages.staff.words import counted, duration, stay
 from api.views import BookingDetails
 from domain.identifiers import booking_channel, payment_in_dashboard, workflow_in_ui
 from models import utc_now
 from storage.booking_list import timelines
 from storage.console import needing_attention
+from wording.values import axis_day, count_in_words, duration_in_words, short_stay
 
 router = staff_router()
 
@@ -58,7 +58,7 @@ async def queue(
         list_request=list_request,
         tabs=TABS.values(),
         listing=found,
-        counted=counted,
+        count_in_words=count_in_words,
     )
 
 
@@ -111,7 +111,7 @@ async def attention_list(console: AtConsole) -> Response:
         {
             "booking_id": row.booking_id,
             "guest": f"{row.guest_first_name} {row.guest_last_name}",
-            "stay": stay(row.check_in, row.check_out),
+            "stay": short_stay(row.check_in, row.check_out),
             "room": room.name,
             "why": attention(BookingDetails(row, console.hotel, room), lines.get(row.booking_id, []), now),
         }
@@ -132,9 +132,9 @@ async def figures_page(console: ManagingConsole) -> Response:
         figures=found,
         days=DAYS,
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "floor": FLOOR},
-        duration=duration,
-        counted=counted,
-        day_in_words=day_in_words,
+        duration_in_words=duration_in_words,
+        count_in_words=count_in_words,
+        axis_day=axis_day,
     )
 
 

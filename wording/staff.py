@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.roles import Role
+from wording.values import duration_in_words
 
-_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_URGENT_S: Final = 2 * _HOUR
-_SOON_S: Final = 8 * _HOUR
+_URGENT_S: Final = 2 * 3600
+_SOON_S: Final = 8 * 3600
 
 STATUS: Final = {
     Status.DRAFT: "Draft",
@@ -69,13 +66,6 @@ MAILS: Final = {
     MailKind.STAFF_ATTENTION: "Needs attention",
 }
 
-_TONES: Final = {
-    Status.CONFIRMED: "good",
-    Status.DECLINED: "bad",
-    Status.CANCELLED: "bad",
-    Status.EXPIRED: "bad",
-}
-
 UNDER_WAY: Final = {
     Decision.APPROVE: "Capturing…",
     Decision.DECLINE: "Releasing the hold…",
@@ -117,71 +107,11 @@ def urgency(deadline: datetime | None, now: datetime) -> Urgency:
         return Urgency("calm", "no deadline")
     left_s = (deadline - now).total_seconds()
     if left_s <= 0:
-        return Urgency("overdue", f"overdue by {duration(-left_s)}")
-    left = f"answer within {duration(left_s)}"
+        return Urgency("overdue", f"overdue by {duration_in_words(-left_s)}")
+    left = f"answer within {duration_in_words(left_s)}"
     if left_s < _URGENT_S:
         return Urgency("urgent", f"urgent: {left}")
     return Urgency("soon", f"soon: {left}") if left_s < _SOON_S else Urgency("calm", left)
-
-
-def duration(seconds: float) -> str:
-    """A stretch of time in its two largest units, rounded down: `2 h 10 min`, `3 days 4 h`."""
-    whole = int(seconds)
-    if whole < _MINUTE:
-        return "less than a minute"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min"
-    if whole < _DAY:
-        minutes = whole % _HOUR // _MINUTE
-        return f"{whole // _HOUR} h" + (f" {minutes} min" if minutes else "")
-    days, hours = whole // _DAY, whole % _DAY // _HOUR
-    return f"{days} {'day' if days == 1 else 'days'}" + (f" {hours} h" if hours else "")
-
-
-def local(instant: datetime, timezone: str, now: datetime) -> str:
-    """A moment by the hotel's clock; the year is named only where it is another one."""
-    zone = ZoneInfo(timezone)
-    there, here = instant.astimezone(zone), now.astimezone(zone)
-    return f"{_date(there, year=there.year != here.year)}, {there:%H:%M}"
-
-
-def clock(instant: datetime, timezone: str, now: datetime) -> str:
-    """The same, but only the time of day where it was today."""
-    there = instant.astimezone(ZoneInfo(timezone))
-    if there.date() == now.astimezone(ZoneInfo(timezone)).date():
-        return f"{there:%H:%M}"
-    return local(instant, timezone, now)
-
-
-def day(of: date) -> str:
-    """A day of a stay: `Thu 31 Dec 2026`."""
-    return _date(of, year=True)
-
-
-def stay(check_in: date, check_out: date) -> str:
-    """A stay in as few words as tell it: `Thu 31 Dec 2026 – Sat 2 Jan 2027`."""
-    return f"{_date(check_in, year=check_in.year != check_out.year)} – {day(check_out)}"
-
-
-def _date(of: date, *, year: bool) -> str:
-    # By hand: a list formats a hundred of them, and Babel takes a quarter of a millisecond for each.
-    text = f"{_WEEKDAYS[of.weekday()]} {of.day} {_MONTHS[of.month - 1]}"
-    return f"{text} {of.year}" if year else text
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """A number with its noun."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def tone(status: Status) -> str:
-    """The style a status is shown in; what it says is always written out."""
-    return _TONES.get(status, "wait")
-
-
-def sentence(text: str) -> str:
-    """The same with a capital letter."""
-    return text[:1].upper() + text[1:]
 
 
 def actor(name: str) -> str:
