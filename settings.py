@@ -92,6 +92,16 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in self.stripe_webhook_secret.get_secret_value().split(","))
 
     @property
+    def temporal_arguments(self) -> dict[str, Any]:
+        """How `dispatch.client.connect` reaches Temporal."""
+        key = self.temporal_api_key
+        return {
+            "address": self.temporal_address,
+            "namespace": self.temporal_namespace,
+            "api_key": key.get_secret_value() if key else None,
+        }
+
+    @property
     def pusher_arguments(self) -> dict[str, Any]:
         """How Pusher's client is built: for a cluster, or for another host that speaks its protocol."""
         return {

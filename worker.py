@@ -168,14 +168,9 @@ def build_reconciliation(
 
 async def connect_patiently(settings: Settings) -> Client:
     """Connect to Temporal, however long it takes to be there."""
-    api_key = settings.temporal_api_key
     while True:
         try:
-            return await connect(
-                address=settings.temporal_address,
-                namespace=settings.temporal_namespace,
-                api_key=api_key.get_secret_value() if api_key else None,
-            )
+            return await connect(**settings.temporal_arguments)
         except TemporalAwayError as error:
             log.warning("Temporal at %s is away, trying again: %s", settings.temporal_address, error)
             await asyncio.sleep(_CONNECT_AGAIN_AFTER_S)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 import pusher
@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
 from api import guest, health, realtime, staff, webhooks
+from api.accounts import Passwords
 from api.errors import Problem, install_error_handlers
 from api.metrics import Metrics
 from api.middleware import BodyLimit, RequestLog
@@ -19,10 +20,9 @@ from api.pages import assets, front
 from api.pages.guest import booking as guest_booking
 from api.pages.guest import hotel as guest_hotel
 from api.pages.policy import RealtimeSource
-from api.pages.routing import answer, install_pages
+from api.pages.routing import answer
 from api.pages.site import Site, page_templates
 from api.pages.staff import routes as staff_pages
-from api.passwords import Passwords
 from api.services import Services
 from dispatch.client import connect
 from settings import Settings
@@ -33,6 +33,15 @@ A guest's card is **held** until the hotel has looked at the booking: staff appr
 decline and it is released. Amounts are decimal strings, times RFC 3339 in UTC, errors `application/problem+json`
 with a stable `code`."""
 
+_API_ROUTERS: Final = (webhooks.router, guest.router, staff.router, realtime.router, health.router)
+_PAGE_ROUTERS: Final = (
+    assets.router,
+    front.router,
+    guest_hotel.router,
+    guest_booking.router,
+    *staff_pages.ROUTERS,
+)
+
 # Closing a connection that hangs may take SQLAlchemy two seconds more: a request then ends after five.
 _DATABASE_PATIENCE_S: Final = 3
 
@@ -40,28 +49,19 @@ _DATABASE_PATIENCE_S: Final = 3
 def create_app(settings: Settings) -> FastAPI:
     """Build the application. Clients are made when it starts; it starts while what they speak to is away."""
     metrics = Metrics()
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = await _services(settings, metrics)
-        app.state.services = services
-        yield
-        await services.database.close()
-
     app = FastAPI(
         title="Hotel holds",
         version="0.1.0",
         description=_DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=_lifespan(settings, metrics),
         redirect_slashes=False,
         # The page at /docs loads nothing from another origin; see api/pages/front.py.
         docs_url=None,
         redoc_url=None,
     )
-    for router in (webhooks.router, guest.router, staff.router, realtime.router, health.router):
+    app.state.site = _site(settings)
+    for router in (*_API_ROUTERS, *_PAGE_ROUTERS):
         app.include_router(router)
-    guests = [guest_hotel.router, guest_booking.router]
-    install_pages(app, _site(settings), [assets.router, front.router, *guests, *staff_pages.routers()])
     install_error_handlers(app, answer)
     app.add_middleware(BodyLimit, answer=answer)
     app.add_middleware(RequestLog, metrics=metrics, answer=answer)
@@ -69,17 +69,21 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.services = services = await _services(settings, metrics)
+        yield
+        await services.database.close()
+
+    return lifespan
+
+
 async def _services(settings: Settings, metrics: Metrics) -> Services:
-    api_key = settings.temporal_api_key
-    temporal = await connect(
-        address=settings.temporal_address,
-        namespace=settings.temporal_namespace,
-        api_key=api_key.get_secret_value() if api_key else None,
-        lazy=True,
-    )
     return Services(
         database=Database(settings.database_url, patience_s=_DATABASE_PATIENCE_S),
-        temporal=temporal,
+        temporal=await connect(**settings.temporal_arguments, lazy=True),
+        temporal_ui_url=settings.temporal_ui_url,
         task_queue=settings.temporal_task_queue,
         pusher=pusher.Pusher(**settings.pusher_arguments),
         passwords=Passwords(),
@@ -108,8 +112,6 @@ def _site(settings: Settings) -> Site:
         ),
         auth_secret=settings.auth_secret.get_secret_value(),
         public_base_url=settings.public_base_url,
-        stripe_livemode=settings.stripe_livemode,
-        temporal_ui_url=settings.temporal_ui_url,
         templates=page_templates(files),
     )
 

@@ -18,7 +18,7 @@ from domain.identifiers import is_access_token
 from domain.roles import Role, may_decide, may_manage
 from models import Hotel, Staff
 from storage.bookings import booking_in_hotel
-from storage.people import active_staff
+from storage.staff_accounts import active_staff
 
 STAFF_TOKEN_S: Final = 28800
 TOKEN_PATH: Final = "/api/staff/auth/token/"  # noqa: S105  an address

@@ -10,8 +10,8 @@ import pusher
 from fastapi import Depends, Request
 from temporalio.client import Client
 
+from api.accounts import Passwords
 from api.metrics import Metrics
-from api.passwords import Passwords
 from storage.database import Database
 
 GUESTS_AT_ONCE: Final = 12
@@ -23,6 +23,8 @@ class Services:
 
     Args:
         temporal: connects on first use.
+        temporal_ui_url: for the links of staff; None where there is none.
+        stripe_livemode: whether payments are in Stripe's live mode.
         authorization_margin_s, payment_poll_s: terms that every booking is submitted with.
         login_failures_per_min: per account and address.
         sessions_per_min: per booking.
@@ -31,6 +33,7 @@ class Services:
 
     database: Database
     temporal: Client
+    temporal_ui_url: str | None
     task_queue: str
     pusher: pusher.Pusher
     passwords: Passwords

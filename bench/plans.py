@@ -21,7 +21,7 @@ from storage import (
     limits,
     mails,
     occupancy,
-    people,
+    staff_accounts,
 )
 from storage.booking_list import BookingFilter, Sort
 from storage.database import async_url
@@ -117,7 +117,7 @@ def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
         "figures: holds": lambda db: console.holds_by_day(db, hotel_id, month, "UTC"),
         "figures: decisions": lambda db: console.decisions_by_day(db, hotel_id, month, "UTC"),
         "figures: held now": lambda db: console.held_now(db, hotel_id),
-        "member of staff": lambda db: people.active_staff(db, 1),
+        "member of staff": lambda db: staff_accounts.active_staff(db, 1),
         "sessions this minute": lambda db: limits.count_attempt(db, f"session:{booking_id}"),
         "webhook: whose event": lambda db: inbox.booking_behind(
             db, booking_id=booking_id, session_id=None, payment_intent_id=None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from dispatch.operator_commands import OperatorAction, send_operator_command
+from dispatch.operator_commands import OperatorAction, OperatorOutcome, OperatorResult, send_operator_command
+from domain.booking import Status
 from domain.identifiers import workflow_in_ui
 from management.account import BookingRows, Workflow, read_rows, read_workflow
 from management.checks import BookingId
-from management.helping import OperatorReport, operator_report
 from management.showing import console, show
-from management.tools import UNAVAILABLE, Tools, fail, say, tools_of
-from models import utc_now
+from management.tools import DONE, FAILED, UNAVAILABLE, UNDER_WAY, Tools, fail, say, tools_of
+from models import Booking, utc_now
 
 app = typer.Typer(no_args_is_help=True, help="Look at bookings, and help those that need a person.")
 
@@ -78,12 +79,66 @@ def _send_command(tools: Tools, booking_id: str, kind: OperatorAction, wait_s: f
         async with tools.database() as database:
             temporal = await tools.temporal()
             result = await send_operator_command(database, temporal, booking_id, kind, wait_s=wait_s)
-            return operator_report(kind, booking_id, result, wait_s)
+            return _report(kind, booking_id, result, wait_s)
 
     return tools.run(work())
 
 
-def _end(operator_report: OperatorReport) -> None:
-    if operator_report.exit_status:
-        fail(operator_report.words, operator_report.exit_status)
-    say(operator_report.words)
+def _end(report: OperatorReport) -> None:
+    if report.exit_status:
+        fail(report.words, report.exit_status)
+    say(report.words)
+
+
+@dataclass(frozen=True)
+class OperatorReport:
+    """How it came out: the command's exit status, and what the operator is told."""
+
+    exit_status: int
+    words: str
+
+
+def _report(
+    kind: OperatorAction, booking_id: str, result: OperatorResult | None, wait_s: float
+) -> OperatorReport:
+    """Put into words what came of `kind`.
+
+    Args:
+        result: None where there is no such booking.
+        wait_s: seconds that were waited for an outcome.
+    """
+    if result is None:
+        return OperatorReport(FAILED, f"There is no booking {booking_id}.")
+    row = result.booking
+    where = f"{row.status}, version {row.version}"
+    match result.outcome:
+        case OperatorOutcome.NO_WORKFLOW:
+            return OperatorReport(FAILED, _no_workflow(row))
+        case OperatorOutcome.UNDER_WAY:
+            return OperatorReport(
+                UNDER_WAY,
+                f"{booking_id}: `{kind}` is safe with its workflow, which has not answered within "
+                f"{wait_s:g} s; it is {where}. Is a worker running? `booking show` tells more.",
+            )
+        case OperatorOutcome.NEEDS_ATTENTION:
+            return OperatorReport(
+                FAILED, f"{booking_id} still needs a person ({where}): {row.needs_attention}"
+            )
+        case OperatorOutcome.NOTHING_TO_DO:
+            return OperatorReport(DONE, f"{booking_id}: nothing was stuck. Stripe was asked; it is {where}.")
+        case OperatorOutcome.DONE:
+            return OperatorReport(DONE, f"{booking_id}: done, it needs nobody any more. It is {where}.")
+
+
+def _no_workflow(row: Booking) -> str:
+    if row.status == Status.DRAFT:
+        return f"{row.booking_id} is a draft: nothing was submitted, so nothing can be stuck."
+    if row.needs_attention is None:
+        return (
+            f"{row.booking_id} has no running workflow. It is {row.status} and needs nobody; if its stay is "
+            "still to come, `python manage.py reconcile` gives it its workflow back."
+        )
+    return (
+        f"{row.booking_id} has no running workflow that could do this. `python manage.py reconcile` gives it "
+        "one back; then repeat this command."
+    )

@@ -62,12 +62,7 @@ class Tools:
         Raises:
             TemporalAwayError: nobody answers there.
         """
-        key = self.settings.temporal_api_key
-        return await connect(
-            address=self.settings.temporal_address,
-            namespace=self.settings.temporal_namespace,
-            api_key=key.get_secret_value() if key else None,
-        )
+        return await connect(**self.settings.temporal_arguments)
 
     @asynccontextmanager
     async def stripe(self) -> AsyncIterator[StripeClient]:

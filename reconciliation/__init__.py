@@ -1,0 +1,1 @@
+"""Comparing Stripe, the database and the workflows, and healing the differences."""

@@ -1,4 +1,4 @@
-"""A hotel's staff accounts, as its managers keep them."""
+"""Staff accounts: logging in, and what a hotel's managers change."""
 
 from __future__ import annotations
 
@@ -30,3 +30,10 @@ async def one_of(db: AsyncSession, hotel_id: int, staff_id: int) -> Staff | None
     """An account of that hotel."""
     staff = await db.get(Staff, staff_id, populate_existing=True)
     return staff if staff and staff.hotel_id == hotel_id else None
+
+
+async def active_staff(db: AsyncSession, staff_id: int) -> tuple[Staff, Hotel] | None:
+    """Find a member of staff who may still log in, and the hotel they work for."""
+    query = select(Staff, Hotel).join(Hotel, col(Hotel.id) == col(Staff.hotel_id))
+    found = (await db.execute(query.where(col(Staff.id) == staff_id, col(Staff.active)))).one_or_none()
+    return (found[0], found[1]) if found else None

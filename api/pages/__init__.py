@@ -16,7 +16,7 @@ What is here to build on:
     page.cookie(name), page.set_cookie(response, name, value, path=…, max_age_s=…),
     page.forget_cookie(response, name, path=…)
                                 HttpOnly; Secure and named __Secure-… on https; SameSite=Lax
-    page.site                   Site: stripe_livemode, temporal_ui_url, public_base_url, auth_secret, …
+    page.site                   Site: assets, realtime, templates, public_base_url, auth_secret
 
 `templates/pages/base.html`     blocks title, head, header, main, footer
 `templates/pages/forms.html`    macros token(csrf), input, textarea, select, summary(errors)

@@ -1,18 +1,18 @@
-"""Where pages are put into the application, and how errors look to people."""
+"""Routers of pages, and how errors look to people."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api.errors import ProblemError
-from api.pages.site import Page, Site
+from api.pages.site import Page
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -99,10 +99,3 @@ def answer(request: Request, problem: ProblemError) -> Response:
 def _is_person(request: Request) -> bool:
     """Whether an address at which nothing is was asked for by a browser."""
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
-
-
-def install_pages(app: FastAPI, site: Site, routers: list[APIRouter]) -> None:
-    """Serve pages from `app`."""
-    app.state.site = site
-    for router in routers:
-        app.include_router(router)

@@ -30,16 +30,12 @@ class Site:
     Args:
         auth_secret: form tokens are derived from it.
         public_base_url: where browsers reach the product; on https, cookies are sent encrypted only.
-        stripe_livemode: whether links lead to Stripe's live or test Dashboard.
-        temporal_ui_url: for the staff's links; None where there is none.
     """
 
     assets: Assets
     realtime: RealtimeSource
     auth_secret: str
     public_base_url: str
-    stripe_livemode: bool
-    temporal_ui_url: str | None
     templates: Environment
 
     @property

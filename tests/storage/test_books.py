@@ -26,7 +26,7 @@ from storage.bookings import (
 from storage.catalogue import add_unless_there, hotel_by_slug, room_types, set_password, staff_with_hotel
 from storage.database import Database
 from storage.mails import begin_mail, deciding_staff, finish_mail, mails_of
-from storage.people import active_staff
+from storage.staff_accounts import active_staff
 from tests.storage.rows import T0, HotelRows, book, create_hotel, held, row_of
 
 # --- payment pages ---

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.auth import STAFF_TOKEN_S, Colleague, colleague_of, find, staff_token
+from api.auth import Colleague, colleague_of, find
 from api.errors import ProblemError
 from api.outages import reading
 from api.pages.routing import Handler, PageRoute
@@ -21,14 +21,14 @@ from api.views import BookingDetails
 from domain.booking import Status
 from domain.identifiers import hotel_channel, staff_channel
 from domain.roles import may_decide, may_manage
-from models import Hotel, Staff, utc_now
+from models import Hotel, Staff
 from storage.console import COUNTED_AT_MOST, count_attention, count_waiting
 from wording.values import sentence
 
 HOME: Final = "/staff/"
 LOG_IN: Final = "/staff/log-in/"
 
-_COOKIE: Final = "staff"
+SESSION_COOKIE: Final = "staff"
 _LONGEST_ADDRESS: Final = 500
 
 _TONES: Final = {
@@ -175,7 +175,7 @@ def _tone(status: Status) -> str:
 
 
 async def _console(page: ThisPage, services: Api) -> Console:
-    token = page.cookie(_COOKIE)
+    token = page.cookie(SESSION_COOKIE)
     colleague = await colleague_of(services, token) if token else None
     if colleague is None:
         raise LogInNeededError
@@ -201,24 +201,3 @@ def _manages(console: AtConsole) -> Console:
 
 DecidingConsole = Annotated[Console, Depends(_decides)]
 ManagingConsole = Annotated[Console, Depends(_manages)]
-
-
-def session_token(page: Page) -> str:
-    """What the session's cookie holds; empty for none."""
-    return page.cookie(_COOKIE)
-
-
-def let_in(page: Page, services: Services, staff: Staff, after: str) -> Response:
-    """Begin a session and go on to `after`."""
-    assert staff.id is not None
-    response = page.redirect(own_address(after))
-    token = staff_token(services.auth_secret, staff.id, utc_now())
-    page.set_cookie(response, _COOKIE, token, path=HOME, max_age_s=STAFF_TOKEN_S)
-    return response
-
-
-def let_out(page: Page) -> Response:
-    """End the session."""
-    response = page.redirect(LOG_IN)
-    page.forget_cookie(response, _COOKIE, path=HOME)
-    return response

@@ -1,4 +1,4 @@
-"""Deciding: a page that asks and shows what it will cost, and a form that does it.
+"""Deciding: a page that asks and shows what it will cost, and a form that does it. Retry and resolve are forms alone.
 
 A GET never decides: mail scanners and browsers that look ahead open links.
 """
@@ -12,13 +12,14 @@ from pydantic import ValidationError
 
 from api.auth import BookingId
 from api.decisions import DecisionInput, decide
-from api.errors import ProblemError
-from api.outages import reading
+from api.errors import ProblemError, invalid, not_found
+from api.outages import mapped_outages, reading
 from api.pages.routing import show_problem
 from api.pages.staff.booking import StaffBookingView, staff_booking_view
 from api.pages.staff.console import Console, DecidingConsole, ManagingConsole, staff_router
 from api.schemas import DeclineIn
 from api.views import BookingDetails
+from dispatch.operator_commands import OperatorAction, OperatorResult, send_operator_command
 from domain.booking import STAFF_REASON_CODES, Decision, MailKind, ReasonCode, Status
 from domain.cancellation import CancellationPolicy, refund_due
 from domain.identifiers import status_page
@@ -40,6 +41,7 @@ _REASON_CHOICES: Final = [
 
 _PREVIEW_SECRET: Final = "preview"  # noqa: S105  the guest's link must not open anything from here
 _PREVIEW_SENDER: Final = "preview@preview.invalid"
+_OPERATOR_WAIT_S: Final = 5
 
 
 def booking_address(booking_id: str, query: str = "") -> str:
@@ -233,3 +235,36 @@ def _refund(found: BookingDetails) -> int:
     free_until = policy.free_until(row.check_in, found.hotel.timezone)
     total = Money(row.amount_minor, row.currency)
     return refund_due(total, free_until, policy.late_cancel_fee_percent, utc_now()).minor
+
+
+# --- retry and resolve ----------------------------------------------------------------------------------
+
+
+@router.post("/bookings/{booking_id}/help/")
+async def help_booking(console: ManagingConsole, booking_id: BookingId) -> Response:
+    """Try again what got stuck, or take it as settled by hand."""
+    form = await console.page.form()
+    await console.find(booking_id)
+    if form.get("kind") not in set(OperatorAction):
+        raise invalid("kind", "Choose one of the two buttons.")
+    try:
+        result = await _send_command(console, booking_id, OperatorAction(form["kind"]))
+    except ProblemError as problem:
+        return show_problem(console.page, problem, back=booking_address(booking_id))
+    return console.page.redirect(booking_address(booking_id, f"operator_outcome={result.outcome}"))
+
+
+async def _send_command(console: ManagingConsole, booking_id: str, kind: OperatorAction) -> OperatorResult:
+    services = console.services
+    with mapped_outages():
+        result = await send_operator_command(
+            services.database,
+            services.temporal,
+            booking_id,
+            kind,
+            wait_s=_OPERATOR_WAIT_S,
+            actor=console.me.email,
+        )
+    if result is None:
+        raise not_found("booking")
+    return result

@@ -7,22 +7,15 @@ from typing import Annotated, Any, Final
 from fastapi import Query
 from fastapi.responses import JSONResponse, Response
 
-from api.auth import colleague_of
+from api.auth import STAFF_TOKEN_S, colleague_of, staff_token
 from api.errors import ProblemError
 from api.pages.site import Page, ThisPage
-from api.pages.staff.console import (
-    HOME,
-    AtConsole,
-    let_in,
-    let_out,
-    own_address,
-    session_token,
-    staff_router,
-)
+from api.pages.staff.console import HOME, LOG_IN, SESSION_COOKIE, AtConsole, own_address, staff_router
 from api.realtime import may_listen
 from api.schemas import ChannelIn
-from api.services import Api
+from api.services import Api, Services
 from api.staff import authenticate
+from models import Staff, utc_now
 
 router = staff_router()
 
@@ -34,7 +27,7 @@ async def log_in_page(
     page: ThisPage, services: Api, after: Annotated[str, Query(alias="next")] = HOME
 ) -> Response:
     """Ask who it is; whoever is logged in goes straight on."""
-    token = session_token(page)
+    token = page.cookie(SESSION_COOKIE)
     if token and await colleague_of(services, token):
         return page.redirect(own_address(after))
     return _ask(page, after)
@@ -52,7 +45,7 @@ async def log_in(page: ThisPage, services: Api) -> Response:
         if problem.status not in _SHOWN:
             raise
         return _ask(page, after, email=email, problem=problem)
-    return let_in(page, services, staff, after)
+    return _let_in(page, services, staff, after)
 
 
 def _ask(page: Page, after: str, *, email: str = "", problem: ProblemError | None = None) -> Response:
@@ -63,12 +56,28 @@ def _ask(page: Page, after: str, *, email: str = "", problem: ProblemError | Non
     )
 
 
+def _let_in(page: Page, services: Services, staff: Staff, after: str) -> Response:
+    """Begin a session and go on to `after`."""
+    assert staff.id is not None
+    response = page.redirect(own_address(after))
+    token = staff_token(services.auth_secret, staff.id, utc_now())
+    page.set_cookie(response, SESSION_COOKIE, token, path=HOME, max_age_s=STAFF_TOKEN_S)
+    return response
+
+
 @router.post("/log-out/")
 async def log_out(page: ThisPage) -> Response:
     """End the session."""
-    page.session = session_token(page)
+    page.session = page.cookie(SESSION_COOKIE)
     await page.form()
-    return let_out(page)
+    return _let_out(page)
+
+
+def _let_out(page: Page) -> Response:
+    """End the session."""
+    response = page.redirect(LOG_IN)
+    page.forget_cookie(response, SESSION_COOKIE, path=HOME)
+    return response
 
 
 @router.post("/realtime/")

@@ -16,8 +16,7 @@ from domain.accounts import PASSWORD_LONGEST, PASSWORD_SHORTEST, AccountError, c
 from domain.roles import Role, may_manage
 from models import Staff
 from storage.catalogue import add_unless_there
-from storage.people import active_staff
-from storage.staff_accounts import lock_accounts, one_of, staff_of
+from storage.staff_accounts import active_staff, lock_accounts, one_of, staff_of
 from wording import staff as words
 from wording.values import sentence
 

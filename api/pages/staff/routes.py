@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.auth import BookingId
 from api.outages import reading
 from api.pages.site import ThisPage
 from api.pages.staff import decide as staff_decide
-from api.pages.staff import help as staff_help
 from api.pages.staff import log_in as staff_log_in
 from api.pages.staff import people as staff_people
 from api.pages.staff import policy as staff_policy
@@ -91,11 +89,11 @@ async def booking(
 
 def _payment_address(console: Console, found: BookingDetails) -> str | None:
     intent = found.booking.payment_intent_id
-    return payment_in_dashboard(intent, livemode=console.page.site.stripe_livemode) if intent else None
+    return payment_in_dashboard(intent, livemode=console.services.stripe_livemode) if intent else None
 
 
 def _workflow_address(console: Console, booking_id: str) -> str | None:
-    ui = console.page.site.temporal_ui_url
+    ui = console.services.temporal_ui_url
     return workflow_in_ui(ui, console.services.temporal.namespace, booking_id) if ui else None
 
 
@@ -138,13 +136,11 @@ async def figures_page(console: ManagingConsole) -> Response:
     )
 
 
-def routers() -> list[APIRouter]:
-    """Every router of the console."""
-    return [
-        staff_log_in.router,
-        router,
-        staff_decide.router,
-        staff_help.router,
-        staff_policy.router,
-        staff_people.router,
-    ]
+ROUTERS: Final = (
+    staff_log_in.router,
+    router,
+    staff_decide.router,
+    staff_policy.router,
+    staff_people.router,
+)
+"""Every router of the console."""
