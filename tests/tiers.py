@@ -12,8 +12,6 @@ from typing import Final
 import pytest
 
 _SLOW: Final = (
-    "tests/activities/test_delivery.py::test_several_pages",
-    "tests/activities/test_delivery.py::test_stripe_is_away",
     "tests/activities/test_payments_faults.py",
     "tests/activities/test_payments_races.py",
     "tests/api/test_access.py::test_guess",
@@ -26,7 +24,8 @@ _SLOW: Final = (
     "tests/api/test_payment.py::test_every_payment_status",
     "tests/api/test_races.py",
     "tests/browser/",
-    "tests/domain/test_reconciliation.py::test_every_combination",
+    "tests/dispatch/test_sweep.py::test_several_pages",
+    "tests/dispatch/test_sweep.py::test_stripe_is_away",
     "tests/e2e/test_e2e_crashes.py",
     "tests/management/test_booking.py",
     "tests/management/test_comparison.py",
@@ -40,6 +39,7 @@ _SLOW: Final = (
     "tests/pages/test_staff_manage.py::test_days_long_past_are_not_counted",
     "tests/pages/test_staff_manage.py::test_figures_count_what_happened",
     "tests/pages/test_staff_queue.py",
+    "tests/reconciliation/test_combinations.py",
     "tests/sandbox/test_mail_smtp.py::test_messages_survive_a_kill",
     "tests/sandbox/test_pusher_http.py::test_messages_survive_a_kill",
     "tests/sandbox/test_stripe_control.py::test_start_without_an_endpoint",

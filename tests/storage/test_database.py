@@ -8,10 +8,12 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from models import RateLimit, utc_now
 from sandbox.drivers import wait_until
 from storage.database import Database
+from tests.storage.rows import HotelRows, book
 
 AT_ONCE = 3
 
@@ -61,3 +63,29 @@ async def test_a_reader_refuses_to_write(database: Database) -> None:
         db.add(RateLimit(subject="anybody", minute=utc_now(), attempts=1))
         with pytest.raises(RuntimeError, match="for reading"):
             await db.flush()
+
+
+async def test_a_database_that_is_away(database_url: str) -> None:
+    """Says so within its own time, with the errors that callers know."""
+    database = Database(database_url.rpartition("=")[0] + "=/nowhere/at/all")
+    with pytest.raises((SQLAlchemyError, OSError, TimeoutError)):
+        async with database.reading() as db:
+            await db.execute(text("SELECT 1"))
+    await database.close()
+
+
+async def test_an_error_does_not_quote_what_was_written(database: Database, hotel_rows: HotelRows) -> None:
+    """M9: its text may end up in a log."""
+    with pytest.raises(SQLAlchemyError) as failure:
+        await book(database, hotel_rows, guest_last_name="Quarshie" * 20)
+    assert "too long" in str(failure.value)
+    assert "quarshie" not in str(failure.value).lower()
+
+
+async def test_a_session_takes_no_longer_than_its_callers_wait(database_url: str) -> None:
+    database = Database(database_url, patience_s=0.2)
+    for session in (database.reading, database.transaction):
+        with pytest.raises(TimeoutError):
+            async with session() as db:
+                await db.execute(text("SELECT pg_sleep(5)"))
+    await database.close()

@@ -19,12 +19,13 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.inbox import Inbox
 from dispatch.events import deliver_event
+from domain.booking import Status
 from domain.messages.signals import StripeEventHint
 from domain.messages.starts import EndedBookingEvent
 from models import Booking, StripeWebhookEvent
 from storage.database import Database
 from storage.inbox import keep_event
-from tests.storage.rows import HotelRows
+from tests.storage.rows import HotelRows, book
 from tests.workflows.servers import StandInClient
 
 QUEUE: Final = "nobody-works-here"
@@ -102,3 +103,10 @@ class InboxHarness:
         still_open = update(StripeWebhookEvent).where(col(StripeWebhookEvent.processed_at).is_(None))
         async with self.database.transaction() as db:
             await db.execute(still_open.values(processed_at=datetime.now(UTC)))
+
+
+async def waiting(harness: InboxHarness) -> Booking:
+    """A booking that waits for its guest to pay, with a workflow."""
+    booking = await book(harness.database, harness.hotel_rows, status=Status.PENDING_PAYMENT, version=2)
+    await harness.start(booking)
+    return booking
