@@ -66,11 +66,7 @@ def build_worker(settings: Settings, client: Client, database: Database) -> Work
         workflow_runner=sandboxed_runner(),
         max_cached_workflows=CACHED_WORKFLOWS,
         graceful_shutdown_timeout=GRACE,
-        deployment_config=WorkerDeploymentConfig(
-            version=WorkerDeploymentVersion(deployment_name="hotel-holds", build_id=build_id()),
-            use_worker_versioning=False,
-            default_versioning_behavior=VersioningBehavior.UNSPECIFIED,
-        ),
+        deployment_config=_deployment(),
     )
 
 
@@ -92,6 +88,14 @@ def sandboxed_runner() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
+def _deployment() -> WorkerDeploymentConfig:
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name="hotel-holds", build_id=build_id()),
+        use_worker_versioning=False,
+        default_versioning_behavior=VersioningBehavior.UNSPECIFIED,
+    )
+
+
 def build_id() -> str:
     """Name the code that decides: a digest of the workflows and the rules they follow."""
     digest = hashlib.sha256()
@@ -103,12 +107,7 @@ def build_id() -> str:
 
 def _activities(settings: Settings, client: Client, database: Database) -> list[Callable[..., Any]]:
     stripe = stripe_client(settings.stripe_secret_key.get_secret_value(), settings.stripe_api_base)
-    payments = Payments(
-        stripe,
-        database,
-        public_base_url=settings.public_base_url,
-        auth_secret=settings.auth_secret.get_secret_value(),
-    )
+    payments = _payments(settings, database, stripe)
     realtime = Realtime(pusher.Pusher(**settings.pusher_arguments))
     bookings = Bookings(database, realtime)
     emails = _emails(settings, database)
@@ -133,6 +132,15 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
         reconciliation.compare,
         reconciliation.finish,
     ]
+
+
+def _payments(settings: Settings, database: Database, stripe: StripeClient) -> Payments:
+    return Payments(
+        stripe,
+        database,
+        public_base_url=settings.public_base_url,
+        auth_secret=settings.auth_secret.get_secret_value(),
+    )
 
 
 def _emails(settings: Settings, database: Database) -> Emails:
