@@ -24,6 +24,7 @@ COPY api ./api
 COPY dispatch ./dispatch
 COPY domain ./domain
 COPY emails ./emails
+COPY gateway ./gateway
 COPY management ./management
 COPY migrations ./migrations
 COPY reconciliation ./reconciliation

@@ -22,6 +22,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from domain.booking import Status
+from domain.cancellation import CancellationPolicy, CancellationTerms
+from domain.money import Money
 
 
 def utc_now() -> datetime:
@@ -52,6 +54,11 @@ class Hotel(SQLModel, table=True):
     late_cancel_fee_percent: int = 100
     contact_email: str | None = Field(default=None, max_length=320)
     contact_phone: str | None = Field(default=None, max_length=40)
+
+    @property
+    def cancellation_policy(self) -> CancellationPolicy:
+        """What new bookings are offered."""
+        return CancellationPolicy(self.free_cancel_days, self.late_cancel_fee_percent)
 
 
 class RoomType(SQLModel, table=True):
@@ -144,6 +151,20 @@ class Booking(SQLModel, table=True):
     version: int = 1
     created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
     updated_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
+
+    @property
+    def total(self) -> Money:
+        """What the stay costs."""
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def cancellation_policy(self) -> CancellationPolicy:
+        """The hotel's policy, as it stood when the booking was made."""
+        return CancellationPolicy(self.free_cancel_days, self.late_cancel_fee_percent)
+
+    def cancellation_terms(self, timezone: str) -> CancellationTerms:
+        """Until when cancelling is free, by the hotel's clock, and what is kept after that."""
+        return self.cancellation_policy.for_stay(self.check_in, timezone)
 
 
 class BookingTimeline(SQLModel, table=True):

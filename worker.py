@@ -18,17 +18,27 @@ import uvloop
 from stripe import StripeClient
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior
-from temporalio.worker import Worker, WorkerDeploymentConfig, WorkerDeploymentVersion
+from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+    Worker,
+    WorkerDeploymentConfig,
+    WorkerDeploymentVersion,
+)
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.bookings import Bookings
-from activities.emails import Emails, SmtpServer
+from activities.emails import Emails
 from activities.inbox import Inbox
 from activities.payments import Payments
 from activities.realtime import Realtime
-from activities.stripe_client import stripe_client
 from dispatch.client import connect
 from dispatch.errors import TemporalAwayError
+from emails.compose import Composer
+from emails.send import SmtpServer
+from gateway.client import stripe_client
 from reconciliation.activities import Reconciliation
 from reconciliation.alerts import ReconciliationAlerts
 from reconciliation.remedies import Remedies
@@ -40,6 +50,28 @@ from workflows.ended_booking import EndedBookingPaymentWorkflow
 from workflows.sweep import SweepWorkflow
 
 log = logging.getLogger("worker")
+
+
+class ActivityErrorFilter(Interceptor):
+    """Lets no other system's words out of an activity: they may quote a guest, and enter histories and logs."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Stand between an activity and Temporal."""
+        return _FilteredActivity(next)
+
+
+class _FilteredActivity(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        try:
+            return await super().execute_activity(input)
+        except FailureError as error:
+            # Its text is ours. What led to it may be another's, and Temporal would serialize it.
+            raise error from None
+        except Exception as error:
+            # Worth a retry, as Temporal takes any error to be. The stack shows lines of code, no values.
+            name = type(error).__name__
+            raise ApplicationError(name, type=name).with_traceback(error.__traceback__) from None
+
 
 WORKFLOWS = (BookingWorkflow, EndedBookingPaymentWorkflow, SweepWorkflow, ReconcileWorkflow)
 
@@ -64,6 +96,7 @@ def build_worker(settings: Settings, client: Client, database: Database) -> Work
         workflows=WORKFLOWS,
         activities=_activities(settings, client, database),
         workflow_runner=sandboxed_runner(),
+        interceptors=[ActivityErrorFilter()],
         max_cached_workflows=CACHED_WORKFLOWS,
         graceful_shutdown_timeout=GRACE,
         deployment_config=_deployment(),
@@ -83,7 +116,15 @@ def sandboxed_runner() -> SandboxedWorkflowRunner:
         for path in (_HERE / package).glob("*.py")
     }
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
-        "domain", "models", "storage", "dispatch", "wording", "emails", "activities", *(beside - defining)
+        "domain",
+        "models",
+        "storage",
+        "dispatch",
+        "gateway",
+        "wording",
+        "emails",
+        "activities",
+        *(beside - defining),
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
@@ -110,7 +151,7 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
     payments = _payments(settings, database, stripe)
     realtime = Realtime(pusher.Pusher(**settings.pusher_arguments))
     bookings = Bookings(database, realtime)
-    emails = _emails(settings, database)
+    emails = Emails(database, _composer(settings), _smtp_server(settings))
     inbox = Inbox(database, stripe, client, settings.temporal_task_queue)
     reconciliation = build_reconciliation(settings, client, database, stripe)
     return [
@@ -128,6 +169,7 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
         emails.send,
         inbox.deliver_unprocessed_events,
         inbox.fetch_missing_events,
+        inbox.note_unknown_payment,
         reconciliation.begin,
         reconciliation.compare,
         reconciliation.finish,
@@ -143,19 +185,17 @@ def _payments(settings: Settings, database: Database, stripe: StripeClient) -> P
     )
 
 
-def _emails(settings: Settings, database: Database) -> Emails:
-    return Emails(
-        database,
-        SmtpServer(
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            username=settings.smtp_username,
-            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
-            starttls=settings.smtp_starttls,
-        ),
-        email_from=settings.email_from,
-        public_base_url=settings.public_base_url,
-        auth_secret=settings.auth_secret.get_secret_value(),
+def _composer(settings: Settings) -> Composer:
+    return Composer(settings.email_from, settings.public_base_url, settings.auth_secret.get_secret_value())
+
+
+def _smtp_server(settings: Settings) -> SmtpServer:
+    return SmtpServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        username=settings.smtp_username,
+        password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+        starttls=settings.smtp_starttls,
     )
 
 
@@ -170,7 +210,7 @@ def build_reconciliation(
         authorization_margin_s=settings.authorization_margin_s,
         payment_poll_s=settings.payment_poll_s,
     )
-    alerts = ReconciliationAlerts(database, _emails(settings, database))
+    alerts = ReconciliationAlerts(database, _composer(settings), _smtp_server(settings))
     return Reconciliation(database, stripe, client, remedies, alerts)
 
 

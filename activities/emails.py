@@ -9,14 +9,10 @@ Errors carry codes and counts only: what they say ends up in workflow histories.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from email.errors import MessageError
-from email.message import EmailMessage
-from typing import Final, cast
+from typing import Final
 
-import aiosmtplib
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -24,58 +20,25 @@ from temporalio.exceptions import ApplicationError
 from activities.bookings import BOOKING_GONE
 from domain.booking import STAFF_MAILS
 from domain.messages.notifications import Mailing
-from emails.compose import BookingEmail, Composer, ReconciliationReport
+from emails.compose import BookingEmail, Composer
+from emails.send import NEVER, SmtpServer
 from models import SentMail, utc_now
 from storage import bookings, mails
 from storage.database import Database
 
-log = logging.getLogger(__name__)
-
 REFUSED: Final = "mail_refused"
 DEFERRED: Final = "mail_deferred"
 
-_PER_MAIL_S: Final = 15
-_PER_REPORT_S: Final = 30  # to everybody at a hotel, the wait for a place included
 _AT_ONCE: Final = 5
-_NEVER: Final = 500  # SMTP codes from here on mean: do not try again
-_ABOUT_ONE_MAIL = (
-    aiosmtplib.SMTPRecipientRefused,
-    aiosmtplib.SMTPSenderRefused,
-    aiosmtplib.SMTPDataError,
-)
-
-
-@dataclass(frozen=True)
-class SmtpServer:
-    """The server that takes our mail.
-
-    Args:
-        username: logs in where given.
-        starttls: encrypt before anything else is said; the server must offer it.
-    """
-
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-    starttls: bool = False
 
 
 class Emails:
     """The activity that sends e-mails. A repeat sends only what was not taken yet, under the same ids."""
 
-    def __init__(
-        self,
-        database: Database,
-        server: SmtpServer,
-        *,
-        email_from: str,
-        public_base_url: str,
-        auth_secret: str,
-    ) -> None:
+    def __init__(self, database: Database, composer: Composer, server: SmtpServer) -> None:
         self._database = database
+        self._composer = composer
         self._server = server
-        self._composer = Composer(email_from, public_base_url, auth_secret)
 
     @activity.defn(name="emails.send")
     async def send(self, mailing: Mailing) -> None:
@@ -93,36 +56,6 @@ class Emails:
             # Its text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None
         _report([code for code in codes if code is not None], len(addressed))
-
-    async def report(self, report: ReconciliationReport) -> bool:
-        """Tell everybody who decides at a hotel what reconciliation left for them.
-
-        A mailbox that wants it later does not get it where a colleague's took it: another try would go to all.
-
-        Returns:
-            Whether it is done with: False where nobody's mailbox took it and one of them may later.
-        """
-        async with self._database.reading() as db:
-            staff = await mails.deciding_staff(db, cast("int", report.hotel.id))
-        places = asyncio.Semaphore(_AT_ONCE)
-        codes = await asyncio.gather(*(self._deliver_report(report, to, places) for to in staff))
-        refused = [code for code in codes if code is not None]
-        if refused:
-            log.warning("reconciliation: %s of %s mailboxes did not take a report", len(refused), len(codes))
-        return len(refused) < len(codes) or all(code >= _NEVER for code in refused)
-
-    async def _deliver_report(
-        self, report: ReconciliationReport, to: str, places: asyncio.Semaphore
-    ) -> int | None:
-        try:
-            message = self._composer.compose_report(report, to, utc_now())
-        except (ValueError, MessageError):
-            return _NEVER
-        try:
-            async with asyncio.timeout(_PER_REPORT_S), places:
-                return await self._hand_over(message, to)
-        except TimeoutError:
-            return 0
 
     async def _read(self, mailing: Mailing) -> list[tuple[BookingEmail, str]]:
         async with self._database.reading() as db:
@@ -155,7 +88,7 @@ class Emails:
             message = self._composer.compose(email, recipient, now)
         except (ValueError, MessageError):
             # Not an address a header may hold. The error would quote it, and stop the other mails.
-            return _NEVER
+            return NEVER
         row = SentMail(
             message_id=message["Message-ID"],
             booking_id=email.booking.booking_id,
@@ -166,47 +99,23 @@ class Emails:
             sending_at=now,
         )
         async with self._database.transaction() as db:
-            if not await mails.begin_mail(db, row):
-                return None
+            message_id = await mails.begin_mail(db, row)
+        if message_id is None:
+            return None
+        message.replace_header("Message-ID", message_id)
         async with places:
-            code = await self._hand_over(message, recipient)
+            code = await self._server.send(message, sender=self._composer.sender, recipient=recipient)
         if code is None:
             async with self._database.transaction() as db:
-                await mails.finish_mail(db, row.message_id)
+                await mails.finish_mail(db, message_id)
         return code
-
-    async def _hand_over(self, message: EmailMessage, recipient: str) -> int | None:
-        server = self._server
-        try:
-            async with asyncio.timeout(_PER_MAIL_S):
-                await aiosmtplib.send(
-                    message,
-                    sender=self._composer.sender,
-                    recipients=[recipient],
-                    hostname=server.host,
-                    port=server.port,
-                    username=server.username,
-                    password=server.password,
-                    start_tls=server.starttls,
-                    timeout=_PER_MAIL_S,
-                )
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            return error.recipients[0].code
-        except aiosmtplib.SMTPNotSupported:
-            # An address, or a server, that our mail cannot be written for.
-            return _NEVER
-        except _ABOUT_ONE_MAIL as error:
-            return error.code
-        except (aiosmtplib.SMTPException, OSError):
-            return 0
-        return None
 
 
 def _report(codes: Sequence[int], of: int) -> None:
     """Raise what stands for the mails that were not taken."""
     if not codes:
         return
-    later = [code for code in codes if code < _NEVER]
+    later = [code for code in codes if code < NEVER]
     answers = ", ".join(f"SMTP {code}" if code else "no answer" for code in sorted(set(codes)))
     raise ApplicationError(
         f"{len(codes)} of {of} not taken: {answers}",

@@ -1,4 +1,4 @@
-"""The sweep of the inbox."""
+"""The inbox of Stripe's events: its sweep, and notes on events that were not followed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from stripe.params import EventListParams
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.stripe_client import translated_errors
 from dispatch.events import deliver_event
 from domain.stripe_events import KNOWN, subject_of
+from gateway.errors import translated_errors
 from models import StripeWebhookEvent, utc_now
 from storage.database import Database
-from storage.inbox import keep_event, missing_events, unprocessed_events
+from storage.inbox import keep_event, missing_events, note_event, unprocessed_events
 
 # The webhook that received an event is given this long to hand it on itself.
 _LEFT_BEHIND_AFTER: Final = timedelta(seconds=30)
@@ -63,6 +63,12 @@ class Inbox:
                 await deliver_event(self._database, self._client, self._task_queue, kept)
                 activity.heartbeat()
         return len(lost)
+
+    @activity.defn(name="inbox.note_unknown_payment")
+    async def note_unknown_payment(self, event_id: str) -> None:
+        """Keep with an event that Stripe knows nothing of the payment it names."""
+        async with self._database.transaction() as db:
+            await note_event(db, event_id, "Stripe does not know its payment")
 
     async def _listed(self, since: datetime, until: datetime) -> list[stripe.Event]:
         """Events of the types that matter to us, oldest first."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import stripe
 from stripe.params.checkout import SessionCreateParams
 from temporalio import activity
 
-from activities.stripe_client import translated_errors
 from domain.identifiers import status_page
 from domain.messages.stripe_steps import (
     CheckoutSession,
@@ -17,26 +17,20 @@ from domain.messages.stripe_steps import (
     OpenSession,
     PaymentQuestion,
 )
-from domain.money import Money, from_stripe, to_stripe
-from domain.payment import PaymentSnapshot, PaymentStatus
+from domain.money import Money, to_stripe
+from domain.payment import PaymentSnapshot
+from gateway.errors import translated_errors
+from gateway.snapshots import WITH_CHARGE, instant, payment_snapshot
 from models import PaymentSession
 from storage.bookings import BookingNotFoundError, booking_with_hotel, record_session, return_addresses
 from storage.database import Database
-
-_FINAL_STATUSES = {
-    "requires_capture": PaymentStatus.REQUIRES_CAPTURE,
-    "succeeded": PaymentStatus.SUCCEEDED,
-    "canceled": PaymentStatus.CANCELED,
-}
-_WITH_CHARGE = ["latest_charge"]
-_SESSION_WITH_CHARGE = ["payment_intent.latest_charge"]
 
 
 class Payments:
     """Activities on a booking's money.
 
     Raises (all of them):
-        ApplicationError: typed as in `activities.stripe_client`.
+        ApplicationError: typed as in `gateway.errors`.
     """
 
     def __init__(
@@ -56,10 +50,10 @@ class Payments:
     async def open_session(self, request: OpenSession) -> CheckoutSession:
         """Open a Checkout session that holds the card without charging it, and note it in the books."""
         params = await self._session_params(request)
-        key = f"booking:{request.booking_id}:session:{request.generation}"
+        key = _key(request, "session")
         with translated_errors(write=True):
             session = await self._stripe.checkout.sessions.create_async(params, {"idempotency_key": key})
-        expires_at = _instant(session.expires_at)
+        expires_at = instant(session.expires_at)
         async with self._database.transaction() as db:
             await record_session(
                 db,
@@ -115,14 +109,14 @@ class Payments:
     async def read(self, question: PaymentQuestion) -> PaymentSnapshot:
         """Ask Stripe what became of a session or PaymentIntent."""
         if question.payment_intent_id is not None:
-            return _payment(await self._intent(question.payment_intent_id), question)
+            return await self._read_payment(question.payment_intent_id, question)
         if question.session_id is None:
             return PaymentSnapshot()
         with translated_errors(write=False):
             session = await self._stripe.checkout.sessions.retrieve_async(
-                question.session_id, {"expand": _SESSION_WITH_CHARGE}
+                question.session_id, {"expand": [f"payment_intent.{WITH_CHARGE}"]}
             )
-        return _session_payment(session, question)
+        return _session_snapshot(session, question)
 
     @activity.defn(name="payments.expire_session")
     async def expire_session(self, step: ExpireSession) -> PaymentSnapshot:
@@ -133,160 +127,149 @@ class Payments:
             amount_minor=step.amount_minor,
             currency=step.currency,
         )
-        payment = await self.read(question)
-        if not payment.session_open:
-            return payment
-        key = f"booking:{step.booking_id}:expire:{step.session_id}:{step.generation}"
-        try:
-            with translated_errors(write=True):
-                await self._stripe.checkout.sessions.expire_async(
-                    step.session_id, options={"idempotency_key": key}
-                )
-        except Exception:
-            # The guest may have been quicker, or the answer got lost: the session itself knows.
-            payment = await self.read(question)
-            if payment.session_open:
-                raise
-            return payment
-        return await self.read(question) if payment.payment_intent_id else PaymentSnapshot()
+
+        async def read() -> PaymentSnapshot:
+            return await self.read(question)
+
+        async def expire(open_: PaymentSnapshot) -> PaymentSnapshot:
+            await self._stripe.checkout.sessions.expire_async(
+                step.session_id,
+                options={"idempotency_key": _key(step, "expire", step.session_id)},
+            )
+            return await read() if open_.payment_intent_id else PaymentSnapshot()
+
+        return await _write_unless_done(read, expire, is_done=lambda payment: not payment.session_open)
 
     @activity.defn(name="payments.capture")
     async def capture(self, step: MoneyStep) -> PaymentSnapshot:
-        """Capture a hold in full, unless it is gone or captured already; the answer says which."""
-        payment = await self._read_step(step)
-        if payment.status is not PaymentStatus.REQUIRES_CAPTURE or not payment.matches:
-            return payment
-        amount = Money(step.amount_minor, step.currency).stripe_amount
-        key = f"booking:{step.booking_id}:capture:{step.generation}"
-        try:
-            with translated_errors(write=True):
-                intent = await self._stripe.payment_intents.capture_async(
-                    step.payment_intent_id,
-                    {"amount_to_capture": amount, "expand": _WITH_CHARGE},
-                    {"idempotency_key": key},
-                )
-        except Exception:
-            # Unknown is not failed: what the PaymentIntent says counts.
-            payment = await self._read_step(step)
-            if payment.status is PaymentStatus.REQUIRES_CAPTURE:
-                raise
-            return payment
-        return _payment(intent, step)
+        """Capture a hold in full, unless it is gone, captured already or not the booking's; the answer says which."""
+
+        async def capture(_held: PaymentSnapshot) -> PaymentSnapshot:
+            intent = await self._stripe.payment_intents.capture_async(
+                step.payment_intent_id,
+                {
+                    "amount_to_capture": Money(step.amount_minor, step.currency).stripe_amount,
+                    "expand": [WITH_CHARGE],
+                },
+                {"idempotency_key": _key(step, "capture")},
+            )
+            return _snapshot(intent, step)
+
+        return await _write_unless_done(
+            self._reader(step), capture, is_done=lambda payment: not (payment.is_held and payment.matches)
+        )
 
     @activity.defn(name="payments.release")
     async def release(self, step: MoneyStep) -> PaymentSnapshot:
         """Cancel a hold, unless it is gone or was captured; the answer says which."""
-        payment = await self._read_step(step)
-        if payment.status is not PaymentStatus.REQUIRES_CAPTURE:
-            return payment
-        key = f"booking:{step.booking_id}:release:{step.payment_intent_id}:{step.generation}"
-        try:
-            with translated_errors(write=True):
-                intent = await self._stripe.payment_intents.cancel_async(
-                    step.payment_intent_id,
-                    {"cancellation_reason": "abandoned", "expand": _WITH_CHARGE},
-                    {"idempotency_key": key},
-                )
-        except Exception:
-            # Unknown is not failed: what the PaymentIntent says counts.
-            payment = await self._read_step(step)
-            if payment.status is PaymentStatus.REQUIRES_CAPTURE:
-                raise
-            return payment
-        return _payment(intent, step)
+
+        async def release(_held: PaymentSnapshot) -> PaymentSnapshot:
+            key = _key(step, "release", step.payment_intent_id)
+            intent = await self._stripe.payment_intents.cancel_async(
+                step.payment_intent_id,
+                {"cancellation_reason": "abandoned", "expand": [WITH_CHARGE]},
+                {"idempotency_key": key},
+            )
+            return _snapshot(intent, step)
+
+        return await _write_unless_done(
+            self._reader(step), release, is_done=lambda payment: not payment.is_held
+        )
 
     @activity.defn(name="payments.refund")
     async def refund(self, step: MoneyStep) -> PaymentSnapshot:
         """Refund captured money until `amount_minor` has gone back in total, by whomever."""
-        intent = await self._intent(step.payment_intent_id)
-        payment = _payment(intent, step)
-        if payment.status is not PaymentStatus.SUCCEEDED:
-            return payment
-        # Counted as the payment is: somebody may have paid in another currency than the booking's.
-        missing = to_stripe(step.amount_minor - payment.amount_refunded_minor, intent.currency)
-        if missing <= 0:
-            return payment
-        # What has gone back so far is part of the key: a later refund is another one, a repeat is not.
-        key = (
-            f"booking:{step.booking_id}:refund:{step.payment_intent_id}:"
-            f"{payment.amount_refunded_minor}-{step.amount_minor}:{step.generation}"
-        )
-        try:
-            with translated_errors(write=True):
-                await self._stripe.refunds.create_async(
-                    {
-                        "payment_intent": step.payment_intent_id,
-                        "amount": missing,
-                        "reason": "requested_by_customer",
-                        "metadata": {"booking_id": step.booking_id},
-                    },
-                    {"idempotency_key": key},
-                )
-        except Exception:
-            # Unknown is not failed, and somebody may have been quicker: what the charge says counts.
-            payment = await self._read_step(step)
-            if payment.amount_refunded_minor < step.amount_minor:
-                raise
-            return payment
-        return await self._read_step(step)
+        read = self._reader(step)
 
-    async def _read_step(self, step: MoneyStep) -> PaymentSnapshot:
-        return _payment(await self._intent(step.payment_intent_id), step)
-
-    async def _intent(self, payment_intent_id: str) -> stripe.PaymentIntent:
-        with translated_errors(write=False):
-            return await self._stripe.payment_intents.retrieve_async(
-                payment_intent_id, {"expand": _WITH_CHARGE}
+        async def refund(captured: PaymentSnapshot) -> PaymentSnapshot:
+            # Counted as the payment is: somebody may have paid in another currency than the booking's.
+            missing = step.amount_minor - captured.amount_refunded_minor
+            # What has gone back so far is part of the key: a later refund is another one, a repeat is not.
+            change = f"{captured.amount_refunded_minor}-{step.amount_minor}"
+            key = _key(step, "refund", step.payment_intent_id, change)
+            await self._stripe.refunds.create_async(
+                {
+                    "payment_intent": step.payment_intent_id,
+                    "amount": to_stripe(missing, captured.currency),
+                    "reason": "requested_by_customer",
+                    "metadata": {"booking_id": step.booking_id},
+                },
+                {"idempotency_key": key},
             )
+            return await read()
+
+        # Stripe's refund may succeed and its status still change: the amount that the charge shows is what counts.
+        return await _write_unless_done(
+            read,
+            refund,
+            is_done=lambda payment: (
+                not payment.is_captured or payment.amount_refunded_minor >= step.amount_minor
+            ),
+        )
+
+    def _reader(self, step: MoneyStep) -> Callable[[], Awaitable[PaymentSnapshot]]:
+        return lambda: self._read_payment(step.payment_intent_id, step)
+
+    async def _read_payment(
+        self, payment_intent_id: str, ours: PaymentQuestion | MoneyStep
+    ) -> PaymentSnapshot:
+        with translated_errors(write=False):
+            intent = await self._stripe.payment_intents.retrieve_async(
+                payment_intent_id, {"expand": [WITH_CHARGE]}
+            )
+        return _snapshot(intent, ours)
 
 
-def _session_payment(session: stripe.checkout.Session, question: PaymentQuestion) -> PaymentSnapshot:
+def _key(step: OpenSession | ExpireSession | MoneyStep, *parts: str) -> str:
+    """An idempotency key: of the booking, the step and the run that takes it, never of the attempt."""
+    return ":".join(("booking", step.booking_id, *parts, step.run_id, str(step.generation)))
+
+
+async def _write_unless_done(
+    read: Callable[[], Awaitable[PaymentSnapshot]],
+    write: Callable[[PaymentSnapshot], Awaitable[PaymentSnapshot]],
+    *,
+    is_done: Callable[[PaymentSnapshot], bool],
+) -> PaymentSnapshot:
+    """Read a payment, change it unless that is done already, and read back what became of an unclear attempt.
+
+    Args:
+        write: sends the change, given what was read; returns the payment after it.
+        is_done: nothing is left to change, whoever changed it.
+
+    Raises:
+        ApplicationError: the change was refused or not answered, and is not done.
+    """
+    payment = await read()
+    if is_done(payment):
+        return payment
+    try:
+        with translated_errors(write=True):
+            return await write(payment)
+    except Exception:
+        # Unknown is not failed, and somebody may have been quicker: the payment itself knows.
+        payment = await read()
+        if not is_done(payment):
+            raise
+        return payment
+
+
+def _session_snapshot(session: stripe.checkout.Session, question: PaymentQuestion) -> PaymentSnapshot:
     is_open = session.status == "open"
     intent = session.payment_intent
     if intent is None:
         return PaymentSnapshot(session_open=is_open)
     assert isinstance(intent, stripe.PaymentIntent), "the session was read with its PaymentIntent expanded"
-    return _payment(intent, question, session_open=is_open)
+    return replace(_snapshot(intent, question), session_open=is_open)
 
 
-def _payment(
-    intent: stripe.PaymentIntent, ours: PaymentQuestion | MoneyStep, *, session_open: bool = False
-) -> PaymentSnapshot:
-    currency = intent.currency.upper()
-    charge = intent.latest_charge if isinstance(intent.latest_charge, stripe.Charge) else None
-    expected = Money(ours.amount_minor, ours.currency).stripe_amount
-    return PaymentSnapshot(
-        status=_FINAL_STATUSES.get(intent.status, PaymentStatus.PENDING),
-        session_open=session_open,
-        payment_intent_id=intent.id,
-        matches=(
-            intent.amount == expected
-            and currency == ours.currency
-            and _metadata(intent).get("booking_id") == ours.booking_id
-        ),
-        amount_received_minor=from_stripe(intent.amount_received, currency),
-        amount_refunded_minor=from_stripe(refunded(charge), currency) if charge else 0,
-        authorized_at=_instant(charge.created) if charge else None,
-        capture_before=_capture_before(charge),
-        disputed=bool(charge and charge.disputed),
+def _snapshot(intent: stripe.PaymentIntent, ours: PaymentQuestion | MoneyStep) -> PaymentSnapshot:
+    """Read a PaymentIntent, and say whether it is the booking's own."""
+    payment = payment_snapshot(intent)
+    matches = (
+        intent.amount == Money(ours.amount_minor, ours.currency).stripe_amount
+        and payment.currency == ours.currency
+        and payment.booking_id == ours.booking_id
     )
-
-
-def refunded(charge: stripe.Charge) -> int:
-    """What went back of captured money. Stripe's own figure also counts a hold, or part of one, let go."""
-    let_go = charge.amount - charge.amount_captured
-    return max(charge.amount_refunded - let_go, 0)
-
-
-def _metadata(intent: stripe.PaymentIntent) -> dict[str, str]:
-    return intent.metadata.to_dict() if intent.metadata else {}
-
-
-def _capture_before(charge: stripe.Charge | None) -> datetime | None:
-    details = charge.payment_method_details if charge else None
-    card = details.card if details else None
-    return _instant(card.capture_before) if card and card.capture_before else None
-
-
-def _instant(unix_time_s: int) -> datetime:
-    return datetime.fromtimestamp(unix_time_s, UTC)
+    # Another's metadata may hold anything, and this goes into a history.
+    return replace(payment, matches=matches, booking_id=ours.booking_id if matches else "")

@@ -15,7 +15,6 @@ from domain.timestamps import rfc3339
 
 BOOKING_UPDATED = "booking-updated"
 _QUICK_S = 1
-_REFUSALS = (pusher.errors.PusherBadRequest, pusher.errors.PusherBadAuth, pusher.errors.PusherForbidden)
 
 
 class Realtime:
@@ -29,14 +28,17 @@ class Realtime:
         """Send `booking-updated` to the hotel and the booking, and the staff's own event where there is one.
 
         Raises:
-            ApplicationError: `pusher_refused`, final: the request or our credentials are wrong.
-            Exception: anything else is worth a retry.
+            ApplicationError: `pusher_refused`, final: the request is wrong; `pusher_failed`, worth a retry: no answer,
+                an outage, a quota, or credentials that are being replaced.
         """
         # The library blocks; in a thread it cannot stall the worker's event loop.
         try:
             await asyncio.to_thread(self._client.trigger_batch, _batch(publication))
-        except _REFUSALS as error:
-            raise ApplicationError(type(error).__name__, type="pusher_refused", non_retryable=True) from error
+        except pusher.errors.PusherBadRequest as error:
+            raise ApplicationError(type(error).__name__, type="pusher_refused", non_retryable=True) from None
+        except Exception as error:
+            # Neither the library's errors nor those of its HTTP client have a base of their own.
+            raise ApplicationError(type(error).__name__, type="pusher_failed") from None
 
     async def try_publish(self, publication: Publication) -> bool:
         """Make one quick attempt for somebody who has better things to wait for; says whether it worked."""

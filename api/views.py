@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.booking import ENDED, ActorKind, Decision, Status
-from domain.cancellation import CancellationPolicy
 from domain.decisions import immediate_outcome
 from domain.money import Money
 from domain.timestamps import rfc3339
@@ -263,7 +262,7 @@ def show_payment(row: Booking) -> PaymentView:
 
 def show_hotel(hotel: Hotel, room_types: Sequence[RoomType]) -> HotelView:
     """A hotel's page."""
-    policy = CancellationPolicy(hotel.free_cancel_days, hotel.late_cancel_fee_percent)
+    policy = hotel.cancellation_policy
     return HotelView(
         slug=hotel.slug,
         name=hotel.name,

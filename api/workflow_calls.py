@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.stripe_client import REFUSED
 from api.errors import (
     STRIPE_UNAVAILABLE,
     TEMPORAL_UNAVAILABLE,
@@ -25,6 +24,7 @@ from dispatch.client import booking_handle
 from dispatch.errors import TemporalAwayError, WorkflowGoneError
 from dispatch.names import Update
 from domain.messages.answers import CommandResult
+from gateway.errors import REFUSED
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")

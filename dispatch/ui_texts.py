@@ -82,6 +82,7 @@ READ_BOOKING: Final = "Read the booking"
 
 DELIVER_EVENTS: Final = "Hand on unprocessed Stripe events"
 FETCH_EVENTS: Final = "Fetch Stripe events that never arrived"
+NOTE_UNKNOWN_PAYMENT: Final = "Note that Stripe does not know the payment"
 DELETE_DRAFTS: Final = "Delete stale drafts"
 
 BEGIN_RUN: Final = "Begin a record"

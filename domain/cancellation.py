@@ -10,6 +10,27 @@ from domain.money import Money
 
 
 @dataclass(frozen=True)
+class CancellationTerms:
+    """A hotel's policy, applied to one stay.
+
+    Args:
+        free_until: end of free cancellation; this instant is not part of it.
+        late_cancel_fee_percent: share of the total kept from then on, 0–100.
+    """
+
+    free_until: datetime
+    late_cancel_fee_percent: int
+
+    def refund(self, total: Money, at: datetime) -> Money:
+        """What goes back to the guest who cancels a captured booking of this total at this time."""
+        return total if at < self.free_until else total.minus(self.late_fee(total))
+
+    def late_fee(self, total: Money) -> Money:
+        """What the hotel keeps of this total from `free_until` on."""
+        return total.percent(self.late_cancel_fee_percent)
+
+
+@dataclass(frozen=True)
 class CancellationPolicy:
     """A hotel's policy, as it stood when the booking was made.
 
@@ -24,6 +45,10 @@ class CancellationPolicy:
     def free_until(self, check_in: date, timezone: str) -> datetime:
         """The last instant of free cancellation: midnight at the hotel, so many days before check-in."""
         return midnight(check_in - timedelta(days=self.free_cancel_days), timezone)
+
+    def for_stay(self, check_in: date, timezone: str) -> CancellationTerms:
+        """What the policy means for a stay that begins on this day, by the hotel's clock."""
+        return CancellationTerms(self.free_until(check_in, timezone), self.late_cancel_fee_percent)
 
     @property
     def has_fee(self) -> bool:
@@ -42,10 +67,3 @@ class CancellationPolicy:
             else f"{self.late_cancel_fee_percent} % of the total is"
         )
         return f"Free cancellation until {days} before check-in (00:00 hotel time); after that {fee} kept."
-
-
-def refund_due(total: Money, free_until: datetime, late_cancel_fee_percent: int, now: datetime) -> Money:
-    """What goes back to the guest who cancels a captured booking at `now`."""
-    if now < free_until:
-        return total
-    return total.minus(total.percent(late_cancel_fee_percent))

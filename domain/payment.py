@@ -1,4 +1,4 @@
-"""What Stripe says of a payment, in the few words that matter to a booking."""
+"""A payment at Stripe, as Stripe described it at one moment."""
 
 from __future__ import annotations
 
@@ -23,21 +23,60 @@ class PaymentStatus(StrEnum):
 
 @dataclass(frozen=True)
 class PaymentSnapshot:
-    """What Stripe says of a booking's money. Amounts in the smallest unit of the payment's own currency.
+    """What Stripe says of a payment. Amounts in the smallest unit of the payment's own currency.
 
     Args:
+        booking_id: the booking that the payment's metadata names; empty where they name none.
+        amount_minor: what was authorized, or shall be.
+        currency: ISO 4217 code.
         session_open: the guest may still pay on the session that was asked about.
-        matches: amount, currency and booking id are the booking's own.
+        matches: amount, currency and booking id are those of the booking that was asked about.
+        amount_refunded_minor: how much of the captured money went back.
         authorized_at: when the hold was placed.
         capture_before: when the hold lapses, if Stripe says.
+        disputed: the bank has contested it, now or before.
     """
 
     status: PaymentStatus = PaymentStatus.NONE
-    session_open: bool = False
     payment_intent_id: str | None = None
+    booking_id: str = ""
+    amount_minor: int = 0
+    currency: str = ""
+    session_open: bool = False
     matches: bool = True
     amount_received_minor: int = 0
     amount_refunded_minor: int = 0
     authorized_at: datetime | None = None
     capture_before: datetime | None = None
     disputed: bool = False
+
+    @property
+    def intent_id(self) -> str:
+        """The PaymentIntent's id, where there is known to be a PaymentIntent."""
+        assert self.payment_intent_id is not None, "a session nobody has paid on has no PaymentIntent"
+        return self.payment_intent_id
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a card is held."""
+        return self.status is PaymentStatus.REQUIRES_CAPTURE
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether money was taken, even if all of it went back."""
+        return self.status is PaymentStatus.SUCCEEDED
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the guest has paid: the card is held, or somebody has captured the hold already."""
+        return self.is_held or self.is_captured
+
+    @property
+    def kept_minor(self) -> int:
+        """What was taken and has not gone back."""
+        return self.amount_received_minor - self.amount_refunded_minor if self.is_captured else 0
+
+    @property
+    def is_at_stake(self) -> bool:
+        """Whether a card is held, or captured money has not gone back in full."""
+        return self.is_held or self.kept_minor > 0

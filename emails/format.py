@@ -6,9 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.booking import ReasonCode, Status
-from domain.cancellation import CancellationPolicy, refund_due
 from domain.deadlines import nights
-from domain.money import Money
 from models import Booking, Hotel, RoomType
 from wording.guest import REASONS
 from wording.values import count_in_words, day_in_words, instant_in_words, money_in_words, people_in_words
@@ -84,15 +82,11 @@ def _decision(booking: Booking, hotel: Hotel) -> dict[str, Any]:
 
 
 def _cancelling(booking: Booking, hotel: Hotel, now: datetime) -> dict[str, Any]:
-    policy = CancellationPolicy(booking.free_cancel_days, booking.late_cancel_fee_percent)
-    free_until = policy.free_until(booking.check_in, hotel.timezone)
-    total = Money(booking.amount_minor, booking.currency)
-    fee = total.minus(refund_due(total, free_until, booking.late_cancel_fee_percent, free_until))
+    policy, terms = booking.cancellation_policy, booking.cancellation_terms(hotel.timezone)
     return {
         "policy": policy.in_words(),
-        # From check-in on nothing can be cancelled: a fee that begins there is none.
-        "has_fee": fee.minor > 0 and booking.free_cancel_days > 0,
-        "is_free": now < free_until,
-        "free_until": instant_in_words(free_until, hotel.timezone),
-        "late_fee": money_in_words(fee.minor, fee.currency),
+        "has_fee": policy.has_fee,
+        "is_free": now < terms.free_until,
+        "free_until": instant_in_words(terms.free_until, hotel.timezone),
+        "late_fee": money_in_words(terms.late_fee(booking.total).minor, booking.currency),
     }

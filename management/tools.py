@@ -16,9 +16,9 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.stripe_client import stripe_client, stripe_connections
 from dispatch.client import connect
 from dispatch.errors import TemporalAwayError
+from gateway.client import stripe_client, stripe_connections
 from settings import Settings
 from storage.database import DATABASE_ERRORS, Database
 

@@ -54,7 +54,7 @@ class Reconciliation:
     """Activities that compare and heal. All of them may be repeated.
 
     Raises (all of them):
-        ApplicationError: Stripe is away or refuses, typed as in `activities.stripe_client`.
+        ApplicationError: Stripe is away or refuses, typed as in `gateway.errors`.
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
         TemporalAwayError: Temporal is away.
     """
@@ -91,9 +91,10 @@ class Reconciliation:
         if reports:
             try:
                 await self._alerts.send(plan.run_id)
-            except Exception:
+            except Exception as error:
                 # Tried again here, it could keep all later runs from healing.
-                log.exception("reconciliation could not tell people what it left, the next run does")
+                name = type(error).__name__
+                log.error("reconciliation could not tell people what it left, the next run does: %s", name)  # noqa: TRY400  its text may quote a row
         return tally
 
     @activity.defn(name="reconciliation.compare")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
+from email.errors import MessageError
+from typing import Final, cast
 
-from activities.emails import Emails
-from emails.compose import ReconciliationReport
-from models import Hotel, ReconciliationFinding
+from emails.compose import Composer, ReconciliationReport
+from emails.send import NEVER, NO_ANSWER, SmtpServer
+from models import Hotel, ReconciliationFinding, utc_now
 from reconciliation.findings import FindingKind
 from reconciliation.run_queries import hotels_of, left_for_people, mark_reported
+from storage import mails
 from storage.database import Database
 
 log = logging.getLogger(__name__)
 
+_PER_REPORT_S: Final = 30  # to everybody at a hotel, the wait for a place included
+_AT_ONCE: Final = 5
 _PATIENCE_S: Final = 60
 """The next run waits while this one tries to send; what is not begun by then that one sends."""
 
@@ -28,9 +33,10 @@ class ReconciliationAlerts:
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
     """
 
-    def __init__(self, database: Database, emails: Emails) -> None:
+    def __init__(self, database: Database, composer: Composer, server: SmtpServer) -> None:
         self._database = database
-        self._emails = emails
+        self._composer = composer
+        self._server = server
 
     async def send(self, run_id: str) -> None:
         """Log what a run left for people, and mail what is new of it to the hotels; a repeat mails what is left over.
@@ -65,8 +71,38 @@ class ReconciliationAlerts:
                 log.warning("reconciliation: the mail server takes too long, the next run tells what is left")
                 break
             report = ReconciliationReport(run_id, hotels[findings[0].booking_id], findings)
-            if await self._emails.report(report):
+            if await self._deliver_report(report):
                 async with self._database.transaction() as db:
                     await mark_reported(db, findings)
             else:
                 log.warning("reconciliation: nobody at a hotel took a report, the next run sends it")
+
+    async def _deliver_report(self, report: ReconciliationReport) -> bool:
+        """Send a report to everybody who decides at its hotel.
+
+        A mailbox that wants it later does not get it where a colleague's took it: another try would go to all.
+
+        Returns:
+            Whether it is done with: False where nobody's mailbox took it and one of them may later.
+        """
+        async with self._database.reading() as db:
+            staff = await mails.deciding_staff(db, cast("int", report.hotel.id))
+        places = asyncio.Semaphore(_AT_ONCE)
+        codes = await asyncio.gather(*(self._deliver_to(report, to, places) for to in staff))
+        refused = [code for code in codes if code is not None]
+        if refused:
+            log.warning("reconciliation: %s of %s mailboxes did not take a report", len(refused), len(codes))
+        return len(refused) < len(codes) or all(code >= NEVER for code in refused)
+
+    async def _deliver_to(
+        self, report: ReconciliationReport, to: str, places: asyncio.Semaphore
+    ) -> int | None:
+        try:
+            message = self._composer.compose_report(report, to, utc_now())
+        except (ValueError, MessageError):
+            return NEVER
+        try:
+            async with asyncio.timeout(_PER_REPORT_S), places:
+                return await self._server.send(message, sender=self._composer.sender, recipient=to)
+        except TimeoutError:
+            return NO_ANSWER

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
+from domain.payment import PaymentSnapshot
 from models import utc_now
 from reconciliation import queries as reconciliation
 from reconciliation.findings import (
@@ -19,7 +20,6 @@ from reconciliation.findings import (
     ExternalSnapshot,
     Finding,
     FindingKind,
-    PaymentIntentSnapshot,
     Remedy,
 )
 from reconciliation.rules import compare, persisting
@@ -42,7 +42,7 @@ class ExternalSnapshots:
         payment_workflows: workflows that are settling stray money.
     """
 
-    payments: Mapping[str, Sequence[PaymentIntentSnapshot]]
+    payments: Mapping[str, Sequence[PaymentSnapshot]]
     pages: Mapping[str, Sequence[str]]
     payment_workflows: Mapping[str, Sequence[str]]
 
@@ -51,7 +51,7 @@ class Comparison:
     """Compares bookings.
 
     Raises (all methods):
-        ApplicationError: Stripe is away or refuses, typed as in `activities.stripe_client`.
+        ApplicationError: Stripe is away or refuses, typed as in `gateway.errors`.
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
         TemporalAwayError: Temporal is away.
     """
@@ -122,9 +122,7 @@ class Comparison:
         self, snapshots: ExternalSnapshots, booking: DatabaseSnapshot
     ) -> ExternalSnapshot:
         workflow, shown = await self._temporal.workflow(booking.booking_id)
-        payments = {
-            payment.payment_intent_id: payment for payment in snapshots.payments.get(booking.booking_id, ())
-        }
+        payments = {payment.intent_id: payment for payment in snapshots.payments.get(booking.booking_id, ())}
         own_id = booking.payment_intent_id
         if own_id is not None and own_id not in payments:
             own = await self._stripe_reader.payment(own_id)
@@ -142,11 +140,11 @@ class Comparison:
     async def _read_again(
         self, snapshots: ExternalSnapshots, booking_ids: Iterable[str]
     ) -> ExternalSnapshots:
-        payments: dict[str, list[PaymentIntentSnapshot]] = {}
+        payments: dict[str, list[PaymentSnapshot]] = {}
         pages: dict[str, list[str]] = {}
         payment_workflows = await self._temporal.running_payment_workflows()
         for id_ in booking_ids:
-            ids = [payment.payment_intent_id for payment in snapshots.payments.get(id_, ())]
+            ids = [payment.intent_id for payment in snapshots.payments.get(id_, ())]
             fresh = [await self._stripe_reader.payment(intent_id) for intent_id in ids]
             payments[id_] = [payment for payment in fresh if payment is not None]
             pages[id_] = [
@@ -155,13 +153,13 @@ class Comparison:
         return ExternalSnapshots(payments, pages, payment_workflows)
 
 
-def _without_booking(payment: PaymentIntentSnapshot) -> Finding:
+def _without_booking(payment: PaymentSnapshot) -> Finding:
     return Finding(
         FindingKind.PAYMENT_WITHOUT_BOOKING,
         # Not of our making: whatever is too long for a booking's id is cut.
         payment.booking_id[:40],
         Remedy.REPORT,
-        payment.payment_intent_id,
+        payment.intent_id,
         f"{payment.status}, for a booking that is not in the database: another installation's?",
     )
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from domain.booking import ENDED, UNDER_DECISION, Decision, Status
-from domain.payment import PaymentStatus
+from domain.payment import PaymentSnapshot
 
 _CHECK_IN_MARGIN: Final = timedelta(minutes=1)
 """The servers' clocks may differ: around check-in a workflow may have ended already, or not yet."""
@@ -75,43 +75,6 @@ class FindingOutcome(StrEnum):
     """Would have been healed, had this not been a dry run."""
     LEFT = "left"
     """For a person."""
-
-
-@dataclass(frozen=True)
-class PaymentIntentSnapshot:
-    """A PaymentIntent as Stripe has it. Amounts in the currency's smallest unit.
-
-    Args:
-        booking_id: whose it says it is, in our metadata.
-        received_minor: what was captured.
-        refunded_minor: what of that went back.
-        disputed: the bank has contested it, now or before.
-    """
-
-    payment_intent_id: str
-    booking_id: str
-    status: PaymentStatus
-    amount_minor: int
-    currency: str
-    received_minor: int = 0
-    refunded_minor: int = 0
-    disputed: bool = False
-
-    @property
-    def is_held(self) -> bool:
-        """Whether a card is held."""
-        return self.status is PaymentStatus.REQUIRES_CAPTURE
-
-    @property
-    def kept_minor(self) -> int:
-        """What was taken and has not gone back."""
-        captured = self.status is PaymentStatus.SUCCEEDED
-        return self.received_minor - self.refunded_minor if captured else 0
-
-    @property
-    def is_at_stake(self) -> bool:
-        """Whether it holds a card or keeps money."""
-        return self.is_held or self.kept_minor > 0
 
 
 @dataclass(frozen=True)
@@ -182,7 +145,7 @@ class ExternalSnapshot:
     workflow: WorkflowState = WorkflowState.MISSING
     workflow_status: str | None = None
     payment_workflows: tuple[str, ...] = ()
-    payments: tuple[PaymentIntentSnapshot, ...] = ()
+    payments: tuple[PaymentSnapshot, ...] = ()
     own_is_unknown: bool = False
     open_pages: tuple[str, ...] = ()
 

@@ -13,13 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import ENDED, TRANSITIONS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
-from domain.cancellation import CancellationPolicy, refund_due
 from domain.deadlines import midnight
 from domain.messages.notifications import Mailing
 from domain.messages.signals import Command
 from domain.messages.starts import BookingTerms, OpenDecision, Resumption
 from domain.messages.stripe_steps import CheckoutSession
-from domain.money import Money
 from models import (
     Booking,
     BookingCommand,
@@ -150,10 +148,8 @@ def _fee_minor(booking: Booking, hotel: Hotel, steps: Sequence[BookingTimeline])
     step = next((step for step in steps if step.event in _CANCELLATIONS), None)
     if step is None or step.from_status != Status.CONFIRMED:
         return 0
-    policy = CancellationPolicy(booking.free_cancel_days, booking.late_cancel_fee_percent)
-    total = Money(booking.amount_minor, booking.currency)
-    free_until = policy.free_until(booking.check_in, hotel.timezone)
-    return total.minus(refund_due(total, free_until, policy.late_cancel_fee_percent, step.at)).minor
+    refund = booking.cancellation_terms(hotel.timezone).refund(booking.total, step.at)
+    return booking.amount_minor - refund.minor
 
 
 # --- what a lost workflow is given back ---

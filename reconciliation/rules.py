@@ -14,13 +14,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.booking import ENDED, UNDER_DECISION, Status
-from domain.payment import PaymentStatus
+from domain.payment import PaymentSnapshot, PaymentStatus
 from reconciliation.findings import (
     DatabaseSnapshot,
     ExternalSnapshot,
     Finding,
     FindingKind,
-    PaymentIntentSnapshot,
     Remedy,
     WorkflowState,
 )
@@ -153,9 +152,9 @@ def _own_payment(booking: DatabaseSnapshot, external: ExternalSnapshot) -> Itera
 
 
 def _own_under_decision(
-    booking: DatabaseSnapshot, external: ExternalSnapshot, own: PaymentIntentSnapshot
+    booking: DatabaseSnapshot, external: ExternalSnapshot, own: PaymentSnapshot
 ) -> Iterator[Finding]:
-    id_, booking_id = own.payment_intent_id, booking.booking_id
+    id_, booking_id = own.intent_id, booking.booking_id
     if own.is_held:
         if (own.amount_minor, own.currency) != (booking.amount_minor, booking.currency):
             yield Finding(FindingKind.AMOUNT_DIFFERS, booking_id, Remedy.REPORT, id_, _amounts(booking, own))
@@ -165,24 +164,24 @@ def _own_under_decision(
     elif own.status is PaymentStatus.CANCELED:
         detail = "the hold is gone, and the booking still waits for a decision"
         yield Finding(FindingKind.HOLD_GONE, booking_id, Remedy.SIGNAL, id_, detail, _RELEASED)
-    elif own.status is PaymentStatus.SUCCEEDED:
+    elif own.is_captured:
         detail = "captured, and the booking still waits for a decision"
         yield Finding(FindingKind.CAPTURE_NOT_RECORDED, booking_id, Remedy.SIGNAL, id_, detail, _CAPTURED)
 
 
-def _own_confirmed(booking: DatabaseSnapshot, own: PaymentIntentSnapshot) -> Iterator[Finding]:
-    id_, booking_id = own.payment_intent_id, booking.booking_id
-    if own.status is not PaymentStatus.SUCCEEDED:
+def _own_confirmed(booking: DatabaseSnapshot, own: PaymentSnapshot) -> Iterator[Finding]:
+    id_, booking_id = own.intent_id, booking.booking_id
+    if not own.is_captured:
         detail = f"confirmed, but its payment is {own.status}"
         yield Finding(FindingKind.CONFIRMED_UNPAID, booking_id, Remedy.REPORT, id_, detail)
         return
-    if not own.received_minor == booking.captured_minor == booking.amount_minor:
+    if not own.amount_received_minor == booking.captured_minor == booking.amount_minor:
         yield Finding(FindingKind.AMOUNT_DIFFERS, booking_id, Remedy.REPORT, id_, _amounts(booking, own))
     yield from _aftermath(booking, own)
 
 
-def _own_ended(booking: DatabaseSnapshot, own: PaymentIntentSnapshot) -> Iterator[Finding]:
-    id_, booking_id = own.payment_intent_id, booking.booking_id
+def _own_ended(booking: DatabaseSnapshot, own: PaymentSnapshot) -> Iterator[Finding]:
+    id_, booking_id = own.intent_id, booking.booking_id
     if booking.status is not Status.CANCELLED:
         yield from _after_end(booking, own)
         return
@@ -193,14 +192,14 @@ def _own_ended(booking: DatabaseSnapshot, own: PaymentIntentSnapshot) -> Iterato
     if own.kept_minor > booking.fee_minor:
         detail = f"{own.kept_minor} kept, {booking.fee_minor} may be ({own.currency}, smallest unit)"
         yield Finding(FindingKind.REFUND_SHORT, booking_id, Remedy.REPORT, id_, detail)
-    if own.status is PaymentStatus.SUCCEEDED:
+    if own.is_captured:
         yield from _aftermath(booking, own)
 
 
-def _aftermath(booking: DatabaseSnapshot, own: PaymentIntentSnapshot) -> Iterator[Finding]:
-    id_, booking_id = own.payment_intent_id, booking.booking_id
-    if own.refunded_minor != booking.refunded_minor:
-        detail = f"Stripe refunded {own.refunded_minor}, we say {booking.refunded_minor}"
+def _aftermath(booking: DatabaseSnapshot, own: PaymentSnapshot) -> Iterator[Finding]:
+    id_, booking_id = own.intent_id, booking.booking_id
+    if own.amount_refunded_minor != booking.refunded_minor:
+        detail = f"Stripe refunded {own.amount_refunded_minor}, we say {booking.refunded_minor}"
         yield Finding(FindingKind.REFUND_NOT_RECORDED, booking_id, Remedy.SIGNAL, id_, detail, _REFUNDED)
     if own.disputed and not booking.dispute_recorded:
         detail = "the payment is or was disputed, and the timeline does not say so"
@@ -213,7 +212,7 @@ def _other_payments(booking: DatabaseSnapshot, external: ExternalSnapshot) -> It
     for payment in external.payments:
         if payment.payment_intent_id == own_id or not payment.is_at_stake:
             continue
-        id_, booking_id = payment.payment_intent_id, booking.booking_id
+        id_, booking_id = payment.intent_id, booking.booking_id
         if booking.status in ENDED:
             yield from _after_end(booking, payment)
         elif booking.status is Status.PENDING_PAYMENT:
@@ -226,8 +225,8 @@ def _other_payments(booking: DatabaseSnapshot, external: ExternalSnapshot) -> It
             yield Finding(FindingKind.SECOND_PAYMENT, booking_id, remedy, id_, detail, _HOLD)
 
 
-def _after_end(booking: DatabaseSnapshot, payment: PaymentIntentSnapshot) -> Iterator[Finding]:
-    id_, booking_id = payment.payment_intent_id, booking.booking_id
+def _after_end(booking: DatabaseSnapshot, payment: PaymentSnapshot) -> Iterator[Finding]:
+    id_, booking_id = payment.intent_id, booking.booking_id
     if payment.is_held:
         detail = "a card is held, although the booking has ended"
         yield Finding(FindingKind.HOLD_AFTER_END, booking_id, Remedy.SIGNAL, id_, detail, _HOLD)
@@ -238,8 +237,8 @@ def _after_end(booking: DatabaseSnapshot, payment: PaymentIntentSnapshot) -> Ite
         yield Finding(FindingKind.MONEY_AFTER_END, booking_id, Remedy.SIGNAL, id_, detail, _REFUNDED)
 
 
-def _amounts(booking: DatabaseSnapshot, own: PaymentIntentSnapshot) -> str:
-    taken = own.received_minor or own.amount_minor
+def _amounts(booking: DatabaseSnapshot, own: PaymentSnapshot) -> str:
+    taken = own.amount_received_minor or own.amount_minor
     return (
         f"Stripe has {taken} {own.currency}, the booking is {booking.amount_minor} {booking.currency} "
         f"of which {booking.captured_minor} captured (smallest unit)"

@@ -7,21 +7,19 @@ Stripe takes 100 requests a second in live mode and 25 in test mode, from all of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import stripe
 from stripe.params import PaymentIntentListParams
 from stripe.params.checkout import SessionListParams
 from temporalio.exceptions import ApplicationError
 
-from activities.payments import refunded
-from activities.stripe_client import translated_errors
-from domain.money import from_stripe
-from domain.payment import PaymentStatus
-from reconciliation.findings import PaymentIntentSnapshot
+from domain.payment import PaymentSnapshot
+from gateway.errors import BUSY, UNKNOWN, translated_errors
+from gateway.snapshots import WITH_CHARGE, booking_named_by, payment_snapshot
 
 Answer = TypeVar("Answer")
 Beat = Callable[[], None]
@@ -33,7 +31,6 @@ _AT_ONCE: Final = 4
 _PAUSES_S: Final = (1, 2, 4, 8)
 _PAGE: Final = 100
 _PAGES_AT_MOST: Final = 500
-_NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class StripeReader:
     """Reads payments and pages, at most so many at once and so many a second.
 
     Raises (all methods):
-        ApplicationError: typed as in `activities.stripe_client`.
+        ApplicationError: typed as in `gateway.errors`.
 
     Args:
         beat: called after each request, to show that this is alive.
@@ -60,33 +57,35 @@ class StripeReader:
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._next_start = 0.0
 
-    async def payment(self, payment_intent_id: str) -> PaymentIntentSnapshot | None:
+    async def payment(self, payment_intent_id: str) -> PaymentSnapshot | None:
         """One payment; None where Stripe does not know it."""
         try:
             intent = await self._ask(
                 lambda: self._stripe.payment_intents.retrieve_async(
-                    payment_intent_id, {"expand": ["latest_charge"]}
+                    payment_intent_id, {"expand": [WITH_CHARGE]}
                 )
             )
-        except _UnknownError:
+        except ApplicationError as error:
+            if error.type != UNKNOWN:
+                raise
             return None
-        return _snapshot(intent)
+        return payment_snapshot(intent)
 
-    async def recent_payments(self, since: datetime) -> list[PaymentIntentSnapshot]:
+    async def recent_payments(self, since: datetime) -> list[PaymentSnapshot]:
         """Every payment made since then that says it is about a booking.
 
         Raises:
             ApplicationError: `too_much`, final: more than 50,000 of them.
         """
-        found: list[PaymentIntentSnapshot] = []
+        found: list[PaymentSnapshot] = []
         params: PaymentIntentListParams = {
             "created": {"gte": int(since.timestamp())},
             "limit": _PAGE,
-            "expand": ["data.latest_charge"],
+            "expand": [f"data.{WITH_CHARGE}"],
         }
         for _ in range(_PAGES_AT_MOST):
             page = await self._ask(lambda: self._stripe.payment_intents.list_async(params))
-            found += [_snapshot(intent) for intent in page.data if _booking_id(intent.metadata)]
+            found += [payment_snapshot(intent) for intent in page.data if booking_named_by(intent.metadata)]
             if not page.has_more:
                 return found
             params["starting_after"] = page.data[-1].id
@@ -101,7 +100,7 @@ class StripeReader:
         params: SessionListParams = {"status": "open", "limit": _PAGE}
         for _ in range(_PAGES_AT_MOST):
             page = await self._ask(lambda: self._stripe.checkout.sessions.list_async(params))
-            named = ((session.id, _booking_id(session.metadata)) for session in page.data)
+            named = ((session.id, booking_named_by(session.metadata)) for session in page.data)
             found += [OpenPage(id_, booking_id) for id_, booking_id in named if booking_id]
             if not page.has_more:
                 return found
@@ -112,7 +111,9 @@ class StripeReader:
         """Whether somebody could still pay on this page."""
         try:
             session = await self._ask(lambda: self._stripe.checkout.sessions.retrieve_async(session_id))
-        except _UnknownError:
+        except ApplicationError as error:
+            if error.type != UNKNOWN:
+                raise
             return False
         return session.status == "open"
 
@@ -139,8 +140,10 @@ class StripeReader:
         for pause_s in _PAUSES_S:
             try:
                 return await self._in_turn(request, write=write)
-            except _CrowdedError:
-                await asyncio.sleep(pause_s)
+            except ApplicationError as error:
+                if error.type != BUSY:
+                    raise
+            await asyncio.sleep(pause_s)
         return await self._in_turn(request, write=write)
 
     async def _in_turn(self, request: Callable[[], Awaitable[Answer]], *, write: bool) -> Answer:
@@ -149,12 +152,6 @@ class StripeReader:
             with translated_errors(write=write):
                 try:
                     return await request()
-                except stripe.InvalidRequestError as error:
-                    if error.http_status == _NOT_FOUND:
-                        raise _UnknownError from error
-                    raise
-                except stripe.RateLimitError as error:
-                    raise _CrowdedError from error
                 finally:
                     self._beat()
 
@@ -165,45 +162,6 @@ class StripeReader:
         await asyncio.sleep(start - loop.time())
 
 
-class _UnknownError(ApplicationError):
-    def __init__(self) -> None:
-        super().__init__("Stripe: no such object", type="stripe_unknown")
-
-
-class _CrowdedError(ApplicationError):
-    def __init__(self) -> None:
-        super().__init__("Stripe: too many requests", type="stripe_busy")
-
-
 def _too_much(what: str) -> ApplicationError:
     text = f"More than {_PAGE * _PAGES_AT_MOST} {what}: compare fewer days at once."
     return ApplicationError(text, type=TOO_MUCH, non_retryable=True)
-
-
-def _booking_id(metadata: Any) -> str:
-    values: Mapping[str, Any] = metadata.to_dict() if metadata else {}
-    found = values.get("booking_id")
-    return found if isinstance(found, str) else ""
-
-
-def _snapshot(intent: stripe.PaymentIntent) -> PaymentIntentSnapshot:
-    charge = intent.latest_charge if isinstance(intent.latest_charge, stripe.Charge) else None
-    currency = intent.currency.upper()
-    return PaymentIntentSnapshot(
-        payment_intent_id=intent.id,
-        booking_id=_booking_id(intent.metadata),
-        status=_status(intent.status),
-        amount_minor=from_stripe(intent.amount, currency),
-        currency=currency,
-        received_minor=from_stripe(intent.amount_received, currency),
-        refunded_minor=from_stripe(refunded(charge), currency) if charge else 0,
-        disputed=bool(charge and charge.disputed),
-    )
-
-
-def _status(status: str) -> PaymentStatus:
-    try:
-        return PaymentStatus(status)
-    except ValueError:
-        # The guest, the bank or Stripe is still at work.
-        return PaymentStatus.PENDING

@@ -17,12 +17,16 @@ import secrets
 from collections.abc import Collection
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CANARY: Final = "canary@example.com"
+"""An address that stands in every error text of a stand-in, as real services quote their callers' words. Nothing of it
+may be found where a guest's may not: `sandbox/invariants.py` looks for it."""
 
 
 class FaultKind(StrEnum):
@@ -245,7 +249,7 @@ async def _unsent(_: Message) -> None:
 
 
 def _error_response(fault: Fault) -> JSONResponse:
-    message = fault.message or "An error ordered through /_sandbox/faults."
+    message = f"{fault.message or 'An error ordered through /_sandbox/faults.'} ({CANARY})"
     return JSONResponse(
         {"error": {"type": fault.type, "code": fault.code, "message": message}}, status_code=fault.status
     )

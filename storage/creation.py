@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.cancellation import CancellationPolicy
 from domain.deadlines import cutoff_at, midnight
 from domain.messages.starts import BookingTerms
 from models import Booking, Hotel, IdempotentRequest, RoomType
@@ -28,7 +27,7 @@ def submission_terms(
     booking: Booking, hotel: Hotel, *, authorization_margin_s: int, payment_poll_s: int
 ) -> BookingTerms:
     """What a draft is submitted with: the policy as it was booked, the hotel's deadlines as they are now."""
-    policy = CancellationPolicy(booking.free_cancel_days, booking.late_cancel_fee_percent)
+    cancellation = booking.cancellation_terms(hotel.timezone)
     return BookingTerms(
         booking_id=booking.booking_id,
         hotel_slug=hotel.slug,
@@ -38,8 +37,8 @@ def submission_terms(
         approval_sla_s=hotel.approval_sla_s,
         cutoff_at=cutoff_at(booking.check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour),
         check_in_at=midnight(booking.check_in, hotel.timezone),
-        free_cancel_until=policy.free_until(booking.check_in, hotel.timezone),
-        late_cancel_fee_percent=booking.late_cancel_fee_percent,
+        free_cancel_until=cancellation.free_until,
+        late_cancel_fee_percent=cancellation.late_cancel_fee_percent,
         authorization_margin_s=authorization_margin_s,
         payment_poll_s=payment_poll_s,
         version=booking.version,

@@ -35,10 +35,19 @@ async def mark_processed(db: AsyncSession, event_id: str, note: str | None = Non
     Called after the workflow took the signal, never before: a crash in between leads to a second signal,
     which the workflow knows by the event's id, while the other order would lose the event.
     """
+    # Its workflow may have been quicker to note something.
+    noted = {} if note is None else {"note": note}
     await db.execute(
         update(StripeWebhookEvent)
         .where(col(StripeWebhookEvent.event_id) == event_id)
-        .values(processed_at=utc_now(), note=note)
+        .values(processed_at=utc_now(), **noted)
+    )
+
+
+async def note_event(db: AsyncSession, event_id: str, note: str) -> None:
+    """Keep with an event why its workflow did not follow it."""
+    await db.execute(
+        update(StripeWebhookEvent).where(col(StripeWebhookEvent.event_id) == event_id).values(note=note)
     )
 
 

@@ -13,15 +13,22 @@ from domain.roles import DECIDING_ROLES
 from models import SentMail, Staff, utc_now
 
 
-async def begin_mail(db: AsyncSession, mail: SentMail) -> bool:
+async def begin_mail(db: AsyncSession, mail: SentMail) -> str | None:
     """Mark a mail as being sent.
 
     Returns:
-        False where it was sent before and must not be sent again.
+        The Message-ID to send it under: that of its first attempt, from whatever address that was sent. None where
+        it was sent before and must not be sent again.
     """
     await db.execute(insert(SentMail).values(**mail.model_dump()).on_conflict_do_nothing())
-    query = select(col(SentMail.sent_at)).where(col(SentMail.message_id) == mail.message_id)
-    return (await db.scalars(query)).one() is None
+    query = select(SentMail).where(
+        col(SentMail.booking_id) == mail.booking_id,
+        col(SentMail.kind) == mail.kind,
+        col(SentMail.version) == mail.version,
+        col(SentMail.recipient) == mail.recipient,
+    )
+    begun = (await db.scalars(query)).one()
+    return begun.message_id if begun.sent_at is None else None
 
 
 async def finish_mail(db: AsyncSession, message_id: str) -> None:

@@ -187,7 +187,7 @@ class DecisionPhase:
             return await self._payment_steps.capture(self._hold.payment_intent_id, self._hold.lapses_at)
         except PaymentStepFailedError:
             payment = await self._payment_steps.read_until_answered(self._hold.payment_intent_id)
-            if payment.status is PaymentStatus.REQUIRES_CAPTURE:
+            if payment.is_held:
                 raise
             return payment
 
@@ -211,7 +211,7 @@ class DecisionPhase:
         Returns:
             False where the card is still held, and the booking stays.
         """
-        if payment.status is PaymentStatus.SUCCEEDED:
+        if payment.is_captured:
             await record_capture(self._context, payment, request)
         elif payment.status is PaymentStatus.CANCELED:
             if request is None and self._cancellation_stands():

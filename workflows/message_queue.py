@@ -18,13 +18,13 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.bookings import Bookings
-from activities.stripe_client import REFUSED
 from dispatch import ui_texts
 from domain.booking import ActorKind, Decision
 from domain.decisions import CommandOutcome
 from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest
 from domain.messages.changes import RefusedCommand
 from domain.messages.signals import Command, StripeEventHint
+from gateway.errors import FINAL, REFUSED
 from workflows import options
 from workflows.booking_state import BookingState
 from workflows.payment_steps import PaymentStepFailedError, failure
@@ -213,7 +213,7 @@ def report_unanswered(answer: asyncio.Future[Any]) -> Iterator[None]:
         yield
     except ActivityError as error:
         kind, text = failure(error)
-        answer.set_exception(ApplicationError(text, type=REFUSED if kind == REFUSED else STRIPE_UNAVAILABLE))
+        answer.set_exception(ApplicationError(text, type=REFUSED if kind in FINAL else STRIPE_UNAVAILABLE))
     except PaymentStepFailedError as error:
         answer.set_exception(ApplicationError(str(error), type=STRIPE_UNAVAILABLE))
         raise

@@ -8,7 +8,6 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from activities.stripe_client import REFUSED
 from dispatch import ui_texts
 from domain.booking import ActorKind, Event, Status
 from domain.deadlines import session_expires_at
@@ -16,7 +15,8 @@ from domain.decisions import CommandOutcome
 from domain.messages.answers import SessionAnswer
 from domain.messages.signals import StripeEventHint
 from domain.messages.stripe_steps import CheckoutSession
-from domain.payment import PaymentSnapshot, PaymentStatus
+from domain.payment import PaymentSnapshot
+from gateway.errors import FINAL, UNKNOWN
 from workflows import options
 from workflows.booking_context import (
     BookingContext,
@@ -36,9 +36,12 @@ from workflows.message_queue import (
     report_unanswered,
 )
 from workflows.payment_steps import PaymentStepFailedError, failure
-from workflows.unmatched_payments import return_funds, return_unmatched_payment, track_unreturned_payment
-
-_HELD = frozenset({PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED})
+from workflows.unmatched_payments import (
+    note_unknown_payment,
+    return_funds,
+    return_unmatched_payment,
+    track_unreturned_payment,
+)
 
 
 class PaymentPhase:
@@ -129,8 +132,13 @@ class PaymentPhase:
 
     async def _handle_read_failure(self, hint: StripeEventHint, kind: str, text: str) -> None:
         workflow.logger.warning("payment not read: %s", text)
+        if kind == UNKNOWN and not self._is_about_own_session(hint):
+            if self._unread_hint == hint:
+                self._unread_hint = None
+            await note_unknown_payment(hint)
+            return
         # With a page of its own the booking has something better to ask about than what Stripe will not tell.
-        if kind != REFUSED or self._session is None:
+        if kind not in FINAL or self._session is None:
             # Stripe is away: the next poll asks again, about the same thing.
             self._unread_hint = hint
             return
@@ -147,12 +155,12 @@ class PaymentPhase:
         Args:
             own_session: the payment was read through the booking's own session.
         """
-        if payment.status not in _HELD or payment.payment_intent_id is None:
+        if not payment.is_paid:
             return
         if not payment.matches:
-            await self._return_mismatch(payment.payment_intent_id, own_session=own_session)
+            await self._return_mismatch(payment.intent_id, own_session=own_session)
         elif self._cancellation is not None:
-            self._payments_to_return.append(payment.payment_intent_id)
+            self._payments_to_return.append(payment.intent_id)
             await self._cancel()
         else:
             await self._record_hold(payment)
@@ -244,8 +252,8 @@ class PaymentPhase:
         assert self._cancellation is not None, "somebody has cancelled"
         if self._session is not None:
             payment = await self._payment_steps.expire_session(self._session.session_id)
-            if payment.status in _HELD and payment.payment_intent_id is not None:
-                self._payments_to_return.append(payment.payment_intent_id)
+            if payment.is_paid:
+                self._payments_to_return.append(payment.intent_id)
         facts: dict[str, Any] = {}
         for payment_intent_id in dict.fromkeys(self._payments_to_return):
             payment = await return_funds(self._payment_steps, payment_intent_id)

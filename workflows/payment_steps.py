@@ -10,7 +10,6 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.payments import Payments
-from activities.stripe_client import FAILED, REFUSED
 from dispatch import ui_texts
 from domain.messages.signals import StripeEventHint
 from domain.messages.stripe_steps import (
@@ -21,11 +20,16 @@ from domain.messages.stripe_steps import (
     PaymentQuestion,
 )
 from domain.payment import PaymentSnapshot
+from gateway.errors import FAILED, FINAL, UNKNOWN
 from workflows import options
 
 
 class PaymentStepFailedError(Exception):
     """Stripe refused, or gave no clear answer in time: a person has to look."""
+
+
+class PaymentUnknownError(PaymentStepFailedError):
+    """Stripe has no such payment."""
 
 
 def failure(error: ActivityError) -> tuple[str, str]:
@@ -49,6 +53,9 @@ class PaymentSteps:
         self._booking_id = booking_id
         self._amount_minor = amount_minor
         self._currency = currency
+        # Keys name the run: what Stripe answered another workflow of this booking, or a lost one, it keeps under their
+        # keys for a day. Replays and repeated activities stay within the run.
+        self._run_id = workflow.info().run_id
         # One counter for all steps: a key may only ever be new, and a gap in the numbers hurts nobody.
         self.generation = generation
 
@@ -60,6 +67,7 @@ class PaymentSteps:
         """
         request = OpenSession(
             booking_id=self._booking_id,
+            run_id=self._run_id,
             generation=self.generation,
             amount_minor=self._amount_minor,
             currency=self._currency,
@@ -100,6 +108,7 @@ class PaymentSteps:
         """Ask Stripe about what an event names, for as long as it takes.
 
         Raises:
+            PaymentUnknownError: Stripe has no such payment.
             PaymentStepFailedError: Stripe refuses to answer.
         """
         try:
@@ -111,13 +120,15 @@ class PaymentSteps:
                 retry_policy=options.STRIPE_RETRY,
             )
         except ActivityError as error:
-            raise PaymentStepFailedError(failure(error)[1]) from error
+            kind, text = failure(error)
+            raise (PaymentUnknownError if kind == UNKNOWN else PaymentStepFailedError)(text) from error
 
     async def expire_session(self, session_id: str) -> PaymentSnapshot:
         """Close a session; the answer tells of a hold where the guest was quicker."""
         step = ExpireSession(
             booking_id=self._booking_id,
             session_id=session_id,
+            run_id=self._run_id,
             amount_minor=self._amount_minor,
             currency=self._currency,
         )
@@ -161,6 +172,7 @@ class PaymentSteps:
         step = MoneyStep(
             booking_id=self._booking_id,
             payment_intent_id=payment_intent_id,
+            run_id=self._run_id,
             # A release compares with the booking's total; nobody captures or refunds nothing.
             amount_minor=amount_minor or self._amount_minor,
             currency=self._currency,
@@ -194,12 +206,9 @@ class PaymentSteps:
             except ActivityError as error:
                 kind, text = failure(error)
                 # Stripe may keep that answer under the key; the activity has read back that nothing was done.
-                if kind in {FAILED, REFUSED}:
+                if kind == FAILED or kind in FINAL:
                     self.generation += 1
-                if kind == REFUSED:
-                    # Somebody else may be, or have been, at the same money: no refusal of theirs is to be heard next.
-                    self.generation = max(self.generation, int(workflow.now().timestamp()))
-                if kind == REFUSED or workflow.now() >= until:
+                if kind in FINAL or workflow.now() >= until:
                     raise PaymentStepFailedError(text) from error
             # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:
             # what is left of it is used, under the same key.

@@ -8,7 +8,7 @@ from temporalio import workflow
 
 from dispatch import ui_texts
 from domain.booking import UNDER_DECISION, ActorKind, Decision, Status, cancellation_event
-from domain.cancellation import refund_due
+from domain.cancellation import CancellationTerms
 from domain.decisions import CommandOutcome
 from domain.messages.signals import Command
 from domain.money import Money
@@ -115,8 +115,8 @@ class StayPhase:
 
     def _due(self, issued_at: datetime) -> Money:
         terms = self._terms
-        total = Money(terms.amount_minor, terms.currency)
-        return refund_due(total, terms.free_cancel_until, terms.late_cancel_fee_percent, issued_at)
+        cancellation = CancellationTerms(terms.free_cancel_until, terms.late_cancel_fee_percent)
+        return cancellation.refund(Money(terms.amount_minor, terms.currency), issued_at)
 
     # --- an operator's retry ---
 

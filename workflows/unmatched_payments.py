@@ -8,11 +8,14 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from activities.inbox import Inbox
+from dispatch import ui_texts
 from domain.booking import ActorKind, Event, Status
 from domain.messages.signals import StripeEventHint
-from domain.payment import PaymentSnapshot, PaymentStatus
+from domain.payment import PaymentSnapshot
+from workflows import options
 from workflows.booking_state import BookingState
-from workflows.payment_steps import PaymentStepFailedError, PaymentSteps
+from workflows.payment_steps import PaymentStepFailedError, PaymentSteps, PaymentUnknownError
 
 PATIENCE = timedelta(hours=24)
 _PATIENCE_OF_A_RETRY = timedelta(minutes=10)
@@ -33,10 +36,10 @@ async def return_funds(
     """
     until = workflow.now() + patience
     payment = await payment_steps.release(payment_intent_id, until)
-    if payment.status is PaymentStatus.SUCCEEDED:
+    if payment.is_captured:
         payment = await payment_steps.refund(payment_intent_id, payment.amount_received_minor, until)
     # A refund that the guest's bank sent back is answered from memory for a day when it is asked for again.
-    if _is_at_stake(payment):
+    if payment.is_at_stake:
         raise PaymentStepFailedError("The refund did not go through.")
     return payment
 
@@ -61,16 +64,44 @@ async def handle_payment_event(
     Raises:
         PaymentStepFailedError: Stripe refused or gave no clear answer in time; or a guest is owed money that came back.
     """
-    payment = await payment_steps.read_event_payment_until_answered(hint)
+    payment = await _read_event_payment(state, payment_steps, hint)
     if payment.payment_intent_id is None:
         return
     is_own = payment.payment_intent_id == state.payment_intent_id
     # A hold is no price of a cancellation, not even the booking's own.
-    is_left_held = state.status is Status.CANCELLED and payment.status is PaymentStatus.REQUIRES_CAPTURE
+    is_left_held = state.status is Status.CANCELLED and payment.is_held
     if is_own and state.status in KEEPS_MONEY and not is_left_held:
         await _record_aftermath(state, payment, hint)
-    elif _is_at_stake(payment):
+    elif payment.is_at_stake:
         await return_unmatched_payment(state, payment_steps, payment.payment_intent_id, patience)
+
+
+async def _read_event_payment(
+    state: BookingState, payment_steps: PaymentSteps, hint: StripeEventHint
+) -> PaymentSnapshot:
+    """Ask Stripe about what an event names; a payment that Stripe does not know puts nothing at stake.
+
+    Raises:
+        PaymentStepFailedError: Stripe refuses to answer, or does not know the booking's own payment.
+    """
+    try:
+        return await payment_steps.read_event_payment_until_answered(hint)
+    except PaymentUnknownError:
+        if hint.payment_intent_id is not None and hint.payment_intent_id == state.payment_intent_id:
+            raise
+        await note_unknown_payment(hint)
+        return PaymentSnapshot()
+
+
+async def note_unknown_payment(hint: StripeEventHint) -> None:
+    """Keep with an event why nothing came of it: nobody needs to be called."""
+    if hint.event_id:
+        await workflow.execute_activity_method(
+            Inbox.note_unknown_payment,
+            hint.event_id,
+            summary=ui_texts.NOTE_UNKNOWN_PAYMENT,
+            **options.DATABASE,
+        )
 
 
 @contextmanager
@@ -102,23 +133,12 @@ async def retry_unreturned_payments(
     """
     for hint in {_subject(kept): kept for kept in state.unreturned_payments}.values():
         with suppress(PaymentStepFailedError), track_unreturned_payment(state, hint):
-            if (
-                not resolved_by_hand
-                or (await payment_steps.read_event_payment_until_answered(hint)).status
-                is PaymentStatus.REQUIRES_CAPTURE
-            ):
+            if not resolved_by_hand or (await _read_event_payment(state, payment_steps, hint)).is_held:
                 await handle_payment_event(state, payment_steps, hint, _PATIENCE_OF_A_RETRY)
 
 
 def _subject(hint: StripeEventHint) -> str | None:
     return hint.payment_intent_id or hint.session_id
-
-
-def _is_at_stake(payment: PaymentSnapshot) -> bool:
-    """Whether a card is held, or captured money has not gone back in full."""
-    kept = payment.amount_received_minor - payment.amount_refunded_minor
-    is_kept = payment.status is PaymentStatus.SUCCEEDED and kept > 0
-    return is_kept or payment.status is PaymentStatus.REQUIRES_CAPTURE
 
 
 async def _record_aftermath(state: BookingState, payment: PaymentSnapshot, hint: StripeEventHint) -> None:

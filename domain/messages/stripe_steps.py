@@ -10,9 +10,10 @@ from domain.timestamps import EPOCH
 
 @dataclass(frozen=True)
 class OpenSession:
-    """Open a Checkout session. `generation` and all parameters are fixed once, whatever is retried."""
+    """Open a Checkout session. All parameters are fixed once, whatever is retried; keys as in `MoneyStep`."""
 
     booking_id: str = ""
+    run_id: str = ""
     generation: int = 1
     amount_minor: int = 0
     currency: str = "EUR"
@@ -41,10 +42,11 @@ class PaymentQuestion:
 
 @dataclass(frozen=True)
 class ExpireSession:
-    """Close a Checkout session, unless the guest was quicker. `generation` as in `MoneyStep`."""
+    """Close a Checkout session, unless the guest was quicker; keys as in `MoneyStep`."""
 
     booking_id: str = ""
     session_id: str = ""
+    run_id: str = ""
     generation: int = 1
     amount_minor: int = 0
     currency: str = "EUR"
@@ -55,6 +57,8 @@ class MoneyStep:
     """Capture, release or refund a PaymentIntent.
 
     Args:
+        run_id: the workflow run that asks. Part of the idempotency key, so that no run hears what Stripe keeps of
+            another's.
         generation: part of the idempotency key. Raised only after Stripe answered an error that it will
             replay for a day, and reading the PaymentIntent showed that nothing had been done.
         amount_minor: what to capture; what shall have been refunded in total, in the smallest unit of the payment's
@@ -63,6 +67,7 @@ class MoneyStep:
 
     booking_id: str = ""
     payment_intent_id: str = ""
+    run_id: str = ""
     generation: int = 1
     amount_minor: int = 0
     currency: str = "EUR"

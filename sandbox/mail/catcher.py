@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from sandbox.faults import REQUEST_FAULTS, Fault, FaultKind, Faults
+from sandbox.faults import CANARY, REQUEST_FAULTS, Fault, FaultKind, Faults
 from sandbox.mail.inbox import MailInbox
 from sandbox.mail.parsing import read_headers
 
@@ -102,7 +102,7 @@ class MailCatcher:
 def _reply(fault: Fault) -> str:
     status = fault.status if "status" in fault.model_fields_set else DEFAULT_FAULT_REPLY
     text = " ".join((fault.message or fault.code or "Asked for by a fault").split())
-    return f"{status} {text}"
+    return f"{status} {text} <{CANARY}>"
 
 
 async def listen(sock: socket.socket, catcher: MailCatcher, login: SmtpLogin | None) -> asyncio.Server:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request, Response, WebSocket
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from sandbox.faults import FaultMiddleware, Faults, faults_router
+from sandbox.faults import CANARY, FaultMiddleware, Faults, faults_router
 from sandbox.pusher.errors import RefusedRequestError
 from sandbox.pusher.events import EventBatch, EventTrigger, PusherEvent, channel_problem, check_sizes, parse
 from sandbox.pusher.hub import Hub
@@ -59,7 +59,7 @@ def _socket_route(sockets: SocketServer) -> Any:
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedRequestError)
-    return PlainTextResponse(error.reason + "\n", error.status)
+    return PlainTextResponse(f"{error.reason} ({CANARY})\n", error.status)
 
 
 def _api_router(credentials: Credentials, hub: Hub, record: MessageRecord) -> APIRouter:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.faults import CANARY
 from sandbox.stripe.shapes import Obj, shaped
 
 
@@ -37,7 +38,7 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.stored = stored
-        self._body: dict[str, Any] = {"message": message, "type": type_}
+        self._body: dict[str, Any] = {"message": f"{message} ({CANARY})", "type": type_}
         if code is not None:
             self._body |= {"code": code, "doc_url": f"https://docs.stripe.com/error-codes#{code}"}
         if param is not None:

@@ -12,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.payments import Payments
 from activities.realtime import Realtime
-from activities.stripe_client import stripe_client
+from gateway.client import stripe_client
 from storage.database import Database
 from tests.activities.mail_harness import AUTH_SECRET, PUBLIC_BASE_URL, MailHarness
 from tests.activities.payment_driver import PaymentDriver, PromptConnections

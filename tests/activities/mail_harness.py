@@ -8,9 +8,11 @@ from typing import Any
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.emails import Emails, SmtpServer
+from activities.emails import Emails
 from domain.booking import MailKind, Status
 from domain.messages.notifications import Mailing
+from emails.compose import Composer
+from emails.send import SmtpServer
 from models import Booking, SentMail
 from storage.database import Database
 from storage.mails import mails_of
@@ -70,14 +72,12 @@ class MailHarness:
         self._smtp_port = smtp_port
         self._usual = self.activity()
 
-    def activity(self, **server: Any) -> Emails:
+    def activity(self, *, email_from: str = SENDER, **server: Any) -> Emails:
         """The activity under test, as the worker builds it."""
         return Emails(
             self.database,
+            Composer(email_from, PUBLIC_BASE_URL, AUTH_SECRET),
             SmtpServer(**{"host": "127.0.0.1", "port": self._smtp_port, **server}),
-            email_from=SENDER,
-            public_base_url=PUBLIC_BASE_URL,
-            auth_secret=AUTH_SECRET,
         )
 
     async def send(

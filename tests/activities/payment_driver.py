@@ -52,6 +52,7 @@ class PaymentPageVisit:
         """A step on its money."""
         values: dict[str, Any] = {
             "booking_id": self.booking.booking_id,
+            "run_id": "run",
             "payment_intent_id": self.intent_id,
             "amount_minor": self.booking.amount_minor,
             "currency": self.booking.currency,
@@ -73,6 +74,7 @@ class PaymentPageVisit:
         values: dict[str, Any] = {
             "booking_id": self.booking.booking_id,
             "session_id": self.session_id,
+            "run_id": "run",
             "amount_minor": self.booking.amount_minor,
             "currency": self.booking.currency,
         }
@@ -99,6 +101,7 @@ class PaymentDriver:
         """Open a payment page for a booking."""
         values: dict[str, Any] = {
             "booking_id": booking.booking_id,
+            "run_id": "run",
             "amount_minor": booking.amount_minor,
             "currency": booking.currency,
             "expires_at": datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2),

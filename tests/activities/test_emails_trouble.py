@@ -60,6 +60,22 @@ async def test_taken_and_not_said_so(
     }
 
 
+async def test_sender_of_another_domain_goes_on_with_the_mail_that_was_begun(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
+    """Its Message-ID stays with its row, whoever it is from now; so the repeat is sent, and sent once."""
+    booking = await held(database, hotel_rows)
+    await mail_harness.mail.order(f"DATA *{booking.booking_id}*", "error_before", status=550)
+    await mail_harness.refusal(booking, MailKind.AUTHORIZED)
+    other = mail_harness.activity(email_from="stays@another-domain.test")
+    for _ in range(2):
+        await mail_harness.send(booking, MailKind.AUTHORIZED, activity=other)
+    [mail], [row] = await mail_harness.arrived(booking), await mail_harness.books(booking)
+    assert "stays@another-domain.test" in mail["from"]
+    assert mail["message_id"] == row.message_id
+    assert row.sent_at is not None
+
+
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
 async def test_refused(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows, step: str

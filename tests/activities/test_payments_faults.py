@@ -77,7 +77,7 @@ FURTHER_CASES = [
     ),
     StripeFaultCase("401", _refusal(401), "stripe_refused", final=True),
     StripeFaultCase("403", _refusal(403), "stripe_refused", final=True),
-    StripeFaultCase("404", _refusal(404, "resource_missing"), "stripe_refused", final=True),
+    StripeFaultCase("404", _refusal(404, "resource_missing"), "stripe_unknown", final=True),
 ]
 MET = [(step, case) for case in CASES for step in STEPS] + [(STEPS[0], case) for case in FURTHER_CASES]
 
@@ -92,7 +92,7 @@ async def refused(attempt: Any) -> ApplicationError:
 async def test_without_a_fault(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments, step: MoneyStepCase
 ) -> None:
-    """Taken once, by one request whose key names booking, step and generation; a repeat asks for nothing."""
+    """Taken once, by one request whose key names booking, step, run and generation; a repeat asks for nothing."""
     visit = await step.prepare(driver, hotel_rows)
     before = len(await driver.requests(step.writes_at(visit)))
     for _ in range(2):
@@ -104,10 +104,10 @@ async def test_without_a_fault(
     assert (
         entry["idempotency_key"]
         == {
-            "capture": f"booking:{visit.booking.booking_id}:capture:1",
-            "release": f"booking:{visit.booking.booking_id}:release:{own}:1",
-            "refund": f"booking:{visit.booking.booking_id}:refund:{own}:0-15000:1",
-            "expire_session": f"booking:{visit.booking.booking_id}:expire:{own}:1",
+            "capture": f"booking:{visit.booking.booking_id}:capture:run:1",
+            "release": f"booking:{visit.booking.booking_id}:release:{own}:run:1",
+            "refund": f"booking:{visit.booking.booking_id}:refund:{own}:0-15000:run:1",
+            "expire_session": f"booking:{visit.booking.booking_id}:expire:{own}:run:1",
         }[step.name]
     )
 

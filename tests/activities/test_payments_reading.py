@@ -220,7 +220,7 @@ async def test_what_stripe_does_not_know(driver: PaymentDriver, hotel_rows: Hote
     ):
         with pytest.raises(ApplicationError, match="HTTP 404, resource_missing") as failure:
             await read(driver, question)
-        assert (failure.value.type, failure.value.non_retryable) == ("stripe_refused", True)
+        assert (failure.value.type, failure.value.non_retryable) == ("stripe_unknown", True)
 
 
 async def test_errors_say_nothing_of_the_guest(driver: PaymentDriver, hotel_rows: HotelRows) -> None:

@@ -118,7 +118,7 @@ async def test_a_repeat_finds_the_same_session(
         for entry in await driver.requests(CREATE)
         if booking.booking_id in (entry["idempotency_key"] or "")
     ]
-    assert keys == [f"booking:{booking.booking_id}:session:{generation}" for generation in (1, 1, 2)]
+    assert keys == [f"booking:{booking.booking_id}:session:run:{generation}" for generation in (1, 1, 2)]
     assert len((await driver.ledger(booking_id=booking.booking_id))["sessions"]) == 2
 
 

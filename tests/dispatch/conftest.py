@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from activities.inbox import Inbox
-from activities.stripe_client import stripe_client
+from gateway.client import stripe_client
 from sandbox.stripe.app import create_app
 from sandbox.stripe.config import Config
 from storage.database import Database

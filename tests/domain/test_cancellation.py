@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.cancellation import CancellationPolicy, refund_due
+from domain.cancellation import CancellationPolicy, CancellationTerms
 from domain.money import Money
 
 TOTAL = Money(15000, "EUR")
@@ -51,7 +51,7 @@ def test_free_until(check_in: str, days: int, timezone: str, until: str) -> None
 )
 def test_refund(when: timedelta, percent: int, back: int) -> None:
     """All of it in time, later less the hotel's share."""
-    assert refund_due(TOTAL, MIDNIGHT, percent, MIDNIGHT + when) == Money(back, "EUR")
+    assert CancellationTerms(MIDNIGHT, percent).refund(TOTAL, MIDNIGHT + when) == Money(back, "EUR")
 
 
 @given(
@@ -63,7 +63,7 @@ def test_refund(when: timedelta, percent: int, back: int) -> None:
 def test_a_refund_is_what_is_not_kept(minor: int, currency: str, percent: int, late: bool) -> None:
     """Never more than the total, never less than the total without the exact fee."""
     total = Money(minor, currency)
-    back = refund_due(total, MIDNIGHT, percent, MIDNIGHT if late else MIDNIGHT - A_MOMENT)
+    back = CancellationTerms(MIDNIGHT, percent).refund(total, MIDNIGHT if late else MIDNIGHT - A_MOMENT)
     assert back.currency == currency
     assert back.minor * 100 >= minor * (100 - percent)
     assert back.minor <= minor

@@ -20,12 +20,15 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from typer.testing import CliRunner, Result
 
-from activities.emails import Emails, SmtpServer
-from activities.stripe_client import stripe_client, stripe_connections
+from activities.emails import Emails
 from domain.booking import Decision, Status
 from domain.identifiers import new_booking_id
+from emails.compose import Composer
+from emails.send import SmtpServer
+from gateway.client import stripe_client, stripe_connections
 from manage import build_app
 from models import Booking, Hotel, RoomType, Staff
+from reconciliation.alerts import ReconciliationAlerts
 from settings import Settings
 from storage import bookings
 from storage.database import Database
@@ -123,13 +126,18 @@ class ManagementHarness:
 
     def emails(self) -> Emails:
         """The product's own sender of e-mails."""
-        return Emails(
-            self.database,
-            SmtpServer(host=self.settings.smtp_host, port=self.settings.smtp_port),
-            email_from=self.settings.email_from,
-            public_base_url=self.settings.public_base_url,
-            auth_secret=self.settings.auth_secret.get_secret_value(),
+        return Emails(self.database, *self._mailing_parts())
+
+    def alerts(self) -> ReconciliationAlerts:
+        """What tells people of findings."""
+        return ReconciliationAlerts(self.database, *self._mailing_parts())
+
+    def _mailing_parts(self) -> tuple[Composer, SmtpServer]:
+        settings = self.settings
+        composer = Composer(
+            settings.email_from, settings.public_base_url, settings.auth_secret.get_secret_value()
         )
+        return composer, SmtpServer(host=settings.smtp_host, port=settings.smtp_port)
 
     # --- bookings ---
 

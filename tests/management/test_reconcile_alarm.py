@@ -118,6 +118,7 @@ async def test_an_alarm_that_fails_stops_no_run_and_the_next_run_tells_what_is_n
     assert (tally.left, tally.complete) == (2, True)
     [failure] = [record for record in caplog.records if "could not tell" in record.getMessage()]
     assert failure.levelno == logging.ERROR
+    assert "no way to tell" not in caplog.text, "an error may quote a row"
 
     await _run(harness)
     assert len(await _told(told_before)) == 1
@@ -133,7 +134,7 @@ async def test_more_findings_than_a_statement_takes_parameters_are_told(
     async with harness.database.transaction() as db:
         await begin_run(db, plan)
         await db.execute(_MANY, {"run_id": plan.run_id, "known": booking.booking_id})
-    await ReconciliationAlerts(harness.database, harness.emails()).send(plan.run_id)
+    await harness.alerts().send(plan.run_id)
     assert len(await _told(booking)) == 1
     async with harness.database.transaction() as db:
         found = await findings_of(db, plan.run_id)

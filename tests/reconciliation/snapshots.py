@@ -6,11 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from domain.booking import Decision, Status
-from domain.payment import PaymentStatus
+from domain.payment import PaymentSnapshot, PaymentStatus
 from reconciliation.findings import (
     DatabaseSnapshot,
     ExternalSnapshot,
-    PaymentIntentSnapshot,
     UnansweredDecision,
     WorkflowState,
 )
@@ -20,10 +19,10 @@ HOUR = timedelta(hours=1)
 TOTAL = 15000
 OWN, OTHER, PAGE = "pi_own", "pi_other", "cs_page"
 
-HELD = PaymentIntentSnapshot(OWN, "BK-1", PaymentStatus.REQUIRES_CAPTURE, TOTAL, "EUR")
-TAKEN = replace(HELD, status=PaymentStatus.SUCCEEDED, received_minor=TOTAL)
+HELD = PaymentSnapshot(PaymentStatus.REQUIRES_CAPTURE, OWN, "BK-1", TOTAL, "EUR")
+TAKEN = replace(HELD, status=PaymentStatus.SUCCEEDED, amount_received_minor=TOTAL)
 RELEASED = replace(HELD, status=PaymentStatus.CANCELED)
-RETURNED = replace(TAKEN, refunded_minor=TOTAL)
+RETURNED = replace(TAKEN, amount_refunded_minor=TOTAL)
 UNPAID = replace(HELD, status=PaymentStatus.PENDING)
 
 BASE = DatabaseSnapshot(
@@ -53,7 +52,7 @@ def booking(status: Status, **fields: object) -> DatabaseSnapshot:
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
-def snapshot(base: ExternalSnapshot, *payments: PaymentIntentSnapshot, **fields: object) -> ExternalSnapshot:
+def snapshot(base: ExternalSnapshot, *payments: PaymentSnapshot, **fields: object) -> ExternalSnapshot:
     """What Temporal and Stripe say."""
     return replace(base, payments=payments, **fields)  # type: ignore[arg-type]
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from itertools import product
 
 from domain.booking import ENDED, UNDER_DECISION, Status
+from domain.payment import PaymentSnapshot
 from domain.stripe_events import is_relevant
 from reconciliation.findings import (
     DatabaseSnapshot,
     ExternalSnapshot,
     Finding,
     FindingKind,
-    PaymentIntentSnapshot,
     Remedy,
     WorkflowState,
 )
@@ -35,7 +35,7 @@ from tests.reconciliation.snapshots import (
     snapshot,
 )
 
-_OWNS = (None, UNPAID, HELD, TAKEN, replace(TAKEN, received_minor=1), RETURNED, RELEASED)
+_OWNS = (None, UNPAID, HELD, TAKEN, replace(TAKEN, amount_received_minor=1), RETURNED, RELEASED)
 _OTHERS = (None, UNPAID, HELD, TAKEN, RETURNED, RELEASED)
 
 
@@ -66,7 +66,7 @@ def _combinations() -> Iterator[tuple[DatabaseSnapshot, ExternalSnapshot]]:
         )
 
 
-def _is_entitled(row: DatabaseSnapshot, payment: PaymentIntentSnapshot) -> bool:
+def _is_entitled(row: DatabaseSnapshot, payment: PaymentSnapshot) -> bool:
     """M2 and M3 in other words: whether this booking may hold this card, or keep this money."""
     if payment.payment_intent_id != row.payment_intent_id:
         return False
@@ -119,7 +119,7 @@ def _check(row: DatabaseSnapshot, said: ExternalSnapshot, found: list[Finding]) 
     own = next(
         (payment for payment in said.payments if payment.payment_intent_id == row.payment_intent_id), None
     )
-    if row.status is Status.CONFIRMED and (own is None or own.received_minor != TOTAL):
+    if row.status is Status.CONFIRMED and (own is None or own.amount_received_minor != TOTAL):
         assert kinds & {
             FindingKind.CONFIRMED_UNPAID,
             FindingKind.AMOUNT_DIFFERS,

@@ -50,7 +50,7 @@ CLEAN = {
     "confirmed": (booking(Status.CONFIRMED), snapshot(RUNNING, TAKEN)),
     "partly refunded, and counted": (
         booking(Status.CONFIRMED, refunded_minor=100),
-        snapshot(RUNNING, replace(TAKEN, refunded_minor=100)),
+        snapshot(RUNNING, replace(TAKEN, amount_refunded_minor=100)),
     ),
     "disputed, and on record": (
         booking(Status.CONFIRMED, dispute_recorded=True),
@@ -66,7 +66,7 @@ CLEAN = {
     "declined, mails on their way": (booking(Status.DECLINED), snapshot(RUNNING, RELEASED)),
     "declined, captured in part and refunded": (
         booking(Status.DECLINED, captured_minor=5000, refunded_minor=5000),
-        snapshot(OVER, replace(TAKEN, received_minor=5000, refunded_minor=5000)),
+        snapshot(OVER, replace(TAKEN, amount_received_minor=5000, amount_refunded_minor=5000)),
     ),
     "expired": (booking(Status.EXPIRED), OVER),
     "cancelled while held": (booking(Status.CANCELLED), snapshot(OVER, RELEASED)),
@@ -76,7 +76,7 @@ CLEAN = {
     ),
     "cancelled, less the fee": (
         booking(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=10500, fee_minor=4500),
-        snapshot(OVER, replace(TAKEN, refunded_minor=10500)),
+        snapshot(OVER, replace(TAKEN, amount_refunded_minor=10500)),
     ),
     "a late hold, being released": (
         booking(Status.DECLINED),
@@ -84,7 +84,7 @@ CLEAN = {
     ),
     "a stay without a workflow, while its money is being settled": (
         booking(Status.CONFIRMED),
-        snapshot(LOST, replace(TAKEN, refunded_minor=100), payment_workflows=("payment-1",)),
+        snapshot(LOST, replace(TAKEN, amount_refunded_minor=100), payment_workflows=("payment-1",)),
     ),
     "stray money waits for an operator": (
         booking(Status.DECLINED, needs_attention=True),
@@ -116,7 +116,7 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
     ),
     "a stay without a workflow, with a refund": (
         booking(Status.CONFIRMED),
-        snapshot(LOST, replace(TAKEN, refunded_minor=100)),
+        snapshot(LOST, replace(TAKEN, amount_refunded_minor=100)),
         [(FindingKind.WORKFLOW_MISSING, Remedy.RESUME, ""), (FindingKind.REFUND_NOT_RECORDED, Remedy.SIGNAL, OWN)],
     ),
     "a stay without a workflow, whose stray money waits for an operator": (
@@ -179,12 +179,12 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
     ),
     "captured in part": (
         booking(Status.CONFIRMED),
-        snapshot(RUNNING, replace(TAKEN, received_minor=1)),
+        snapshot(RUNNING, replace(TAKEN, amount_received_minor=1)),
         [(FindingKind.AMOUNT_DIFFERS, Remedy.REPORT, OWN)],
     ),
     "a refund and a dispute nobody counted": (
         booking(Status.CONFIRMED),
-        snapshot(RUNNING, replace(TAKEN, refunded_minor=1, disputed=True)),
+        snapshot(RUNNING, replace(TAKEN, amount_refunded_minor=1, disputed=True)),
         [(FindingKind.REFUND_NOT_RECORDED, Remedy.SIGNAL, OWN), (FindingKind.DISPUTE_NOT_RECORDED, Remedy.SIGNAL, OWN)],
     ),
     "a refund that came back": (
@@ -194,7 +194,7 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
     ),
     "more kept than the fee": (
         booking(Status.CANCELLED, captured_minor=TOTAL, refunded_minor=10000, fee_minor=4500),
-        snapshot(OVER, replace(TAKEN, refunded_minor=10000)),
+        snapshot(OVER, replace(TAKEN, amount_refunded_minor=10000)),
         [(FindingKind.REFUND_SHORT, Remedy.REPORT, OWN)],
     ),
     "a cancelled booking's card is held": (

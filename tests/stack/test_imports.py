@@ -16,6 +16,7 @@ _LAYERS: Final = (
     "models",
     "storage",
     "dispatch",
+    "gateway",
     "wording",
     "emails",
     "activities",

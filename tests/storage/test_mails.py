@@ -28,7 +28,7 @@ def mail_of(booking_id: str, **values: Any) -> SentMail:
     )
 
 
-async def begin(database: Database, mail: SentMail) -> bool:
+async def begin(database: Database, mail: SentMail) -> str | None:
     async with database.transaction() as db:
         return await begin_mail(db, mail)
 
@@ -53,7 +53,7 @@ async def test_two_workers_begin_one_mail(database: Database, hotel_rows: HotelR
     """Neither fails; one row is kept."""
     booking = await book(database, hotel_rows)
     begun = await asyncio.gather(*(begin(database, mail_of(booking.booking_id)) for _ in range(6)))
-    assert begun == [True] * 6
+    assert begun == [mail_of(booking.booking_id).message_id] * 6
     async with database.transaction() as db:
         assert len(await mails_of(db, booking.booking_id)) == 1
 

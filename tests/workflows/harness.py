@@ -7,6 +7,8 @@ official clients. Webhooks are brought by hand (`webhooks`), so that they can be
 from __future__ import annotations
 
 import asyncio
+import io
+import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
@@ -96,12 +98,15 @@ class WorkflowHarness:
         self.private_words: list[str] = []
         self.excused = ""
         self.product_worker = product_worker
+        self.worker_log = io.StringIO()
+        self._log_handler = logging.StreamHandler(self.worker_log)
         self._begun: list[asyncio.Task[Any]] = []
 
     # --- life ---
 
     async def open(self) -> None:
         """Begin afresh: no rows, no messages, no faults."""
+        logging.getLogger("temporalio").addHandler(self._log_handler)
         self.activity_faults.clear_faults()
         self.activity_faults.attempts.clear()
         await self.stand_ins.forget()
@@ -112,6 +117,7 @@ class WorkflowHarness:
 
     async def close(self) -> None:
         """End every workflow that is still open; the worker stays for the next test."""
+        logging.getLogger("temporalio").removeHandler(self._log_handler)
         self.activity_faults.clear_faults()
         await self.stand_ins.clear_faults()
         if not self.product_worker.is_running:

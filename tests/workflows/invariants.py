@@ -47,6 +47,7 @@ async def collect(harness: WorkflowHarness) -> Evidence:
         histories={id_: await history_text(harness, id_) for id_ in known},
         inbox=inbox,
         delivered=delivered,
+        logs={"worker": harness.worker_log.getvalue()},
         secrets=(
             settings.stripe_secret_key.get_secret_value(),
             settings.stripe_webhook_secret.get_secret_value(),

@@ -140,7 +140,8 @@ async def test_page_that_stripe_does_not_open_is_asked_for_again_under_another_k
     with pytest.raises(WorkflowUpdateFailedError):
         await opening
     assert (await booking.open_page()).created
-    assert await booking.keys("session") == ["session:2"]
+    [key] = await booking.keys("session")
+    assert key.endswith(":2")
 
 
 async def test_page_opened_by_an_answer_that_got_lost_is_the_page(harness: WorkflowHarness) -> None:

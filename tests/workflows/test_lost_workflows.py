@@ -12,6 +12,7 @@ from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
+from tests.workflows.refusals import CAPTURE, refuse
 
 # --- decisions ---
 
@@ -222,3 +223,41 @@ async def test_nobody_is_called_for_what_is_over(harness: WorkflowHarness) -> No
 
     assert f"New booking request - {booking.booking_id}" in await booking.staff_subjects()
     assert f"Attention needed - {booking.booking_id}" not in await booking.staff_subjects()
+
+
+# --- idempotency keys ---
+
+
+async def test_page_opens_at_once_for_a_booking_whose_workflow_and_page_were_lost(
+    harness: WorkflowHarness,
+) -> None:
+    """Its page has other parameters than the lost workflow's, which Stripe would refuse under that one's key."""
+    booking = await harness.submitted()
+    first = await booking.open_page()
+    await harness.stripe.ask("POST", f"/_sandbox/dashboard/checkout/sessions/{first.session_id}/lapse")
+    await harness.webhooks.lose()
+    await booking.lose_workflow()
+    await harness.advance(minutes=5)
+
+    await booking.give_back_workflow()
+
+    second = await booking.open_page()
+    assert second.created
+    assert second.session_id != first.session_id
+
+
+async def test_a_capture_refused_to_the_lost_workflow_is_not_refused_to_its_successor(
+    harness: WorkflowHarness,
+) -> None:
+    """Stripe keeps a 402 under its key for a day."""
+    booking = await harness.held()
+    await refuse(harness, CAPTURE, status=402)
+    assert (await booking.approve()).outcome is CommandOutcome.NEEDS_ATTENTION
+    await harness.wait_until_idle()
+    await booking.lose_workflow()
+
+    await booking.give_back_workflow()
+    await harness.wait_until_idle()
+
+    assert await booking.money() == ("succeeded", TOTAL_MINOR, 0)
+    assert await booking.status() is Status.CONFIRMED

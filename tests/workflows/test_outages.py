@@ -299,9 +299,11 @@ async def _confirmed_without_mail(harness: WorkflowHarness) -> BookingDriver:
 # --- realtime events ---
 
 
-async def test_event_is_published_once_pusher_is_back(harness: WorkflowHarness) -> None:
+@pytest.mark.parametrize("status", [401, 403, 503])
+async def test_event_is_published_once_pusher_is_back(harness: WorkflowHarness, status: int) -> None:
+    """A key that is being replaced and a quota are over after a while, too."""
     booking = await harness.held()
-    await _pusher_goes_away(harness)
+    await _pusher_goes_away(harness, status)
     await _confirmed(booking)
     await harness.advance(minutes=30)
     assert (await booking.published())[-1] == (3, "PENDING_APPROVAL")
@@ -324,6 +326,6 @@ async def test_event_is_dropped_after_an_hour_and_nobody_is_called(harness: Work
     harness.excused = "M6"  # which cannot see that the drop was logged
 
 
-async def _pusher_goes_away(harness: WorkflowHarness) -> None:
+async def _pusher_goes_away(harness: WorkflowHarness, status: int = 503) -> None:
     batch = f"POST /apps/{PUSHER.app_id}/batch_events"
-    await harness.stand_ins.pusher.order(batch, "error_before", status=503, times=None)
+    await harness.stand_ins.pusher.order(batch, "error_before", status=status, times=None)

@@ -56,7 +56,7 @@ class HotelRooms:
     @property
     def policy(self) -> CancellationPolicy:
         """What cancelling costs."""
-        return CancellationPolicy(self.hotel.free_cancel_days, self.hotel.late_cancel_fee_percent)
+        return self.hotel.cancellation_policy
 
 
 @dataclass(frozen=True)
@@ -221,16 +221,18 @@ def _price(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, Any]
         total = quote(hotel, room, stay, utc_now())
     except ProblemError as problem:
         return {"missing": " ".join(refusals(problem.members).values())}
-    free_until = hotel_rooms.policy.free_until(stay.check_in, hotel.timezone)
+    terms = hotel_rooms.policy.for_stay(stay.check_in, hotel.timezone)
     return {
         "missing": "",
         "room": room.name,
         "nights": count_in_words(nights(stay.check_in, stay.check_out), "night"),
         "per_night": money_in_words(room.price_per_night_minor, hotel.currency),
         "total": money_in_words(total.minor, total.currency),
-        "free_until": instant_in_words(free_until, hotel.timezone) if free_until > utc_now() else None,
+        "free_until": instant_in_words(terms.free_until, hotel.timezone)
+        if terms.free_until > utc_now()
+        else None,
         "has_fee": hotel_rooms.policy.has_fee,
-        "late_fee": money_in_words(total.percent(hotel.late_cancel_fee_percent).minor, total.currency),
+        "late_fee": money_in_words(terms.late_fee(total).minor, total.currency),
     }
 
 

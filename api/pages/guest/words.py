@@ -9,10 +9,8 @@ from typing import Any, Final
 
 from api.views import UNDER_WAY_FOR, BookingDetails, BookingView, TimelineEntry
 from domain.booking import ActorKind, Decision, Event, Status
-from domain.cancellation import CancellationPolicy, refund_due
 from domain.deadlines import midnight
 from domain.decisions import immediate_outcome
-from domain.money import Money
 from emails.format import words_for
 from models import Booking, BookingCommand
 from wording.guest import EVENTS
@@ -108,11 +106,7 @@ def cost_of_cancelling(found: BookingDetails, now: datetime) -> Cost:
         if row.payment_intent_id is None:
             return Cost("Cancelling costs nothing: nothing was charged, and nothing is held on your card.")
         return Cost(f"Cancelling costs nothing: the hold of {total} on your card is released.")
-    policy = CancellationPolicy(row.free_cancel_days, row.late_cancel_fee_percent)
-    free_until = policy.free_until(row.check_in, found.hotel.timezone)
-    due = refund_due(
-        Money(row.amount_minor, row.currency), free_until, row.late_cancel_fee_percent, now
-    ).minor
+    due = row.cancellation_terms(found.hotel.timezone).refund(row.total, now).minor
     refund = max(due, row.amount_refunded_minor)
     kept = row.amount_captured_minor - refund
     return Cost(_cost_in_words(row, refund, kept), refund)

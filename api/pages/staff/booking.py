@@ -14,7 +14,6 @@ from api.pages.staff.queue import Fullness, fullness
 from api.views import UNDER_WAY_FOR, BookingDetails, PaymentState, payment_state
 from domain.attention import advice
 from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
-from domain.cancellation import CancellationPolicy
 from domain.deadlines import midnight, nights
 from domain.decisions import immediate_outcome
 from domain.roles import may_decide, may_manage
@@ -154,7 +153,7 @@ async def staff_booking_view(
     waits = status is Status.PENDING_APPROVAL
     taken = await rooms_taken_by_night(db, [row.booking_id]) if waits else {}
     mails = await mails_of(db, row.booking_id)
-    policy = CancellationPolicy(row.free_cancel_days, row.late_cancel_fee_percent)
+    policy = row.cancellation_policy
     return StaffBookingView(
         booking_id=row.booking_id,
         version=row.version,

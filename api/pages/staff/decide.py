@@ -21,9 +21,7 @@ from api.schemas import DeclineIn
 from api.views import BookingDetails
 from dispatch.operator_commands import OperatorAction, OperatorResult, send_operator_command
 from domain.booking import STAFF_REASON_CODES, Decision, MailKind, ReasonCode, Status
-from domain.cancellation import CancellationPolicy, refund_due
 from domain.identifiers import status_page
-from domain.money import Money
 from emails.compose import BookingEmail, Composer
 from models import Booking, utc_now
 from wording import guest
@@ -231,10 +229,7 @@ async def _show_cancel(
 def _refund(found: BookingDetails) -> int:
     """What shall have gone back in all if the booking were cancelled now, in the currency's smallest unit."""
     row = found.booking
-    policy = CancellationPolicy(row.free_cancel_days, row.late_cancel_fee_percent)
-    free_until = policy.free_until(row.check_in, found.hotel.timezone)
-    total = Money(row.amount_minor, row.currency)
-    return refund_due(total, free_until, policy.late_cancel_fee_percent, utc_now()).minor
+    return row.cancellation_terms(found.hotel.timezone).refund(row.total, utc_now()).minor
 
 
 # --- retry and resolve ----------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from api.outages import transaction
 from api.pages.staff.console import Console, ManagingConsole, staff_router
 from api.schemas import ContactIn
-from domain.cancellation import CancellationPolicy
 from domain.hotel_terms import BOUNDS, HotelTerms, TermsError
 from models import Hotel
 from storage.catalogue import hotel_by_slug
@@ -73,7 +72,7 @@ async def _show(
     status: int = 200,
 ) -> Response:
     hotel = console.hotel
-    policy = CancellationPolicy(hotel.free_cancel_days, hotel.late_cancel_fee_percent)
+    policy = hotel.cancellation_policy
     return await console.show(
         "policy.html",
         status,
