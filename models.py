@@ -77,7 +77,10 @@ class RoomType(SQLModel, table=True):
 
 
 class Staff(SQLModel, table=True):
-    """A person who works for one hotel."""
+    """A person who works for one hotel.
+
+    `credentials_version` is part of each token they log in with; raising it ends all their sessions.
+    """
 
     __tablename__ = "staff"
 
@@ -87,6 +90,7 @@ class Staff(SQLModel, table=True):
     role: str = Field(max_length=20)
     password_hash: str
     active: bool = True
+    credentials_version: int = 1
 
 
 class Booking(SQLModel, table=True):
@@ -203,13 +207,15 @@ class BookingCommand(SQLModel, table=True):
 
 
 class PaymentSession(SQLModel, table=True):
-    """A Checkout session that was opened for a booking."""
+    """A Checkout session that was opened for a booking, and the code its guest comes back with."""
 
     __tablename__ = "payment_session"
 
     session_id: str = Field(primary_key=True, max_length=255)
     booking_id: str = Field(foreign_key="booking.booking_id", index=True, max_length=40)
     url: str = Field(max_length=2000)
+    return_code_hash: str | None = Field(default=None, max_length=64)
+    return_code_used_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     expires_at: datetime = Field(sa_column=_instant())
     created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
 
@@ -277,13 +283,13 @@ class IdempotentRequest(SQLModel, table=True):
 
 
 class RateLimit(SQLModel, table=True):
-    """Attempts counted per subject and minute, in the database so that all API processes agree."""
+    """Attempts counted per subject and window, in the database so that all API processes agree."""
 
     __tablename__ = "rate_limit"
-    __table_args__ = (Index("rate_limit_minute", "minute"),)
+    __table_args__ = (Index("rate_limit_age", "began_at"),)
 
     subject: str = Field(primary_key=True, max_length=400)
-    minute: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    began_at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
     attempts: int = 0
 
 

@@ -6,6 +6,7 @@ Only `worker.py`, `manage.py` and `api/app.py` read settings; everything else is
 from __future__ import annotations
 
 import sys
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -50,8 +51,12 @@ class Settings(BaseSettings):
     auth_secret: Annotated[SecretStr, Field(min_length=32)]
     authorization_margin_s: Annotated[int, Field(ge=0)] = 3600
     payment_poll_s: Annotated[int, Field(ge=1)] = 300
-    rate_limit_login_per_min: Annotated[int, Field(ge=1)] = 10
-    rate_limit_session_per_min: Annotated[int, Field(ge=1)] = 20
+    # 0 switches a limit off.
+    rate_limit_login_per_min: Annotated[int, Field(ge=0)] = 10
+    rate_limit_session_per_min: Annotated[int, Field(ge=0)] = 20
+    rate_limit_verify_per_min: Annotated[int, Field(ge=0)] = 60
+    rate_limit_booking_per_hour: Annotated[int, Field(ge=0)] = 30
+    forwarded_allow_ips: str = "127.0.0.1/32,::1/128"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -71,6 +76,19 @@ class Settings(BaseSettings):
         ):
             raise ValueError("must be an http:// or https:// address")
         return value.rstrip("/") if value else value
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        # A proxy appends to X-Forwarded-For. Where everybody is believed, the first entry counts, which is the
+        # caller's own to choose, and limits per address limit nothing.
+        try:
+            networks = [ip_network(part.strip(), strict=False) for part in value.split(",")]
+        except ValueError:
+            raise ValueError("must name the proxy's addresses or networks, such as 10.0.3.0/24") from None
+        if not all(network.prefixlen for network in networks):
+            raise ValueError("must name the proxy's network, not every address")
+        return ",".join(str(network) for network in networks)
 
     @field_validator("stripe_webhook_secret")
     @classmethod

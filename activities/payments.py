@@ -9,7 +9,7 @@ import stripe
 from stripe.params.checkout import SessionCreateParams
 from temporalio import activity
 
-from domain.identifiers import status_page
+from domain.identifiers import return_code, return_code_hash, return_page
 from domain.messages.stripe_steps import (
     CheckoutSession,
     ExpireSession,
@@ -49,8 +49,9 @@ class Payments:
     @activity.defn(name="payments.open_session")
     async def open_session(self, request: OpenSession) -> CheckoutSession:
         """Open a Checkout session that holds the card without charging it, and note it in the books."""
-        params = await self._session_params(request)
         key = _key(request, "session")
+        code = return_code(self._auth_secret, key)
+        params = await self._session_params(request, code)
         with translated_errors(write=True):
             session = await self._stripe.checkout.sessions.create_async(params, {"idempotency_key": key})
         expires_at = instant(session.expires_at)
@@ -61,12 +62,13 @@ class Payments:
                     session_id=session.id,
                     booking_id=request.booking_id,
                     url=session.url or "",
+                    return_code_hash=return_code_hash(code),
                     expires_at=expires_at,
                 ),
             )
         return CheckoutSession(session_id=session.id, expires_at=expires_at)
 
-    async def _session_params(self, request: OpenSession) -> SessionCreateParams:
+    async def _session_params(self, request: OpenSession, code: str) -> SessionCreateParams:
         async with self._database.reading() as db:
             found = await booking_with_hotel(db, request.booking_id)
             wishes = await return_addresses(db, request.return_to)
@@ -75,7 +77,8 @@ class Payments:
         booking, hotel, room_type = found
         money = Money(request.amount_minor, request.currency)
         stay = f"{booking.check_in} to {booking.check_out}"
-        page = status_page(self._public_base_url, self._auth_secret, request.booking_id)
+        # Whoever may read the account's sessions and events reads these addresses: no token belongs there.
+        page = return_page(self._public_base_url, request.booking_id, code)
         metadata = {"booking_id": request.booking_id, "hotel": hotel.slug}
         return {
             "mode": "payment",

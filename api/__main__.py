@@ -27,6 +27,7 @@ def main() -> None:
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
         log_config=None,
         # The other one, httptools, reads heads of any length.
         http="h11",

@@ -10,6 +10,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 from email_validator import EmailNotValidError, validate_email
 
+from domain.accounts import comparable_password
+
 # Each check takes 64 MiB for a while: more at once would let a flood of log-ins take all memory.
 _AT_ONCE: Final = 4
 _LONGEST: Final = 1024
@@ -46,7 +48,7 @@ class Passwords:
         """
         async with self._turns:
             matches = await asyncio.to_thread(
-                self._matches, password_hash or self._nobodys_hash, password[:_LONGEST]
+                self._matches, password_hash or self._nobodys_hash, comparable_password(password[:_LONGEST])
             )
         return matches and password_hash is not None
 

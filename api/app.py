@@ -96,6 +96,8 @@ async def _services(settings: Settings, metrics: Metrics) -> Services:
         payment_poll_s=settings.payment_poll_s,
         login_failures_per_min=settings.rate_limit_login_per_min,
         sessions_per_min=settings.rate_limit_session_per_min,
+        verifications_per_min=settings.rate_limit_verify_per_min,
+        bookings_per_hour=settings.rate_limit_booking_per_hour,
     )
 
 

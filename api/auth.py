@@ -24,6 +24,7 @@ STAFF_TOKEN_S: Final = 28800
 TOKEN_PATH: Final = "/api/staff/auth/token/"  # noqa: S105  an address
 
 _ALGORITHM: Final = "HS256"
+_CLOCK_SKEW_S: Final = 10
 _AUDIENCE: Final = "staff"
 
 Slug = Annotated[str, Path(description="The hotel.", examples=["hotel-killarney"])]
@@ -83,15 +84,22 @@ class Colleague:
     hotel: Hotel
 
     @property
+    def staff_id(self) -> int:
+        """Their account's number."""
+        assert self.staff.id is not None
+        return self.staff.id
+
+    @property
     def role(self) -> Role:
         """What they may do."""
         return Role(self.staff.role)
 
 
-def staff_token(auth_secret: str, staff_id: int, now: datetime) -> str:
-    """A token for eight hours. It says who; what they may do is looked up each time."""
+def staff_token(auth_secret: str, staff: Staff, now: datetime) -> str:
+    """A token for eight hours, or until the credentials change. It says who; what they may do is looked up."""
     claims = {
-        "sub": str(staff_id),
+        "sub": str(staff.id),
+        "ver": staff.credentials_version,
         "aud": _AUDIENCE,
         "iat": now,
         "exp": now + timedelta(seconds=STAFF_TOKEN_S),
@@ -100,20 +108,24 @@ def staff_token(auth_secret: str, staff_id: int, now: datetime) -> str:
 
 
 async def colleague_of(services: Services, token: str) -> Colleague | None:
-    """Who holds a staff token; None where it is bad, has run out, or its holder may no longer log in."""
+    """Who holds a staff token; None where it is bad, has run out, or their credentials have changed since."""
     try:
         claims = jwt.decode(
             token,
             services.auth_secret,
             algorithms=[_ALGORITHM],
             audience=_AUDIENCE,
-            options={"require": ["exp", "sub"]},
+            # Another API process may have issued it, by a clock that is ahead.
+            leeway=_CLOCK_SKEW_S,
+            options={"require": ["exp", "sub", "ver"]},
         )
     except jwt.InvalidTokenError:
         return None
     async with reading(services.database) as db:
         found = await active_staff(db, int(claims["sub"]))
-    return Colleague(*found) if found else None
+    if found is None or found[0].credentials_version != claims["ver"]:
+        return None
+    return Colleague(*found)
 
 
 async def _own_hotel(

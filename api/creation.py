@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from api.auth import find
 from api.errors import ProblemError, conflict, invalid
+from api.limits import count, subject
 from api.outages import mapped_outages, reading, transaction
 from api.schemas import NewBooking
 from api.services import Services
@@ -35,11 +36,17 @@ from storage.creation import (
     submission_terms,
     take_over_key,
 )
+from storage.limits import Limit, Window
 
 _UNDER_WAY_FOR: Final = timedelta(seconds=20)
 """A creation that has not been answered by then was cut off; a repeat may take it up."""
 
 _IN_FLIGHT_RETRY_S: Final = "1"
+
+_MAILBOX_SHARE: Final = 3
+_TOO_MANY: Final = (
+    "Too many bookings were requested within an hour; wait a little, or ask the hotel directly."
+)
 
 
 class _KeyTakenError(Exception):
@@ -53,11 +60,13 @@ class BookingRequest:
     Args:
         slug: the hotel's.
         key: the Idempotency-Key, if one was sent.
+        client: the network it comes from.
     """
 
     slug: str
     new_booking: NewBooking
     key: str | None
+    client: str
 
 
 class Stay(Protocol):
@@ -80,7 +89,7 @@ async def create(services: Services, booking_request: BookingRequest) -> JSONRes
         201 with the booking and its token; for a repeat of a key the very same.
 
     Raises:
-        ProblemError: 404, 409, 422 or 503. After a 503 the same key finishes the booking.
+        ProblemError: 404, 409, 422, 429 or 503. After a 503 the same key finishes the booking.
     """
     if booking_request.key is None:
         return _created(
@@ -202,10 +211,24 @@ async def _draft(services: Services, booking_request: BookingRequest) -> Booking
         raise invalid("room_type", "This hotel has no such room type; its page lists them.")
     booking = _priced(hotel, room_type, booking_request.new_booking, utc_now())
     async with transaction(services.database) as db:
+        await count(db, _limits(services, booking_request), _TOO_MANY)
         await insert_draft(db, booking)
         if booking_request.key is not None and not await claim_key(db, _claim(booking_request, booking)):
             raise _KeyTakenError
     return BookingDetails(booking, hotel, room_type)
+
+
+def _limits(services: Services, booking_request: BookingRequest) -> list[Limit]:
+    """How many bookings a client makes, and how many are made for an e-mail address: it may be a stranger's."""
+    most = services.bookings_per_hour
+    name, _, domain = booking_request.new_booking.guest.email.lower().rpartition("@")
+    # Many providers deliver name+anything@ to name@.
+    mailbox = f"{name.partition('+')[0]}@{domain}"
+    per_mailbox = max(1, most // _MAILBOX_SHARE) if most else 0
+    return [
+        Limit(subject("booking-from", booking_request.client), most, Window.HOUR),
+        Limit(subject("booking-for", mailbox), per_mailbox, Window.HOUR),
+    ]
 
 
 async def _hotel(services: Services, slug: str) -> Hotel:

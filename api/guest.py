@@ -10,7 +10,8 @@ from fastapi import APIRouter, Body, Header, Query, Response
 from api import creation
 from api.auth import BookingId, GuestsBooking, Slug, find, is_plain
 from api.decisions import DecisionInput, decide
-from api.errors import ProblemError, conflict, invalid, not_found, problems, too_many
+from api.errors import ProblemError, conflict, invalid, not_found, problems
+from api.limits import Client, count, subject
 from api.outages import reading, temporal_away, transaction
 from api.schemas import NewBooking, SessionIn
 from api.services import Api, Services
@@ -35,7 +36,7 @@ from domain.money import Money
 from models import ReturnAddresses
 from storage.bookings import keep_return_addresses, owns_session, session_url
 from storage.catalogue import hotel_by_slug, room_types
-from storage.limits import count_attempt
+from storage.limits import Limit
 
 router = APIRouter(prefix="/api/public/hotel", tags=["guests"])
 
@@ -58,10 +59,11 @@ async def hotel(services: Api, slug: Slug) -> HotelView:
     "/{slug}/room-bookings/",
     status_code=201,
     response_model=CreatedBooking,
-    responses=problems(404, 409, 413, 422),
+    responses=problems(404, 409, 413, 422, 429),
 )
 async def book(
     services: Api,
+    client: Client,
     slug: Slug,
     new_booking: NewBooking,
     idempotency_key: Annotated[
@@ -74,7 +76,9 @@ async def book(
         raise not_found("hotel")
     if idempotency_key is not None and not is_plain(idempotency_key):
         raise invalid("Idempotency-Key", "Give 1 to 255 printable characters.")
-    return await creation.create(services, creation.BookingRequest(slug, new_booking, idempotency_key))
+    return await creation.create(
+        services, creation.BookingRequest(slug, new_booking, idempotency_key, client)
+    )
 
 
 @router.post(f"{_BOOKING}/submit/", responses=problems(401, 404, 422))
@@ -142,18 +146,17 @@ async def open_payment_page(
 
 async def _count_and_keep(services: Services, booking_id: str, wishes: SessionIn) -> SessionRequest:
     async with transaction(services.database) as db:
-        attempts = await count_attempt(db, f"session:{booking_id}")
-        allowed = attempts.count <= services.sessions_per_min
-        if not allowed or wishes == SessionIn():
-            request = SessionRequest()
-        else:
-            addresses = ReturnAddresses(
-                booking_id=booking_id, success_url=wishes.success_url, cancel_url=wishes.cancel_url
-            )
-            request = SessionRequest(await keep_return_addresses(db, addresses))
-    if not allowed:
-        raise too_many(attempts.left_s, "The payment page was asked for too often; wait a little.")
-    return request
+        await count(
+            db,
+            [Limit(f"session:{booking_id}", services.sessions_per_min)],
+            "The payment page was asked for too often; wait a little.",
+        )
+        if wishes == SessionIn():
+            return SessionRequest()
+        addresses = ReturnAddresses(
+            booking_id=booking_id, success_url=wishes.success_url, cancel_url=wishes.cancel_url
+        )
+        return SessionRequest(await keep_return_addresses(db, addresses))
 
 
 async def _workflow_gone(services: Services, found: BookingDetails) -> ProblemError:
@@ -172,14 +175,18 @@ async def _not_payable(services: Services, found: BookingDetails) -> ProblemErro
     return conflict("not_payable", detail, view.model_dump(mode="json"))
 
 
-@router.get(f"{_BOOKING}/payment/verify/", responses=problems(404, 422))
+@router.get(f"{_BOOKING}/payment/verify/", responses=problems(404, 422, 429))
 async def verify(
     services: Api,
     slug: Slug,
     booking_id: BookingId,
     session_id: Annotated[str, Query(min_length=1, max_length=255)],
+    client: Client,
 ) -> PaymentView:
     """How the payment stands, by Stripe's own word. Needs no token and tells nothing about the guest."""
+    async with transaction(services.database) as db:
+        limit = Limit(subject("verify", client), services.verifications_per_min)
+        await count(db, [limit], "Payments were asked about too often from your network; wait a little.")
     found = await find(services, slug, booking_id)
     if not is_plain(session_id):
         raise not_found("payment session")

@@ -19,12 +19,14 @@ from storage.inbox import inbox_backlog
 router = APIRouter(tags=["operations"])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def alive() -> dict[str, str]:
     """The process lives; says nothing about what it depends on."""
     return {"status": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems())
 async def ready(services: Api) -> dict[str, Any]:
     """The database and Temporal answer. Whether a worker is there is told, too: without one requests are kept."""

@@ -23,7 +23,8 @@ log = logging.getLogger("api.access")
 BODY_LIMIT_BYTES: Final = 1 << 20
 _CLIENT_GONE: Final = 499
 _LONGEST_LENGTH: Final = 18
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# What proxies and tracers make: UUIDs, hexadecimal, base 64, `Root=1-…`, `name:number`.
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}")
 _KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADERS: Final = {
     # Answers hold guests' data, and addresses hold ids: neither is for caches or for other sites.

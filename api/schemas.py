@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.booking import STAFF_REASON_CODES, ReasonCode
@@ -21,15 +21,46 @@ _LINE_ENDS: Final = frozenset("\r\n\t")
 # Controls, lone surrogates, line and paragraph separators: they have no business in what is stored,
 # and would end up in mail headers and calendar files.
 _UNWANTED: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# A name beside which others are read must not turn their direction, nor hide: no format character is let in
+# but the joiners, which some scripts write names with.
+_UNWANTED_IN_NAMES: Final = _UNWANTED | {"Cf"}
+_JOINERS: Final = frozenset("\u200c\u200d")
+_VISIBLE: Final = frozenset("LNPS")
+# Letters and symbols by their category, which show nothing: Hangul fillers, and Braille's blank.
+_BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_LINK: Final = re.compile(r"://|www\.|@")
 
 
-def _has_unwanted(text: str, allowed: frozenset[str] = frozenset()) -> bool:
-    return any(unicodedata.category(letter) in _UNWANTED and letter not in allowed for letter in text)
+def composed(value: Any) -> Any:
+    """Text in the form it is stored and compared in (NFC); anything else as it is.
+
+    Keyboards and file systems differ in whether they send é as one character or as two.
+    """
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
+def _has_unwanted(
+    text: str, allowed: frozenset[str] = frozenset(), unwanted: frozenset[str] = _UNWANTED
+) -> bool:
+    return any(unicodedata.category(letter) in unwanted and letter not in allowed for letter in text)
 
 
 def _one_line(text: str) -> str:
     if _has_unwanted(text):
         raise PydanticCustomError("control_characters", "must not contain control characters")
+    return text
+
+
+def _name(text: str) -> str:
+    """A person's name. It stands in e-mails, where a link in it would speak with the hotel's voice."""
+    if _has_unwanted(text, _JOINERS, _UNWANTED_IN_NAMES):
+        raise PydanticCustomError("control_characters", "must not contain control or invisible characters")
+    letters = [letter for letter in text if letter not in _JOINERS]
+    # As mail programs may read it: full-width letters, too, make a link.
+    if _LINK.search(unicodedata.normalize("NFKC", "".join(letters)).casefold()):
+        raise PydanticCustomError("link_in_name", "must be a name, without a web or e-mail address")
+    if not any(unicodedata.category(letter)[0] in _VISIBLE and letter not in _BLANK for letter in letters):
+        raise PydanticCustomError("invisible_name", "must contain at least one visible character")
     return text
 
 
@@ -81,15 +112,22 @@ def _iso_date(value: Any) -> Any:
 _ISO_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 Day = Annotated[date, BeforeValidator(_iso_date)]
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
 EmailAddress = Annotated[str, Field(max_length=254), AfterValidator(_email)]
 PhoneNumber = Annotated[str, Field(max_length=40), AfterValidator(_phone)]
 WebAddress = Annotated[str, Field(max_length=_URL_LIMIT), AfterValidator(_web_address)]
-SearchText = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
+SearchText = Annotated[str, BeforeValidator(composed), Field(max_length=100), AfterValidator(_one_line)]
 
 
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _composed(cls, members: Any) -> Any:
+        if not isinstance(members, dict):
+            return members
+        return {name: composed(value) for name, value in members.items()}
 
 
 class GuestIn(_Input):

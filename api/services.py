@@ -26,8 +26,10 @@ class Services:
         temporal_ui_url: for the links of staff; None where there is none.
         stripe_livemode: whether payments are in Stripe's live mode.
         authorization_margin_s, payment_poll_s: terms that every booking is submitted with.
-        login_failures_per_min: per account and address.
+        login_failures_per_min: per account and client; three times that per client.
         sessions_per_min: per booking.
+        verifications_per_min: questions how a payment stands, per client.
+        bookings_per_hour: per client; a third of that per guest's e-mail address.
         submitting, asking_stripe: let in so many guests at once to wait for either, in the order of their coming.
     """
 
@@ -46,6 +48,8 @@ class Services:
     payment_poll_s: int
     login_failures_per_min: int
     sessions_per_min: int
+    verifications_per_min: int
+    bookings_per_hour: int
     submitting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
     asking_stripe: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
 

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Response
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, BeforeValidator
 
 from api.auth import STAFF_TOKEN_S, TOKEN_PATH, BookingId, Decider, Manager, OwnHotel, Slug, find, staff_token
 from api.cursors import decode, encode
 from api.decisions import DecisionInput, decide
-from api.errors import problems, too_many, unauthorized
+from api.errors import problems, unauthorized
+from api.limits import Client, check, count, subject
 from api.outages import reading, transaction
-from api.schemas import DeclineIn, SearchText
+from api.schemas import DeclineIn, SearchText, composed
 from api.services import Api, Services
 from api.views import BookingDetails, BookingPage, BookingView, DecidedBooking, show, show_all
 from domain.booking import Decision, Status
 from models import Staff, utc_now
 from storage.booking_list import BookingFilter, Sort, list_bookings, position
 from storage.catalogue import staff_with_hotel
-from storage.limits import count_attempt, take_back_attempt
+from storage.limits import Limit
 
 router = APIRouter(tags=["staff"])
 
 _BOOKINGS: Final = "/api/staff/hotel/{slug}/room-bookings"
 _PAGE_LIMIT: Final = 100
 _PAGE_SIZE: Final = 50
+_ACCOUNTS_PER_CLIENT: Final = 3
+_TOO_MANY_FAILURES: Final = "Too many failed log-ins; wait a little."
 _DECIDED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": DecidedBooking}}
 
 
@@ -46,37 +48,39 @@ class Token(BaseModel):
 
 @router.post(TOKEN_PATH, responses=problems(401, 413, 422, 429))
 async def log_in(
-    services: Api, request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()]
+    services: Api, client: Client, form: Annotated[OAuth2PasswordRequestForm, Depends()]
 ) -> Token:
     """Log in with e-mail address and password."""
-    address = request.client.host if request.client else "unknown"
-    staff = await authenticate(services, form.username, form.password, address)
-    assert staff.id is not None
-    return Token(access_token=staff_token(services.auth_secret, staff.id, utc_now()))
+    staff = await authenticate(services, form.username, form.password, client)
+    return Token(access_token=staff_token(services.auth_secret, staff, utc_now()))
 
 
-async def authenticate(services: Services, email: str, password: str, address: str) -> Staff:
-    """Check a log-in.
+async def authenticate(services: Services, email: str, password: str, client: str) -> Staff:
+    """Check a log-in. Failures alone are counted, per account and client and per client.
 
     Args:
-        address: where it comes from; failures are counted per account and address.
+        client: the network the log-in comes from.
 
     Raises:
         ProblemError: 401, a bad log-in; 429, too many of them; 503, the database is away.
     """
-    email = email.strip().lower()
-    # Hashed: what people type into the name's field by mistake may be a password.
-    subject = "login:" + hashlib.sha256(f"{email}|{address}".encode(errors="replace")).hexdigest()
-    async with transaction(services.database) as db:
-        attempts = await count_attempt(db, subject)
+    email = composed(email).strip().lower()
+    most = services.login_failures_per_min
+    limits = (
+        Limit(subject("login", email, client), most),
+        Limit(subject("login-from", client), most * _ACCOUNTS_PER_CLIENT),
+    )
+    async with reading(services.database) as db:
+        await check(db, limits, _TOO_MANY_FAILURES)
         found = await staff_with_hotel(db, email) if email.isprintable() and len(email) <= 320 else None
-    if attempts.count > services.login_failures_per_min:
-        raise too_many(attempts.left_s, "Too many failed log-ins; wait a little.")
     staff = found[0] if found and found[0].active else None
     if not await services.passwords.match(staff.password_hash if staff else None, password) or staff is None:
+        async with transaction(services.database) as db:
+            await count(db, limits, _TOO_MANY_FAILURES)
         raise unauthorized("invalid_login", "E-mail address or password is wrong.")
-    async with transaction(services.database) as db:
-        await take_back_attempt(db, subject, attempts.minute)
+    async with reading(services.database) as db:
+        # Guesses may have failed at the same time: the right one among them must not tell itself by a success.
+        await check(db, limits, _TOO_MANY_FAILURES)
     return staff
 
 

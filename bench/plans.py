@@ -118,7 +118,9 @@ def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
         "figures: decisions": lambda db: console.decisions_by_day(db, hotel_id, month, "UTC"),
         "figures: held now": lambda db: console.held_now(db, hotel_id),
         "member of staff": lambda db: staff_accounts.active_staff(db, 1),
-        "sessions this minute": lambda db: limits.count_attempt(db, f"session:{booking_id}"),
+        "sessions this minute": lambda db: limits.count_attempt(
+            db, limits.Limit(f"session:{booking_id}", 20)
+        ),
         "webhook: whose event": lambda db: inbox.booking_behind(
             db, booking_id=booking_id, session_id=None, payment_intent_id=None
         ),

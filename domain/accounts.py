@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from enum import StrEnum
 from typing import Final
 
@@ -27,12 +28,18 @@ class AccountError(DomainError):
         self.rule = rule
 
 
+def comparable_password(password: str) -> str:
+    """A password in the form in which it is kept and compared: keyboards differ in how they send an é (RFC 8265)."""
+    return unicodedata.normalize("NFC", password)
+
+
 def check_password(password: str) -> str:
-    """Return `password` if it is long enough to be one, and no longer than can be kept.
+    """Return `password` as it is kept, if it is long enough to be one and no longer than can be kept.
 
     Raises:
         AccountError: too short, or too long.
     """
+    password = comparable_password(password)
     if not PASSWORD_SHORTEST <= len(password) <= PASSWORD_LONGEST:
         raise AccountError(
             AccountRule.PASSWORD_LENGTH,

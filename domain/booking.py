@@ -121,16 +121,24 @@ class Transition:
         to: the status afterwards.
         reason: the system's reason code; None where there is none, or where a person gives it.
         mails: e-mails this change is told by.
+        needs_hold: the mails are sent only if a card was ever held: nobody has shown before that the address
+            is theirs.
     """
 
     to: Status
     reason: ReasonCode | None = None
     mails: tuple[MailKind, ...] = ()
+    needs_hold: bool = False
+
+    def mails_for(self, *, was_held: bool) -> tuple[MailKind, ...]:
+        """The e-mails this change of one booking is told by."""
+        return self.mails if was_held or not self.needs_hold else ()
 
 
 def _table() -> dict[tuple[Status, Event], Transition]:
     declined = (MailKind.DECLINED,)
     cancelled = Transition(Status.CANCELLED, mails=(MailKind.CANCELLED,))
+    cancelled_unpaid = Transition(Status.CANCELLED, mails=(MailKind.CANCELLED,), needs_hold=True)
     table = {
         (Status.DRAFT, Event.SUBMITTED): Transition(Status.PENDING_PAYMENT),
         (Status.PENDING_PAYMENT, Event.AUTHORIZED): Transition(
@@ -139,7 +147,7 @@ def _table() -> dict[tuple[Status, Event], Transition]:
         (Status.PENDING_PAYMENT, Event.PAYMENT_WINDOW_CLOSED): Transition(
             Status.EXPIRED, mails=(MailKind.EXPIRED,)
         ),
-        (Status.PENDING_PAYMENT, Event.CANCELLED_BY_GUEST): cancelled,
+        (Status.PENDING_PAYMENT, Event.CANCELLED_BY_GUEST): cancelled_unpaid,
         (Status.PENDING_APPROVAL, Event.APPROVED): Transition(Status.CONFIRMED, mails=(MailKind.CONFIRMED,)),
         (Status.PENDING_APPROVAL, Event.DECLINED): Transition(Status.DECLINED, mails=declined),
         (Status.PENDING_APPROVAL, Event.APPROVAL_TIMED_OUT): Transition(

@@ -31,20 +31,58 @@ def access_token(auth_secret: str, booking_id: str) -> str:
     Derived rather than stored: a repeated creation answers with the same token, an e-mail can carry the
     link again, and a stolen database opens no booking.
     """
-    digest = hmac.new(auth_secret.encode(), f"guest-access:{booking_id}".encode(), hashlib.sha256).digest()
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return _derived(auth_secret, f"guest-access:{booking_id}")
 
 
 def is_access_token(auth_secret: str, booking_id: str, token: str) -> bool:
     """Compare in constant time, whatever bytes the caller sent."""
+    return _is_same(access_token(auth_secret, booking_id), token)
+
+
+def page_token(auth_secret: str, booking_id: str) -> str:
+    """What a browser's cookie opens one booking's pages with; the API does not take it."""
+    return _derived(auth_secret, f"guest-page:{booking_id}")
+
+
+def is_page_token(auth_secret: str, booking_id: str, token: str) -> bool:
+    """As `is_access_token`."""
+    return _is_same(page_token(auth_secret, booking_id), token)
+
+
+def return_code(auth_secret: str, session_key: str) -> str:
+    """The code with which a payment page sends its guest back: Stripe and its Dashboard see it.
+
+    Nobody can guess it. It is derived, because a repeated request for the same session must be the same.
+
+    Args:
+        session_key: the idempotency key the session is opened under.
+    """
+    return _derived(auth_secret, f"guest-return:{session_key}")
+
+
+def return_code_hash(code: str) -> str:
+    """What is kept of a return code."""
+    return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
+
+
+def _derived(auth_secret: str, subject: str) -> str:
+    digest = hmac.new(auth_secret.encode(), subject.encode(), hashlib.sha256).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _is_same(token: str, given: str) -> bool:
     # JSON may hold half of a surrogate pair, which UTF-8 has no bytes for.
-    given = token.encode(errors="surrogatepass")
-    return hmac.compare_digest(access_token(auth_secret, booking_id).encode(), given)
+    return hmac.compare_digest(token.encode(), given.encode(errors="surrogatepass"))
 
 
 def status_page(public_base_url: str, auth_secret: str, booking_id: str) -> str:
     """The page a guest follows a booking on; the address holds their token and is for nobody else."""
     return f"{public_base_url}/bookings/{booking_id}/?token={access_token(auth_secret, booking_id)}"
+
+
+def return_page(public_base_url: str, booking_id: str, code: str) -> str:
+    """Where a payment page sends its guest: `code` opens the booking once, and never the API."""
+    return f"{public_base_url}/bookings/{booking_id}/?code={code}"
 
 
 def workflow_id(booking_id: str) -> str:

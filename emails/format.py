@@ -16,8 +16,8 @@ def words_for(
     booking: Booking, hotel: Hotel, room_type: RoomType, now: datetime, *, for_staff: bool
 ) -> dict[str, Any]:
     """Everything the templates may say of a booking at `now`."""
-    words = _stay(booking, hotel, room_type) | _money(booking) | _decision(booking, hotel)
-    words |= _cancelling(booking, hotel, now)
+    words = _stay(booking, hotel, room_type) | _requester(booking) | _money(booking)
+    words |= _decision(booking, hotel) | _cancelling(booking, hotel, now)
     return words | {"facts": _facts(words, for_staff=for_staff)}
 
 
@@ -31,9 +31,9 @@ def _facts(words: dict[str, Any], *, for_staff: bool) -> list[tuple[str, str]]:
         ("Stay", f"{words['nights']}, {words['guests']}"),
         ("Total", words["total"]),
     ]
-    if for_staff:
+    if for_staff and words["guest_name"]:
         facts.insert(1, ("Guest", words["guest_name"]))
-    if words["special_requests"]:
+    if for_staff and words["special_requests"]:
         facts.append(("Special requests", words["special_requests"]))
     return facts
 
@@ -51,10 +51,22 @@ def _stay(booking: Booking, hotel: Hotel, room_type: RoomType) -> dict[str, Any]
         "check_out": day_in_words(booking.check_out),
         "nights": count_in_words(count, "night"),
         "guests": people_in_words(booking.adults, booking.children),
+    }
+
+
+def _requester(booking: Booking) -> dict[str, str]:
+    """What the requester typed; nothing of it before a hold, because until then they may be anybody."""
+    if not _was_held(booking):
+        return dict.fromkeys(("first_name", "guest_name", "special_requests"), "")
+    return {
         "first_name": booking.guest_first_name,
         "guest_name": f"{booking.guest_first_name} {booking.guest_last_name}",
-        "special_requests": booking.special_requests,
+        "special_requests": booking.special_requests or "",
     }
+
+
+def _was_held(booking: Booking) -> bool:
+    return booking.payment_intent_id is not None
 
 
 def _money(booking: Booking) -> dict[str, Any]:
@@ -67,7 +79,7 @@ def _money(booking: Booking) -> dict[str, Any]:
         "was_charged": captured > 0,
         "was_refunded": refunded > 0,
         "was_refunded_in_full": captured > 0 and refunded == captured,
-        "was_held": booking.payment_intent_id is not None,
+        "was_held": _was_held(booking),
     }
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from api.accounts import staff_address
+from api.schemas import composed
 from domain.accounts import check_password
 from domain.errors import DomainError
 from domain.identifiers import ALPHABET
@@ -40,7 +41,7 @@ def name(text: str | None) -> str | None:
     """What guests read: one line, not empty."""
     if text is None:
         return None
-    text = text.strip()
+    text = composed(text).strip()
     if not text or len(text) > 200 or not text.isprintable():
         raise typer.BadParameter("give one line of 1 to 200 characters")
     return text

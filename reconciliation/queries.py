@@ -241,16 +241,16 @@ def _unsent_mailings(
     for step in steps:
         if step.event == Event.ATTENTION_NEEDED and not _is_current_call(booking, step, steps):
             continue
-        kinds = tuple(kind for kind in _mails_of(step) if (step.version, kind) not in sent)
+        kinds = tuple(kind for kind in _mails_of(booking, step) if (step.version, kind) not in sent)
         if kinds:
             yield Mailing(booking.booking_id, kinds, step.version)
 
 
-def _mails_of(step: BookingTimeline) -> tuple[MailKind, ...]:
+def _mails_of(booking: Booking, step: BookingTimeline) -> tuple[MailKind, ...]:
     if step.from_status is None:
         return ()
     change = TRANSITIONS.get((Status(step.from_status), Event(step.event)))
-    return change.mails if change else ()
+    return change.mails_for(was_held=booking.payment_intent_id is not None) if change else ()
 
 
 def _is_current_call(booking: Booking, call: BookingTimeline, steps: Sequence[BookingTimeline]) -> bool:

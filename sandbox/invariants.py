@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 from typing import Any, Final
 
-from sandbox.evidence import BookingEvidence, Evidence
+from sandbox.evidence import BookingEvidence, Evidence, TimelineEvidence
 from sandbox.evidence_index import CheckItems, EvidenceIndex, LedgerPayment
 from sandbox.faults import CANARY
 
@@ -262,10 +262,19 @@ def _each_change_is_mailed(index: EvidenceIndex) -> CheckItems:
         for step in booking.timeline:
             subject = _GUEST_MAILS.get((step.before or "", step.to))
             if subject is not None:
-                subject = subject.format(booking.booking_id)
-                sent = subjects[booking.guest_email.lower(), subject]
-                yield None if sent else f"{booking.booking_id}: the guest was not sent {subject!r}"
+                yield _is_mailed(booking, step, subject.format(booking.booking_id), subjects)
     yield from _message_ids(index)
+
+
+def _is_mailed(
+    booking: BookingEvidence, step: TimelineEvidence, subject: str, subjects: Counter[tuple[str, str]]
+) -> str | None:
+    sent = subjects[booking.guest_email.lower(), subject] > 0
+    # A booking nobody paid for is cancelled in silence: the address may be a stranger's.
+    due = (step.before, step.to) != ("PENDING_PAYMENT", "CANCELLED") or booking.payment_intent_id is not None
+    if sent == due:
+        return None
+    return f"{booking.booking_id}: the guest was {'not ' if due else ''}sent {subject!r}"
 
 
 def _message_ids(index: EvidenceIndex) -> CheckItems:

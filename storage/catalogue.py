@@ -48,8 +48,10 @@ async def add_unless_there(db: AsyncSession, row: Hotel | RoomType | Staff) -> b
 
 
 async def set_password(db: AsyncSession, email: str, password_hash: str) -> None:
-    """Give a member of staff another password."""
-    await db.execute(update(Staff).where(col(Staff.email) == email).values(password_hash=password_hash))
+    """Give a member of staff another password; whoever logged in with the one before is logged out."""
+    version = col(Staff.credentials_version)
+    changes = {"password_hash": password_hash, "credentials_version": version + 1}
+    await db.execute(update(Staff).where(col(Staff.email) == email).values(**changes))
 
 
 async def all_hotels(db: AsyncSession, *, limit: int) -> Sequence[Hotel]:

@@ -27,6 +27,6 @@ async def delete_stale(db: AsyncSession, before: datetime) -> int:
     await db.execute(delete(IdempotentRequest).where(col(IdempotentRequest.created_at) < before))
     await db.execute(delete(BookingTimeline).where(col(BookingTimeline.booking_id).in_(ids)))
     deleted = await db.execute(delete(Booking).where(col(Booking.booking_id).in_(ids)))
-    await db.execute(delete(RateLimit).where(col(RateLimit.minute) < before + _RATE_LIMITS_KEPT))
+    await db.execute(delete(RateLimit).where(col(RateLimit.began_at) < before + _RATE_LIMITS_KEPT))
     assert isinstance(deleted, CursorResult)
     return deleted.rowcount

@@ -14,7 +14,7 @@ import pytest
 _SLOW: Final = (
     "tests/activities/test_payments_faults.py",
     "tests/activities/test_payments_races.py",
-    "tests/api/test_access.py::test_guess",
+    "tests/api/test_log_in.py::test_guess",
     "tests/api/test_decisions.py",
     "tests/api/test_fuzz.py",
     "tests/api/test_list.py::test_by_text",

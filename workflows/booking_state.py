@@ -122,8 +122,9 @@ class BookingState:
         if moved and self._notifications.has_failed_emails:
             # The flag that told of them has come down.
             self._notifications.resend_failed_emails()
-        if step.mails:
-            self._notifications.mail(step.mails, self.version)
+        mails = step.mails_for(was_held=self.payment_intent_id is not None)
+        if mails:
+            self._notifications.mail(mails, self.version)
         if self.projection.blocked_by is not None:
             await self._resume_after_block(waiting_for, attention)
 

@@ -55,11 +55,16 @@ def check_origin(headers: Headers, public_base_url: str) -> None:
             raise refused()
         return
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc not in {
-        urlsplit(public_base_url).netloc,
-        headers.get("host"),
-    }:
+    if origin is not None and _site(origin) not in {_site(public_base_url), headers.get("host")}:
         raise refused()
+
+
+def _site(address: str) -> str:
+    """Host and port of an address; empty for what is none, which is nobody's."""
+    try:
+        return urlsplit(address).netloc
+    except ValueError:
+        return ""
 
 
 async def read_form(request: Request, token: str) -> Mapping[str, str]:

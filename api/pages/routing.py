@@ -68,7 +68,7 @@ def show_problem(
         back: where to go on; None for no link.
     """
     # What was sent by a form is not sent again: one looks again at the page, and decides again.
-    again = back or (page.request.url.path if page.request.method == "GET" else None)
+    again = back or (page.path if page.request.method == "GET" else None)
     away = problem.status == 503 and page.request.method == "GET"
     return page.show(
         "problem.html",
@@ -90,7 +90,7 @@ def answer(request: Request, problem: ProblemError) -> Response:
     page = Page(request)
     if problem.status == 405 and request.method == "GET":
         # An address that forms are sent to, loaded again or come back to: what it is about is one level up.
-        return page.redirect(request.url.path.rstrip("/").rpartition("/")[0] + "/")
+        return page.redirect(page.path.rstrip("/").rpartition("/")[0] + "/")
     if problem.status == 404:
         return show_problem(page, _NOTHING_THERE, back="/")
     return show_problem(page, problem)
@@ -98,4 +98,4 @@ def answer(request: Request, problem: ProblemError) -> Response:
 
 def _is_person(request: Request) -> bool:
     """Whether an address at which nothing is was asked for by a browser."""
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+    return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api/")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -77,6 +78,17 @@ class Page:
     def is_fragment(self) -> bool:
         """Whether htmx asks for a part of a page that is open already."""
         return self.request.headers.get("hx-request") == "true"
+
+    @property
+    def path(self) -> str:
+        """The path that was asked for. `Request.url` would be built from the Host header, which may be anything."""
+        return quote(self.request.scope["path"], safe="/:@")
+
+    @property
+    def address(self) -> str:
+        """The path with its query."""
+        query = self.request.scope["query_string"].decode("latin-1")
+        return f"{self.path}?{query}" if query else self.path
 
     @property
     def token(self) -> str:

@@ -78,6 +78,7 @@ def _hotels() -> None:
         sa.Column("role", sa.String(length=20), nullable=False),
         sa.Column("password_hash", sa.String(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("credentials_version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("email"),
@@ -201,6 +202,8 @@ def _payments() -> None:
         sa.Column("session_id", sa.String(length=255), nullable=False),
         sa.Column("booking_id", sa.String(length=40), nullable=False),
         sa.Column("url", sa.String(length=2000), nullable=False),
+        sa.Column("return_code_hash", sa.String(length=64), nullable=True),
+        sa.Column("return_code_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
@@ -257,11 +260,11 @@ def _requests() -> None:
     op.create_table(
         "rate_limit",
         sa.Column("subject", sa.String(length=400), nullable=False),
-        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("subject", "minute"),
+        sa.PrimaryKeyConstraint("subject", "began_at"),
     )
-    op.create_index("rate_limit_minute", "rate_limit", ["minute"])
+    op.create_index("rate_limit_age", "rate_limit", ["began_at"])
 
 
 def _reconciliation() -> None:

@@ -85,6 +85,9 @@ class Layout:
             "EMAIL_FROM": "Hotel Holds <bookings@hotel-holds.test>",
             "PUBLIC_BASE_URL": self.url("api"),
             "AUTH_SECRET": self.folder_state.secret("auth"),
+            # Everybody on this machine comes from one address.
+            "RATE_LIMIT_BOOKING_PER_HOUR": "0",
+            "RATE_LIMIT_VERIFY_PER_MIN": "0",
             **self.extra,
         }
 

@@ -239,9 +239,32 @@ async def test_a_guest_writes_no_headers(
         assert "Bcc" not in mail["headers"]
         assert "<script" not in mail["html"]
         assert "<img" not in mail["html"]
-        assert "{{ link }}" in mail["text"]
+        typed = kind.startswith("staff_")
+        assert ("{{ link }}" in mail["text"]) is typed, "special requests stand in staff's mails only"
     messages = await mail_harness.mail.ask("GET", "/_sandbox/messages", params={"to": "everybody@evil.test"})
     assert messages == []
+
+
+@pytest.mark.parametrize("kind", MailKind)
+async def test_before_a_hold_no_mail_says_what_a_stranger_typed(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows, kind: MailKind
+) -> None:
+    """Whoever has shown no card may be anybody, and the address anybody's."""
+    typed = {
+        "guest_first_name": "Collect",
+        "guest_last_name": "Yourprize",
+        "special_requests": "at evil.test",
+        "guest_phone": "+353 1 999 9999",
+        "payment_intent_id": None,
+    }
+    booking = await standing(database, hotel_rows, kind, **typed)
+    await mail_harness.send(booking, kind, version=3)
+    mails = await mail_harness.arrived(booking)
+    assert mails
+    for mail in mails:
+        whole = mail["subject"] + mail["text"] + mail["html"] + str(mail["headers"])
+        assert [text for text in typed.values() if text and text in whole] == []
+        assert "Hello," in mail["text"]
 
 
 async def test_a_note_is_text(mail_harness: MailHarness, database: Database, hotel_rows: HotelRows) -> None:

@@ -9,7 +9,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.payments import Payments
-from domain.identifiers import status_page
+from domain.identifiers import return_code, return_code_hash, return_page
 from domain.messages.stripe_steps import OpenSession
 from models import PaymentSession, ReturnAddresses
 from storage.bookings import BookingNotFoundError, keep_return_addresses
@@ -38,7 +38,8 @@ async def test_what_stripe_is_asked_for(
     opened = await driver.open(booking, expires_at=expires_at)
     assert opened.expires_at == expires_at
     session = await session_at_stripe(driver, opened.session_id)
-    page = status_page(PUBLIC_BASE_URL, AUTH_SECRET, booking.booking_id)
+    code = return_code(AUTH_SECRET, f"booking:{booking.booking_id}:session:run:1")
+    page = return_page(PUBLIC_BASE_URL, booking.booking_id, code)
     metadata = {"booking_id": booking.booking_id, "hotel": hotel_rows.hotel.slug}
     assert {
         name: session[name] for name in ("mode", "submit_type", "client_reference_id", "customer_email")
@@ -78,6 +79,8 @@ async def test_a_session_is_noted_in_the_books(
     assert (session.booking_id, session.expires_at) == (booking.booking_id, opened.expires_at)
     assert session.url == f"{driver.stripe.url}/c/pay/{opened.session_id}"
     assert "url" not in vars(opened)
+    code = return_code(AUTH_SECRET, f"booking:{booking.booking_id}:session:run:1")
+    assert (session.return_code_hash, session.return_code_used_at) == (return_code_hash(code), None)
     row = await row_of(database, booking.booking_id)
     assert (row.payment_provider, row.payment_reference) == ("stripe", opened.session_id)
 

@@ -32,6 +32,9 @@ PERSON: Json = {
     "phone": "+353 1 496 0199",
 }
 
+SOMEBODY = StaffRow(id=1, hotel_id=1, email="somebody@hotels.test", role=Role.VIEWER, password_hash="-")
+"""Whose token has run out, say."""
+
 _counter = itertools.count()
 
 

@@ -97,6 +97,25 @@ async def test_names_and_addresses_are_kept_as_they_are_written(hotel: HotelDriv
     assert booking["special_requests"] is None
 
 
+async def test_names_of_many_scripts_pass(hotel: HotelDriver) -> None:
+    """With the joiners that some need, and in one form, however they were typed."""
+    for typed, kept in (
+        ("Garci\u0301a", "Garc\u00eda"),
+        ("\u0646\u0627\u0645\u200c\u062e\u0627\u0646\u0648\u0627\u062f\u06af\u06cc", None),
+        ("\u0d28\u0d4d\u200d", None),
+        ("Jr. (3rd), O\u2019Neil-Smith & Co / Fils", None),
+        ("7", None),
+    ):
+        guest = PERSON | {"last_name": typed}
+        response = await hotel.ask_for(
+            hotel.wish(guest=guest, submit=False, special_requests=f"For {typed}, https://ok.test")
+        )
+        assert response.status_code == 201, response.text
+        booking = response.json()
+        assert booking["guest"]["last_name"] == (kept or typed)
+        assert booking["special_requests"] == f"For {kept or typed}, https://ok.test"
+
+
 @pytest.mark.parametrize("timezone", [_AHEAD, _BEHIND])
 async def test_today_is_the_hotels(stack: ApiStack, timezone: str) -> None:
     """A stay may begin today, by the calendar that hangs in the hotel, and not the day before."""
@@ -143,6 +162,19 @@ _REFUSED: list[tuple[str, Any, str]] = [
     ("guest.first_name", "x" * 101, "guest.first_name"),
     ("guest.last_name", "Line\nBreak", "guest.last_name"),
     ("guest.last_name", "Para\u2029graph", "guest.last_name"),
+    ("guest.first_name", "your refund waits at https://evil.test", "guest.first_name"),
+    ("guest.last_name", "see WWW.evil.test", "guest.last_name"),
+    ("guest.last_name", "w\u200dww.evil.test", "guest.last_name"),
+    ("guest.last_name", "\uff57\uff57\uff57\uff0eevil.test", "guest.last_name"),
+    ("guest.first_name", "write to me@evil.test", "guest.first_name"),
+    ("guest.first_name", "me\uff20evil.test", "guest.first_name"),
+    ("guest.first_name", "\u202egnp.kcehc", "guest.first_name"),
+    ("guest.first_name", "Ada\u200f", "guest.first_name"),
+    ("guest.last_name", "Love\u2066lace", "guest.last_name"),
+    ("guest.last_name", "Soft\u00adly", "guest.last_name"),
+    ("guest.last_name", "\u200d\u200c", "guest.last_name"),
+    ("guest.last_name", "\u3164", "guest.last_name"),
+    ("guest.last_name", "\u0301", "guest.last_name"),
     ("guest.email", "nobody", "guest.email"),
     ("guest.email", "a@localhost", "guest.email"),
     ("guest.email", "a@b@example.com", "guest.email"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from typing import Any
 
 import httpx
@@ -79,12 +81,20 @@ async def test_yen_are_charged_as_yen(stack: ApiStack) -> None:
 
 
 async def test_the_guest_returns_to_the_status_page(hotel: HotelDriver) -> None:
-    """By default; Stripe puts the session's id into the address of a success."""
+    """By default; with a code of the session's own: whoever reads Stripe's Dashboard gets no guest's token."""
     guest = await hotel.submitted()
     session = await at_stripe(hotel.stack, (await guest.open_page())["session_id"])
-    page = f"{PUBLIC_BASE_URL}/bookings/{guest.booking_id}/?token={guest.token}"
-    assert session["cancel_url"] == page
-    assert session["success_url"] == page + "&session_id={CHECKOUT_SESSION_ID}"
+    page = f"{PUBLIC_BASE_URL}/bookings/{guest.booking_id}/?code="
+    code = session["cancel_url"].removeprefix(page)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", code)
+    assert session["success_url"] == f"{page}{code}&session_id={{CHECKOUT_SESSION_ID}}"
+    assert (await guest.pay()).status_code == 303
+    headers = {"Authorization": f"Bearer {STRIPE_KEY}"}
+    events = await hotel.stack.stand_ins.stripe.ask("GET", "/v1/events?limit=100", headers=headers)
+    assert guest.token not in json.dumps([session, events])
+    url = f"{hotel.bookings_url}{guest.booking_id}/"
+    answer = await hotel.stack.http.get(url, headers={"Authorization": f"Bearer {code}"})
+    assert_problem(answer, 401, "invalid_token")
 
 
 async def test_the_caller_says_where_the_guest_returns_to(hotel: HotelDriver) -> None:

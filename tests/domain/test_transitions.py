@@ -115,6 +115,15 @@ def test_every_status_meets_every_event(status: str, event: str) -> None:
     assert (step.to, step.reason, step.mails) == expected
 
 
+def test_nothing_held_nothing_mailed() -> None:
+    """A booking that was cancelled before anything was held is told of to nobody."""
+    unpaid = transition(Status.PENDING_PAYMENT, Event.CANCELLED_BY_GUEST)
+    assert unpaid.mails_for(was_held=False) == ()
+    assert unpaid.mails_for(was_held=True) == (MailKind.CANCELLED,)
+    others = [step for step in TRANSITIONS.values() if step is not unpaid]
+    assert all(step.mails_for(was_held=False) == step.mails for step in others)
+
+
 def test_table_has_no_row_beyond_the_contract() -> None:
     """The table is read-only, and holds what was written by hand above."""
     assert {(str(status), str(event)) for status, event in TRANSITIONS} == set(EXPECTED)

@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from api.app import create_app
 from models import Hotel as HotelRow
 from sandbox.drivers import wait_until
 from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.rows import count_bookings
+from tests.api.serving import address, listener, serving
 from tests.api.stack import PATIENCE_S, ApiStack, flaky_api, working
 from tests.pages.page_client import PageClient, PageClients, PageContent
 
@@ -145,6 +147,9 @@ async def test_the_price_comes_without_script_too(page_client: PageClient, hotel
         ("adults", "3", "This room takes 2 guests at most."),
         ("first_name", "", "Please fill this in."),
         ("last_name", "x" * 101, "That is too long; it may have 100 characters."),
+        ("first_name", "see https://evil.test", "Please write a name only, without a web or e-mail address."),
+        ("last_name", "\u202egnp", "It holds characters that cannot be shown; please type it anew."),
+        ("last_name", "\u200d", "Please write a name that can be read."),
         ("email", "aoife", "This is not an e-mail address."),
         ("phone", "call me", "This is not a telephone number; write it like +353 1 234 5678."),
         ("special_requests", "x" * 2001, "That is too long; it may have 2000 characters."),
@@ -173,6 +178,27 @@ def booked(page: PageContent) -> str:
     assert page.location.startswith("/bookings/BK-")
     assert "token" not in page.location
     return str(page.location)
+
+
+async def test_too_many_bookings_are_told_and_nothing_typed_is_lost(
+    stack: ApiStack, hotel: HotelDriver
+) -> None:
+    """The form answers 429 with when to come back; it can be sent again as it is."""
+    listening = listener()
+    site = address(listening)
+    settings = stack.settings_with(rate_limit_booking_per_hour=3, public_base_url=site)
+    async with serving(create_app(settings), listening):
+        page_clients = PageClients(site)
+        page_client = page_clients.stranger()
+        await page_client.open(at(hotel))
+        booked(await page_client.send(at(hotel), **form(hotel, email=f"a@{hotel.slug}.example.com")))
+        await page_client.open(at(hotel))
+        page = await page_client.send(at(hotel), **form(hotel, email=f"a@{hotel.slug}.example.com", adults=1))
+        await page_clients.leave()
+    assert (page.status, await count_bookings(hotel)) == (429, 1)
+    assert 1 <= int(page.response.headers["retry-after"]) <= 3600
+    assert "Too many bookings were requested within an hour" in page.words
+    assert "A quiet room." in page.html
 
 
 async def test_the_form_books_and_leads_to_the_bookings_page(

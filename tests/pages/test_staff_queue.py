@@ -66,7 +66,9 @@ async def test_a_full_hotel_warns_and_counts_the_fullest_night(
 
 
 async def test_lists_by_status_and_search_live_in_the_address(viewer: PageClient, hotel: HotelDriver) -> None:
-    waiting = await hotel.held(guest=PERSON | {"first_name": "Noor", "email": "noor@example.com"})
+    waiting = await hotel.held(
+        guest=PERSON | {"first_name": "Noor", "last_name": "Quarci\u0301a", "email": "noor@example.com"}
+    )
     confirmed = await hotel.confirmed()
     unpaid = await hotel.submitted()
     for path, expected in (
@@ -75,6 +77,7 @@ async def test_lists_by_status_and_search_live_in_the_address(viewer: PageClient
         ("/staff/?view=all", [unpaid, confirmed, waiting]),
         ("/staff/?view=all&q=noor+q", [waiting]),
         ("/staff/?q=NOOR%40", [waiting]),
+        ("/staff/?q=quarc%C3%ADa", [waiting]),
         (f"/staff/?view=all&q={unpaid.booking_id[3:9].lower()}", [unpaid]),
         ("/staff/?view=all&q=100%25", []),
         ("/staff/?view=no-such-list", [waiting]),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 
 from api.auth import STAFF_TOKEN_S, staff_token
+from domain.roles import Role
 from models import Staff, utc_now
-from tests.api.hotels import PASSWORD, HotelDriver
+from storage.catalogue import staff_with_hotel
+from tests.api.hotels import PASSWORD, SOMEBODY, HotelDriver
+from tests.api.problems import assert_problem
 from tests.api.stack import AUTH_SECRET, ApiStack
 from tests.pages.page_client import PageClient, PageClients
 
@@ -94,7 +98,7 @@ async def test_a_session_that_has_run_out_leads_back_to_the_form_it_was_on(
     path = f"/staff/bookings/{guest.booking_id}/approve/"
     await approver.open(path)
     long_ago = utc_now() - timedelta(seconds=STAFF_TOKEN_S + 60)
-    approver.http.cookies.set("staff", staff_token(AUTH_SECRET, 1, long_ago), path="/staff/")
+    approver.http.cookies.set("staff", staff_token(AUTH_SECRET, SOMEBODY, long_ago), path="/staff/")
     page = await approver.send(path)
     assert (page.status, page.location) == (
         303,
@@ -125,13 +129,144 @@ async def test_who_may_not_log_in_any_more_is_out_at_once(
 ) -> None:
     assert (await viewer.open("/staff/")).status == 200
     async with stack.database.transaction() as db:
-        from storage.catalogue import staff_with_hotel
-
         found = await staff_with_hotel(db, f"viewer@{hotel.slug}.test")
         assert found is not None
         staff: Staff = found[0]
         staff.active = False
     assert (await viewer.open("/staff/")).status == 303
+
+
+async def test_logging_out_ends_copies_of_the_session_too(
+    viewer: PageClient, page_clients: PageClients, hotel: HotelDriver
+) -> None:
+    """A cookie that was copied, and a token, of the same person."""
+    copy, driver = page_clients.stranger(), await hotel.staff(Role.VIEWER)
+    copy.http.cookies.set("staff", viewer.http.cookies.get("staff", path="/staff/") or "", path="/staff/")
+    assert (await copy.open("/staff/")).status == 200
+    await viewer.open("/staff/")
+    await viewer.send("/staff/log-out/")
+    assert (await copy.open("/staff/")).status == 303
+    assert_problem(await driver.ask("GET", ""), 401, "invalid_token")
+    assert (await page_clients.staff(hotel, "viewer")).page is not None, "a new session begins"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"role": "viewer", "active": "yes", "password": "another password"}],
+        [{"role": "approver", "active": "yes"}, {"role": "viewer", "active": "yes"}],
+        [{"role": "viewer", "active": "no"}, {"role": "viewer", "active": "yes"}],
+    ],
+    ids=["password", "role", "closed and opened"],
+)
+async def test_changed_credentials_end_every_session(
+    manager: PageClient,
+    viewer: PageClient,
+    hotel: HotelDriver,
+    stack: ApiStack,
+    changes: list[dict[str, str]],
+) -> None:
+    """Cookies and tokens of before are worth nothing at once, also where the account is as it was."""
+    driver, approver = await hotel.staff(Role.VIEWER), await hotel.staff(Role.APPROVER)
+    account = await account_of(stack, f"viewer@{hotel.slug}.test")
+    unchanged = await manager.submit(f"/staff/people/{account.id}/", role="viewer", active="yes")
+    assert unchanged.status == 200
+    assert (await driver.ask("GET", "")).status_code == 200, "what changes nothing ends nothing"
+    for change in changes:
+        await manager.submit(f"/staff/people/{account.id}/", **change)
+    assert_problem(await driver.ask("GET", ""), 401, "invalid_token")
+    form = {"socket_id": "1.2", "channel_name": f"private-staff-{hotel.slug}"}
+    headers = {"Authorization": f"Bearer {driver.token}"}
+    listening = await stack.http.post(f"{stack.api}/api/realtime/auth/", data=form, headers=headers)
+    assert_problem(listening, 403, "forbidden")
+    assert (await viewer.open("/staff/")).status == 303
+    assert (await approver.ask("GET", "")).status_code == 200, "a colleague's goes on"
+
+
+async def test_who_changes_their_own_password_stays_in_here_and_is_out_elsewhere(
+    manager: PageClient, page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
+) -> None:
+    elsewhere = await page_clients.staff(hotel, "manager")
+    account = await account_of(stack, f"manager@{hotel.slug}.test")
+    form = {"role": "manager", "active": "yes", "password": "another password"}
+    assert "Saved" in (await manager.submit(f"/staff/people/{account.id}/", **form)).words
+    assert (await manager.open("/staff/")).status == 200
+    assert (await elsewhere.open("/staff/")).status == 303
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://["},
+        {"Origin": "//["},
+        {"Origin": "null"},
+        {"Origin": "\u00bd"},
+        {"Host": "[", "Origin": "http://evil.test"},
+    ],
+    ids=str,
+)
+async def test_forms_from_an_origin_that_is_none_are_refused(
+    page_clients: PageClients, hotel: HotelDriver, headers: dict[str, str]
+) -> None:
+    stranger = page_clients.stranger()
+    await stranger.open("/staff/log-in/")
+    assert stranger.page is not None
+    form = stranger.page.hidden | {"email": f"viewer@{hotel.slug}.test", "password": PASSWORD}
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    assert (await stranger.http.post("/staff/log-in/", data=form, headers=raw)).status_code in {400, 403}
+
+
+_ODD = ("//[", "http://[", "[", "http://[::1", "http://x:y/", "\u00bd", "/staff/?next=//[", "a]b", "//\u2100")
+_BELIEVED = ("Host", "Origin", "Referer", "HX-Current-URL", "X-Forwarded-For", "X-Forwarded-Proto",
+             "X-Forwarded-Host", "Forwarded", "Cookie", "X-Request-ID", "Sec-Fetch-Site")  # fmt: skip
+
+
+@pytest.mark.parametrize("header", _BELIEVED)
+async def test_no_header_brings_a_page_down(
+    viewer: PageClient, page_clients: PageClients, hotel: HotelDriver, header: str
+) -> None:
+    """Whatever stands in what is read of a request, it is an answer or a refusal, never a defect."""
+    stranger = page_clients.stranger()
+    for odd in _ODD:
+        raw = [(header.encode(), odd.encode()), (b"HX-Request", b"true")]
+        for browser in (viewer, stranger):
+            for path in (
+                "/staff/",
+                "/staff/log-in/",
+                "/",
+                f"/hotels/{hotel.slug}/",
+                "/bookings/BK-1/",
+                "/healthz",
+            ):
+                for given in (raw, raw[:1]):
+                    response = await browser.http.get(path, headers=given)
+                    assert response.status_code < 500, (path, odd)
+
+
+@pytest.mark.parametrize("odd", [*_ODD, "\x00", "x" * 600])
+async def test_no_address_brings_a_page_down(viewer: PageClient, page_clients: PageClients, odd: str) -> None:
+    """The log-in leads to the console; what was asked for wrongly is passed over or refused."""
+    stranger = page_clients.stranger()
+    for name in ("next", "cursor", "q", "view", "session_id", "code", "token", "seen", "decision", "saved"):
+        for path in (
+            "/staff/log-in/",
+            "/staff/",
+            "/staff/people/",
+            "/staff/bookings/BK-1/",
+            "/bookings/BK-1/",
+        ):
+            for browser in (viewer, stranger):
+                assert (await browser.http.get(path, params={name: odd})).status_code < 500, (path, name)
+    page = await stranger.open(f"/staff/log-in/?{urlencode({'next': odd})}")
+    assert page.hidden["next"] == "/staff/" or odd.startswith("/staff/")
+
+
+async def account_of(stack: ApiStack, email: str) -> Staff:
+    """An account, as it stands."""
+    async with stack.database.transaction() as db:
+        found = await staff_with_hotel(db, email)
+    assert found is not None
+    return found[0]
 
 
 async def test_a_session_opens_the_channels_of_its_own_hotel_only(

@@ -73,6 +73,12 @@ def test_versions_are_pinned(services: dict[str, Json]) -> None:
             assert re.search(r":\d+\.\d+\.\d+-", line), line
 
 
+def test_the_api_believes_the_headers_of_its_own_network_alone(compose: Json) -> None:
+    """A caller that chose its own address would meet no limit."""
+    [network] = compose["networks"]["default"]["ipam"]["config"]
+    assert compose["services"]["api"]["environment"]["FORWARDED_ALLOW_IPS"] == network["subnet"]
+
+
 def test_nothing_is_published_beyond_this_machine(services: dict[str, Json]) -> None:
     """A reverse proxy with TLS stands before the API."""
     ports = [port for service in services.values() for port in service.get("ports", [])]

@@ -60,7 +60,7 @@ async def test_each_statement_of_a_reader_sees_what_is_committed_by_then(databas
 
 async def test_a_reader_refuses_to_write(database: Database) -> None:
     async with database.reading() as db:
-        db.add(RateLimit(subject="anybody", minute=utc_now(), attempts=1))
+        db.add(RateLimit(subject="anybody", began_at=utc_now(), attempts=1))
         with pytest.raises(RuntimeError, match="for reading"):
             await db.flush()
 

@@ -88,14 +88,14 @@ async def test_a_keys_draft_goes_with_it(database: Database, hotel_rows: HotelRo
 
 
 async def test_rate_counts_are_kept_an_hour_longer(database: Database, hotel_rows: HotelRows) -> None:
-    """Long enough for anybody who still counts in that minute."""
+    """Long enough for anybody who still counts in that window."""
     subject = f"session:{hotel_rows.hotel.slug}"
     limit = LONG_AGO + timedelta(hours=1)
     async with database.transaction() as db:
-        db.add(RateLimit(subject=subject, minute=limit - timedelta(minutes=1), attempts=1))
-        db.add(RateLimit(subject=subject, minute=limit, attempts=1))
+        db.add(RateLimit(subject=subject, began_at=limit - timedelta(minutes=1), attempts=1))
+        db.add(RateLimit(subject=subject, began_at=limit, attempts=1))
     await clean(database)
-    query = select(col(RateLimit.minute)).where(col(RateLimit.subject) == subject)
+    query = select(col(RateLimit.began_at)).where(col(RateLimit.subject) == subject)
     async with database.transaction() as db:
         assert (await db.scalars(query)).all() == [limit]
 

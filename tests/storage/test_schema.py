@@ -81,7 +81,7 @@ async def test_an_upgrade_of_what_is_up_to_date_is_harmless(new_database: NewDat
     url, engine = await migrated(new_database)
     async with engine.begin() as connection:
         await connection.execute(
-            text("INSERT INTO rate_limit (subject, minute, attempts) VALUES ('x', now(), 1)")
+            text("INSERT INTO rate_limit (subject, began_at, attempts) VALUES ('x', now(), 1)")
         )
     before = await facts(engine)
     await asyncio.to_thread(upgrade, url)

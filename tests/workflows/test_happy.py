@@ -72,7 +72,7 @@ async def test_guest_cancels_before_paying(harness: WorkflowHarness) -> None:
     [session] = (await booking.ledger())["sessions"]
     assert session["status"] == "expired"
     assert (await booking.pay()).status_code == 410
-    assert await booking.guest_subjects() == [f"Booking Cancelled - {booking.booking_id}"]
+    assert await booking.guest_subjects() == [], "the address may be a stranger's"
     assert await booking.is_over()
 
 

@@ -9,12 +9,14 @@ from fastapi.responses import Response
 
 from api.auth import is_plain
 from api.errors import ProblemError, not_found
-from api.outages import reading
+from api.outages import reading, transaction
 from api.pages.site import Page
 from api.services import Services
 from api.views import BookingDetails
-from domain.identifiers import access_token, is_access_token
+from domain.identifiers import is_access_token, is_page_token, page_token, return_code_hash
+from models import utc_now
 from storage.bookings import booking_with_hotel
+from storage.return_codes import use_return_code
 
 _COOKIE: Final = "guest"
 
@@ -33,8 +35,27 @@ def let_in(page: Page, services: Services, booking_id: str, session_id: str = ""
     path = booking_path(booking_id)
     query = f"?{urlencode({'session_id': session_id})}" if session_id else ""
     response = page.redirect(path + query)
-    page.set_cookie(response, _COOKIE, access_token(services.auth_secret, booking_id), path=path)
+    page.set_cookie(response, _COOKIE, page_token(services.auth_secret, booking_id), path=path)
     return response
+
+
+async def let_back_in(
+    page: Page, services: Services, booking_id: str, code: str, session_id: str
+) -> Response:
+    """Let in whoever comes from the payment page, by the code in its address.
+
+    A browser that has the booking open needs no code, and uses none up.
+
+    Raises:
+        ProblemError: 401, the code is unknown, was used, or is too old; 503.
+    """
+    if not _has_cookie(page, services, booking_id):
+        if not is_plain(booking_id):
+            raise locked()
+        async with transaction(services.database) as db:
+            if not await use_return_code(db, booking_id, return_code_hash(code), utc_now()):
+                raise _used_up()
+    return let_in(page, services, booking_id, session_id)
 
 
 def opens(services: Services, booking_id: str, token: str) -> bool:
@@ -48,15 +69,27 @@ async def guests_booking(page: Page, services: Services, booking_id: str) -> Boo
     Raises:
         ProblemError: 401, they have not come by their link; 404; 503.
     """
-    token = page.cookie(_COOKIE)
-    if not opens(services, booking_id, token):
+    if not _has_cookie(page, services, booking_id):
         raise locked()
-    page.session = token
+    page.session = page.cookie(_COOKIE)
     async with reading(services.database) as db:
         found = await booking_with_hotel(db, booking_id)
     if found is None:
         raise not_found("booking")
     return BookingDetails(*found)
+
+
+def _has_cookie(page: Page, services: Services, booking_id: str) -> bool:
+    return is_plain(booking_id) and is_page_token(services.auth_secret, booking_id, page.cookie(_COOKIE))
+
+
+def _used_up() -> ProblemError:
+    detail = (
+        "The way back from the payment page opens a booking once, and for an hour. If you have paid, your "
+        "booking is safe: please open it by the link in the e-mail we have sent you. If you have not, go back "
+        "to the page you booked on."
+    )
+    return ProblemError(401, "invalid_code", detail)
 
 
 def locked() -> ProblemError:

@@ -17,7 +17,7 @@ from api.decisions import DecisionInput, decide
 from api.errors import ProblemError
 from api.guest import ask_stripe, open_payment_page
 from api.outages import reading
-from api.pages.guest.access import booking_path, guests_booking, let_in, locked, opens
+from api.pages.guest.access import booking_path, guests_booking, let_back_in, let_in, locked, opens
 from api.pages.guest.words import cost_of_cancelling, may_cancel, page_context
 from api.pages.routing import page_router, show_problem
 from api.pages.site import Page, ThisPage
@@ -51,16 +51,20 @@ async def status_page(
     services: Api,
     booking_id: BookingId,
     token: Annotated[str, Query(max_length=255)] = "",
+    code: Annotated[str, Query(max_length=255)] = "",
     session_id: SessionId = "",
 ) -> Response:
-    """How the booking stands. The link of the e-mails, with its token, leads to the address without it.
+    """How the booking stands.
 
+    The link of the e-mails, with its token, leads to the address without it; so does the payment page's code.
     Whoever comes back from the payment page has Stripe asked at once; the webhook may be late.
     """
     if token:
         if not opens(services, booking_id, token):
             raise locked()
         return let_in(page, services, booking_id, session_id)
+    if code:
+        return await let_back_in(page, services, booking_id, code, session_id)
     found = await guests_booking(page, services, booking_id)
     if session_id:
         if await _refreshed_from_stripe(services, found, session_id):

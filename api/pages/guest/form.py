@@ -50,6 +50,8 @@ _WORDS: Final = {
     "less_than_equal": "That is more than any room takes.",
     "string_too_long": "That is too long; it may have {max_length} characters.",
     "control_characters": "It holds characters that cannot be shown; please type it anew.",
+    "link_in_name": "Please write a name only, without a web or e-mail address.",
+    "invisible_name": "Please write a name that can be read.",
     "email": "This is not an e-mail address. They look like name@example.com.",
     "phone": "This is not a telephone number; write it like +353 1 234 5678.",
 }

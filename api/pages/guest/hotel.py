@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from api.auth import Slug, is_plain
 from api.creation import BookingRequest, create, quote
 from api.errors import ProblemError, not_found
+from api.limits import Client
 from api.outages import reading
 from api.pages.guest.access import booking_path, let_in
 from api.pages.guest.form import LABELS, read_booking, read_stay, refusals, values_of
@@ -124,7 +125,7 @@ async def price(page: ThisPage, services: Api, request: Request, slug: Slug) -> 
 
 
 @router.post("/hotels/{slug}/")
-async def book(page: ThisPage, services: Api, slug: Slug) -> Response:
+async def book(page: ThisPage, services: Api, client: Client, slug: Slug) -> Response:
     """Make a booking and go on to its page; the same form sent twice leads to the same booking."""
     fields = await page.form()
     hotel_rooms = await _hotel_rooms(services, slug)
@@ -146,7 +147,7 @@ async def book(page: ThisPage, services: Api, slug: Slug) -> Response:
         )
         return _show(page, hotel_rooms, form, 409)
     try:
-        created = await create(services, BookingRequest(slug, new_booking, key))
+        created = await create(services, BookingRequest(slug, new_booking, key, client))
     except ProblemError as problem:
         return await _not_made(page, services, hotel_rooms, Form(values, key), problem)
     booking_id = json.loads(bytes(created.body))["booking_id"]
@@ -170,6 +171,8 @@ async def _not_made(
             return _show(page, hotel_rooms, Form(values, _new_key(), notice=_USED_BEFORE), 409)
         case _ if problem.status == 503:
             return _show(page, hotel_rooms, Form(values, key, notice=_UNAVAILABLE), 503, problem.headers)
+        case _ if problem.status == 429:
+            return _show(page, hotel_rooms, Form(values, key, notice=problem.detail), 429, problem.headers)
         case _ if problem.status == 422:
             return _show(page, hotel_rooms, Form(values, key, refusals(problem.members)), 422)
         case _:

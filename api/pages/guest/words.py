@@ -64,6 +64,8 @@ def page_context(
     return words_for(row, hotel, found.room_type, now, for_staff=False) | {
         "display": display,
         "hotel": hotel,
+        # A mail's facts leave these out: they may be a stranger's words. Here their writer reads them.
+        "requests": row.special_requests,
         "home": f"/bookings/{row.booking_id}/",
         "money": _money(row),
         "pay_by": instant_in_words(row.payment_deadline, hotel.timezone),

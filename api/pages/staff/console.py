@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -65,15 +65,27 @@ def staff_router() -> APIRouter:
 
 
 def _to_log_in(page: Page) -> Response:
-    # A form cannot be sent again by a link: its sender comes back to the page that showed it.
-    came_from = page.request.headers.get("hx-current-url") if page.is_fragment else str(page.request.url)
-    parts = urlsplit(came_from or "")
-    query = parts.query if page.request.method == "GET" else ""
-    address = log_in_address(parts.path + (f"?{query}" if query else ""))
+    address = log_in_address(_came_from(page))
     if page.is_fragment:
         # A redirect would be followed by htmx itself, and the log-in would appear within the page.
         return Response(status_code=401, headers={"HX-Redirect": address})
     return page.redirect(address)
+
+
+def _came_from(page: Page) -> str:
+    """The page somebody wanted to see, or the one that the part they wanted is on."""
+    if not page.is_fragment:
+        # A form cannot be sent again by a link: its sender comes back to the page that showed it.
+        return page.address if page.request.method == "GET" else page.path
+    parts = _split(page.request.headers.get("hx-current-url", ""))
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def log_in_address(after: str) -> str:
@@ -84,10 +96,9 @@ def log_in_address(after: str) -> str:
 
 def own_address(text: str) -> str:
     """An address of the console, or its first page where `text` leads elsewhere."""
-    parts = (
-        urlsplit(text) if text.isascii() and text.isprintable() and len(text) <= _LONGEST_ADDRESS else None
-    )
-    ours = parts is not None and not parts.scheme and not parts.netloc and parts.path.startswith(HOME)
+    is_plain = text.isascii() and text.isprintable() and len(text) <= _LONGEST_ADDRESS
+    parts = _split(text if is_plain else "")
+    ours = not parts.scheme and not parts.netloc and parts.path.startswith(HOME)
     # Browsers take a backslash for a slash, and two slashes for another host.
     if not ours or "\\" in text or "//" in text or text.startswith(LOG_IN):
         return HOME
@@ -160,8 +171,7 @@ class Console:
             "hotel": self.hotel,
             "me": self.me,
             "manages": may_manage(self.colleague.role),
-            "here": self.page.request.url.path
-            + (f"?{query}" if (query := self.page.request.url.query) else ""),
+            "here": self.page.address,
             "tone": _tone,
             "sentence": sentence,
             "channels": f"{hotel_channel(self.hotel.slug)} {staff_channel(self.hotel.slug)}",

@@ -9,6 +9,8 @@ from fastapi.responses import JSONResponse, Response
 
 from api.auth import STAFF_TOKEN_S, colleague_of, staff_token
 from api.errors import ProblemError
+from api.limits import Client
+from api.outages import transaction
 from api.pages.site import Page, ThisPage
 from api.pages.staff.console import HOME, LOG_IN, SESSION_COOKIE, AtConsole, own_address, staff_router
 from api.realtime import may_listen
@@ -16,6 +18,7 @@ from api.schemas import ChannelIn
 from api.services import Api, Services
 from api.staff import authenticate
 from models import Staff, utc_now
+from storage.staff_accounts import end_sessions
 
 router = staff_router()
 
@@ -34,18 +37,17 @@ async def log_in_page(
 
 
 @router.post("/log-in/")
-async def log_in(page: ThisPage, services: Api) -> Response:
+async def log_in(page: ThisPage, services: Api, client: Client) -> Response:
     """Begin a session."""
     form = await page.form()
     email, after = form.get("email", ""), form.get("next", HOME)
-    address = page.request.client.host if page.request.client else "unknown"
     try:
-        staff = await authenticate(services, email, form.get("password", ""), address)
+        staff = await authenticate(services, email, form.get("password", ""), client)
     except ProblemError as problem:
         if problem.status not in _SHOWN:
             raise
         return _ask(page, after, email=email, problem=problem)
-    return _let_in(page, services, staff, after)
+    return let_in(page, services, staff, after)
 
 
 def _ask(page: Page, after: str, *, email: str = "", problem: ProblemError | None = None) -> Response:
@@ -56,20 +58,23 @@ def _ask(page: Page, after: str, *, email: str = "", problem: ProblemError | Non
     )
 
 
-def _let_in(page: Page, services: Services, staff: Staff, after: str) -> Response:
+def let_in(page: Page, services: Services, staff: Staff, after: str) -> Response:
     """Begin a session and go on to `after`."""
-    assert staff.id is not None
     response = page.redirect(own_address(after))
-    token = staff_token(services.auth_secret, staff.id, utc_now())
+    token = staff_token(services.auth_secret, staff, utc_now())
     page.set_cookie(response, SESSION_COOKIE, token, path=HOME, max_age_s=STAFF_TOKEN_S)
     return response
 
 
 @router.post("/log-out/")
-async def log_out(page: ThisPage) -> Response:
-    """End the session."""
+async def log_out(page: ThisPage, services: Api) -> Response:
+    """End the session, and the person's others: a copy of the cookie is worth nothing afterwards."""
     page.session = page.cookie(SESSION_COOKIE)
     await page.form()
+    colleague = await colleague_of(services, page.session)
+    if colleague is not None:
+        async with transaction(services.database) as db:
+            await end_sessions(db, colleague.staff_id)
     return _let_out(page)
 
 

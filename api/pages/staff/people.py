@@ -12,11 +12,12 @@ from api.accounts import staff_address
 from api.errors import ProblemError, not_found
 from api.outages import reading, transaction
 from api.pages.staff.console import Console, ManagingConsole, staff_router
+from api.pages.staff.log_in import let_in
 from domain.accounts import PASSWORD_LONGEST, PASSWORD_SHORTEST, AccountError, check_password, check_standing
 from domain.roles import Role, may_manage
 from models import Staff
 from storage.catalogue import add_unless_there
-from storage.staff_accounts import active_staff, lock_accounts, one_of, staff_of
+from storage.staff_accounts import active_staff, end_sessions, lock_accounts, one_of, staff_of
 from wording import staff as words
 from wording.values import sentence
 
@@ -79,9 +80,16 @@ async def change(console: ManagingConsole, staff_id: StaffId) -> Response:
         await _lock(console, db)
         row = await one_of(db, console.hotel_id, staff_id)
         assert row is not None, "accounts are closed, never deleted"
+        if (role, active, hashed) != (row.role, row.active, None):
+            await end_sessions(db, staff_id)
         row.role, row.active = role, active
         row.password_hash = hashed or row.password_hash
-    return console.page.redirect(f"{_ADDRESS}?saved={staff_id}")
+        await db.flush()
+        await db.refresh(row)
+    saved = f"{_ADDRESS}?saved={staff_id}"
+    # Whoever changed their own password stays logged in here, and nowhere else.
+    own = staff_id == console.me.id
+    return let_in(console.page, console.services, row, saved) if own else console.page.redirect(saved)
 
 
 async def _lock(console: Console, db: Any) -> None:
@@ -91,8 +99,7 @@ async def _lock(console: Console, db: Any) -> None:
         ProblemError: 403, another manager was quicker.
     """
     await lock_accounts(db, console.hotel_id)
-    assert console.me.id is not None
-    found = await active_staff(db, console.me.id)
+    found = await active_staff(db, console.colleague.staff_id)
     if found is None or not may_manage(Role(found[0].role)):
         raise ProblemError(403, "forbidden", "A manager has to do this, and you are none any more.")
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.cursors import decode, encode
 from api.errors import ProblemError
+from api.schemas import composed
 from domain.booking import UNDER_DECISION, Decision, Status
 from domain.deadlines import nights
 from models import Booking, Hotel, RoomType
@@ -65,7 +66,8 @@ class BookingListRequest:
     def read(cls, view: str, text: str, cursor: str) -> BookingListRequest:
         """Read an address's three parameters."""
         tab = TABS.get(view, FIRST)
-        text = " ".join(letters for letters in text.split() if letters.isprintable())[:_LONGEST_SEARCH]
+        words = (letters for letters in composed(text).split() if letters.isprintable())
+        text = " ".join(words)[:_LONGEST_SEARCH]
         try:
             after = decode(cursor, tab.sort) if cursor else None
         except ProblemError:

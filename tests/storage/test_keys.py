@@ -1,4 +1,4 @@
-"""Idempotency keys and rate limits: what many requests at once agree on."""
+"""Idempotency keys: what many requests at once agree on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
-from sqlmodel import col
+from sqlalchemy import text
 
-from models import Booking, IdempotentRequest, RateLimit
+from models import Booking, IdempotentRequest
 from storage.bookings import booking_by_id, insert_draft
 from storage.creation import (
     KEY_LIFETIME,
@@ -23,7 +22,6 @@ from storage.creation import (
     take_over_key,
 )
 from storage.database import Database
-from storage.limits import Attempts, count_attempt, take_back_attempt
 from tests.storage.rows import T0, HotelRows, book, create_hotel, draft
 
 LOCK = timedelta(seconds=30)
@@ -230,74 +228,3 @@ async def test_terms_take_the_policy_as_it_was_booked(database: Database) -> Non
     assert terms.free_cancel_until == datetime(2026, 12, 18, 15, tzinfo=UTC)
     assert terms.late_cancel_fee_percent == 30
     assert (terms.authorization_margin_s, terms.payment_poll_s, terms.resume) == (7, 8, None)
-
-
-# --- rate limits ---
-
-
-async def count(database: Database, subject: str) -> Attempts:
-    async with database.transaction() as db:
-        return await count_attempt(db, subject)
-
-
-async def total(database: Database, subject: str) -> int:
-    query = text("SELECT coalesce(sum(attempts), 0) FROM rate_limit WHERE subject = :subject")
-    async with database.transaction() as db:
-        return int(await db.scalar(query, {"subject": subject}) or 0)
-
-
-@pytest.fixture
-def subject(hotel_rows: HotelRows) -> str:
-    """Whatever is limited, at this test's own hotel."""
-    return f"login:{hotel_rows.hotel.slug}"
-
-
-async def test_two_processes_count_together(database: Database, database_url: str, subject: str) -> None:
-    """Two pools of connections, many attempts at once: none slips through uncounted."""
-    other = Database(database_url, pool_size=2)
-    try:
-        found = await asyncio.gather(*(count(pool, subject) for pool in [database, other] * 10))
-    finally:
-        await other.close()
-    assert await total(database, subject) == 20
-    # A minute may have turned on the way; within each, every attempt has a number of its own.
-    assert len({(attempt.minute, attempt.count) for attempt in found}) == 20
-    for minute in {attempt.minute for attempt in found}:
-        counts = sorted(attempt.count for attempt in found if attempt.minute == minute)
-        assert counts == list(range(1, len(counts) + 1))
-
-
-async def test_it_says_how_long_to_wait(database: Database, subject: str) -> None:
-    """Until the minute is over by the database's own clock."""
-    async with database.transaction() as db:
-        attempt = await count_attempt(db, subject)
-        now = (await db.execute(text("SELECT now()"))).scalar_one()
-    assert attempt.minute.second == attempt.minute.microsecond == 0
-    assert 1 <= attempt.left_s <= 60
-    assert attempt.minute + timedelta(minutes=1) <= now + timedelta(seconds=attempt.left_s)
-    assert timedelta(seconds=attempt.left_s - 1) <= attempt.minute + timedelta(minutes=1) - now
-
-
-async def test_another_minute_starts_afresh(database: Database, subject: str) -> None:
-    """What was counted a minute ago counts no more."""
-    await count(database, subject)
-    async with database.transaction() as db:
-        earlier = update(RateLimit).where(col(RateLimit.subject) == subject)
-        await db.execute(earlier.values(minute=RateLimit.minute - timedelta(minutes=1), attempts=99))
-    assert (await count(database, subject)).count == 1
-
-
-async def test_an_attempt_that_did_not_count_is_taken_back(database: Database, subject: str) -> None:
-    """From its own minute, and from no other subject."""
-    first = await count(database, subject)
-    await count(database, subject)
-    await count(database, f"{subject}-other")
-    async with database.transaction() as db:
-        await take_back_attempt(db, subject, first.minute)
-    assert await total(database, subject) == 1
-    assert await total(database, f"{subject}-other") == 1
-
-
-async def test_the_longest_subject_fits(database: Database, subject: str) -> None:
-    """400 characters, as promised: an address of 320 with what stands before it."""
-    assert (await count(database, subject + "x" * (400 - len(subject)))).count == 1

@@ -1,0 +1,69 @@
+"""Who asks, and how often they may: 429 where it is too much."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.errors import too_many
+from storage.limits import Limit, count_attempt, wait_of
+
+_IPV6_PREFIX: Final = 64
+"""What one household or server gets: its owner chooses among 2^64 addresses within it."""
+
+
+def client_network(host: str) -> str:
+    """Whom an address counts for: an IPv4 address alone, an IPv6 address with its whole /64."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "unknown"
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(IPv6Network((int(address), _IPV6_PREFIX), strict=False))
+    return str(address)
+
+
+def client_of(request: Request) -> str:
+    """Whom a request counts for. The server believes a proxy's headers only from `FORWARDED_ALLOW_IPS`."""
+    return client_network(request.client.host) if request.client else "unknown"
+
+
+Client = Annotated[str, Depends(client_of)]
+"""The network a request comes from; see `client_network`."""
+
+
+def subject(kind: str, *who: str) -> str:
+    """What a limit is counted under. Hashed: addresses are personal, and a name's field may hold a password."""
+    return f"{kind}:{hashlib.sha256(chr(0).join(who).encode(errors='replace')).hexdigest()}"
+
+
+async def count(db: AsyncSession, limits: Sequence[Limit], detail: str) -> None:
+    """Count an attempt towards each limit. A refusal rolls the caller's transaction back, and so counts nowhere.
+
+    Raises:
+        ProblemError: 429, one of them has been reached.
+    """
+    for limit in limits:
+        _refuse(await count_attempt(db, limit), detail)
+
+
+async def check(db: AsyncSession, limits: Sequence[Limit], detail: str) -> None:
+    """Refuse what `count` would refuse, and count nothing.
+
+    Raises:
+        ProblemError: 429, one of the limits has been reached.
+    """
+    for limit in limits:
+        _refuse(await wait_of(db, limit), detail)
+
+
+def _refuse(wait_s: int | None, detail: str) -> None:
+    if wait_s is not None:
+        raise too_many(wait_s, detail)
