@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.attention import AttentionCode
-from domain.booking import Event, Status
+from domain.booking import Event, MailKind, Status
 from domain.decisions import CommandOutcome
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
@@ -40,8 +40,10 @@ async def test_failed_email_and_refused_refund_are_two_reasons(harness: Workflow
     """Each calls people once; the workflow tells both, and so does the Temporal UI."""
     booking, _ = await _unsent_and_unrefunded(harness)
     assert (await booking.events())[-2:] == [Event.ATTENTION_NEEDED] * 2
-    subjects = await booking.staff_subjects()
-    assert subjects.count(f"Attention needed - {booking.booking_id}") == 2
+    called = [mail for mail in await booking.mails() if f".{MailKind.STAFF_ATTENTION}." in mail["message_id"]]
+    texts = [mail["text"] for mail in called]
+    assert sum("An e-mail could not be sent. (confirmed: " in text for text in texts) == len(texts)
+    assert sum("Stripe refused a step on the payment. (pi_" in text for text in texts) == len(texts) / 2
     assert list((await booking.view()).attention) == await booking.attention()
     harness.excused = "M8"
 
@@ -89,6 +91,9 @@ async def test_two_unmatched_payments_are_two_reasons_and_each_ends_by_itself(
     await booking.retry()
     await harness.wait_until_idle()
     assert await _keys(booking) == [first], "which was tried first, and refused once more"
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
+    await harness.wait_until_idle()
+    assert not await booking.attention()
 
 
 @pytest.mark.parametrize("lose", [False, True])
