@@ -88,7 +88,8 @@ async def test_show_says_why_a_booking_needs_a_person_and_what_to_do(
     booking = await _stuck_approval(shared_harness)
     said = await shared_harness.done("booking", "show", booking.booking_id)
     assert "Stripe: HTTP 403, not_allowed" in said
-    assert "mend STRIPE_SECRET_KEY, restart the workers, then `booking retry`" in said
+    assert "stripe_key_rejected, since" in said
+    assert "Mend STRIPE_SECRET_KEY, restart the workers, then `booking retry`" in said
     # The approval is still open: whoever settles this settles it as well.
     assert "approve" in said
     assert "not yet" in said
