@@ -109,11 +109,11 @@ class Booking(SQLModel, table=True):
         Index("booking_held", "hotel_id", "payment_authorized_at"),
         Index("booking_decided", "hotel_id", "decision_made_at"),
         Index(
-            "booking_attention",
+            "booking_needing_attention",
             "hotel_id",
             "updated_at",
             "id",
-            postgresql_where="needs_attention is not null",
+            postgresql_where="needs_attention",
         ),
         Index("booking_stay", "room_type_id", "status", "check_in", "check_out"),
         Index("booking_draft", "created_at", postgresql_where="status = 'DRAFT'"),
@@ -143,7 +143,7 @@ class Booking(SQLModel, table=True):
     reason_note: str | None = Field(default=None, max_length=1000)
     payment_deadline: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     decision_deadline: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
-    needs_attention: str | None = Field(default=None, max_length=500)
+    needs_attention: bool = False
     payment_provider: str | None = Field(default=None, max_length=20)
     payment_reference: str | None = Field(default=None, max_length=255)
     payment_intent_id: str | None = Field(default=None, max_length=255, unique=True)
@@ -183,6 +183,18 @@ class BookingTimeline(SQLModel, table=True):
     to_status: str = Field(max_length=20)
     event: str = Field(max_length=40)
     actor: str = Field(max_length=320)
+
+
+class BookingAttention(SQLModel, table=True):
+    """An open reason why a booking needs a person; `Booking.needs_attention` says whether there is one."""
+
+    __tablename__ = "booking_attention"
+
+    booking_id: str = Field(foreign_key="booking.booking_id", primary_key=True, max_length=40)
+    code: str = Field(primary_key=True, max_length=40)
+    subject: str = Field(primary_key=True, max_length=255)
+    detail: str = Field(max_length=500)
+    since: datetime = Field(sa_column=_instant())
 
 
 class BookingCommand(SQLModel, table=True):

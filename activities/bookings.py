@@ -16,6 +16,7 @@ from domain.messages.changes import BookingSnapshot, Change, ChangeResult, Refus
 from domain.messages.notifications import Publication
 from models import utc_now
 from storage import bookings, housekeeping
+from storage.attention import as_attention, attention_of
 from storage.database import Database
 
 BOOKING_GONE = "booking_gone"
@@ -71,8 +72,9 @@ class Bookings:
         """Read what is needed to settle money that arrived after a booking's workflow ended."""
         async with self._database.reading() as db:
             booking = await bookings.booking_by_id(db, booking_id)
-        if booking is None:
-            raise ApplicationError("the booking's row is gone", type=BOOKING_GONE, non_retryable=True)
+            if booking is None:
+                raise ApplicationError("the booking's row is gone", type=BOOKING_GONE, non_retryable=True)
+            reasons = await attention_of(db, booking)
         return BookingSnapshot(
             status=Status(booking.status),
             version=booking.version,
@@ -80,7 +82,7 @@ class Bookings:
             amount_minor=booking.amount_minor,
             amount_refunded_minor=booking.amount_refunded_minor,
             currency=booking.currency,
-            needs_attention=booking.needs_attention,
+            attention=tuple(as_attention(reason) for reason in reasons),
         )
 
     @activity.defn(name="bookings.delete_stale_drafts")

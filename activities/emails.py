@@ -24,6 +24,7 @@ from emails.compose import BookingEmail, Composer
 from emails.send import NEVER, SmtpServer
 from models import SentMail, utc_now
 from storage import bookings, mails
+from storage.attention import as_attention, attention_of
 from storage.database import Database
 
 REFUSED: Final = "mail_refused"
@@ -66,13 +67,17 @@ class Emails:
             step = await bookings.timeline_step(db, mailing.booking_id, mailing.version)
             rooms_taken = 0
             staff: Sequence[str] = ()
+            reasons = [as_attention(row) for row in await attention_of(db, booking)]
             if STAFF_MAILS.intersection(mailing.kinds):
                 rooms_taken = await bookings.rooms_taken(db, booking)
                 staff = await mails.deciding_staff(db, booking.hotel_id)
         # A guest who asked to be forgotten has no address any more.
         guest = [] if booking.guest_erased_at else [booking.guest_email]
         return [
-            (BookingEmail(kind, mailing.version, booking, hotel, room_type, step, rooms_taken), recipient)
+            (
+                BookingEmail(kind, mailing.version, booking, hotel, room_type, step, rooms_taken, reasons),
+                recipient,
+            )
             for kind in mailing.kinds
             for recipient in (staff if kind in STAFF_MAILS else guest)
         ]

@@ -16,7 +16,7 @@ from api.limits import Client, check, count, subject
 from api.outages import reading, transaction
 from api.schemas import DeclineIn, SearchText, composed
 from api.services import Api, Services
-from api.views import BookingDetails, BookingPage, BookingView, DecidedBooking, show, show_all
+from api.views import BookingDetails, BookingPage, DecidedBooking, StaffBooking, show_to_staff
 from domain.booking import Decision, Status
 from models import Staff, utc_now
 from storage.booking_list import BookingFilter, Sort, list_bookings, position
@@ -110,7 +110,7 @@ async def queue(
     async with reading(services.database) as db:
         rows = await list_bookings(db, colleague.hotel.id, filters)
         page = [BookingDetails(booking, colleague.hotel, room) for booking, room in rows[:limit]]
-        items = await show_all(db, page)
+        items = await show_to_staff(db, page)
     more = len(rows) > limit
     return BookingPage(
         items=items, next_cursor=encode(position(page[-1].booking, sort), sort) if more else None
@@ -118,12 +118,12 @@ async def queue(
 
 
 @router.get(f"{_BOOKINGS}/{{booking_id}}/", responses=problems(401, 404))
-async def look(services: Api, colleague: OwnHotel, slug: Slug, booking_id: BookingId) -> BookingView:
+async def look(services: Api, colleague: OwnHotel, slug: Slug, booking_id: BookingId) -> StaffBooking:
     """One booking."""
     del colleague
     found = await find(services, slug, booking_id)
     async with reading(services.database) as db:
-        return await show(db, found)
+        return (await show_to_staff(db, [found]))[0]
 
 
 @router.post(

@@ -10,11 +10,13 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.attention import AttentionCode
 from domain.booking import ENDED, ActorKind, Decision, Status
 from domain.decisions import immediate_outcome
 from domain.money import Money
 from domain.timestamps import rfc3339
-from models import Booking, BookingTimeline, Hotel, RoomType
+from models import Booking, BookingAttention, BookingTimeline, Hotel, RoomType
+from storage.attention import as_attention, attention_of_all
 from storage.booking_list import pending_decisions, timelines
 
 Instant = Annotated[
@@ -72,7 +74,7 @@ class BookingView(_View):
     reason_note: str | None
     decision_deadline: Instant | None
     pending_decision: str | None = Field(description="What was asked for and has not come out yet.")
-    needs_attention: bool
+    needs_attention: bool = Field(description="Whether a person at the hotel has to look at it.")
     payment_provider: str | None
     payment_reference: str | None
     payment_intent_id: str | None
@@ -84,6 +86,24 @@ class BookingView(_View):
     created_at: Instant
     updated_at: Instant
     timeline: list[TimelineEntry]
+
+
+class AttentionView(_View):
+    """A reason why a booking needs a person."""
+
+    code: AttentionCode = Field(description="What is the matter; docs/runbook.md says what to do about each.")
+    detail: str = Field(
+        description="What it is about and what was answered, in technical terms; may be empty."
+    )
+    since: Instant
+
+
+class StaffBooking(BookingView):
+    """A booking as the hotel's staff alone see it."""
+
+    attention: list[AttentionView] = Field(
+        description="The open reasons why it needs a person, oldest first; empty where `needs_attention` is false."
+    )
 
 
 class CreatedBooking(BookingView):
@@ -101,7 +121,7 @@ class DecidedBooking(BookingView):
 class BookingPage(_View):
     """Some of a hotel's bookings."""
 
-    items: list[BookingView]
+    items: list[StaffBooking]
     next_cursor: str | None = Field(description="Gives the next page; null on the last.")
 
 
@@ -175,6 +195,20 @@ async def show_all(db: AsyncSession, found: Sequence[BookingDetails]) -> list[Bo
     return [_view(item, lines.get(id_, []), pending.get(id_)) for item, id_ in zip(found, ids, strict=True)]
 
 
+async def show_to_staff(db: AsyncSession, found: Sequence[BookingDetails]) -> list[StaffBooking]:
+    """Several bookings as the hotel's staff see them."""
+    reasons = await attention_of_all(db, [item.booking for item in found])
+    return [
+        StaffBooking(**vars(view), attention=[_attention(row) for row in reasons[view.booking_id]])
+        for view in await show_all(db, found)
+    ]
+
+
+def _attention(row: BookingAttention) -> AttentionView:
+    reason = as_attention(row)
+    return AttentionView(code=reason.code, detail=reason.text, since=row.since)
+
+
 def _view(found: BookingDetails, timeline: Sequence[BookingTimeline], pending: str | None) -> BookingView:
     row = found.booking
     return BookingView(
@@ -201,7 +235,7 @@ def _view(found: BookingDetails, timeline: Sequence[BookingTimeline], pending: s
         reason_note=row.reason_note,
         decision_deadline=row.decision_deadline,
         pending_decision=pending if pending and _may_still_come(row, Decision(pending)) else None,
-        needs_attention=row.needs_attention is not None,
+        needs_attention=row.needs_attention,
         payment_provider=row.payment_provider,
         payment_reference=row.payment_reference,
         payment_intent_id=row.payment_intent_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -13,11 +14,13 @@ from dispatch.commands import NOT_SENT, await_outcome, close, send_command
 from dispatch.errors import temporal_call, temporal_errors
 from dispatch.events import running_payment_workflows
 from dispatch.names import RESOLVE, RETRY
+from domain.attention import Attention
 from domain.booking import ActorKind
 from domain.decisions import CommandOutcome
 from domain.identifiers import new_command_id, workflow_id
 from domain.messages.signals import Command
 from models import Booking, BookingCommand
+from storage.attention import as_attention, attention_of
 from storage.bookings import booking_by_id
 from storage.database import Database
 
@@ -48,10 +51,11 @@ class OperatorOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class OperatorResult:
-    """What came of it, and the booking as it stands then."""
+    """What came of it, the booking as it stands then, and the reasons why it still needs a person."""
 
     outcome: OperatorOutcome
     booking: Booking
+    attention: Sequence[Attention] = ()
 
 
 async def send_operator_command(
@@ -120,7 +124,7 @@ async def _await_payment_workflow(database: Database, client: Client, id_: str, 
         if status is not WorkflowExecutionStatus.RUNNING:
             return
         row = await _read_row(database, before.booking_id)
-        # It clears the attention, looks, and raises it again where that was of no use.
+        # It clears its own reason, looks, and calls again where that was of no use.
         if row is not None and row.version > before.version + 1 and row.needs_attention:
             return
         await asyncio.sleep(_LOOK_AGAIN_AFTER_S)
@@ -128,9 +132,11 @@ async def _await_payment_workflow(database: Database, client: Client, id_: str, 
 
 async def _close(database: Database, command_id: str, before: Booking) -> OperatorResult:
     row = await _read_submitted(database, before.booking_id)
-    if row.needs_attention is not None:
+    if row.needs_attention:
         await close(database, command_id, CommandOutcome.NEEDS_ATTENTION)
-        return OperatorResult(OperatorOutcome.NEEDS_ATTENTION, row)
+        async with database.transaction() as db:
+            reasons = [as_attention(reason) for reason in await attention_of(db, row)]
+        return OperatorResult(OperatorOutcome.NEEDS_ATTENTION, row, reasons)
     await close(database, command_id, CommandOutcome.SETTLED)
-    was_stuck = before.needs_attention is not None
-    return OperatorResult(OperatorOutcome.DONE if was_stuck else OperatorOutcome.NOTHING_TO_DO, row)
+    done = OperatorOutcome.DONE if before.needs_attention else OperatorOutcome.NOTHING_TO_DO
+    return OperatorResult(done, row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from domain.attention import Attention, meaning
 from domain.booking import Decision, Event, MailKind, Status
 from domain.decisions import CommandOutcome
 from domain.messages.starts import BookingTerms, EndedBookingEvent
@@ -26,9 +27,9 @@ def booking_start_details(terms: BookingTerms) -> str:
     return f"Check-in {terms.check_in_at:%Y-%m-%d %H:%M} UTC"
 
 
-def booking_details(status: Status, version: int, waiting_for: str, attention: str | None) -> str:
+def booking_details(status: Status, version: int, waiting_for: str, attention: Sequence[Attention]) -> str:
     """Where a booking stands, in Markdown."""
-    needs = f"\n\n**Needs a person:** {attention}" if attention else ""
+    needs = "".join(f"\n\n**Needs a person:** {meaning(each.code)} {each.text}" for each in attention)
     return f"**{status}**, version {version}, waiting for {waiting_for}{needs}"
 
 

@@ -17,6 +17,7 @@ import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from domain.attention import Attention, meaning
 from domain.booking import STAFF_MAILS, Event, MailKind
 from domain.identifiers import status_page
 from emails.calendar import calendar_file
@@ -37,6 +38,7 @@ class BookingEmail:
         version: the booking's, to which the mail belongs.
         step: what happened then; None where that is not known.
         rooms_taken: confirmed bookings of the same room type on the same nights.
+        attention: the open reasons why the booking needs a person.
     """
 
     kind: MailKind
@@ -46,6 +48,7 @@ class BookingEmail:
     room_type: RoomType
     step: BookingTimeline | None = None
     rooms_taken: int = 0
+    attention: Sequence[Attention] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class Composer:
             "event": event,
             "by_staff": event == Event.CANCELLED_BY_STAFF,
             "rooms_taken": email.rooms_taken,
+            "attention": [(meaning(reason.code), reason.text) for reason in email.attention],
             "link": self._link(booking.booking_id, kind),
         }
         message = self._addressed(email.hotel, recipient, date)

@@ -89,7 +89,6 @@ def _decision(booking: Booking, hotel: Hotel) -> dict[str, Any]:
         "decide_by": instant_in_words(booking.decision_deadline, hotel.timezone),
         "reason": REASONS[ReasonCode(booking.reason_code or ReasonCode.OTHER)],
         "note": booking.reason_note,
-        "attention": booking.needs_attention,
     }
 
 

@@ -6,6 +6,7 @@
                         and only if nothing was done go on under a new generation of the key.
     stripe_unknown      404: Stripe has no such payment or session. Final.
     stripe_refused      the request is wrong, or not allowed: final, a person has to look.
+    stripe_key_rejected 401 or 403: our key is wrong or may not do this. Final as well.
 
 Stripe's own sentences may quote a card or an e-mail address, and whatever an activity raises enters histories and
 logs. Errors carry codes only, and no cause.
@@ -27,8 +28,9 @@ BUSY: Final = "stripe_busy"
 FAILED: Final = "stripe_failed"
 UNKNOWN: Final = "stripe_unknown"
 REFUSED: Final = "stripe_refused"
+KEY_REJECTED: Final = "stripe_key_rejected"
 
-FINAL: Final = frozenset({UNKNOWN, REFUSED})
+FINAL: Final = frozenset({UNKNOWN, REFUSED, KEY_REJECTED})
 """Kinds that no retry changes."""
 
 _NOT_FOUND: Final = 404
@@ -59,6 +61,8 @@ def _by_http_status(error: stripe.StripeError, *, write: bool) -> ApplicationErr
         return _application_error(UNKNOWN, error, final=True)
     if status in {409, 429}:
         return _application_error(BUSY, error)
+    if status in {401, 403}:
+        return _application_error(KEY_REJECTED, error, final=True)
     if 400 <= status < 500:
         return _application_error(REFUSED, error, final=True)
     return _application_error(FAILED, error, final=write)

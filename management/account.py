@@ -19,6 +19,7 @@ from domain.messages.answers import WorkflowSnapshot
 from management.tools import Tools
 from models import (
     Booking,
+    BookingAttention,
     BookingCommand,
     BookingTimeline,
     Hotel,
@@ -30,6 +31,7 @@ from models import (
 from reconciliation.findings import WorkflowState
 from reconciliation.run_queries import findings_left
 from reconciliation.temporal_reader import TemporalReader
+from storage.attention import attention_of
 from storage.bookings import booking_with_hotel, timeline
 from storage.database import Database
 from storage.mails import mails_of
@@ -44,6 +46,7 @@ class BookingRows:
     booking: Booking
     hotel: Hotel
     room_type: RoomType
+    attention: Sequence[BookingAttention]
     timeline: Sequence[BookingTimeline]
     commands: Sequence[BookingCommand]
     sessions: Sequence[PaymentSession]
@@ -75,6 +78,7 @@ async def read_rows(database: Database, booking_id: str) -> BookingRows | None:
         sessions = select(PaymentSession).where(col(PaymentSession.booking_id) == booking_id)
         return BookingRows(
             *found,
+            attention=await attention_of(db, found[0]),
             timeline=await timeline(db, booking_id),
             commands=(await db.scalars(commands.order_by(col(BookingCommand.created_at)))).all(),
             sessions=(await db.scalars(sessions.order_by(col(PaymentSession.created_at)))).all(),

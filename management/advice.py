@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from domain.attention import advice
+from domain.attention import AttentionCode, advice, meaning
 from domain.booking import ENDED, UNDER_DECISION, Status
 from domain.deadlines import midnight
 from management.account import BookingRows, Workflow
@@ -44,13 +44,13 @@ def _needs_workflow(rows: BookingRows, workflow: Workflow, now: datetime) -> boo
     status = Status(rows.booking.status)
     if status in UNDER_DECISION or (status is Status.CONFIRMED and not _checked_in(rows, now)):
         return True
-    return rows.booking.needs_attention is not None and not workflow.payment_workflows
+    return rows.booking.needs_attention and not workflow.payment_workflows
 
 
 def _about_attention(rows: BookingRows) -> Iterator[str]:
-    text = rows.booking.needs_attention
-    if text is not None:
-        yield advice(text, retry="`booking retry`", resolve="`booking resolve`")
+    for row in rows.attention:
+        code = AttentionCode(row.code)
+        yield f"{meaning(code)} {advice(code, retry='`booking retry`', resolve='`booking resolve`')}"
 
 
 def _nothing(rows: BookingRows, now: datetime) -> str:

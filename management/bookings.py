@@ -121,9 +121,8 @@ def _report(
                 f"{wait_s:g} s; it is {where}. Is a worker running? `booking show` tells more.",
             )
         case OperatorOutcome.NEEDS_ATTENTION:
-            return OperatorReport(
-                FAILED, f"{booking_id} still needs a person ({where}): {row.needs_attention}"
-            )
+            reasons = "; ".join(f"{reason.code}: {reason.text}" for reason in result.attention)
+            return OperatorReport(FAILED, f"{booking_id} still needs a person ({where}): {reasons}")
         case OperatorOutcome.NOTHING_TO_DO:
             return OperatorReport(DONE, f"{booking_id}: nothing was stuck. Stripe was asked; it is {where}.")
         case OperatorOutcome.DONE:
@@ -133,7 +132,7 @@ def _report(
 def _no_workflow(row: Booking) -> str:
     if row.status == Status.DRAFT:
         return f"{row.booking_id} is a draft: nothing was submitted, so nothing can be stuck."
-    if row.needs_attention is None:
+    if not row.needs_attention:
         return (
             f"{row.booking_id} has no running workflow. It is {row.status} and needs nobody; if its stay is "
             "still to come, `python manage.py reconcile` gives it its workflow back."

@@ -17,6 +17,7 @@ from domain.money import Money
 from management.account import BookingRows, Workflow
 from management.advice import next_steps
 from reconciliation.findings import WorkflowState
+from storage.attention import as_attention
 
 _WIDE: Final = 140
 
@@ -82,8 +83,8 @@ def _facts(
     yield "Hotel", f"{hotel.slug}, {rows.room_type.code}, {booking.check_in} to {booking.check_out}"
     yield "Guest", _guest(rows)
     yield "Status", _status(rows)
-    if booking.needs_attention:
-        yield "Needs a person", booking.needs_attention
+    for row in rows.attention:
+        yield "Needs a person", f"{row.code}, since {instant(row.since)} UTC: {as_attention(row).text or '–'}"
     yield "Money", _money(rows)
     if booking.payment_intent_id:
         page = payment_in_dashboard(booking.payment_intent_id, livemode=livemode)

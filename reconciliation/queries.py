@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -27,6 +27,7 @@ from models import (
     Staff,
 )
 from reconciliation.findings import DatabaseSnapshot, UnansweredDecision
+from storage.attention import as_attention, attention_of
 from storage.booking_list import timelines
 from storage.bookings import newest_session
 from storage.creation import submission_terms
@@ -65,7 +66,7 @@ async def bookings_to_compare(
                 col(Booking.updated_at) >= since,
                 # A confirmed booking is over with its check-in, which changes nothing in its row.
                 (col(Booking.status) == Status.CONFIRMED) & (col(Booking.check_in) >= since.date()),
-                col(Booking.needs_attention).is_not(None),
+                col(Booking.needs_attention),
             ),
         )
         .order_by(col(Booking.id))
@@ -131,7 +132,7 @@ def _database_snapshot(
         refunded_minor=booking.amount_refunded_minor,
         fee_minor=_fee_minor(booking, hotel, steps),
         payment_intent_id=booking.payment_intent_id,
-        needs_attention=booking.needs_attention is not None,
+        needs_attention=booking.needs_attention,
         closes_at=booking.payment_deadline,
         decision_deadline=booking.decision_deadline,
         dispute_recorded=any(step.event == Event.DISPUTE_RECORDED for step in steps),
@@ -189,16 +190,18 @@ async def terms_to_go_on(
 async def _resumption(db: AsyncSession, booking: Booking, status: Status) -> Resumption:
     steps = (await timelines(db, [booking.booking_id])).get(booking.booking_id, [])
     session = await newest_session(db, booking.booking_id)
+    reasons = await attention_of(db, booking)
+    mails = await mails_of(db, booking.booking_id)
     return Resumption(
         status=status,
         submitted_at=_submitted_at(steps) or booking.created_at,
         session=CheckoutSession(session.session_id, session.expires_at) if session else None,
         payment_intent_id=booking.payment_intent_id,
         refunded_minor=booking.amount_refunded_minor,
-        needs_attention=booking.needs_attention,
+        attention=tuple(as_attention(reason) for reason in reasons),
         decision_deadline=booking.decision_deadline,
         decisions=await _decisions(db, booking.booking_id),
-        mailings=tuple(_unsent_mailings(booking, steps, await mails_of(db, booking.booking_id))),
+        mailings=tuple(_unsent_mailings(booking, steps, mails, {reason.since for reason in reasons})),
         reason_code=ReasonCode(booking.reason_code) if booking.reason_code else None,
     )
 
@@ -230,16 +233,22 @@ def _command(row: BookingCommand, staff_id: int | None) -> Command:
 
 
 def _unsent_mailings(
-    booking: Booking, steps: Sequence[BookingTimeline], mails: Sequence[SentMail]
+    booking: Booking,
+    steps: Sequence[BookingTimeline],
+    mails: Sequence[SentMail],
+    called_at: Collection[datetime],
 ) -> Iterator[Mailing]:
     """E-mails of its changes that no mail server is on record to have taken.
 
     A mail to several people is begun for all of them at once: who came to the hotel later has no part in it.
+
+    Args:
+        called_at: since when the reasons are open for which people are needed: nobody is called for what is over.
     """
     sent = {(mail.version, mail.kind) for mail in mails}
     sent -= {(mail.version, mail.kind) for mail in mails if mail.sent_at is None}
     for step in steps:
-        if step.event == Event.ATTENTION_NEEDED and not _is_current_call(booking, step, steps):
+        if step.event == Event.ATTENTION_NEEDED and step.at not in called_at:
             continue
         kinds = tuple(kind for kind in _mails_of(booking, step) if (step.version, kind) not in sent)
         if kinds:
@@ -251,9 +260,3 @@ def _mails_of(booking: Booking, step: BookingTimeline) -> tuple[MailKind, ...]:
         return ()
     change = TRANSITIONS.get((Status(step.from_status), Event(step.event)))
     return change.mails_for(was_held=booking.payment_intent_id is not None) if change else ()
-
-
-def _is_current_call(booking: Booking, call: BookingTimeline, steps: Sequence[BookingTimeline]) -> bool:
-    """Whether a call for a person is the one that stands: nobody is called for what is over."""
-    newest = max(step.version for step in steps if step.event == Event.ATTENTION_NEEDED)
-    return booking.needs_attention is not None and call.version == newest

@@ -248,7 +248,7 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[TimelineEvidence]) -> B
         captured_minor=row["amount_captured_minor"],
         refunded_minor=row["amount_refunded_minor"],
         payment_intent_id=row["payment_intent_id"],
-        needs_attention=row["needs_attention"] is not None,
+        needs_attention=row["needs_attention"],
         pending_decision=next(iter(row["open_decisions"]), None),
         decision_deadline=row["decision_deadline"],
         check_in=row["check_in"],

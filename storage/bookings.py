@@ -22,6 +22,7 @@ from models import (
     RoomType,
     Staff,
 )
+from storage.attention import apply_attention
 from storage.occupancy import busiest_night, rooms_taken_by_night
 
 DECISION_EVENTS = frozenset(
@@ -113,6 +114,7 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     actor = await _actor_name(db, change)
     await _write_decision(db, booking, change, actor)
     _write_facts(booking, change)
+    await apply_attention(db, booking, change, moved=step.to is not before)
     booking.status = step.to
     booking.reason_code = step.reason or change.reason_code or booking.reason_code
     booking.version += 1
@@ -165,10 +167,6 @@ def _write_facts(booking: Booking, change: Change) -> None:
         booking.amount_refunded_minor = change.amount_refunded_minor
     if change.event in CAPTURE_EVENTS:
         booking.paid_at = change.at
-    # A change of status settles what a person was asked for, unless the change says what is left to do.
-    is_call = change.event in {Event.ATTENTION_NEEDED, Event.ATTENTION_CLEARED}
-    if is_call or transition(Status(booking.status), change.event).to is not Status(booking.status):
-        booking.needs_attention = change.attention
 
 
 async def _write_decision(db: AsyncSession, booking: Booking, change: Change, actor: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Date, SQLColumnExpression, and_, cast, func, select
+from sqlalchemy import ColumnElement, Date, SQLColumnExpression, and_, cast, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -30,7 +30,7 @@ async def count_waiting(db: AsyncSession, hotel_id: int) -> int:
 
 async def count_attention(db: AsyncSession, hotel_id: int) -> int:
     """How many bookings need a person; counting stops at `COUNTED_AT_MOST`."""
-    return await _count(db, hotel_id, col(Booking.needs_attention).is_not(None), col(Booking.updated_at))
+    return await _count(db, hotel_id, col(Booking.needs_attention) == true(), col(Booking.updated_at))
 
 
 async def _count(
@@ -49,7 +49,7 @@ async def needing_attention(
     rows = await db.execute(
         select(Booking, RoomType)
         .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
-        .where(col(Booking.hotel_id) == hotel_id, col(Booking.needs_attention).is_not(None))
+        .where(col(Booking.hotel_id) == hotel_id, col(Booking.needs_attention) == true())
         .order_by(col(Booking.updated_at), col(Booking.id))
         .limit(limit)
     )

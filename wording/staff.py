@@ -40,7 +40,7 @@ EVENTS: Final = {
     Event.DISPUTE_RECORDED: "The guest's bank disputes the payment",
     Event.UNMATCHED_PAYMENT_RETURNED: "A payment that belonged nowhere was returned",
     Event.ATTENTION_NEEDED: "Needs a person",
-    Event.ATTENTION_CLEARED: "Needs nobody any more",
+    Event.ATTENTION_CLEARED: "A reason for attention is settled",
 }
 
 REASONS: Final = {

@@ -53,7 +53,7 @@ class BookingWorkflow:
         notifications = Notifications(
             terms.booking_id,
             terms.hotel_slug,
-            on_email_failed=lambda reason: self._message_queue.put(EmailFailed(reason)),
+            on_email_failed=lambda attention: self._message_queue.put(EmailFailed(attention)),
         )
         state = BookingState(
             terms.booking_id,

@@ -57,7 +57,7 @@ async def handle_common_message(context: BookingContext, message: CommonMessage)
         case StripeEventReceived():
             await follow_payment_event(context, message.hint)
         case EmailFailed():
-            await context.state.request_attention(message.reason)
+            await context.state.request_attention(message.attention)
 
 
 async def follow_payment_event(context: BookingContext, hint: StripeEventHint) -> None:
@@ -66,7 +66,7 @@ async def follow_payment_event(context: BookingContext, hint: StripeEventHint) -
     Raises:
         PaymentStepFailedError: as `handle_payment_event`.
     """
-    with track_unreturned_payment(context.state, hint):
+    async with track_unreturned_payment(context.state, hint):
         await handle_payment_event(context.state, context.payment_steps, hint)
 
 
@@ -89,7 +89,7 @@ def report_retry(context: BookingContext, message: OperatorCommand) -> Iterator[
     settled = False
     try:
         yield
-        settled = context.state.attention is None
+        settled = not context.state.attention
     finally:
         context.message_queue.report_outcome(
             message.command, CommandOutcome.SETTLED if settled else CommandOutcome.NEEDS_ATTENTION
@@ -98,7 +98,7 @@ def report_retry(context: BookingContext, message: OperatorCommand) -> Iterator[
 
 async def retry_common_steps(context: BookingContext, message: OperatorCommand) -> None:
     """Try again what may be left over in any phase: e-mails that failed, unmatched payments still here."""
-    context.notifications.resend_failed_emails()
+    await context.state.retry_emails()
     await retry_unreturned_payments(
         context.state, context.payment_steps, resolved_by_hand=message.resolved_by_hand
     )

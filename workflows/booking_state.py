@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
 from dispatch import ui_texts
 from dispatch.names import BOOKING_STATUS, NEEDS_ATTENTION
+from domain.attention import OUTLIVES_STATUS_CHANGE, Attention, AttentionCode
 from domain.booking import ActorKind, Event, ReasonCode, Status, transition
 from domain.messages.changes import Change
 from domain.messages.notifications import StaffEvent
@@ -19,8 +20,6 @@ from domain.stripe_events import is_relevant
 from workflows import options
 from workflows.notifications import Notifications
 from workflows.projection import Projection
-
-_REQUEST: Final = re.compile(r", request \S+")
 
 
 class BookingState:
@@ -52,13 +51,14 @@ class BookingState:
         self.status = status
         self.version = version
         self.reason_code: ReasonCode | None = None
-        self.attention: str | None = None
+        self.attention: tuple[Attention, ...] = ()
+        """The open reasons why a person is needed, oldest first."""
         self.payment_intent_id: str | None = None
         self.refunded_minor = 0
         self.waiting_for = ui_texts.WAITING_FOR_SUBMISSION
         self.is_over = False
-        self.unreturned_payments: dict[StripeEventHint, str] = {}
-        """Stray money that could not be given back, and why. It outlives every change of status."""
+        self.unreturned_payments: dict[str, StripeEventHint] = {}
+        """What to look into again, by the payment or session it is about. It outlives every change of status."""
         self._attention_shown = False
 
     def resume_from(self, resume: Resumption) -> None:
@@ -66,7 +66,10 @@ class BookingState:
         self.status = resume.status
         self.payment_intent_id = resume.payment_intent_id
         self.refunded_minor = resume.refunded_minor
-        self.attention = resume.needs_attention
+        self.attention = resume.attention
+        for reason in resume.attention:
+            if reason.code in OUTLIVES_STATUS_CHANGE:
+                self.unreturned_payments[reason.subject] = hint_about(reason.subject)
         self.reason_code = resume.reason_code
         self._update_search_attributes(moved=True)
         for mailing in resume.mailings:
@@ -92,9 +95,6 @@ class BookingState:
         """
         step = transition(self.status, event)
         moved = step.to is not self.status
-        if moved:
-            # A change of status settles what a person was asked for, but not what is still to be given back.
-            facts["attention"] = self.outstanding_reason()
         change = Change(
             booking_id=self._booking_id,
             hotel_slug=self._hotel_slug,
@@ -107,40 +107,46 @@ class BookingState:
             staff_event=StaffEvent.BOOKING_REQUESTED if event is Event.AUTHORIZED else None,
             **facts,
         )
-        waiting_for, attention = self.waiting_for, self.attention
+        waiting_for = self.waiting_for
         recorded = await self.projection.write(change, self.status, self._show_projection_blocked)
         self.status, self.version = step.to, recorded.version
         self.reason_code = step.reason or change.reason_code or self.reason_code
         self.payment_intent_id = change.payment_intent_id or self.payment_intent_id
         if change.amount_refunded_minor is not None:
             self.refunded_minor = change.amount_refunded_minor
-        if moved or event in {Event.ATTENTION_NEEDED, Event.ATTENTION_CLEARED}:
-            self.attention = change.attention
+        self._follow_attention(change, moved=moved)
         self._update_search_attributes(moved=moved)
         if not recorded.published:
             self._notifications.publish(self.status, self.version, change.at, change.staff_event)
         if moved and self._notifications.has_failed_emails:
-            # The flag that told of them has come down.
+            # The reason that told of them is over.
             self._notifications.resend_failed_emails()
         mails = step.mails_for(was_held=self.payment_intent_id is not None)
         if mails:
             self._notifications.mail(mails, self.version)
         if self.projection.blocked_by is not None:
-            await self._resume_after_block(waiting_for, attention)
+            await self._resume_after_block(waiting_for)
 
-    def _show_projection_blocked(self, reason: str) -> None:
-        self.attention = reason
+    def _follow_attention(self, change: Change, *, moved: bool) -> None:
+        """Open and clear reasons as the row has done."""
+        cleared = {reason.key for reason in change.attention_cleared}
+        kept = (
+            reason
+            for reason in self.attention
+            if reason.key not in cleared and (not moved or reason.code in OUTLIVES_STATUS_CHANGE)
+        )
+        self.attention = (*kept, *change.attention_opened)
+
+    def _show_projection_blocked(self, reason: Attention) -> None:
+        self.attention = (*self.attention, reason)
         self._update_search_attributes(moved=False)
         self.wait_for(ui_texts.WAITING_FOR_ROW)
 
-    async def _resume_after_block(self, waiting_for: str, attention: str | None) -> None:
+    async def _resume_after_block(self, waiting_for: str) -> None:
         """The row is written again; what a person was called for before that is not over with it."""
-        reason, self.projection.blocked_by = self.projection.blocked_by, None
+        self.projection.blocked_by = None
         self.wait_for(waiting_for)
-        if self.attention == reason and attention is not None:
-            await self.request_attention(attention)
-        elif self.attention == reason:
-            await self.clear_attention()
+        await self.clear_attention({AttentionCode.ROW_CHANGED})
         self.projection.report_retry(done=True)
 
     def is_relevant(self, hint: StripeEventHint) -> bool:
@@ -149,36 +155,47 @@ class BookingState:
         about_own_payment = own is not None and hint.payment_intent_id in {None, own}
         return is_relevant(hint.event_type, self.status, about_own_payment=about_own_payment)
 
-    async def request_attention(self, reason: str) -> None:
-        """Flag the booking for an operator, with what is known; what is tried every hour calls them once."""
-        if self._is_same_reason(reason):
-            return
-        await self.apply(Event.ATTENTION_NEEDED, attention=reason[:500])
+    async def request_attention(self, attention: Attention) -> None:
+        """Call a person for a reason; what is tried every hour calls them once."""
+        if all(reason.key != attention.key for reason in self.attention):
+            await self.apply(Event.ATTENTION_NEEDED, attention_opened=(attention,))
 
-    def _is_same_reason(self, reason: str) -> bool:
-        """Whether the flag says so already, but for the id of the request that was refused."""
-        return self.attention is not None and _REQUEST.sub("", self.attention) == _REQUEST.sub("", reason)
+    async def clear_attention(
+        self,
+        codes: Collection[AttentionCode] = frozenset(AttentionCode),
+        subject: str | None = None,
+        *,
+        actor: ActorKind = ActorKind.OPERATOR,
+    ) -> None:
+        """Clear reasons; one about money that is still to be given back stays.
 
-    def outstanding_reason(self) -> str | None:
-        """Why stray money could not be given back; None where none is left."""
-        if not self.unreturned_payments:
-            return None
-        return list(self.unreturned_payments.values())[-1][:500]
+        Args:
+            codes: the kinds of reasons that are over.
+            subject: what they are about; None for anything.
+            actor: who settled them.
+        """
+        cleared = tuple(
+            reason
+            for reason in self.attention
+            if reason.code in codes and subject in {None, reason.subject} and not self._is_outstanding(reason)
+        )
+        if cleared:
+            await self.apply(Event.ATTENTION_CLEARED, actor=actor, attention_cleared=cleared)
 
-    async def clear_attention(self) -> None:
-        """Take the flag down again; where money is still to be given back, it stays up for that."""
-        outstanding_reason = self.outstanding_reason()
-        if outstanding_reason is not None:
-            await self.request_attention(outstanding_reason)
-        elif self.attention is not None:
-            await self.apply(Event.ATTENTION_CLEARED, actor=ActorKind.OPERATOR)
+    def _is_outstanding(self, reason: Attention) -> bool:
+        return reason.code in OUTLIVES_STATUS_CHANGE and reason.subject in self.unreturned_payments
+
+    async def retry_emails(self) -> None:
+        """Send once more what could not be sent. The reason is over meanwhile; a mail that fails again is a new one."""
+        self._notifications.resend_failed_emails()
+        await self.clear_attention({AttentionCode.EMAIL_FAILED})
 
     def _update_search_attributes(self, *, moved: bool) -> None:
         """Bring what operators filter by up to date; each update costs the history an event."""
         updates: list[SearchAttributeUpdate[Any]] = []
         if moved and self.status is not Status.PENDING_PAYMENT:  # that one was given at the start
             updates.append(BOOKING_STATUS.value_set(self.status))
-        if self._attention_shown != (self.attention is not None):
+        if self._attention_shown != bool(self.attention):
             self._attention_shown = not self._attention_shown
             updates.append(NEEDS_ATTENTION.value_set(self._attention_shown))
         if updates:
@@ -194,3 +211,10 @@ class BookingState:
         workflow.set_current_details(
             ui_texts.booking_details(self.status, self.version, self.waiting_for, self.attention)
         )
+
+
+def hint_about(subject: str) -> StripeEventHint:
+    """What to ask Stripe about a reason's subject."""
+    if subject.startswith("cs_"):
+        return StripeEventHint(session_id=subject)
+    return StripeEventHint(payment_intent_id=subject)

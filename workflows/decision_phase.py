@@ -9,6 +9,7 @@ from typing import Any
 from temporalio import workflow
 
 from dispatch import ui_texts
+from domain.attention import Attention, AttentionCode
 from domain.booking import Decision, Event, MailKind, Status
 from domain.deadlines import reminder_at
 from domain.decisions import CommandOutcome
@@ -171,7 +172,9 @@ class DecisionPhase:
         finally:
             self._message_queue.decision_in_progress = None
         if not await self._follow(payment, request):
-            raise PaymentStepFailedError("The hold is still there after the time to capture it was over.")
+            raise PaymentStepFailedError(
+                Attention(AttentionCode.HOLD_STILL_PLACED, self._hold.payment_intent_id)
+            )
 
     def _withdraw_pending_command(self, successor: DecisionRequested) -> None:
         """A decision that got stuck gives way to the next one."""
@@ -243,16 +246,16 @@ class DecisionPhase:
         try:
             await step
         except PaymentStepFailedError as error:
-            await self._request_attention(str(error))
+            await self._request_attention(error.attention)
 
-    async def _request_attention(self, reason: str) -> None:
+    async def _request_attention(self, attention: Attention) -> None:
         """Stay as the booking is, say so, and look every hour whether the money has moved by itself."""
         if self._pending_command is not None:
             self._message_queue.report_outcome(self._pending_command.command, CommandOutcome.NEEDS_ATTENTION)
         if workflow.now() >= self._deadline.at or self._cancellation_stands():
             self._recheck_at = workflow.now() + options.PENDING_COMMAND_RECHECK
         self._state.wait_for(ui_texts.WAITING_FOR_OPERATOR)
-        await self._state.request_attention(reason)
+        await self._state.request_attention(attention)
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
         self._recheck_at = None

@@ -7,6 +7,7 @@ from temporalio.exceptions import ActivityError
 
 from activities.bookings import STALE_VERSION, Bookings
 from dispatch import ui_texts
+from domain.attention import ABOUT_PAYMENTS_BESIDE, Attention
 from domain.booking import Status
 from domain.messages.changes import BookingSnapshot
 from domain.messages.signals import Command
@@ -15,7 +16,7 @@ from workflows import options
 from workflows.booking_state import BookingState
 from workflows.notifications import Notifications
 from workflows.payment_steps import PaymentStepFailedError, PaymentSteps, failure
-from workflows.unmatched_payments import handle_payment_event
+from workflows.unmatched_payments import handle_payment_event, subject_of_hint, unreturned_reason
 
 
 @workflow.defn
@@ -26,14 +27,12 @@ class EndedBookingPaymentWorkflow:
     def __init__(self, event: EndedBookingEvent) -> None:
         self._event = event
         self._retry_requested = False
-        self._own_attention: str | None = None
+        self._own_attention: Attention | None = None
 
     @workflow.run
     async def run(self, event: EndedBookingEvent) -> None:
         """Look into the news until it is settled, with an operator's help where Stripe refuses."""
-        notifications = Notifications(
-            event.booking_id, event.hotel_slug, on_email_failed=workflow.logger.warning
-        )
+        notifications = Notifications(event.booking_id, event.hotel_slug, on_email_failed=lambda _: None)
         generation = 1
         while True:
             booking = await workflow.execute_activity_method(
@@ -57,11 +56,12 @@ class EndedBookingPaymentWorkflow:
         try:
             await handle_payment_event(state, payment_steps, self._event.hint)
         except PaymentStepFailedError as error:
-            await self._wait_for_operator(state, str(error))
+            await self._wait_for_operator(state, unreturned_reason(error.attention, self._event.hint))
             return False
-        if self._own_attention is not None and state.attention == self._own_attention:
-            # It is still up where another writer came between when it was to be taken down.
-            await state.clear_attention()
+        # The reason is still open where another writer came between when it was to be cleared, or where a workflow
+        # that was lost had called for it.
+        codes = ABOUT_PAYMENTS_BESIDE | {each.code for each in (self._own_attention,) if each}
+        await state.clear_attention(codes, subject_of_hint(self._event.hint))
         return True
 
     def _load_state(self, booking: BookingSnapshot, notifications: Notifications) -> BookingState:
@@ -75,15 +75,15 @@ class EndedBookingPaymentWorkflow:
         )
         state.payment_intent_id = booking.payment_intent_id
         state.refunded_minor = booking.amount_refunded_minor
-        state.attention = booking.needs_attention
+        state.attention = booking.attention
         return state
 
-    async def _wait_for_operator(self, state: BookingState, reason: str) -> None:
-        await state.request_attention(reason)
-        self._own_attention = state.attention
+    async def _wait_for_operator(self, state: BookingState, attention: Attention) -> None:
+        await state.request_attention(attention)
+        self._own_attention = attention
         await workflow.wait_condition(lambda: self._retry_requested)
         self._retry_requested = False
-        await state.clear_attention()
+        await state.clear_attention({attention.code}, attention.subject)
 
     @workflow.signal
     def retry(self, command: Command) -> None:  # noqa: ARG002  the booking's own signal takes it too

@@ -8,6 +8,8 @@ from datetime import datetime
 from temporalio import workflow
 
 from dispatch import ui_texts
+from domain.attention import AttentionCode
+from domain.booking import ActorKind
 from domain.deadlines import DecisionDeadline, decision_deadline, last_capture_at, promised_deadline
 from domain.messages.starts import BookingTerms, Resumption
 from domain.payment import PaymentSnapshot
@@ -62,8 +64,9 @@ async def reread_hold(context: BookingContext, resume: Resumption) -> Hold:
         try:
             payment = await context.payment_steps.read_until_answered(resume.payment_intent_id)
         except PaymentStepFailedError as error:
-            await context.state.request_attention(str(error))
+            await context.state.request_attention(error.attention)
             await workflow.sleep(options.PENDING_COMMAND_RECHECK, summary=ui_texts.PAUSE_BEFORE_HOLD)
         else:
+            await context.state.clear_attention({AttentionCode.PAYMENT_UNREAD}, actor=ActorKind.SYSTEM)
             hold = hold_of(payment, context.terms)
             return replace(hold, deadline=promised_deadline(resume.decision_deadline, hold.deadline))

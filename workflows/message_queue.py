@@ -19,6 +19,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.bookings import Bookings
 from dispatch import ui_texts
+from domain.attention import Attention
 from domain.booking import ActorKind, Decision
 from domain.decisions import CommandOutcome
 from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest
@@ -59,7 +60,7 @@ class StripeEventReceived:
 class EmailFailed:
     """An e-mail could not be sent."""
 
-    reason: str
+    attention: Attention
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from temporalio.exceptions import ActivityError
 from activities.emails import Emails
 from activities.realtime import Realtime
 from dispatch import ui_texts
+from domain.attention import Attention, AttentionCode
 from domain.booking import MailKind, Status
 from domain.messages.notifications import Mailing, Publication, StaffEvent
 from workflows import options
@@ -25,10 +26,12 @@ class Notifications:
     Args:
         booking_id: the booking.
         hotel_slug: its hotel.
-        on_email_failed: called with a reason when a mail could not be sent in a day.
+        on_email_failed: called with the reason when a mail could not be sent in a day.
     """
 
-    def __init__(self, booking_id: str, hotel_slug: str, on_email_failed: Callable[[str], None]) -> None:
+    def __init__(
+        self, booking_id: str, hotel_slug: str, on_email_failed: Callable[[Attention], None]
+    ) -> None:
         self._booking_id = booking_id
         self._hotel_slug = hotel_slug
         self._on_email_failed = on_email_failed
@@ -89,12 +92,12 @@ class Notifications:
                 Emails.send, mailing, summary=ui_texts.send_email(mailing.kinds), **options.MAIL
             )
         except ActivityError as error:
-            reason = f"The e-mail '{names}' could not be sent: {failure(error)[1]}"
-            workflow.logger.warning("%s", reason)
+            attention = Attention(AttentionCode.EMAIL_FAILED, names, failure(error)[1])
+            workflow.logger.warning("e-mail not sent: %s", attention.text)
             # A call for help that cannot be mailed must not call for help again, for ever.
             if mailing.kinds != (MailKind.STAFF_ATTENTION,):
                 self._failed.append(mailing)
-                self._on_email_failed(reason)
+                self._on_email_failed(attention)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from dispatch import ui_texts
+from domain.attention import Attention, AttentionCode
 from domain.booking import ActorKind, Event, Status
 from domain.deadlines import session_expires_at
 from domain.decisions import CommandOutcome
@@ -60,7 +61,6 @@ class PaymentPhase:
         self._next_poll_at = workflow.now() if resume else self.closes_at
         self._session: CheckoutSession | None = resume.session if resume else None
         self._unread_hint: StripeEventHint | None = None
-        self._refused = False
         self._cancellation: DecisionRequested | None = None
         """The guest was told that cancelling is safe: nothing else may happen once it is set."""
         self._cancel_at: datetime | None = None
@@ -76,7 +76,7 @@ class PaymentPhase:
             try:
                 await self._handle(message)
             except PaymentStepFailedError as error:
-                await self._request_attention(str(error))
+                await self._request_attention(error.attention)
 
     def _due(self) -> datetime:
         if self._cancel_at is not None:
@@ -122,8 +122,11 @@ class PaymentPhase:
         except ActivityError as error:
             await self._handle_read_failure(hint, *failure(error))
             return
-        self._unread_hint, self._refused = None, False
-        await self._follow_payment(payment, own_session=self._is_about_own_session(hint))
+        self._unread_hint = None
+        own_session = self._is_about_own_session(hint)
+        await self._follow_payment(payment, own_session=own_session)
+        if own_session:
+            await self._state.clear_attention({AttentionCode.PAYMENT_UNREAD}, actor=ActorKind.SYSTEM)
 
     def _is_about_own_session(self, hint: StripeEventHint) -> bool:
         # An event may name our page together with a payment of which Stripe knows nothing.
@@ -144,10 +147,10 @@ class PaymentPhase:
             return
         if self._unread_hint == hint:
             self._unread_hint = None
-        # Each refusal has a text of its own; people are called once, and not at every poll.
-        if self._is_about_own_session(hint) and not self._refused:
-            self._refused = True
-            await self._state.request_attention(text)
+        if self._is_about_own_session(hint):
+            await self._state.request_attention(
+                Attention(AttentionCode.PAYMENT_UNREAD, self._session.session_id, text)
+            )
 
     async def _follow_payment(self, payment: PaymentSnapshot, *, own_session: bool) -> None:
         """Advance the booking if its card is held; anything that is not its own is given back.
@@ -166,9 +169,13 @@ class PaymentPhase:
             await self._record_hold(payment)
 
     async def _return_mismatch(self, payment_intent_id: str, *, own_session: bool) -> None:
-        with track_unreturned_payment(self._state, StripeEventHint(payment_intent_id=payment_intent_id)):
+        async with track_unreturned_payment(
+            self._state, StripeEventHint(payment_intent_id=payment_intent_id)
+        ):
             await return_unmatched_payment(self._state, self._payment_steps, payment_intent_id)
-        await self._state.request_attention("A payment with the wrong amount or booking was given back.")
+        await self._state.request_attention(
+            Attention(AttentionCode.PAYMENT_MISMATCH_RETURNED, payment_intent_id)
+        )
         # A payment that came by another way says nothing about the page, which may still be paid on.
         if own_session:
             self._session = None
@@ -267,7 +274,7 @@ class PaymentPhase:
 
     # --- when Stripe will not have it ---
 
-    async def _request_attention(self, reason: str) -> None:
+    async def _request_attention(self, attention: Attention) -> None:
         """Ask for a person, and try the end again later: the session lapses by itself meanwhile."""
         if self._cancellation is not None:
             self._context.message_queue.report_outcome(
@@ -275,11 +282,9 @@ class PaymentPhase:
             )
             self._cancel_at = workflow.now() + options.PENDING_COMMAND_RECHECK
         self.closes_at = max(self.closes_at, workflow.now() + options.PENDING_COMMAND_RECHECK)
-        await self._state.request_attention(reason)
+        await self._state.request_attention(attention)
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
-        owed = self._state.outstanding_reason() is not None
-        resent = self._context.notifications.has_failed_emails
         with report_retry(self._context, message):
             await retry_common_steps(self._context, message)
             if self._cancellation is not None:
@@ -287,11 +292,8 @@ class PaymentPhase:
             elif self._closing:
                 await self._close()
             else:
-                flag = self._state.attention
                 await self._read_payment(self._unread_hint or self._session_hint())
-                # What that look came upon needs a person of its own.
-                resent = resent and self._state.attention == flag
-                if message.resolved_by_hand or ((owed or resent) and not self._refused):
+                if message.resolved_by_hand:
                     await self._state.clear_attention()
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.payments import Payments
 from dispatch import ui_texts
+from domain.attention import Attention, AttentionCode
 from domain.messages.signals import StripeEventHint
 from domain.messages.stripe_steps import (
     CheckoutSession,
@@ -20,12 +22,28 @@ from domain.messages.stripe_steps import (
     PaymentQuestion,
 )
 from domain.payment import PaymentSnapshot
-from gateway.errors import FAILED, FINAL, UNKNOWN
+from gateway.errors import FAILED, FINAL, KEY_REJECTED, REFUSED, UNKNOWN
 from workflows import options
 
 
 class PaymentStepFailedError(Exception):
-    """Stripe refused, or gave no clear answer in time: a person has to look."""
+    """Stripe refused, or gave no clear answer in time: a person has to look.
+
+    Args:
+        attention: why.
+    """
+
+    def __init__(self, attention: Attention) -> None:
+        super().__init__(attention.detail)
+        self.attention = attention
+
+
+_CODES: Final = {
+    UNKNOWN: AttentionCode.STRIPE_REFUSED,
+    REFUSED: AttentionCode.STRIPE_REFUSED,
+    KEY_REJECTED: AttentionCode.STRIPE_KEY_REJECTED,
+}
+"""What a person is told, by how a step failed; anything else is no clear answer."""
 
 
 class PaymentUnknownError(PaymentStepFailedError):
@@ -121,7 +139,9 @@ class PaymentSteps:
             )
         except ActivityError as error:
             kind, text = failure(error)
-            raise (PaymentUnknownError if kind == UNKNOWN else PaymentStepFailedError)(text) from error
+            subject = hint.payment_intent_id or hint.session_id or ""
+            attention = Attention(AttentionCode.PAYMENT_UNREAD, subject, text)
+            raise (PaymentUnknownError if kind == UNKNOWN else PaymentStepFailedError)(attention) from error
 
     async def expire_session(self, session_id: str) -> PaymentSnapshot:
         """Close a session; the answer tells of a hold where the guest was quicker."""
@@ -143,7 +163,7 @@ class PaymentSteps:
                 retry_policy=options.STRIPE_RETRY,
             )
 
-        return await self._repeat_until_answered(attempt, workflow.now() + timedelta(hours=24))
+        return await self._repeat_until_answered(attempt, workflow.now() + timedelta(hours=24), session_id)
 
     async def capture(self, payment_intent_id: str, until: datetime) -> PaymentSnapshot:
         """Capture the booking's total, trying until `until`."""
@@ -188,12 +208,15 @@ class PaymentSteps:
                 retry_policy=options.STRIPE_RETRY,
             )
 
-        return await self._repeat_until_answered(attempt, until)
+        return await self._repeat_until_answered(attempt, until, payment_intent_id)
 
     async def _repeat_until_answered(
-        self, attempt: Callable[[int, timedelta], Awaitable[PaymentSnapshot]], until: datetime
+        self, attempt: Callable[[int, timedelta], Awaitable[PaymentSnapshot]], until: datetime, subject: str
     ) -> PaymentSnapshot:
         """Repeat a step under new generations of its key until it is answered, refused, or out of time.
+
+        Args:
+            subject: the PaymentIntent or session that a person is pointed to where it fails.
 
         Raises:
             PaymentStepFailedError: refused, or `until` has passed without a clear answer.
@@ -209,7 +232,8 @@ class PaymentSteps:
                 if kind == FAILED or kind in FINAL:
                     self.generation += 1
                 if kind in FINAL or workflow.now() >= until:
-                    raise PaymentStepFailedError(text) from error
+                    code = _CODES.get(kind, AttentionCode.STRIPE_UNANSWERED)
+                    raise PaymentStepFailedError(Attention(code, subject, text)) from error
             # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:
             # what is left of it is used, under the same key.
             await workflow.sleep(pause, summary=ui_texts.PAUSE_BEFORE_STRIPE)

@@ -12,6 +12,7 @@ from temporalio.exceptions import ActivityError
 
 from activities.bookings import STALE_VERSION, Bookings
 from dispatch import ui_texts
+from domain.attention import Attention, AttentionCode
 from domain.booking import Event, Status, allows, transition
 from domain.messages.changes import BookingSnapshot, Change, ChangeResult
 from workflows import options
@@ -31,10 +32,12 @@ class Projection:
         self._notifications = notifications
         self._options = database_options
         self._retries: list[asyncio.Future[bool]] = []
-        self.blocked_by: str | None = None
+        self.blocked_by: Attention | None = None
         """Why a person has to look at the row."""
 
-    async def write(self, change: Change, status: Status, on_blocked: Callable[[str], None]) -> ChangeResult:
+    async def write(
+        self, change: Change, status: Status, on_blocked: Callable[[Attention], None]
+    ) -> ChangeResult:
         """Write a change.
 
         Args:
@@ -52,7 +55,7 @@ class Projection:
                 if kind != STALE_VERSION or self._options is not options.DATABASE:
                     raise
             self.report_retry(done=False)
-            self.blocked_by = f"{kind}: {text}"[:500]
+            self.blocked_by = Attention(AttentionCode.ROW_CHANGED, detail=text)
             on_blocked(self.blocked_by)
             await self._request_attention(change, self.blocked_by)
             change = replace(change, expected_version=await self._version_after_retry(change, status))
@@ -69,7 +72,7 @@ class Projection:
         for retry in retries:
             retry.set_result(done)
 
-    async def _request_attention(self, change: Change, reason: str) -> None:
+    async def _request_attention(self, change: Change, attention: Attention) -> None:
         """Flag the row as it stands now, whoever wrote it."""
         recorded = None
         while recorded is None:
@@ -82,7 +85,7 @@ class Projection:
                 expected_version=booking.version,
                 event=Event.ATTENTION_NEEDED,
                 at=workflow.now(),
-                attention=reason,
+                attention_opened=(attention,),
             )
             try:
                 recorded = await self._record(call, options.DATABASE_SHARED)

@@ -21,6 +21,7 @@ from workflows.booking_context import (
 )
 from workflows.message_queue import DecisionRequested, OperatorCommand, QueueMessage
 from workflows.payment_steps import PaymentStepFailedError
+from workflows.unmatched_payments import refund_not_done
 
 REFUND_PATIENCE = timedelta(hours=24)
 
@@ -57,7 +58,7 @@ class StayPhase:
                 case _:
                     await handle_common_message(self._context, message)
         except PaymentStepFailedError as error:
-            await self._state.request_attention(str(error))
+            await self._state.request_attention(error.attention)
 
     # --- cancellation ---
 
@@ -110,7 +111,7 @@ class StayPhase:
         until = workflow.now() + REFUND_PATIENCE
         payment = await self._payment_steps.refund(self._state.payment_intent_id, due.minor, until)
         if payment.amount_refunded_minor < due.minor:
-            raise PaymentStepFailedError("The refund did not go through.")
+            raise PaymentStepFailedError(refund_not_done(self._state.payment_intent_id))
         return payment.amount_refunded_minor
 
     def _due(self, issued_at: datetime) -> Money:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
 
 from activities.inbox import Inbox
 from dispatch import ui_texts
+from domain.attention import ABOUT_PAYMENTS_BESIDE, Attention, AttentionCode
 from domain.booking import ActorKind, Event, Status
 from domain.messages.signals import StripeEventHint
 from domain.payment import PaymentSnapshot
@@ -40,8 +42,15 @@ async def return_funds(
         payment = await payment_steps.refund(payment_intent_id, payment.amount_received_minor, until)
     # A refund that the guest's bank sent back is answered from memory for a day when it is asked for again.
     if payment.is_at_stake:
-        raise PaymentStepFailedError("The refund did not go through.")
+        raise PaymentStepFailedError(refund_not_done(payment_intent_id))
     return payment
+
+
+def refund_not_done(payment_intent_id: str) -> Attention:
+    """The reason where Stripe took a refund that the payment does not show."""
+    return Attention(
+        AttentionCode.REFUND_NOT_DONE, payment_intent_id, "the charge shows no refund, or a part"
+    )
 
 
 async def return_unmatched_payment(
@@ -104,22 +113,34 @@ async def note_unknown_payment(hint: StripeEventHint) -> None:
         )
 
 
-@contextmanager
-def track_unreturned_payment(state: BookingState, hint: StripeEventHint) -> Iterator[None]:
+@asynccontextmanager
+async def track_unreturned_payment(state: BookingState, hint: StripeEventHint) -> AsyncIterator[None]:
     """Keep in mind what cannot be settled, until it is: a booking that moves on must not forget it.
 
     Raises:
-        PaymentStepFailedError: as what is tried.
+        PaymentStepFailedError: as what is tried, with the reason that stands for it.
     """
+    subject = subject_of_hint(hint)
     try:
         yield
     except PaymentStepFailedError as error:
-        state.unreturned_payments[hint] = str(error)
-        raise
+        state.unreturned_payments[subject] = hint
+        raise PaymentStepFailedError(unreturned_reason(error.attention, hint)) from None
     # Other events may have told of the same money.
-    for kept in list(state.unreturned_payments):
-        if _subject(kept) == _subject(hint):
-            del state.unreturned_payments[kept]
+    state.unreturned_payments.pop(subject, None)
+    await state.clear_attention(ABOUT_PAYMENTS_BESIDE, subject, actor=ActorKind.SYSTEM)
+
+
+def unreturned_reason(attention: Attention, hint: StripeEventHint) -> Attention:
+    """What a person is told where an event's payment could not be settled, by what went wrong."""
+    subject = subject_of_hint(hint)
+    match attention.code:
+        case AttentionCode.REFUND_RETURNED:
+            return attention
+        case AttentionCode.PAYMENT_UNREAD:
+            return replace(attention, code=AttentionCode.EVENT_UNREAD, subject=subject)
+        case _:
+            return replace(attention, code=AttentionCode.UNMATCHED_PAYMENT_KEPT, subject=subject)
 
 
 async def retry_unreturned_payments(
@@ -131,14 +152,18 @@ async def retry_unreturned_payments(
         resolved_by_hand: whoever says so may have paid the guest by other means: only what is still held is released,
             captured money is let rest.
     """
-    for hint in {_subject(kept): kept for kept in state.unreturned_payments}.values():
-        with suppress(PaymentStepFailedError), track_unreturned_payment(state, hint):
-            if not resolved_by_hand or (await _read_event_payment(state, payment_steps, hint)).is_held:
-                await handle_payment_event(state, payment_steps, hint, _PATIENCE_OF_A_RETRY)
+    for hint in list(state.unreturned_payments.values()):
+        try:
+            async with track_unreturned_payment(state, hint):
+                if not resolved_by_hand or (await _read_event_payment(state, payment_steps, hint)).is_held:
+                    await handle_payment_event(state, payment_steps, hint, _PATIENCE_OF_A_RETRY)
+        except PaymentStepFailedError as error:
+            await state.request_attention(error.attention)
 
 
-def _subject(hint: StripeEventHint) -> str | None:
-    return hint.payment_intent_id or hint.session_id
+def subject_of_hint(hint: StripeEventHint) -> str:
+    """The payment or session that an event is about."""
+    return hint.payment_intent_id or hint.session_id or ""
 
 
 async def _record_aftermath(state: BookingState, payment: PaymentSnapshot, hint: StripeEventHint) -> None:
@@ -150,7 +175,11 @@ async def _record_aftermath(state: BookingState, payment: PaymentSnapshot, hint:
             amount_refunded_minor=payment.amount_refunded_minor,
         )
     if returned_minor > 0 and state.status is Status.CANCELLED:
-        raise PaymentStepFailedError("A refund came back from the guest's bank: the guest is still owed it.")
+        assert payment.payment_intent_id is not None, "a refund has a payment"
+        detail = f"{returned_minor} in the currency's smallest unit"
+        raise PaymentStepFailedError(
+            Attention(AttentionCode.REFUND_RETURNED, payment.payment_intent_id, detail)
+        )
     # A dispute that was won has left no mark on the charge by the time its end is heard of.
     opened = hint.event_type == _DISPUTE_OPENED and payment.disputed
     if opened or hint.event_type == _DISPUTE_CLOSED:

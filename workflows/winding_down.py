@@ -42,7 +42,7 @@ class WindingDown:
         self._state.wait_for(ui_texts.WAITING_FOR_LAST_MESSAGES)
         while True:
             await self._context.notifications.drain()
-            if not self._message_queue.waiting and self._state.attention is None:
+            if not self._message_queue.waiting and not self._state.attention:
                 return
             if not self._message_queue.waiting:
                 self._state.wait_for(ui_texts.WAITING_FOR_OPERATOR)

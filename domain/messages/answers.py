@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.attention import Attention
 from domain.booking import Status
 from domain.decisions import CommandOutcome
 
@@ -46,7 +47,7 @@ class WorkflowSnapshot:
     version: int = 1
     waiting_for: str = ""
     pending_decision: str | None = None
-    attention: str | None = None
+    attention: tuple[Attention, ...] = ()
     payment_intent_id: str | None = None
     payment_deadline: datetime | None = None
     decision_deadline: datetime | None = None

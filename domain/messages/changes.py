@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.attention import Attention
 from domain.booking import ActorKind, Event, ReasonCode, Status
 from domain.decisions import CommandOutcome
 from domain.messages.notifications import StaffEvent
@@ -19,6 +20,8 @@ class Change:
         expected_version: the version the row must have; it has one more afterwards.
         at: the workflow's clock, so that a repeat writes the same time.
         command_id: the decision this carries out, whose note then becomes the booking's.
+        attention_opened: new reasons why the booking needs a person. One that is open already stays as it is.
+        attention_cleared: reasons that are over. A change of status ends others by itself, as `domain.attention` says.
         payment_deadline: end of the payment window, as it was when the booking was submitted.
     """
 
@@ -36,7 +39,8 @@ class Change:
     decision_deadline: datetime | None = None
     amount_captured_minor: int | None = None
     amount_refunded_minor: int | None = None
-    attention: str | None = None
+    attention_opened: tuple[Attention, ...] = ()
+    attention_cleared: tuple[Attention, ...] = ()
     staff_event: StaffEvent | None = None
     payment_deadline: datetime | None = None
 
@@ -72,4 +76,4 @@ class BookingSnapshot:
     amount_minor: int = 0
     amount_refunded_minor: int = 0
     currency: str = "EUR"
-    needs_attention: str | None = None
+    attention: tuple[Attention, ...] = ()

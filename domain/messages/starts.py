@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from domain.attention import Attention
 from domain.booking import Decision, ReasonCode, Status
 from domain.messages.notifications import Mailing
 from domain.messages.signals import Command, StripeEventHint
@@ -31,6 +32,7 @@ class Resumption:
         submitted_at: from when its payment window counts.
         session: the Checkout session opened last, if any.
         refunded_minor: what has gone back so far, in the currency's smallest unit.
+        attention: the open reasons why the booking needs a person, oldest first.
         decision_deadline: until when the hotel may decide, as guest and staff were told.
         decisions: what the lost workflow was asked for and had not carried out, in the order of its asking.
         mailings: e-mails that no mail server is on record to have taken.
@@ -42,7 +44,7 @@ class Resumption:
     session: CheckoutSession | None = None
     payment_intent_id: str | None = None
     refunded_minor: int = 0
-    needs_attention: str | None = None
+    attention: tuple[Attention, ...] = ()
     decision_deadline: datetime | None = None
     decisions: tuple[OpenDecision, ...] = ()
     mailings: tuple[Mailing, ...] = ()

@@ -15,7 +15,8 @@ branch_labels = None
 depends_on = None
 
 _TABLES = (
-    "hotel", "room_type", "staff", "booking", "booking_timeline", "booking_command", "sent_mail",
+    "hotel", "room_type", "staff", "booking", "booking_timeline", "booking_attention",
+    "booking_command", "sent_mail",
     "payment_session", "return_addresses", "stripe_webhook_event", "idempotent_request", "rate_limit",
     "reconciliation_run", "reconciliation_finding",
 )  # fmt: skip
@@ -112,7 +113,7 @@ def _booking() -> None:
         sa.Column("reason_code", sa.String(length=40), nullable=True),
         sa.Column("reason_note", sa.String(length=1000), nullable=True),
         sa.Column("decision_deadline", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("needs_attention", sa.String(length=500), nullable=True),
+        sa.Column("needs_attention", sa.Boolean(), nullable=False),
         sa.Column("payment_provider", sa.String(length=20), nullable=True),
         sa.Column("payment_reference", sa.String(length=255), nullable=True),
         sa.Column("payment_intent_id", sa.String(length=255), nullable=True),
@@ -136,10 +137,10 @@ def _booking() -> None:
         sa.UniqueConstraint("payment_intent_id"),
     )
     op.create_index(
-        "booking_attention",
+        "booking_needing_attention",
         "booking",
         ["hotel_id", "updated_at", "id"],
-        postgresql_where="needs_attention is not null",
+        postgresql_where="needs_attention",
     )
     op.create_index("booking_deadline", "booking", ["hotel_id", "decision_deadline", "id"])
     op.create_index("booking_decided", "booking", ["hotel_id", "decision_made_at"])
@@ -163,6 +164,16 @@ def _history() -> None:
         sa.Column("actor", sa.String(length=320), nullable=False),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
         sa.PrimaryKeyConstraint("booking_id", "version"),
+    )
+    op.create_table(
+        "booking_attention",
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("detail", sa.String(length=500), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
+        sa.PrimaryKeyConstraint("booking_id", "code", "subject"),
     )
     op.create_table(
         "booking_command",

@@ -39,7 +39,7 @@ _WORDS: Final = {
     "dispute_recorded": "the guest's bank contests the payment",
     "unmatched_payment_returned": "a payment that came too late was given back",
     "attention_needed": "needs a person to look",
-    "attention_cleared": "the person is done",
+    "attention_cleared": "a reason for that is settled",
 }
 _STATUS_STYLE: Final = {
     "CONFIRMED": "bold green",

@@ -54,7 +54,7 @@ STANDS: dict[str, dict[str, Any]] = {
     "staff_request": {"status": Status.PENDING_APPROVAL},
     "staff_reminder": {"status": Status.PENDING_APPROVAL},
     "staff_payment_notice": {"status": Status.CONFIRMED, "amount_captured_minor": 15000},
-    "staff_attention": {"status": Status.PENDING_APPROVAL, "needs_attention": "Stripe: HTTP 402"},
+    "staff_attention": {"status": Status.PENDING_APPROVAL},
 }
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
-from models import Booking, BookingCommand, RoomType, StripeWebhookEvent
+from domain.attention import Attention
+from models import Booking, BookingAttention, BookingCommand, RoomType, StripeWebhookEvent, utc_now
 from sandbox.drivers import GuestDriver
 from tests.api.hotels import HotelDriver
 from tests.api.stack import ApiStack
@@ -42,6 +44,16 @@ async def edit(hotel: HotelDriver, guest: GuestDriver, **values: Any) -> None:
     change = update(Booking).where(col(Booking.booking_id) == guest.booking_id).values(**values)
     async with hotel.stack.database.transaction() as db:
         await db.execute(change)
+
+
+async def call_for_attention(hotel: HotelDriver, guest: GuestDriver, *reasons: Attention) -> None:
+    """Open reasons of which no workflow knows."""
+    await edit(hotel, guest, needs_attention=True)
+    async with hotel.stack.database.transaction() as db:
+        db.add_all(
+            BookingAttention(booking_id=guest.booking_id, since=utc_now(), **asdict(reason))
+            for reason in reasons
+        )
 
 
 async def reprice(hotel: HotelDriver, price_minor: int) -> None:

@@ -135,6 +135,24 @@ async def test_a_final_error_of_stripe(hotel: HotelDriver) -> None:
     assert await money(hotel, guest) == ("canceled", 0, 0, 0)
 
 
+async def test_staff_read_the_reasons_and_guests_do_not(hotel: HotelDriver) -> None:
+    """A guest's page says that the hotel looks into it; what Stripe answered is the hotel's own matter."""
+    guest, staff = await stuck(hotel), await hotel.staff(Role.VIEWER)
+    booking = await staff.read_booking(guest.booking_id)
+    [reason] = booking["attention"]
+    assert set(reason) == {"code", "detail", "since"}
+    assert reason["code"] == "stripe_key_rejected"
+    assert reason["detail"].startswith(f"{booking['payment_intent_id']}: Stripe: HTTP 403")
+    assert reason["since"] == booking["timeline"][-1]["at"]
+    [listed] = (await staff.ask("GET", "")).json()["items"]
+    assert listed == booking
+    own = await guest.read_booking()
+    assert own == {name: value for name, value in booking.items() if name != "attention"}
+    await hotel.stack.stand_ins.clear_faults()
+    settled(await (await hotel.staff()).approve(guest.booking_id))
+    assert (await staff.read_booking(guest.booking_id))["attention"] == []
+
+
 async def test_a_repeat_carries_out_what_got_stuck(hotel: HotelDriver) -> None:
     """Once Stripe takes the capture the repeat is settled, and the decision keeps its first author."""
     guest = await stuck(hotel)

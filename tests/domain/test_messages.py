@@ -23,6 +23,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter
 
 from domain import messages, payment
+from domain.attention import AttentionCode
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.decisions import CommandOutcome
 from domain.messages.notifications import StaffEvent
@@ -158,6 +159,10 @@ def test_words_in_payloads_only_grow() -> None:
             "created submitted authorized payment_window_closed approved declined approval_timed_out "
             "authorization_lost captured_outside capture_mismatched cancelled_by_guest cancelled_by_staff "
             "refund_recorded dispute_recorded unmatched_payment_returned attention_needed attention_cleared"
+        ),
+        AttentionCode: (
+            "stripe_refused stripe_key_rejected stripe_unanswered payment_unread event_unread hold_still_placed "
+            "refund_not_done refund_returned unmatched_payment_kept payment_mismatch_returned email_failed row_changed"
         ),
     }
     for kind, words in recorded.items():

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from temporalio.client import WorkflowHandle
 
 from dispatch.client import booking_handle, start_booking
+from domain.attention import Attention
 from domain.booking import ActorKind, Decision, Status
 from domain.identifiers import new_command_id
 from domain.messages.answers import CommandResult, SessionRequest, WorkflowSnapshot
 from domain.messages.signals import Command
 from domain.messages.starts import SUBMIT_COMMAND
-from models import Booking, BookingCommand, BookingTimeline, Hotel, Staff
+from models import Booking, BookingAttention, BookingCommand, BookingTimeline, Hotel, Staff, utc_now
 from storage import bookings
 from storage.creation import submission_terms
 from tests.workflows.servers import Json
@@ -143,6 +145,13 @@ class ManagementBookingDriver:
             assert row is not None
             for name, value in values.items():
                 setattr(row, name, value)
+
+    async def set_attention(self, reason: Attention) -> None:
+        """Open a reason behind the product's back, of which no workflow knows."""
+        await self.set(needs_attention=True)
+        row = BookingAttention(booking_id=self.booking_id, since=utc_now(), **asdict(reason))
+        async with self.harness.database.transaction() as db:
+            db.add(row)
 
     # --- what can be seen ---
 

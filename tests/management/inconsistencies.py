@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from dispatch.client import start_booking
+from domain.attention import Attention, AttentionCode
 from domain.booking import Decision
 from models import StripeWebhookEvent
 from reconciliation.findings import FindingKind
@@ -39,7 +40,7 @@ async def lost_submission(harness: ManagementHarness) -> ManagementBookingDriver
 async def unheard_attention(harness: ManagementHarness) -> ManagementBookingDriver:
     """It asks for a person, and its workflow has come to its end."""
     booking = await harness.declined()
-    await booking.set(needs_attention="The e-mail 'declined' could not be sent: no answer in time")
+    await booking.set_attention(Attention(AttentionCode.EMAIL_FAILED, "declined", "no answer in time"))
     return booking
 
 

@@ -55,7 +55,7 @@ async def _stuck_ended_booking_payment(
 
 
 async def _asks_for_help(booking: ManagementBookingDriver) -> bool:
-    return (await booking.row()).needs_attention is not None
+    return (await booking.row()).needs_attention
 
 
 # --- show ---
@@ -88,7 +88,8 @@ async def test_show_says_why_a_booking_needs_a_person_and_what_to_do(
     booking = await _stuck_approval(shared_harness)
     said = await shared_harness.done("booking", "show", booking.booking_id)
     assert "Stripe: HTTP 403, not_allowed" in said
-    assert "mend STRIPE_SECRET_KEY, restart the workers, then `booking retry`" in said
+    assert "stripe_key_rejected, since" in said
+    assert "Mend STRIPE_SECRET_KEY, restart the workers, then `booking retry`" in said
     # The approval is still open: whoever settles this settles it as well.
     assert "approve" in said
     assert "not yet" in said
@@ -133,7 +134,7 @@ async def test_retry_carries_the_stuck_decision_out(shared_harness: ManagementHa
     row = await booking.row()
     assert (row.status, row.needs_attention, row.decision_made_by) == (
         "CONFIRMED",
-        None,
+        False,
         booking.person.email,
     )
     [payment] = await booking.payments()
@@ -234,7 +235,7 @@ async def test_resolve_leaves_an_unmatched_payment_alone_that_was_returned_by_ha
     await booking.dashboard("cancel")
     said = await shared_harness.done("booking", "resolve", booking.booking_id)
     assert "done" in said
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
 
 
 @pytest.mark.parametrize("command", ["retry", "resolve"])
@@ -245,7 +246,7 @@ async def test_unmatched_payment_that_was_refunded_in_the_dashboard_is_settled(
     await booking.dashboard("refund")
     # Stripe refuses refunds still: nothing is asked of it, the payment is only read.
     assert "done" in await shared_harness.done("booking", command, booking.booking_id)
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
     assert sum(payment["refunded"] for payment in await booking.payments()) == 15000
     _, document = await shared_harness.reconcile()
     assert [row for row in document["findings"] if row["booking_id"] == booking.booking_id] == []

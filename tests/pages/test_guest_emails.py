@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from domain.attention import Attention, AttentionCode
 from domain.booking import STAFF_MAILS, Event, MailKind, ReasonCode, Status
 from emails.compose import BookingEmail, Composer
 from models import Booking, BookingTimeline, Hotel, RoomType
@@ -108,7 +110,13 @@ CASES = {
         amount_captured_minor=30000,
         amount_refunded_minor=1000,
     ),
-    "attention": letter(MailKind.STAFF_ATTENTION, needs_attention="The refund did not go through."),
+    "attention": replace(
+        letter(MailKind.STAFF_ATTENTION, needs_attention=True),
+        attention=(
+            Attention(AttentionCode.REFUND_NOT_DONE, "pi_1"),
+            Attention(AttentionCode.EMAIL_FAILED, "confirmed", "SMTP 550"),
+        ),
+    ),
 }
 
 cases = pytest.mark.parametrize("written", CASES.values(), ids=CASES.keys())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from domain.attention import Attention, AttentionCode
 from sandbox.drivers import GuestDriver, wait_until
 from tests.api.hotels import HotelDriver
-from tests.api.rows import commands_of, edit
+from tests.api.rows import call_for_attention, commands_of
 from tests.api.stack import ApiStack
 from tests.pages.page_client import PageClient
 
@@ -87,9 +88,22 @@ async def test_a_flag_without_a_workflow_is_told_honestly(
     assert (await guest.cancel()).status_code == 200
     # It sees its last messages off before it completes.
     await stack.temporal.get_workflow_handle(f"booking-{guest.booking_id}").result()
-    await edit(hotel, guest, needs_attention="The e-mail 'cancelled' could not be sent: SMTP 550")
-    page = await manager.open("/staff/attention/")
-    assert "Mend the address or the mail server; “Try again” sends it again." in page.words
+    await call_for_attention(
+        hotel,
+        guest,
+        Attention(AttentionCode.EMAIL_FAILED, "cancelled", "SMTP 550"),
+        Attention(AttentionCode.UNMATCHED_PAYMENT_KEPT, "pi_beside", "Stripe: HTTP 400"),
+    )
+    for path in ("/staff/attention/", f"/staff/bookings/{guest.booking_id}/"):
+        page = await manager.open(path)
+        for words in (
+            "An e-mail could not be sent. cancelled: SMTP 550",
+            "Mend the address or the mail server; “Try again” sends it again.",
+            "A payment that this booking cannot use could not be given back. pi_beside: Stripe: HTTP 400",
+        ):
+            assert words in page.words, (path, words)
+        assert page.words.count("What to do:") == 2
+    await manager.open("/staff/attention/")
     outcome_page = await manager.follow(
         (await manager.send(f"/staff/bookings/{guest.booking_id}/help/", kind="retry")).location
     )

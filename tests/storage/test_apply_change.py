@@ -9,11 +9,13 @@ from datetime import timedelta
 
 import pytest
 
+from domain.attention import Attention, AttentionCode
 from domain.booking import ActorKind, Event, ReasonCode, Status
 from domain.errors import IllegalTransitionError
 from domain.messages.changes import Change, ChangeResult
 from domain.roles import Role
 from models import Booking
+from storage.attention import as_attention, attention_of
 from storage.bookings import BookingNotFoundError, StaleVersionError, apply_change
 from storage.database import Database
 from tests.storage.rows import T0, HotelRows, ask, book, change_of, held, row_of, steps_of
@@ -22,6 +24,11 @@ from tests.storage.rows import T0, HotelRows, ask, book, change_of, held, row_of
 async def apply(database: Database, change: Change) -> ChangeResult:
     async with database.transaction() as db:
         return await apply_change(db, change)
+
+
+async def reasons_of(database: Database, booking: Booking) -> list[Attention]:
+    async with database.transaction() as db:
+        return [as_attention(row) for row in await attention_of(db, booking)]
 
 
 async def submitted(database: Database, hotel_rows: HotelRows) -> Booking:
@@ -243,19 +250,58 @@ async def test_the_systems_reason_comes_from_the_table(
 async def test_attention_comes_and_goes(database: Database, hotel_rows: HotelRows) -> None:
     """Asked for, it stays until it is cleared, or until the booking's status changes."""
     booking = await held(database, hotel_rows)
-    await apply(database, change_of(booking, Event.ATTENTION_NEEDED, attention="Stripe: HTTP 402"))
+    refused = Attention(AttentionCode.STRIPE_REFUSED, "pi_1", "Stripe: HTTP 402")
+    await apply(database, change_of(booking, Event.ATTENTION_NEEDED, attention_opened=(refused,)))
     booking = await row_of(database, booking.booking_id)
-    assert (booking.needs_attention, booking.status) == ("Stripe: HTTP 402", "PENDING_APPROVAL")
+    assert (booking.needs_attention, booking.status) == (True, "PENDING_APPROVAL")
     await apply(database, change_of(booking, Event.REFUND_RECORDED))
     booking = await row_of(database, booking.booking_id)
-    assert booking.needs_attention == "Stripe: HTTP 402"
-    await apply(database, change_of(booking, Event.ATTENTION_CLEARED))
+    assert await reasons_of(database, booking) == [refused]
+    await apply(database, change_of(booking, Event.ATTENTION_CLEARED, attention_cleared=(refused,)))
     booking = await row_of(database, booking.booking_id)
-    assert booking.needs_attention is None
-    await apply(database, change_of(booking, Event.ATTENTION_NEEDED, attention="again"))
+    assert not booking.needs_attention
+    await apply(database, change_of(booking, Event.ATTENTION_NEEDED, attention_opened=(refused,)))
     booking = await row_of(database, booking.booking_id)
     await apply(database, change_of(booking, Event.APPROVED))
-    assert (await row_of(database, booking.booking_id)).needs_attention is None
+    assert not (await row_of(database, booking.booking_id)).needs_attention
+
+
+async def test_each_reason_comes_and_goes_by_itself(database: Database, hotel_rows: HotelRows) -> None:
+    """Two of one kind are two; one that comes again stays as it was first said."""
+    booking = await held(database, hotel_rows)
+    kept, beside = (
+        Attention(AttentionCode.UNMATCHED_PAYMENT_KEPT, name, "HTTP 400") for name in ("pi_1", "pi_2")
+    )
+    mail = Attention(AttentionCode.EMAIL_FAILED, "authorized", "SMTP 550")
+    for number, reason in enumerate((kept, mail, beside, replace(kept, detail="HTTP 402"))):
+        await apply(
+            database,
+            change_of(
+                await row_of(database, booking.booking_id),
+                Event.ATTENTION_NEEDED,
+                at=T0 + timedelta(minutes=number),
+                attention_opened=(reason,),
+            ),
+        )
+    booking = await row_of(database, booking.booking_id)
+    assert await reasons_of(database, booking) == [kept, mail, beside]
+    await apply(database, change_of(booking, Event.ATTENTION_CLEARED, attention_cleared=(kept,)))
+    booking = await row_of(database, booking.booking_id)
+    assert (booking.needs_attention, await reasons_of(database, booking)) == (True, [mail, beside])
+
+
+@pytest.mark.parametrize("code", list(AttentionCode))
+async def test_a_change_of_status_settles_what_it_ends(
+    database: Database, hotel_rows: HotelRows, code: AttentionCode
+) -> None:
+    """Money that is still to be given back outlives it."""
+    booking = await held(database, hotel_rows)
+    await apply(database, change_of(booking, Event.ATTENTION_NEEDED, attention_opened=(Attention(code),)))
+    await apply(database, change_of(await row_of(database, booking.booking_id), Event.APPROVED))
+    booking = await row_of(database, booking.booking_id)
+    outlives = code in {"unmatched_payment_kept", "event_unread", "refund_returned"}
+    assert booking.needs_attention is outlives
+    assert await reasons_of(database, booking) == ([Attention(code)] if outlives else [])
 
 
 async def test_somebody_who_has_left_is_named_by_kind(database: Database, hotel_rows: HotelRows) -> None:

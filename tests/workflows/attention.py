@@ -20,7 +20,7 @@ FindsOut = Callable[[WorkflowHarness, BookingDriver], Awaitable[None]]
 
 
 async def asks_for_person(booking: BookingDriver) -> bool:
-    return (await booking.row()).needs_attention is not None
+    return (await booking.row()).needs_attention
 
 
 async def stuck_decision(

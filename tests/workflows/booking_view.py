@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.client import WorkflowHandle
 
+from domain.attention import Attention, AttentionCode
 from domain.booking import Event, Status
 from domain.identifiers import workflow_id
 from domain.messages.answers import WorkflowSnapshot
 from domain.messages.starts import BookingTerms
 from models import Booking, BookingTimeline
 from storage import bookings
+from storage.attention import as_attention, attention_of
 from tests.workflows.servers import Json
 from workflows.booking import BookingWorkflow
 
@@ -41,6 +43,16 @@ class BookingView:
             row = await bookings.booking_by_id(db, self.booking_id)
         assert row is not None, f"{self.booking_id} has no row"
         return row
+
+    async def attention(self) -> list[Attention]:
+        """The open reasons why it needs a person, oldest first."""
+        row = await self.row()
+        async with self._harness.database.transaction() as db:
+            return [as_attention(reason) for reason in await attention_of(db, row)]
+
+    async def attention_codes(self) -> list[AttentionCode]:
+        """The codes of these reasons."""
+        return [reason.code for reason in await self.attention()]
 
     async def status(self) -> Status:
         """The status the row has."""

@@ -176,7 +176,7 @@ class SearchHarness:
         for _ in range(_HEAL_ROUNDS):
             await self.harness.advance(minutes=50)
             for booking in self.bookings:
-                if (await booking.row()).needs_attention is not None:
+                if (await booking.row()).needs_attention:
                     await self.operate(booking, "retry")
         await self.harness.advance_to(await self.harness.now() + _AFTER_EVERYTHING)
         await self._collect_answers()

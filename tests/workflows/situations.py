@@ -64,7 +64,7 @@ async def leave_unmatched_payment_stuck(
     await refuse(harness, CANCEL, times=None)
     await harness.webhooks.deliver()
     await harness.wait_until_idle()
-    assert (await booking.row()).needs_attention is not None
+    assert (await booking.row()).needs_attention
     await harness.stand_ins.clear_faults()
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from domain.attention import AttentionCode
 from domain.booking import Decision, Event, MailKind, Status
 from domain.decisions import CommandOutcome
 from domain.messages.answers import CommandResult
@@ -39,7 +40,7 @@ async def _is_captured_once(booking: BookingDriver) -> None:
     assert await booking.status() is Status.CONFIRMED
     assert await booking.money() == ("succeeded", TOTAL_MINOR, 0)
     assert (await booking.intent())["captures"] == 1
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
 
 
 # --- the effect took place, and nobody heard ---
@@ -145,7 +146,9 @@ async def test_refused_capture_leaves_the_hold_and_asks_for_a_person(harness: Wo
     assert (result.outcome, result.status) == (CommandOutcome.NEEDS_ATTENTION, Status.PENDING_APPROVAL)
     row = await booking.row()
     assert row.status == Status.PENDING_APPROVAL
-    assert "HTTP 402, card_declined" in str(row.needs_attention)
+    [reason] = await booking.attention()
+    assert (reason.code, reason.subject) == (AttentionCode.STRIPE_REFUSED, row.payment_intent_id)
+    assert "HTTP 402, card_declined" in reason.detail
     assert await booking.money() == ("requires_capture", 0, 0)
     assert await booking.events() == [Event.AUTHORIZED, Event.ATTENTION_NEEDED]
     assert [mail for mail in await booking.mails() if f".{MailKind.STAFF_ATTENTION}." in mail["message_id"]]
@@ -187,14 +190,14 @@ async def test_hold_that_is_still_there_asks_for_a_person(harness: WorkflowHarne
     result = await _decide(harness, booking, minutes=63)
     assert result.outcome is CommandOutcome.NEEDS_ATTENTION
     assert await booking.status() is Status.PENDING_APPROVAL
-    assert (await booking.row()).needs_attention is not None
+    assert (await booking.row()).needs_attention
 
     # It looks again every hour: by then Stripe has let the hold lapse.
     harness.clock.stripe_follows = True
     await harness.advance(minutes=61)
     row = await booking.row()
     assert (row.status, row.reason_code) == (Status.DECLINED, "AUTHORIZATION_EXPIRED")
-    assert row.needs_attention is None
+    assert not row.needs_attention
 
 
 async def test_capture_is_tried_for_as_long_as_the_hold_lasts(harness: WorkflowHarness) -> None:
@@ -204,7 +207,7 @@ async def test_capture_is_tried_for_as_long_as_the_hold_lasts(harness: WorkflowH
     command_id = await booking.send(Decision.APPROVE)
     await harness.advance(hours=5, minutes=50)
     assert (await booking.view()).pending_decision == "approve"
-    assert (await booking.row()).needs_attention is None, "nobody is needed yet: it is being tried"
+    assert not (await booking.row()).needs_attention, "nobody is needed yet: it is being tried"
     harness.activity_faults.clear_faults()
     await harness.advance(minutes=6)
     assert (await booking.outcome(command_id)).outcome is CommandOutcome.SETTLED

@@ -32,7 +32,7 @@ async def test_retry_carries_a_stuck_approval_out_under_its_authors_name(harness
     await harness.wait_until_idle()
 
     row = await booking.row()
-    assert (row.status, row.needs_attention) == (Status.CONFIRMED, None)
+    assert (row.status, row.needs_attention) == (Status.CONFIRMED, False)
     assert row.decision_made_by == f"approver@{booking.terms.hotel_slug}.test"
     assert await booking.recorded_outcome(command_id) == CommandOutcome.SETTLED
     assert (await booking.evidence_of_search())["NeedsAttention"] is False
@@ -40,11 +40,11 @@ async def test_retry_carries_a_stuck_approval_out_under_its_authors_name(harness
 
 async def test_retry_that_is_refused_again_leaves_one_call_for_help(harness: WorkflowHarness) -> None:
     booking, _ = await stuck_decision(harness, Decision.APPROVE)
-    reason = (await booking.row()).needs_attention
+    reasons, mails = await booking.attention(), await booking.staff_subjects()
     await harness.stripe.order(CAPTURE, "error_before", status=402, code="card_declined")
     assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
-    assert (await booking.row()).needs_attention != reason, "the reason as it is now"
+    assert (await booking.attention(), await booking.staff_subjects()) == (reasons, mails)
     assert await booking.money() == HELD
     assert (await booking.retry()).outcome is CommandOutcome.SETTLED
 
@@ -166,7 +166,7 @@ async def test_hold_that_is_gone_ends_as_the_guests_stuck_cancellation(
     await harness.wait_until_idle()
 
     row = await booking.row()
-    assert (row.status, row.reason_code, row.needs_attention) == (Status.CANCELLED, None, None)
+    assert (row.status, row.reason_code, row.needs_attention) == (Status.CANCELLED, None, False)
     assert (await booking.events())[-1] is Event.CANCELLED_BY_GUEST
     assert await booking.last_actor() == ActorKind.GUEST
     assert await booking.money() == RELEASED
@@ -251,7 +251,7 @@ async def test_refund_that_is_refused_at_the_first_look_asks_for_a_person_and_is
 
     row = await booking.row()
     assert (row.status, row.reason_code) == (Status.DECLINED, "PAYMENT_MISMATCH")
-    assert row.needs_attention is None
+    assert not row.needs_attention
     assert (row.amount_captured_minor, row.amount_refunded_minor) == (5000, 5000)
     assert await booking.money() == ("succeeded", 5000, 5000)
     assert (await booking.guest_subjects())[-1] == f"Booking Update - {booking.booking_id}"

@@ -11,7 +11,8 @@ from tests.workflows.attention import (
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
-from tests.workflows.refusals import CANCEL, REFUND, refuse
+from tests.workflows.refusals import REFUND, refuse
+from tests.workflows.situations import leave_unmatched_payment_stuck
 
 
 async def _unrefunded(harness: WorkflowHarness) -> tuple[BookingDriver, str]:
@@ -78,11 +79,7 @@ async def test_unmatched_hold_of_a_confirmed_booking_that_cannot_be_released_wai
     harness: WorkflowHarness,
 ) -> None:
     booking = await harness.confirmed()
-    await booking.fill_in(await booking.unnoted_page())
-    await refuse(harness, CANCEL)
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
-    assert await asks_for_person(booking)
+    await leave_unmatched_payment_stuck(harness, booking)
 
     assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()

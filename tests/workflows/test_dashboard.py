@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.attention import AttentionCode
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.decisions import CommandOutcome
 from tests.workflows.booking_driver import BookingDriver
@@ -253,14 +254,14 @@ async def test_refund_of_a_cancelled_booking_that_fails_at_the_bank_asks_for_a_p
     row = await booking.row()
     assert (row.status, row.amount_refunded_minor) == (Status.CANCELLED, 0)
     assert (await booking.events())[-2:] == [Event.REFUND_RECORDED, Event.ATTENTION_NEEDED]
-    assert "came back from the guest's bank" in str(row.needs_attention)
+    assert await booking.attention_codes() == [AttentionCode.REFUND_RETURNED]
     assert len(await booking.staff_subjects()) == mails_before + 2, (
         "somebody has to pay the guest by other means"
     )
 
     await harness.retry_ended_booking_payments()
     await harness.wait_until_idle()
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
     harness.excused = "M3"  # which the bank has broken
 
 
@@ -287,7 +288,8 @@ async def test_refund_of_late_money_that_fails_at_the_bank_asks_for_a_person(
     await _heard(harness)
 
     row = await booking.row()
-    assert (row.status, row.needs_attention) == (Status.EXPIRED, "The refund did not go through.")
+    assert row.status == Status.EXPIRED
+    assert await booking.attention_codes() == [AttentionCode.UNMATCHED_PAYMENT_KEPT]
     assert (await booking.events())[1:] == [Event.UNMATCHED_PAYMENT_RETURNED, Event.ATTENTION_NEEDED]
     assert await booking.money() == ("succeeded", TOTAL_MINOR, 0)
     assert (await booking.staff_subjects())[-1] == f"Attention needed - {booking.booking_id}"
@@ -295,7 +297,7 @@ async def test_refund_of_late_money_that_fails_at_the_bank_asks_for_a_person(
     await booking.dashboard("refund")
     await harness.retry_ended_booking_payments()
     await _heard(harness)
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
     assert Event.UNMATCHED_PAYMENT_RETURNED not in (await booking.events())[2:]
 
 
@@ -310,7 +312,7 @@ async def test_refund_of_late_money_that_failed_is_made_anew_a_day_later(harness
     await _heard(harness)
 
     assert await booking.money() == ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
 
 
 async def test_cancellation_of_a_disputed_stay_asks_for_a_person(harness: WorkflowHarness) -> None:
@@ -321,6 +323,7 @@ async def test_cancellation_of_a_disputed_stay_asks_for_a_person(harness: Workfl
     await harness.wait_until_idle()
     row = await booking.row()
     assert row.status == Status.CONFIRMED
-    assert "charge_disputed" in str(row.needs_attention)
+    [reason] = await booking.attention()
+    assert (reason.code, "charge_disputed" in reason.detail) == (AttentionCode.STRIPE_REFUSED, True)
     assert await booking.money() == ("succeeded", TOTAL_MINOR, 0)
     assert any(subject.startswith("Attention needed") for subject in await booking.staff_subjects())

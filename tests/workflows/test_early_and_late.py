@@ -280,7 +280,7 @@ async def test_second_hold_on_a_booking_is_released(harness: WorkflowHarness, *,
     assert second == RELEASED
     assert await booking.status() is (Status.CONFIRMED if confirmed else Status.PENDING_APPROVAL)
     assert (await booking.events())[-1] is Event.UNMATCHED_PAYMENT_RETURNED
-    assert (await booking.row()).needs_attention is None, "nothing is left for a person to do"
+    assert not (await booking.row()).needs_attention, "nothing is left for a person to do"
 
 
 async def test_second_hold_that_somebody_captured_is_refunded(harness: WorkflowHarness) -> None:

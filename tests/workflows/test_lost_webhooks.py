@@ -161,4 +161,4 @@ async def test_verification_while_stripe_is_away_says_so(harness: WorkflowHarnes
     with pytest.raises(WorkflowUpdateFailedError):
         await check
     assert await booking.status() is Status.PENDING_PAYMENT
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention

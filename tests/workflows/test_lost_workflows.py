@@ -205,7 +205,7 @@ async def test_people_are_called_by_the_next_workflow_if_they_were_not_and_once(
     await _lose_and_give_back(harness, booking)
 
     assert f"Attention needed - {booking.booking_id}" in await booking.staff_subjects()
-    assert (await booking.row()).needs_attention is not None
+    assert (await booking.row()).needs_attention
     mails = await booking.mails()
     await _lose_and_give_back(harness, booking)
     assert await booking.mails() == mails
@@ -217,7 +217,7 @@ async def test_nobody_is_called_for_what_is_over(harness: WorkflowHarness) -> No
     await booking.fill_in(await booking.unnoted_page(amount_minor=TOTAL_MINOR - 1))
     await harness.webhooks.deliver()
     await booking.place_hold()
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
 
     await _lose_and_give_back(harness, booking)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from domain.attention import AttentionCode
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.decisions import CommandOutcome
 from tests.workflows.activity_faults import FaultMode
@@ -46,7 +47,7 @@ async def test_change_waits_for_the_database_and_is_dated_when_it_was_decided(
     await harness.advance(minutes=2)
     assert await booking.money() == CAPTURED, "Stripe is there"
     row = await booking.row()
-    assert (row.status, row.version, row.needs_attention) == (Status.PENDING_APPROVAL, 3, None)
+    assert (row.status, row.version, row.needs_attention) == (Status.PENDING_APPROVAL, 3, False)
     assert await booking.published() == [(2, "PENDING_PAYMENT"), (3, "PENDING_APPROVAL")], (
         "nobody is told yet"
     )
@@ -199,30 +200,34 @@ async def test_mail_that_is_refused_asks_for_a_person_and_is_sent_by_retry(harne
     await harness.stand_ins.mail.order(f"RCPT {booking.guest_email}", "error_before", status=550)
     await _confirmed(booking)
     await harness.wait_until_idle()
-    assert "The e-mail 'confirmed' could not be sent" in str((await booking.row()).needs_attention)
+    assert [reason.key for reason in await booking.attention()] == [(AttentionCode.EMAIL_FAILED, "confirmed")]
     assert await booking.money() == CAPTURED
     assert f"Booking Confirmed - {booking.booking_id}" not in await booking.guest_subjects()
 
     assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert (await booking.guest_subjects())[-1] == f"Booking Confirmed - {booking.booking_id}"
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
 
 
 async def _misses_the_notice(booking: BookingDriver) -> bool:
-    reason = "The e-mail 'staff_payment_notice' could not be sent"
-    return reason in str((await booking.row()).needs_attention)
+    reasons = [reason.key for reason in await booking.attention()]
+    return (AttentionCode.EMAIL_FAILED, "staff_payment_notice") in reasons
 
 
 async def test_mail_that_is_refused_while_payment_is_due_is_sent_by_retry(harness: WorkflowHarness) -> None:
     booking = await notice_refused(harness)
     assert await _misses_the_notice(booking)
     await harness.stand_ins.mail.clear_faults()
-    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
+    assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
-    assert await booking.staff_subjects() == [f"Payment notice - {booking.booking_id}"]
-    assert (await booking.row()).needs_attention is None
+    assert f"Payment notice - {booking.booking_id}" in await booking.staff_subjects()
     assert (await booking.events())[-1] is Event.ATTENTION_CLEARED
+    assert await booking.attention_codes() == [AttentionCode.PAYMENT_MISMATCH_RETURNED], (
+        "that is another reason"
+    )
+    assert (await booking.resolve()).outcome is CommandOutcome.SETTLED
+    assert not (await booking.row()).needs_attention
 
     await booking.place_hold()
     assert await booking.status() is Status.PENDING_APPROVAL, "the right amount may still be paid"
@@ -245,28 +250,28 @@ async def test_mail_sent_by_retry_leaves_the_flag_to_what_else_needs_a_person(
     assert (await booking.retry()).outcome is CommandOutcome.NEEDS_ATTENTION
     await harness.wait_until_idle()
     assert f"Payment notice - {booking.booking_id}" in await booking.staff_subjects()
-    assert str((await booking.row()).needs_attention).startswith("Stripe: HTTP 400")
+    codes = await booking.attention_codes()
+    assert codes == [AttentionCode.PAYMENT_MISMATCH_RETURNED, AttentionCode.PAYMENT_UNREAD]
 
 
 async def test_mail_that_was_refused_is_sent_with_the_next_change_of_status(harness: WorkflowHarness) -> None:
     """The flag that told of it comes down with that change: nobody would be asked to try again."""
     booking = await held_and_mail_refused(harness)
-    assert "The e-mail 'authorized, staff_request' could not be sent" in str(
-        (await booking.row()).needs_attention
-    )
+    [reason] = await booking.attention()
+    assert reason.key == (AttentionCode.EMAIL_FAILED, "authorized, staff_request")
 
     assert (await booking.decline()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
 
     authorized = f"Payment authorized — awaiting hotel confirmation ({booking.booking_id})"
     assert sorted(await booking.guest_subjects()) == [f"Booking Update - {booking.booking_id}", authorized]
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
 
 
 async def test_mail_server_that_is_away_for_hours_holds_up_nothing(harness: WorkflowHarness) -> None:
     booking = await _confirmed_without_mail(harness)
     await harness.advance(hours=5)
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
     harness.activity_faults.clear_faults()
     await harness.advance(minutes=11)
     assert (await booking.guest_subjects()).count(f"Booking Confirmed - {booking.booking_id}") == 1
@@ -275,15 +280,15 @@ async def test_mail_server_that_is_away_for_hours_holds_up_nothing(harness: Work
 async def test_mail_that_could_not_be_sent_in_a_day_asks_for_a_person(harness: WorkflowHarness) -> None:
     booking = await _confirmed_without_mail(harness)
     await harness.advance(hours=23)
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
     await harness.advance(hours=1, minutes=10)
-    assert "The e-mail 'confirmed' could not be sent" in str((await booking.row()).needs_attention)
+    assert [reason.key for reason in await booking.attention()] == [(AttentionCode.EMAIL_FAILED, "confirmed")]
 
     harness.activity_faults.clear_faults()
     assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.advance(minutes=11)
     assert (await booking.guest_subjects())[-1] == f"Booking Confirmed - {booking.booking_id}"
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
 
 
 async def _confirmed_without_mail(harness: WorkflowHarness) -> BookingDriver:
@@ -319,7 +324,7 @@ async def test_event_is_dropped_after_an_hour_and_nobody_is_called(harness: Work
     await harness.advance(minutes=65)
     await harness.stand_ins.pusher.clear_faults()
     await harness.advance(minutes=5)
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
     assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert [version for version, _ in await booking.published()] == [2, 3, 5], "the fourth is old news"

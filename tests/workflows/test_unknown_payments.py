@@ -73,14 +73,14 @@ async def test_unknown_payment_is_noted_and_calls_nobody(harness: WorkflowHarnes
 
     assert await _note(harness) == "Stripe does not know its payment"
     after = await booking.row()
-    assert (after.status, after.version, after.needs_attention) == (before.status, before.version, None)
+    assert (after.status, after.version, after.needs_attention) == (before.status, before.version, False)
     await harness.advance(days=30)
     for id_ in harness.workflow_ids():
         found = await harness.describe(id_)
         assert found is not None
         assert found.status is not None
         assert found.status.name == "COMPLETED", id_
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
 
 
 @pytest.mark.parametrize("command", ["retry", "resolve"])
@@ -91,12 +91,12 @@ async def test_operator_gets_rid_of_a_payment_that_turns_out_unknown(
     booking = await harness.held()
     await refuse(harness, _READ)
     await _deliver(harness, booking)
-    assert (await booking.row()).needs_attention is not None
+    assert (await booking.row()).needs_attention
 
     result = await (booking.retry() if command == "retry" else booking.resolve())
 
     assert result.outcome is CommandOutcome.SETTLED
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
     assert await booking.status() is Status.PENDING_APPROVAL
 
 
@@ -115,5 +115,5 @@ async def test_unknown_payment_of_the_booking_itself_calls_a_person(harness: Wor
         }
     )
     await harness.wait_until_idle()
-    assert (await booking.row()).needs_attention is not None
+    assert (await booking.row()).needs_attention
     assert (await booking.retry()).outcome is CommandOutcome.SETTLED

@@ -20,7 +20,7 @@ CAPTURED = ("succeeded", TOTAL_MINOR, 0)
 
 
 async def _flagged(booking: BookingDriver) -> bool:
-    return (await booking.row()).needs_attention is not None
+    return (await booking.row()).needs_attention
 
 
 async def _retried(harness: WorkflowHarness, booking: BookingDriver) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from domain.attention import AttentionCode
 from domain.booking import Event, Status
 from domain.identifiers import new_booking_id
 from tests.workflows.booking_driver import BookingDriver
@@ -41,11 +42,12 @@ async def test_hold_that_is_not_the_bookings_never_advances_it(
     assert await booking.status() is Status.PENDING_PAYMENT
     assert await booking.events() == [Event.UNMATCHED_PAYMENT_RETURNED, Event.ATTENTION_NEEDED]
     assert (await harness.payment(intent))["status"] == "canceled"
-    assert "wrong amount or booking" in str((await booking.row()).needs_attention)
+    [reason] = await booking.attention()
+    assert reason.key == (AttentionCode.PAYMENT_MISMATCH_RETURNED, intent)
 
     await booking.place_hold()
     assert await booking.status() is Status.PENDING_APPROVAL
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
 
 
 async def _late(harness: WorkflowHarness) -> BookingDriver:
@@ -120,7 +122,7 @@ async def test_page_outlives_a_hold_that_is_not_the_bookings(harness: WorkflowHa
     await booking.fill_in(await booking.unnoted_page(amount_minor=TOTAL_MINOR - 1))
     await harness.webhooks.deliver()
     await harness.wait_until_idle()
-    assert (await booking.row()).needs_attention is not None
+    assert (await booking.row()).needs_attention
 
     again = await booking.open_page()
     assert (again.session_id, again.created) == (first.session_id, False)

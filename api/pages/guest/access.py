@@ -85,7 +85,7 @@ def _has_cookie(page: Page, services: Services, booking_id: str) -> bool:
 
 def _used_up() -> ProblemError:
     detail = (
-        "The way back from the payment page opens a booking once, and for an hour. If you have paid, your "
+        "This link from the payment page has been used, or is older than an hour. If you have paid, your "
         "booking is safe: please open it by the link in the e-mail we have sent you. If you have not, go back "
         "to the page you booked on."
     )

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.auth import Colleague
 from api.pages.staff.queue import Fullness, fullness
 from api.views import UNDER_WAY_FOR, BookingDetails, PaymentState, payment_state
-from domain.attention import advice
+from domain.attention import advice, meaning
 from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.deadlines import midnight, nights
 from domain.decisions import immediate_outcome
 from domain.roles import may_decide, may_manage
-from models import BookingCommand, BookingTimeline, SentMail
+from models import BookingAttention, BookingCommand, BookingTimeline, SentMail
+from storage.attention import as_attention, attention_of
 from storage.bookings import timeline
 from storage.console import open_decision
 from storage.mails import mails_of
@@ -86,9 +87,10 @@ class DecisionInProgress:
 
 @dataclass(frozen=True)
 class AttentionNotice:
-    """Why a booking needs a person, since when, and what to do."""
+    """One reason why a booking needs a person, since when, and what to do."""
 
     reason: str
+    detail: str
     since: str
     advice: str
 
@@ -135,7 +137,7 @@ class StaffBookingView:
     money: MoneyLines
     payment_intent_id: str | None
     under_way: DecisionInProgress | None
-    attention: AttentionNotice | None
+    attention: Sequence[AttentionNotice]
     may: StaffPermissions
     happened: frozenset[Event]
     steps: Sequence[TimelineLine]
@@ -186,7 +188,7 @@ async def staff_booking_view(
         money=_money(found),
         payment_intent_id=row.payment_intent_id,
         under_way=_under_way(found, open_request, now),
-        attention=attention(found, lines, now),
+        attention=attention(await attention_of(db, row), hotel.timezone, now),
         may=_may(found, reader, now),
         happened=frozenset(Event(line.event) for line in lines),
         steps=[_step(line, hotel.timezone, now) for line in lines],
@@ -223,20 +225,18 @@ _DECISION_WORDS: Final = {
 _EVENTS_WITH_ACTOR: Final = frozenset({Event.APPROVED, Event.DECLINED, Event.CANCELLED_BY_STAFF})
 
 
-def attention(
-    found: BookingDetails, lines: Sequence[BookingTimeline], now: datetime
-) -> AttentionNotice | None:
-    """Why a booking needs a person; None where it does not."""
-    reason = found.booking.needs_attention
-    if reason is None:
-        return None
-    raised_at = [line.at for line in lines if line.event == Event.ATTENTION_NEEDED]
-    since = raised_at[-1] if raised_at else found.booking.updated_at
-    return AttentionNotice(
-        reason,
-        short_instant(since, found.hotel.timezone, now),
-        advice(reason, retry="“Try again”", resolve="“Settled by hand”"),
-    )
+def attention(rows: Sequence[BookingAttention], timezone: str, now: datetime) -> list[AttentionNotice]:
+    """Put into words why a booking needs a person."""
+    return [
+        AttentionNotice(
+            meaning(reason.code),
+            reason.text,
+            short_instant(row.since, timezone, now),
+            advice(reason.code, retry="“Try again”", resolve="“Settled by hand”"),
+        )
+        for row in rows
+        for reason in (as_attention(row),)
+    ]
 
 
 def _money(found: BookingDetails) -> MoneyLines:
@@ -258,7 +258,7 @@ def _money(found: BookingDetails) -> MoneyLines:
 def _under_way(
     found: BookingDetails, open_request: BookingCommand | None, now: datetime
 ) -> DecisionInProgress | None:
-    if open_request is None or found.booking.needs_attention is not None:
+    if open_request is None or found.booking.needs_attention:
         return None
     kind, actor = Decision(open_request.kind), ActorKind.STAFF
     if open_request.actor == ActorKind.GUEST:
@@ -287,7 +287,7 @@ def _may(found: BookingDetails, reader: Colleague, now: datetime) -> StaffPermis
     return StaffPermissions(
         decide=may_decide(reader.role) and not _has_no_effect(found, Decision.APPROVE, ActorKind.STAFF, now),
         cancel=manages and not _has_no_effect(found, Decision.CANCEL, ActorKind.STAFF, now),
-        resume=manages and found.booking.needs_attention is not None,
+        resume=manages and found.booking.needs_attention,
         manage=manages,
     )
 

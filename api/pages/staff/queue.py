@@ -167,7 +167,7 @@ def _line(
     status = Status(booking.status)
     waits = status is Status.PENDING_APPROVAL
     # A decision that got stuck is not under way: somebody has to help it.
-    kind = pending.get(booking.booking_id) if booking.needs_attention is None else None
+    kind = pending.get(booking.booking_id) if not booking.needs_attention else None
     return BookingLine(
         booking_id=booking.booking_id,
         guest=f"{booking.guest_first_name} {booking.guest_last_name}",
@@ -183,7 +183,7 @@ def _line(
         made=short_instant(booking.created_at, hotel.timezone, now),
         under_way=words.UNDER_WAY[Decision(kind)] if kind else None,
         fullness=fullness(booking, room, taken) if status in UNDER_DECISION else None,
-        needs_attention=booking.needs_attention is not None,
+        needs_attention=booking.needs_attention,
     )
 
 

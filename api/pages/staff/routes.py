@@ -22,7 +22,7 @@ from api.pages.staff.queue import TABS, BookingListRequest, listing
 from api.views import BookingDetails
 from domain.identifiers import booking_channel, payment_in_dashboard, workflow_in_ui
 from models import utc_now
-from storage.booking_list import timelines
+from storage.attention import attention_of_all
 from storage.console import needing_attention
 from wording.values import axis_day, count_in_words, duration_in_words, short_stay
 
@@ -103,7 +103,7 @@ async def attention_list(console: AtConsole) -> Response:
     now = utc_now()
     async with reading(console.services.database) as db:
         rows = await needing_attention(db, console.hotel_id, _ATTENTION_LIMIT)
-        lines = await timelines(db, [row.booking_id for row, _ in rows])
+        reasons = await attention_of_all(db, [row for row, _ in rows])
         frame = await console.frame(db)
     items = [
         {
@@ -111,7 +111,7 @@ async def attention_list(console: AtConsole) -> Response:
             "guest": f"{row.guest_first_name} {row.guest_last_name}",
             "stay": short_stay(row.check_in, row.check_out),
             "room": room.name,
-            "why": attention(BookingDetails(row, console.hotel, room), lines.get(row.booking_id, []), now),
+            "reasons": attention(reasons[row.booking_id], console.hotel.timezone, now),
         }
         for row, room in rows
     ]
