@@ -8,6 +8,7 @@ import sys
 import typer
 
 from management import bookings, guests, hotels, rooms, staff
+from management.check import check
 from management.demo_data import demo_data
 from management.migrate import migrate
 from management.reconcile import reconcile
@@ -34,6 +35,7 @@ def build_app() -> typer.Typer:
         context.obj = Tools(load_settings)
 
     app.command()(migrate)
+    app.command()(check)
     app.add_typer(hotels.app, name="hotel")
     app.add_typer(rooms.app, name="room-type")
     app.add_typer(staff.app, name="staff")

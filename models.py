@@ -305,6 +305,15 @@ class RateLimit(SQLModel, table=True):
     attempts: int = 0
 
 
+class PeriodicJob(SQLModel, table=True):
+    """When a job that runs on a Schedule was last done completely, each of its steps included."""
+
+    __tablename__ = "periodic_job"
+
+    job: str = Field(primary_key=True, max_length=20)
+    completed_at: datetime = Field(sa_column=_instant())
+
+
 class ReconciliationRun(SQLModel, table=True):
     """One comparison of Stripe, database and workflows: when, how far it looked, and what came of it."""
 

@@ -44,7 +44,8 @@ from reconciliation.alerts import ReconciliationAlerts
 from reconciliation.remedies import Remedies
 from reconciliation.workflow import ReconcileWorkflow
 from settings import Settings, load_settings
-from storage.database import Database
+from storage.database import DATABASE_ERRORS, Database
+from storage.schema import MIGRATE, is_current
 from workflows.booking import BookingWorkflow
 from workflows.ended_booking import EndedBookingPaymentWorkflow
 from workflows.sweep import SweepWorkflow
@@ -79,6 +80,7 @@ WORKFLOWS = (BookingWorkflow, EndedBookingPaymentWorkflow, SweepWorkflow, Reconc
 GRACE = timedelta(seconds=35)
 CACHED_WORKFLOWS = 2000
 _CONNECT_AGAIN_AFTER_S = 1
+_LOOK_AT_SCHEMA_EVERY_S = 5
 _HERE = Path(__file__).parent
 
 
@@ -165,6 +167,8 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
         bookings.close_command,
         bookings.read_snapshot,
         bookings.delete_stale_drafts,
+        bookings.delete_stale_requests,
+        bookings.record_sweep,
         realtime.publish,
         emails.send,
         inbox.deliver_unprocessed_events,
@@ -224,20 +228,39 @@ async def connect_patiently(settings: Settings) -> Client:
             await asyncio.sleep(_CONNECT_AGAIN_AFTER_S)
 
 
+async def await_schema(database: Database) -> None:
+    """Wait until migrations have prepared the database. Activities themselves wait for one that is away."""
+    while True:
+        try:
+            async with database.reading() as db:
+                if await is_current(db):
+                    return
+            log.warning(MIGRATE)
+        except DATABASE_ERRORS as error:
+            log.warning("PostgreSQL is away: %s", type(error).__name__)
+            return
+        await asyncio.sleep(_LOOK_AT_SCHEMA_EVERY_S)
+
+
+async def _prepare(settings: Settings, database: Database) -> Client:
+    await await_schema(database)
+    return await connect_patiently(settings)
+
+
 async def run(settings: Settings) -> None:
     """Work until asked to stop by SIGINT or SIGTERM, then finish what is under way."""
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    connecting = asyncio.create_task(connect_patiently(settings))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if stop.is_set():
-        connecting.cancel()
-        return
     database = Database(settings.database_url)
+    preparing = asyncio.create_task(_prepare(settings, database))
+    stopping = asyncio.create_task(stop.wait())
     try:
-        async with build_worker(settings, await connecting, database):
+        await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            preparing.cancel()
+            return
+        async with build_worker(settings, await preparing, database):
             log.info("worker ready on task queue %r", settings.temporal_task_queue)
             await stop.wait()
             log.info("worker stopping: finishing what is under way")

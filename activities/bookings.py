@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
@@ -87,9 +87,25 @@ class Bookings:
 
     @activity.defn(name="bookings.delete_stale_drafts")
     async def delete_stale_drafts(self) -> int:
-        """Delete drafts nobody submitted, and other rows whose day is over; returns how many drafts."""
+        """Delete drafts nobody submitted; returns how many."""
         async with self._database.transaction() as db:
-            return await housekeeping.delete_stale(db, utc_now() - DRAFT_LIFETIME - _SUBMISSION_GRACE)
+            return await housekeeping.delete_stale_drafts(db, _stale_before())
+
+    @activity.defn(name="bookings.delete_stale_requests")
+    async def delete_stale_requests(self) -> None:
+        """Delete idempotency keys and rate counts that nobody needs any more."""
+        async with self._database.transaction() as db:
+            await housekeeping.delete_stale_requests(db, _stale_before())
+
+    @activity.defn(name="bookings.record_sweep")
+    async def record_sweep(self) -> None:
+        """Remember that a sweep has just done each of its steps."""
+        async with self._database.transaction() as db:
+            await housekeeping.record_complete(db, housekeeping.SWEEP_JOB, utc_now())
+
+
+def _stale_before() -> datetime:
+    return utc_now() - DRAFT_LIFETIME - _SUBMISSION_GRACE
 
 
 def _publication(change: Change, recorded: ChangeResult) -> Publication:

@@ -25,6 +25,8 @@ from models import PaymentSession
 from storage.bookings import BookingNotFoundError, booking_with_hotel, record_session, return_addresses
 from storage.database import Database
 
+_PRODUCT_NAME_LONGEST = 250
+
 
 class Payments:
     """Activities on a booking's money.
@@ -96,7 +98,7 @@ class Payments:
                     "price_data": {
                         "currency": request.currency.lower(),
                         "unit_amount": money.stripe_amount,
-                        "product_data": {"name": f"{hotel.name}: {room_type.name}, {stay}"},
+                        "product_data": {"name": _product_name(hotel.name, room_type.name, stay)},
                     },
                 }
             ],
@@ -276,3 +278,16 @@ def _snapshot(intent: stripe.PaymentIntent, ours: PaymentQuestion | MoneyStep) -
     )
     # Another's metadata may hold anything, and this goes into a history.
     return replace(payment, matches=matches, booking_id=ours.booking_id if matches else "")
+
+
+def _product_name(hotel: str, room: str, stay: str) -> str:
+    """Name what is paid for within Stripe's limit; the dates are never cut."""
+    name = f"{hotel}: {room}, {stay}"
+    if len(name) <= _PRODUCT_NAME_LONGEST:
+        return name
+    most = (_PRODUCT_NAME_LONGEST - len(f": , {stay}")) // 2
+    return f"{_cut(hotel, most)}: {_cut(room, most)}, {stay}"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

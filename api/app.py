@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import pusher
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from pydantic import TypeAdapter
 
 from api import guest, health, realtime, staff, webhooks
 from api.accounts import Passwords
-from api.errors import Problem, install_error_handlers
+from api.errors import install_error_handlers
 from api.metrics import Metrics
 from api.middleware import BodyLimit, RequestLog
+from api.openapi import document, operation_id
 from api.pages import assets, front
 from api.pages.guest import booking as guest_booking
 from api.pages.guest import hotel as guest_hotel
@@ -58,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
         # The page at /docs loads nothing from another origin; see api/pages/front.py.
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
     app.state.site = _site(settings)
     for router in (*_API_ROUTERS, *_PAGE_ROUTERS):
@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     install_error_handlers(app, answer)
     app.add_middleware(BodyLimit, answer=answer)
     app.add_middleware(RequestLog, metrics=metrics, answer=answer)
-    app.openapi = lambda: _documented(app)  # type: ignore[method-assign]
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
 
 
@@ -116,28 +116,3 @@ def _site(settings: Settings) -> Site:
         public_base_url=settings.public_base_url,
         templates=page_templates(files),
     )
-
-
-def _documented(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the shape of errors, which every route refers to."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        problem = TypeAdapter(Problem).json_schema(ref_template="#/components/schemas/{model}")
-        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-        schemas |= problem.pop("$defs", {}) | {"Problem": problem}
-        _forget_fastapis_errors(schema)
-        app.openapi_schema = schema
-    return app.openapi_schema
-
-
-def _forget_fastapis_errors(schema: dict[str, Any]) -> None:
-    """FastAPI adds an error of its own shape to each route that has a parameter and documents no 422."""
-    for name in ("HTTPValidationError", "ValidationError"):
-        schema["components"]["schemas"].pop(name, None)
-    for operations in schema["paths"].values():
-        for operation in operations.values():
-            unprocessable = operation["responses"].get("422", {"content": {}})
-            if "application/json" in unprocessable["content"]:
-                del operation["responses"]["422"]

@@ -35,7 +35,7 @@ _guest_scheme = HTTPBearer(
 )
 _staff_scheme = OAuth2PasswordBearer(tokenUrl=TOKEN_PATH, scheme_name="Staff", auto_error=False)
 _any_scheme = HTTPBearer(
-    scheme_name="Guest or staff", description="A guest's or a staff member's token.", auto_error=False
+    scheme_name="GuestOrStaff", description="A guest's or a staff member's token.", auto_error=False
 )
 
 GuestCredentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_guest_scheme)]
@@ -105,6 +105,17 @@ def staff_token(auth_secret: str, staff: Staff, now: datetime) -> str:
         "exp": now + timedelta(seconds=STAFF_TOKEN_S),
     }
     return jwt.encode(claims, auth_secret, algorithm=_ALGORITHM)
+
+
+def has_run_out(auth_secret: str, token: str) -> bool:
+    """Whether a staff token was good, and its eight hours are over."""
+    try:
+        jwt.decode(token, auth_secret, algorithms=[_ALGORITHM], audience=_AUDIENCE)
+    except jwt.ExpiredSignatureError:
+        return True
+    except jwt.InvalidTokenError:
+        return False
+    return False
 
 
 async def colleague_of(services: Services, token: str) -> Colleague | None:

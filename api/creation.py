@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -10,7 +12,7 @@ from typing import Any, Final, Protocol
 from fastapi.responses import JSONResponse
 
 from api.auth import find
-from api.errors import ProblemError, conflict, invalid
+from api.errors import ProblemError, conflict, invalid, invalid_all
 from api.limits import count, subject
 from api.outages import mapped_outages, reading, transaction
 from api.schemas import NewBooking
@@ -243,16 +245,32 @@ def quote(hotel: Hotel, room_type: RoomType, stay: Stay, now: datetime) -> Money
     """What a stay costs, if it can be had.
 
     Raises:
-        ProblemError: 422, with the field to mend.
+        ProblemError: 422, with each field to mend.
     """
+    refusals: list[ProblemError] = []
+    with _collected(refusals):
+        _check_in_time(hotel, stay.check_in, now)
+    with _collected(refusals):
+        total = _total(hotel, room_type, stay)
+    with _collected(refusals):
+        if stay.adults + stay.children > room_type.max_guests:
+            raise invalid("adults", f"This room takes {room_type.max_guests} guests at most.")
+    if refusals:
+        raise invalid_all(refusals)
+    return total
+
+
+@contextmanager
+def _collected(refusals: list[ProblemError]) -> Iterator[None]:
+    try:
+        yield
+    except ProblemError as problem:
+        refusals.append(problem)
+
+
+def _total(hotel: Hotel, room_type: RoomType, stay: Stay) -> Money:
     try:
         count = nights(stay.check_in, stay.check_out)
-    except DomainError as error:
-        raise invalid("check_out", f"{error}.") from None
-    _check_in_time(hotel, stay.check_in, now)
-    if stay.adults + stay.children > room_type.max_guests:
-        raise invalid("adults", f"This room takes {room_type.max_guests} guests at most.")
-    try:
         return check_chargeable(Money(room_type.price_per_night_minor, hotel.currency).times(count))
     except DomainError as error:
         raise invalid("check_out", f"{error}.") from None

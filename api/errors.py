@@ -72,6 +72,13 @@ def invalid(field: str, message: str, code: str = "invalid_request") -> ProblemE
     return ProblemError(422, code, message, errors=[{"field": field, "message": message}])
 
 
+def invalid_all(problems: Sequence[ProblemError]) -> ProblemError:
+    """One 422 for several: code and detail are the first one's, `errors` lists what each says."""
+    first = problems[0]
+    errors = [error for problem in problems for error in problem.members["errors"]]
+    return ProblemError(422, first.code, first.detail, errors=errors)
+
+
 def conflict(code: str, detail: str, booking: Mapping[str, Any]) -> ProblemError:
     """409, with the booking as it stands."""
     return ProblemError(409, code, detail, booking=booking)

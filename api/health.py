@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import math
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from api.errors import ProblemError, problems
+from api.errors import DATABASE_UNAVAILABLE, ProblemError, problems, unavailable
+from api.metrics import DatabaseState
 from api.outages import reading
 from api.services import Api, Services
 from api.workflow_calls import worker_polls
-from reconciliation.run_queries import count_left
+from domain.timestamps import rfc3339
+from reconciliation.run_queries import count_left, last_complete_run
+from storage.housekeeping import SWEEP_JOB, last_complete
 from storage.inbox import inbox_backlog
+from storage.schema import MIGRATE, is_current
 
 router = APIRouter(tags=["operations"])
 
@@ -30,22 +34,43 @@ async def alive() -> dict[str, str]:
 @router.get("/readyz", responses=problems())
 async def ready(services: Api) -> dict[str, Any]:
     """The database and Temporal answer. Whether a worker is there is told, too: without one requests are kept."""
-    _, worker = await asyncio.gather(_database_answers(services), worker_polls(services))
-    return {"status": "ok", "database": "ok", "temporal": "ok", "worker": "ok" if worker else "away"}
+    state, worker = await asyncio.gather(_read_state(services), worker_polls(services))
+    return {
+        "status": "ok",
+        "database": "ok",
+        "temporal": "ok",
+        "worker": "ok" if worker else "away",
+        "last_complete_sweep": _rfc3339(state.swept_at),
+        "last_complete_reconciliation": _rfc3339(state.reconciled_at),
+    }
 
 
-async def _database_answers(services: Services) -> None:
+def _rfc3339(at: datetime | None) -> str | None:
+    return rfc3339(at) if at else None
+
+
+async def _read_state(services: Services) -> DatabaseState:
+    """Read what the database says of the product's upkeep.
+
+    Raises:
+        ProblemError: 503, the database is away or its schema is not up to date.
+    """
     async with reading(services.database) as db:
-        await inbox_backlog(db)
+        if not await is_current(db):
+            raise unavailable(DATABASE_UNAVAILABLE, MIGRATE[0].upper() + MIGRATE[1:] + ".")
+        return DatabaseState(
+            backlog=await inbox_backlog(db),
+            findings_left=await count_left(db),
+            swept_at=await last_complete(db, SWEEP_JOB),
+            reconciled_at=await last_complete_run(db),
+        )
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(services: Api) -> Response:
     """Figures for Prometheus."""
     try:
-        async with reading(services.database) as db:
-            backlog: float = await inbox_backlog(db)
-            left: float = await count_left(db)
+        state = await _read_state(services)
     except ProblemError:
-        backlog = left = math.nan
-    return Response(services.metrics.page(backlog, left), media_type=CONTENT_TYPE_LATEST)
+        state = None
+    return Response(services.metrics.page(state), media_type=CONTENT_TYPE_LATEST)

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True)
+class DatabaseState:
+    """What the database says of the product's upkeep.
+
+    Args:
+        backlog: events that wait in the inbox.
+        findings_left: what reconciliation left for a person.
+        swept_at, reconciled_at: when each was last done completely; None for never.
+    """
+
+    backlog: int
+    findings_left: int
+    swept_at: datetime | None
+    reconciled_at: datetime | None
 
 
 class Metrics:
@@ -36,18 +55,34 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._swept = Gauge(
+            "sweep_last_complete_timestamp_seconds",
+            "When the sweep last did each of its steps; NaN for never, and while the database is away.",
+            registry=self._registry,
+        )
+        self._reconciled = Gauge(
+            "reconciliation_last_complete_timestamp_seconds",
+            "When reconciliation last compared every booking; NaN for never, and while the database is away.",
+            registry=self._registry,
+        )
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def page(self, backlog: float, findings_left: float) -> bytes:
+    def page(self, state: DatabaseState | None) -> bytes:
         """All figures in Prometheus's text format.
 
         Args:
-            backlog: events that wait in the inbox.
-            findings_left: what reconciliation left for a person.
+            state: what the database says; None while it is away.
         """
-        self._backlog.set(backlog)
-        self._left.set(findings_left)
+        self._backlog.set(state.backlog if state else math.nan)
+        self._left.set(state.findings_left if state else math.nan)
+        self._swept.set(_timestamp(state.swept_at if state else None))
+        self._reconciled.set(_timestamp(state.reconciled_at if state else None))
         return generate_latest(self._registry)
+
+
+def _timestamp(at: datetime | None) -> float:
+    return at.timestamp() if at else math.nan

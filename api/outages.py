@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Final
@@ -12,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.errors import DATABASE_UNAVAILABLE, TEMPORAL_UNAVAILABLE, ProblemError, unavailable
 from dispatch.errors import TemporalAwayError
 from storage.database import DATABASE_ERRORS, Database
+from storage.schema import MIGRATE, is_outdated
+
+log = logging.getLogger("api.outages")
 
 # Statements PostgreSQL refuses are defects of ours; everything else its driver raises is an outage.
 _DEFECTS: Final = (exc.IntegrityError, exc.DataError, exc.ProgrammingError)
@@ -33,10 +37,17 @@ def mapped_outages() -> Iterator[None]:
         yield
     except TemporalAwayError as error:
         raise temporal_away() from error
-    except _DEFECTS:
-        raise
+    except _DEFECTS as error:
+        if not is_outdated(error):
+            raise
+        log.error(MIGRATE)  # noqa: TRY400  the error's text may quote the row
+        raise _database_away() from error
     except DATABASE_ERRORS as error:
-        raise unavailable(DATABASE_UNAVAILABLE, "The database cannot be reached. Try again.") from error
+        raise _database_away() from error
+
+
+def _database_away() -> ProblemError:
+    return unavailable(DATABASE_UNAVAILABLE, "The database cannot be reached. Try again.")
 
 
 def reading(database: Database) -> AbstractAsyncContextManager[AsyncSession]:

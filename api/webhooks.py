@@ -28,12 +28,16 @@ log = logging.getLogger("api.webhooks")
 
 router = APIRouter(prefix="/api/public/hotel/room-bookings", tags=["Stripe"])
 
+_PATH: Final = "/stripe-webhook/"
+WEBHOOK_PATH: Final = router.prefix + _PATH
+"""Where Stripe's webhook endpoint points to, below `PUBLIC_BASE_URL`."""
+
 TOLERANCE_S: Final = 300
 _TYPE_LIMIT: Final = 100
 
 
 @router.post(
-    "/stripe-webhook/",
+    _PATH,
     responses=problems(400, 413),
     openapi_extra={
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}

@@ -24,8 +24,8 @@ from storage import (
     staff_accounts,
 )
 from storage.booking_list import BookingFilter, Sort
-from storage.database import async_url
-from storage.housekeeping import delete_stale
+from storage.database_url import async_url
+from storage.housekeeping import delete_stale_drafts
 
 Json = dict[str, Any]
 Read = Callable[[AsyncSession], Awaitable[object]]
@@ -125,6 +125,6 @@ def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
             db, booking_id=booking_id, session_id=None, payment_intent_id=None
         ),
         "sweep: events left": lambda db: inbox.unprocessed_events(db, now, 200),
-        "sweep: what is stale": lambda db: delete_stale(db, day),
+        "sweep: stale drafts": lambda db: delete_stale_drafts(db, day),
         "reconciliation, one page": lambda db: reconciliation.bookings_to_compare(db, 0, day, 200),
     }

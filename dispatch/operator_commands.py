@@ -15,7 +15,7 @@ from dispatch.errors import temporal_call, temporal_errors
 from dispatch.events import running_payment_workflows
 from dispatch.names import RESOLVE, RETRY
 from domain.attention import Attention
-from domain.booking import ActorKind
+from domain.booking import ActorKind, Status
 from domain.decisions import CommandOutcome
 from domain.identifiers import new_command_id, workflow_id
 from domain.messages.signals import Command
@@ -83,6 +83,9 @@ async def send_operator_command(
     before = await _read_row(database, booking_id)
     if before is None:
         return None
+    if before.status == Status.DRAFT:
+        # Nothing was submitted, and a command kept for it would outlive the draft.
+        return OperatorResult(OperatorOutcome.NO_WORKFLOW, before)
     command = Command(command_id=new_command_id(), actor=ActorKind.OPERATOR)
     row = BookingCommand(command_id=command.command_id, booking_id=booking_id, kind=action, actor=actor)
     async with temporal_call():

@@ -85,6 +85,8 @@ DELIVER_EVENTS: Final = "Hand on unprocessed Stripe events"
 FETCH_EVENTS: Final = "Fetch Stripe events that never arrived"
 NOTE_UNKNOWN_PAYMENT: Final = "Note that Stripe does not know the payment"
 DELETE_DRAFTS: Final = "Delete stale drafts"
+DELETE_REQUESTS: Final = "Delete stale idempotency keys and rate counts"
+RECORD_SWEEP: Final = "Record that the sweep is complete"
 
 BEGIN_RUN: Final = "Begin a record"
 FINISH_RUN: Final = "Close the record"

@@ -61,7 +61,16 @@ class HotelTerms:
     late_cancel_fee_percent: int
 
     def __post_init__(self) -> None:
-        for term, bounds in BOUNDS.items():
-            value = getattr(self, term)
-            if value is not None and not bounds.least <= value <= bounds.most:
-                raise TermsError(term, f"must be between {bounds.least} and {bounds.most}")
+        for term in BOUNDS:
+            check_term(term, getattr(self, term))
+
+
+def check_term(term: str, value: int | None) -> None:
+    """Refuse a value outside its term's bounds.
+
+    Raises:
+        TermsError: it is.
+    """
+    bounds = BOUNDS[term]
+    if value is not None and not bounds.least <= value <= bounds.most:
+        raise TermsError(term, f"must be between {bounds.least} and {bounds.most}")

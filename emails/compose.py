@@ -22,6 +22,7 @@ from domain.booking import STAFF_MAILS, Event, MailKind
 from domain.identifiers import status_page
 from emails.calendar import calendar_file
 from emails.format import words_for
+from emails.mailbox import one_line, set_mailbox
 from models import Booking, BookingTimeline, Hotel, ReconciliationFinding, RoomType
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -111,8 +112,8 @@ class Composer:
         }
         message = self._addressed(email.hotel, recipient, date)
         if email.hotel.contact_email and not for_staff:
-            message["Reply-To"] = Address(_one_line(email.hotel.name), addr_spec=email.hotel.contact_email)
-        message["Subject"] = _one_line(self._render(kind, "subject.txt", context))
+            set_mailbox(message, "Reply-To", email.hotel.name, email.hotel.contact_email)
+        message["Subject"] = one_line(self._render(kind, "subject.txt", context))
         message["Message-ID"] = message_id(booking.booking_id, kind, email.version, recipient, self._domain)
         self._write(message, kind, context)
         if kind is MailKind.CONFIRMED:
@@ -134,7 +135,7 @@ class Composer:
             "link": f"{self._public_base_url}/staff/",
         }
         message = self._addressed(hotel, recipient, date)
-        message["Subject"] = _one_line(self._render(_REPORT, "subject.txt", context))
+        message["Subject"] = one_line(self._render(_REPORT, "subject.txt", context))
         message["Message-ID"] = message_id(
             hotel.slug, f"{_REPORT}-{report.run_id}", 0, recipient, self._domain
         )
@@ -144,7 +145,7 @@ class Composer:
     def _addressed(self, hotel: Hotel, recipient: str, date: datetime) -> EmailMessage:
         # Without the other form of writing, a header may hold no letter beyond ASCII.
         message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
-        message["From"] = Address(self._sender_name or _one_line(hotel.name), addr_spec=self.sender)
+        set_mailbox(message, "From", self._sender_name or hotel.name, self.sender)
         message["To"] = _address(recipient)
         message["Date"] = format_datetime(date)
         # So that no out-of-office note answers: https://www.rfc-editor.org/rfc/rfc3834
@@ -194,8 +195,3 @@ def _address(text: str) -> Address:
 def _breaks(text: str) -> Markup:
     """Keep the lines of what somebody wrote: old mail programs know no style that does."""
     return Markup("<br>\n").join(escape(line) for line in text.splitlines())
-
-
-def _one_line(text: str) -> str:
-    # A line break would begin another header.
-    return " ".join(text.split())

@@ -9,7 +9,7 @@ import typer
 
 from domain.hotel_terms import BOUNDS
 from management import checks
-from management.tools import fail, say, tools_of
+from management.tools import fail, refuse_other_values, say, tools_of
 from models import Hotel
 from storage import catalogue
 from storage.database import Database
@@ -104,12 +104,15 @@ def add(
 
     async def work() -> bool:
         async with tools.database() as database, database.transaction() as db:
-            return await catalogue.add_unless_there(db, Hotel(slug=slug, **terms))
+            added = await catalogue.add_unless_there(db, Hotel(slug=slug, **terms))
+            kept = await catalogue.hotel_by_slug(db, slug)
+            refuse_other_values(f"Hotel {slug}", kept, terms, f"`hotel set {slug}` changes its terms.")
+            return added
 
     if tools.run(work()):
         say(f"Hotel {slug} added.")
     else:
-        say(f"Hotel {slug} is there already; nothing changed. `hotel set {slug}` changes its terms.")
+        say(f"Hotel {slug} is there already with these values; nothing changed.")
 
 
 @app.command("set")

@@ -8,7 +8,7 @@ import typer
 
 from domain.money import Money
 from management import checks
-from management.tools import Tools, fail, say, tools_of
+from management.tools import Tools, fail, refuse_other_values, say, tools_of
 from models import RoomType
 from storage import catalogue
 
@@ -39,7 +39,7 @@ def add(
     if added:
         say(f"Room type {code} added to {hotel}: {price} {price.currency} a night.")
     else:
-        say(f"{hotel} has a room type {code} already; nothing changed.")
+        say(f"{hotel} has a room type {code} with these values already; nothing changed.")
 
 
 async def _add(tools: Tools, slug: str, fields: dict[str, Any], price_text: str) -> tuple[Money, bool]:
@@ -50,4 +50,9 @@ async def _add(tools: Tools, slug: str, fields: dict[str, Any], price_text: str)
             fail(f"There is no hotel {slug}. `hotel add {slug}` adds it.")
         price = checks.price(price_text, hotel.currency)
         room_type = RoomType(hotel_id=hotel.id, price_per_night_minor=price.minor, **fields)
-        return price, await catalogue.add_unless_there(db, room_type)
+        if await catalogue.add_unless_there(db, room_type):
+            return price, True
+        kept = {row.code: row for row in await catalogue.room_types(db, hotel.id)}[room_type.code]
+        wanted = fields | {"price_per_night_minor": price.minor}
+        refuse_other_values(f"{slug}'s room type {kept.code}", kept, wanted, "`room-type add` changes none.")
+        return price, False

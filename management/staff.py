@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from domain.roles import Role
 from management import checks
-from management.tools import Tools, fail, say, tools_of
+from management.tools import Tools, fail, refuse_other_values, say, tools_of
 from models import Staff
 from storage import catalogue
 
@@ -36,9 +37,10 @@ def add(
     """Add a member of staff to a hotel."""
     tools = tools_of(context)
     # Looked up first: nobody should be asked for a password that is then not used.
-    hotel_id = tools.run(_look_up(tools, hotel, email))
-    if hotel_id is None:
-        say(f"{email} is on the staff of {hotel} already; nothing changed.")
+    hotel_id, kept = tools.run(_look_up(tools, hotel, email))
+    if kept is not None:
+        _refuse_other_account(kept, role, password)
+        say(f"{email} is on the staff of {hotel} already with these values; nothing changed.")
         return
     given = password or typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     hashed = PasswordHasher().hash(checks.password(given))
@@ -46,21 +48,33 @@ def add(
     if tools.run(_add(tools, row)):
         say(f"{email} added to the staff of {hotel} as {role}.")
     else:
-        say(f"{email} was added by somebody else just now; nothing changed.")
+        fail(f"{email} was added by somebody else just now. Nothing changed; look with what values.")
 
 
-async def _look_up(tools: Tools, slug: str, email: str) -> int | None:
-    """The hotel's id, or None where the address is on its staff already."""
+def _refuse_other_account(kept: Staff, role: Role, password: str | None) -> None:
+    how = "a manager of the hotel changes it in the console, under People."
+    refuse_other_values(kept.email, kept, {"role": role, "active": True}, how)
+    if password is not None and not _matches(kept.password_hash, password):
+        fail(f"{kept.email} is there already with another password. Nothing changed; {how}")
+
+
+def _matches(password_hash: str, password: str) -> bool:
+    try:
+        return PasswordHasher().verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+async def _look_up(tools: Tools, slug: str, email: str) -> tuple[int, Staff | None]:
+    """The hotel's id, and the account where the address is on its staff already."""
     async with tools.database() as database, database.transaction() as db:
         hotel = await catalogue.hotel_by_slug(db, slug)
         found = await catalogue.staff_with_hotel(db, email)
     if hotel is None or hotel.id is None:
         fail(f"There is no hotel {slug}. `hotel add {slug}` adds it.")
-    if found is None:
-        return hotel.id
-    if found[1].slug != slug:
+    if found is not None and found[1].slug != slug:
         fail(f"{email} works for {found[1].slug}; a member of staff belongs to one hotel.")
-    return None
+    return hotel.id, found[0] if found else None
 
 
 async def _add(tools: Tools, row: Staff) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from typing import Any, Final, NoReturn, TypeVar
@@ -21,6 +21,7 @@ from dispatch.errors import TemporalAwayError
 from gateway.client import stripe_client, stripe_connections
 from settings import Settings
 from storage.database import DATABASE_ERRORS, Database
+from storage.schema import MIGRATE, is_outdated
 
 Answer = TypeVar("Answer")
 
@@ -85,6 +86,8 @@ class Tools:
         try:
             yield
         except DATABASE_ERRORS as error:
+            if is_outdated(error):
+                fail(f"PostgreSQL: {MIGRATE}")
             fail(f"PostgreSQL does not answer as it should: {first_line(error)}", UNAVAILABLE)
         except (RPCError, TemporalAwayError) as error:
             fail(self.temporal_is_away(error), UNAVAILABLE)
@@ -118,6 +121,19 @@ def fail(message: str, status: int = FAILED) -> NoReturn:
 def say(message: str) -> None:
     """Tell the operator something."""
     print(message)  # noqa: T201  a command line's voice
+
+
+def refuse_other_values(what: str, kept: object, wanted: Mapping[str, Any], how: str) -> None:
+    """End a repeated `add` with status 1 where a value differs from the one that is kept, naming each.
+
+    Args:
+        wanted: the values that were given, by column.
+        how: what changes them.
+    """
+    differing = {name: value for name, value in wanted.items() if getattr(kept, name) != value}
+    if differing:
+        told = ", ".join(f"{name} is {getattr(kept, name)}, not {value}" for name, value in differing.items())
+        fail(f"{what} is there already with other values: {told}. Nothing changed; {how}")
 
 
 def first_line(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -12,22 +13,39 @@ from sqlmodel import SQLModel
 
 import models  # noqa: F401  fills the metadata
 from settings import load_settings
-from storage.database import CONNECT_TIMEOUT_S, async_url
+from storage.database_url import parse_address
 
 _LOCK = 7_263_541_908
 """Key of the advisory lock that lets two migrations at once run one after the other."""
+_TURN_EVERY_S = 0.5
+
+_LOCK_TIMEOUT = "5s"
+"""A migration that waits for a table keeps everybody else from it meanwhile: it gives up, and is run again."""
 
 
 def _migrate(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=SQLModel.metadata)
+    _await_turn(connection)
+    connection.execute(text(f"set lock_timeout = '{_LOCK_TIMEOUT}'"))
+    connection.commit()
+    context.configure(
+        connection=connection, target_metadata=SQLModel.metadata, transaction_per_migration=True
+    )
     with context.begin_transaction():
-        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         context.run_migrations()
 
 
+def _await_turn(connection: Connection) -> None:
+    # Asked for again and again: a statement that waits would have `create index concurrently` wait for it, for ever.
+    while not connection.scalar(text("select pg_try_advisory_lock(:key)"), {"key": _LOCK}):
+        connection.commit()
+        time.sleep(_TURN_EVERY_S)
+    connection.commit()
+
+
 async def _connect_and_migrate(database_url: str) -> None:
+    address = parse_address(database_url)
     engine = create_async_engine(
-        async_url(database_url), poolclass=NullPool, connect_args={"timeout": CONNECT_TIMEOUT_S}
+        address.url, poolclass=NullPool, connect_args={"timeout": address.connect_timeout_s}
     )
     try:
         async with engine.connect() as connection:

@@ -104,6 +104,15 @@ async def finish_run(db: AsyncSession, run_id: str, at: datetime) -> Tally:
     )
 
 
+async def last_complete_run(db: AsyncSession) -> datetime | None:
+    """When the newest complete run ended, whoever started it; None where there was none."""
+    query = select(col(ReconciliationRun.finished_at)).where(
+        col(ReconciliationRun.run_id).in_(_NEWEST_FIRST.limit(1))
+    )
+    found: datetime | None = await db.scalar(query)
+    return found
+
+
 async def findings_of(db: AsyncSession, run_id: str) -> Sequence[ReconciliationFinding]:
     """Everything a run found, in the order of bookings."""
     query = select(ReconciliationFinding).where(col(ReconciliationFinding.run_id) == run_id)

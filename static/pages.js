@@ -9,6 +9,8 @@
 //   data-once               on a form: a second press does nothing until the page is shown again
 //   data-busy="WORDS"       on a button of such a form: what it says meanwhile
 //   data-retry="PATH"       look there every few seconds, and go there once it answers
+//   data-note               on a field: what is written survives the end of a session, until another page is opened
+//   data-keeps-notes        on a page that leads back: it leaves such notes alone
 //   data-focus              takes the focus when the page is shown, or when a part arrives with it
 "use strict";
 
@@ -114,6 +116,26 @@
     }
   };
 
+  // --- notes ----------------------------------------------------------------------------------------------
+
+  const NOTE = "note:";
+  const nameOf = (field) => `${NOTE}${location.pathname}:${field.name}`;
+
+  const keepNote = ({ target }) => target.matches("[data-note]") && sessionStorage.setItem(nameOf(target), target.value);
+
+  const bringNotesBack = () => {
+    if (document.querySelector("[data-keeps-notes]")) return;
+    const fields = new Map([...document.querySelectorAll("[data-note]")].map((field) => [nameOf(field), field]));
+    for (const name of Object.keys(sessionStorage).filter((each) => each.startsWith(NOTE))) {
+      const field = fields.get(name);
+      if (field && !field.value) {
+        field.value = sessionStorage.getItem(name);
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+      }
+      if (!field) sessionStorage.removeItem(name);
+    }
+  };
+
   // --- outages --------------------------------------------------------------------------------------------
 
   const retry = (part) => {
@@ -131,6 +153,7 @@
   };
 
   document.addEventListener("submit", sendOnce);
+  document.addEventListener("input", keepNote);
   window.addEventListener("pageshow", sendAgain);
   window.addEventListener("pointerdown", (event) => (pressing = event.isPrimary && event.button === 0), true);
   for (const end of ["pointerup", "pointercancel", "contextmenu", "dragend"]) window.addEventListener(end, release, true);
@@ -139,6 +162,8 @@
   body.addEventListener("htmx:beforeSwap", hold);
   body.addEventListener("htmx:afterSettle", (event) => arrive(event.detail.elt));
   arrive(body);
+  // Once htmx listens: a preview of the note follows it.
+  window.addEventListener("load", bringNotesBack);
   document.querySelectorAll("[data-live-poll], [data-live]").forEach(listen);
   document.querySelectorAll("[data-retry]").forEach(retry);
 })();

@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import event, exc, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy import event, exc
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session
 
-CONNECT_TIMEOUT_S = 5
+from storage.database_url import CONNECT_TIMEOUT_S, parse_address
+
 STATEMENT_TIMEOUT_S = 10
 RECYCLE_AFTER_S = 300
 
@@ -28,24 +28,20 @@ DATABASE_ERRORS: Final = (
 """What PostgreSQL, its driver or the way to it fails with; a TimeoutError is an OSError, too."""
 
 
-def async_url(database_url: str) -> URL:
-    """The address as SQLAlchemy's asyncpg dialect takes it, whatever PostgreSQL scheme it was given with."""
-    return make_url(database_url).set(drivername="postgresql+asyncpg")
-
-
 class Database:
     """A pool of connections to one PostgreSQL database.
 
     Args:
-        database_url: `postgresql://user:password@host:port/name`.
+        database_url: `postgresql://user:password@host:port/name`, with libpq's usual options.
         pool_size: connections at most. All are kept: opening one costs more than a transaction.
         patience_s: seconds a session may take in all; None for no limit beside those of its statements.
     """
 
     def __init__(self, database_url: str, *, pool_size: int = 20, patience_s: float | None = None) -> None:
         self._patience_s = patience_s
+        address = parse_address(database_url)
         self._engine: AsyncEngine = create_async_engine(
-            async_url(database_url),
+            address.url,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT_S,
@@ -53,7 +49,7 @@ class Database:
             pool_recycle=RECYCLE_AFTER_S,
             # An error's text is for logs and histories: what was written or asked for is not.
             hide_parameters=True,
-            connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": STATEMENT_TIMEOUT_S},
+            connect_args={"timeout": address.connect_timeout_s, "command_timeout": STATEMENT_TIMEOUT_S},
         )
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)

@@ -1,21 +1,34 @@
-"""Rows whose day is over."""
+"""Rows whose day is over, and when the jobs that run on a Schedule were last done."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import CursorResult, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import Status
-from models import Booking, BookingTimeline, IdempotentRequest, RateLimit
+from models import Booking, BookingCommand, BookingTimeline, IdempotentRequest, PeriodicJob, RateLimit
+
+log = logging.getLogger(__name__)
+
+SWEEP_JOB: Final = "sweep"
 
 _RATE_LIMITS_KEPT = timedelta(hours=1)
+_DRAFTS_AT_ONCE: Final = 1000
+"""PostgreSQL takes 32,767 parameters; what a flood leaves goes in several passes."""
 
 
-async def delete_stale(db: AsyncSession, before: datetime) -> int:
-    """Delete drafts, idempotency keys and rate counts older than `before`.
+async def delete_stale_drafts(db: AsyncSession, before: datetime) -> int:
+    """Delete drafts older than `before` with all that belongs to them, a thousand at most, oldest first.
+
+    A draft that cannot be deleted stays, and is logged: it keeps none of the others.
 
     Returns:
         How many drafts were deleted.
@@ -23,10 +36,51 @@ async def delete_stale(db: AsyncSession, before: datetime) -> int:
     drafts = select(col(Booking.booking_id)).where(
         col(Booking.status) == Status.DRAFT, col(Booking.created_at) < before
     )
-    ids = (await db.scalars(drafts.with_for_update(skip_locked=True))).all()
+    oldest = drafts.order_by(col(Booking.created_at)).limit(_DRAFTS_AT_ONCE)
+    ids = (await db.scalars(oldest.with_for_update(skip_locked=True))).all()
+    try:
+        async with db.begin_nested():
+            return await _delete_drafts(db, ids)
+    except IntegrityError:
+        return sum([await _delete_draft_if_possible(db, id_) for id_ in ids])
+
+
+async def _delete_draft_if_possible(db: AsyncSession, booking_id: str) -> int:
+    try:
+        async with db.begin_nested():
+            return await _delete_drafts(db, [booking_id])
+    except IntegrityError:
+        # The error's text may quote the row.
+        log.error("draft %s cannot be deleted: another table refers to it", booking_id)  # noqa: TRY400
+        return 0
+
+
+async def _delete_drafts(db: AsyncSession, ids: Sequence[str]) -> int:
+    for table in (BookingCommand, BookingTimeline):
+        await db.execute(delete(table).where(col(table.booking_id).in_(ids)))
+    return _count(await db.execute(delete(Booking).where(col(Booking.booking_id).in_(ids))))
+
+
+async def delete_stale_requests(db: AsyncSession, before: datetime) -> None:
+    """Delete idempotency keys older than `before`, and rate counts of an hour later."""
     await db.execute(delete(IdempotentRequest).where(col(IdempotentRequest.created_at) < before))
-    await db.execute(delete(BookingTimeline).where(col(BookingTimeline.booking_id).in_(ids)))
-    deleted = await db.execute(delete(Booking).where(col(Booking.booking_id).in_(ids)))
     await db.execute(delete(RateLimit).where(col(RateLimit.began_at) < before + _RATE_LIMITS_KEPT))
-    assert isinstance(deleted, CursorResult)
-    return deleted.rowcount
+
+
+async def record_complete(db: AsyncSession, job: str, at: datetime) -> None:
+    """Remember when a job was last done completely."""
+    statement = insert(PeriodicJob).values(job=job, completed_at=at)
+    await db.execute(statement.on_conflict_do_update(index_elements=["job"], set_={"completed_at": at}))
+
+
+async def last_complete(db: AsyncSession, job: str) -> datetime | None:
+    """When a job was last done completely; None where it never was."""
+    found: datetime | None = await db.scalar(
+        select(col(PeriodicJob.completed_at)).where(col(PeriodicJob.job) == job)
+    )
+    return found
+
+
+def _count(result: Any) -> int:
+    assert isinstance(result, CursorResult)
+    return result.rowcount

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -51,14 +51,23 @@ async def note_event(db: AsyncSession, event_id: str, note: str) -> None:
     )
 
 
-async def unprocessed_events(db: AsyncSession, before: datetime, limit: int) -> list[StripeWebhookEvent]:
-    """Events kept before `before` that no workflow has taken yet, oldest first."""
+async def unprocessed_events(
+    db: AsyncSession, before: datetime, limit: int, *, after: StripeWebhookEvent | None = None
+) -> list[StripeWebhookEvent]:
+    """Events kept before `before` that no workflow has taken yet, oldest first.
+
+    Args:
+        after: the last event of the page before; None for the first page.
+    """
+    order = (col(StripeWebhookEvent.received_at), col(StripeWebhookEvent.event_id))
     query = (
         select(StripeWebhookEvent)
-        .where(col(StripeWebhookEvent.processed_at).is_(None), col(StripeWebhookEvent.received_at) < before)
-        .order_by(col(StripeWebhookEvent.received_at))
+        .where(col(StripeWebhookEvent.processed_at).is_(None), order[0] < before)
+        .order_by(*order)
         .limit(limit)
     )
+    if after is not None:
+        query = query.where(tuple_(*order) > (after.received_at, after.event_id))
     return list((await db.scalars(query)).all())
 
 

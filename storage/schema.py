@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+MIGRATE: Final = "the database's schema is not up to date: run `python manage.py migrate`"
+"""What every part says of a database that no migration, or an older one, has prepared."""
+
+_MISSING: Final = frozenset({"42P01", "42703", "3F000"})
+"""PostgreSQL's codes for a table, a column and a schema that are not there."""
 
 _CONFIG = Path(__file__).parents[1] / "alembic.ini"
 
@@ -26,3 +38,22 @@ def alembic_config(database_url: str) -> Config:
     config = Config(_CONFIG)
     config.attributes["database_url"] = database_url
     return config
+
+
+async def is_current(db: AsyncSession) -> bool:
+    """Whether a database has the newest schema this code knows; a newer one counts as current."""
+    if await db.scalar(text("select to_regclass('alembic_version')")) is None:
+        return False
+    found = await db.scalar(text("select version_num from alembic_version"))
+    return found is not None and found not in _older_revisions()
+
+
+@cache
+def _older_revisions() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(Config(_CONFIG))
+    return frozenset({script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads()))
+
+
+def is_outdated(error: BaseException) -> bool:
+    """Whether a statement failed because the schema lacks what it names."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _MISSING

@@ -21,7 +21,8 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from storage.database import Database, async_url
+from storage.database import Database
+from storage.database_url import async_url
 from storage.schema import upgrade
 from tests.network import attempts_outside, keep_inside
 from tests.scheduling import pytest_xdist_make_scheduler  # noqa: F401  a hook

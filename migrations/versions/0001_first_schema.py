@@ -18,7 +18,7 @@ _TABLES = (
     "hotel", "room_type", "staff", "booking", "booking_timeline", "booking_attention",
     "booking_command", "sent_mail",
     "payment_session", "return_addresses", "stripe_webhook_event", "idempotent_request", "rate_limit",
-    "reconciliation_run", "reconciliation_finding",
+    "periodic_job", "reconciliation_run", "reconciliation_finding",
 )  # fmt: skip
 
 
@@ -276,6 +276,12 @@ def _requests() -> None:
         sa.PrimaryKeyConstraint("subject", "began_at"),
     )
     op.create_index("rate_limit_age", "rate_limit", ["began_at"])
+    op.create_table(
+        "periodic_job",
+        sa.Column("job", sa.String(length=20), nullable=False),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("job"),
+    )
 
 
 def _reconciliation() -> None:

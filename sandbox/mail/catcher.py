@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from sandbox.faults import CANARY, REQUEST_FAULTS, Fault, FaultKind, Faults
 from sandbox.mail.inbox import MailInbox
-from sandbox.mail.parsing import read_headers
+from sandbox.mail.parsing import read_headers, sender_problem
 
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024
 DEFAULT_FAULT_REPLY = 451
@@ -76,6 +76,8 @@ class MailCatcher:
             self._inbox.add(envelope.mail_from or "", envelope.rcpt_tos, raw)
             return "250 OK: kept, not delivered"
 
+        if problem := sender_problem(raw):
+            return f"550 5.6.0 {problem}"
         headers = {name.lower(): value for name, value in read_headers(raw).items()}
         return await self._step(f"DATA {headers.get('subject', '')}", server, accept)
 

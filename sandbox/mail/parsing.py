@@ -9,6 +9,7 @@ from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32, default
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,21 @@ def read_headers(raw: bytes) -> dict[str, str]:
         decoded = _decoded(str(value))
         headers[name] = f"{headers[name]}\n{decoded}" if name in headers else decoded
     return headers
+
+
+def sender_problem(raw: bytes) -> str | None:
+    """Why a mail server would refuse a message for its sender's header; None where it would not.
+
+    It has exactly one, which holds one mailbox: https://www.rfc-editor.org/rfc/rfc5322#section-3.6
+    """
+    message = BytesHeaderParser(policy=default).parsebytes(raw)
+    found = message.get_all("from", [])
+    if len(found) != 1:
+        return f"a message has one From header, this one has {len(found)}"
+    addresses: tuple[Any, ...] = getattr(found[0], "addresses", ())
+    if len(addresses) != 1 or not (addresses[0].username and addresses[0].domain):
+        return f"From must hold one mailbox, and holds {len(addresses)}"
+    return None
 
 
 def read_content(raw: bytes) -> MessageContent:

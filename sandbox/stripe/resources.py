@@ -191,6 +191,30 @@ def _account(_: Call) -> Obj:
     }
 
 
+def _balance(_: Call) -> Obj:
+    return {"object": "balance", "available": [], "livemode": False, "pending": []}
+
+
+def _webhook_endpoints(call: Call) -> Obj:
+    """The one that the control API has set; Stripe shows no secret after it was made."""
+    kept = call.change.store.setting("webhook_endpoint")
+    data = [] if kept is None else [_webhook_endpoint(kept)]
+    return {"object": "list", "data": data, "has_more": False, "url": "/v1/webhook_endpoints"}
+
+
+def _webhook_endpoint(kept: Obj) -> Obj:
+    return {
+        "id": "we_sandbox",
+        "object": "webhook_endpoint",
+        "created": 0,
+        "enabled_events": list(kept["events"]),
+        "livemode": False,
+        "metadata": {},
+        "status": "enabled",
+        "url": kept["url"],
+    }
+
+
 _PAGING: Final = frozenset({"created", "ending_before", "limit", "starting_after"})
 _OF_A_PAYMENT: Final = frozenset({"payment_intent"})
 _REFUND: Final = frozenset({"amount", "charge", "metadata", "payment_intent", "reason"})
@@ -238,4 +262,12 @@ ROUTES: Final = (
     ),
     Route("GET", "/v1/events/{id}", params.EventRetrieveParams, _event),
     Route("GET", "/v1/account", params.AccountRetrieveCurrentParams, _account),
+    Route("GET", "/v1/balance", params.BalanceRetrieveParams, _balance),
+    Route(
+        "GET",
+        "/v1/webhook_endpoints",
+        params.WebhookEndpointListParams,
+        _webhook_endpoints,
+        frozenset({"limit"}),
+    ),
 )

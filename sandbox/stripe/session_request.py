@@ -17,6 +17,7 @@ from sandbox.stripe.shapes import Obj
 SHORTEST_S: Final = 30 * 60
 LONGEST_S: Final = 24 * 3600
 _CLIENT_REFERENCE_LENGTH: Final = 200
+_PRODUCT_NAME_LENGTH: Final = 250
 _MOST_LINES: Final = 100
 
 ECHOED: Final = frozenset(
@@ -112,6 +113,7 @@ def _line_item(item: dict[str, Any], name: str) -> Obj:
         raise invalid(message, code="resource_missing", param=f"{name}[price_data][product]")
     if "product_data" not in price:
         raise missing(f"{name}[price_data][product_data]")
+    _check_product_name(price["product_data"].get("name"), f"{name}[price_data][product_data][name]")
     if quantity < 1:
         message = "This value must be greater than or equal to 1."
         raise invalid(message, code="parameter_invalid_integer", param=f"{name}[quantity]")
@@ -127,6 +129,17 @@ def _line_item(item: dict[str, Any], name: str) -> Obj:
         "description": price["product_data"]["name"],
         "quantity": quantity,
     }
+
+
+def _check_product_name(text: str | None, param: str) -> None:
+    if text is None:
+        raise missing(param)
+    if not text.strip():
+        message = "You passed an empty string. Please set a product name."
+        raise invalid(message, code="parameter_invalid_empty", param=param)
+    if len(text) > _PRODUCT_NAME_LENGTH:
+        message = f"Invalid string: must be at most {_PRODUCT_NAME_LENGTH} characters"
+        raise invalid(message, code="parameter_invalid_string", param=param)
 
 
 def _unit_amount(price: dict[str, Any], name: str) -> int:

@@ -20,6 +20,7 @@ _CLASSES: Final[dict[str, type[StripeObject]]] = {
     cls.OBJECT_NAME: cls
     for cls in (
         stripe.Account,
+        stripe.Balance,
         stripe.Charge,
         stripe.checkout.Session,
         stripe.Dispute,
@@ -27,6 +28,7 @@ _CLASSES: Final[dict[str, type[StripeObject]]] = {
         stripe.LineItem,
         stripe.PaymentIntent,
         stripe.Refund,
+        stripe.WebhookEndpoint,
     )
 }
 

@@ -7,14 +7,18 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from sqlalchemy import text
 
 from domain.roles import Role
 from models import ReconciliationFinding, ReconciliationRun, utc_now
+from storage.database import Database
+from storage.housekeeping import SWEEP_JOB, record_complete
 from tests.api.events import post_event, unknown_event
 from tests.api.hotels import PASSWORD, PERSON, HotelDriver
 from tests.api.problems import assert_problem
@@ -34,10 +38,57 @@ async def test_health(stack: ApiStack) -> None:
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
     ready = await stack.http.get(f"{stack.api}/readyz")
     assert ready.status_code == 200
-    assert ready.json() == {"status": "ok", "database": "ok", "temporal": "ok", "worker": "ok"}
+    parts = {name: ready.json()[name] for name in ("status", "database", "temporal", "worker")}
+    assert parts == {"status": "ok", "database": "ok", "temporal": "ok", "worker": "ok"}
     for path in ("healthz", "readyz"):
         head = await stack.http.head(f"{stack.api}/{path}")
         assert (head.status_code, head.content) == (200, b""), "load balancers ask so"
+
+
+async def test_an_unmigrated_database(
+    stack: ApiStack, new_database: NewDatabase, log: pytest.LogCaptureFixture
+) -> None:
+    """Operators read what to do; guests read that it is no fault of theirs."""
+    async with another_api(stack, database_url=await new_database()) as api:
+        ready = assert_problem(await stack.http.get(f"{api}/readyz"), 503, "database_unavailable")
+        hotel = await stack.http.get(f"{api}/api/public/hotel/hotel-killarney/")
+        metrics = await stack.http.get(f"{api}/metrics")
+    assert "run `python manage.py migrate`" in ready["detail"]
+    assert "migrate" not in assert_problem(hotel, 503, "database_unavailable")["detail"]
+    assert metrics.status_code == 200
+    assert "run `python manage.py migrate`" in log.text
+
+
+async def test_last_complete_runs_are_told(
+    stack: ApiStack, new_database: NewDatabase, migrated_template: str
+) -> None:
+    """Never is null and NaN; after that, when. Runs that were not complete, and dry ones, do not count."""
+    url = await new_database(template=migrated_template)
+    database = Database(url)
+    swept, reconciled = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2027, 2, 3, 4, 5, 6, tzinfo=UTC)
+    async with another_api(stack, database_url=url) as api:
+        before = (await stack.http.get(f"{api}/readyz")).json()
+        never = (await stack.http.get(f"{api}/metrics")).text
+        async with database.transaction() as db:
+            await record_complete(db, SWEEP_JOB, swept - timedelta(minutes=1))
+            await record_complete(db, SWEEP_JOB, swept)
+            for days, complete, dry_run in ((0, True, False), (1, False, False), (2, True, True)):
+                at = reconciled + timedelta(days=days)
+                db.add(
+                    ReconciliationRun(
+                        run_id=f"run-{days}", started_by="schedule", started_at=at, finished_at=at, since=at,
+                        complete=complete, dry_run=dry_run,
+                    )
+                )  # fmt: skip
+        after = (await stack.http.get(f"{api}/readyz")).json()
+        found = await figures(stack, api)
+    await database.close()
+    assert (before["last_complete_sweep"], before["last_complete_reconciliation"]) == (None, None)
+    assert "sweep_last_complete_timestamp_seconds NaN" in never
+    assert after["last_complete_sweep"] == "2027-01-02T03:04:05Z"
+    assert after["last_complete_reconciliation"] == "2027-02-03T04:05:06Z"
+    assert found["sweep_last_complete_timestamp_seconds"] == swept.timestamp()
+    assert found["reconciliation_last_complete_timestamp_seconds"] == reconciled.timestamp()
 
 
 async def figures(stack: ApiStack, api: str) -> dict[str, float]:
@@ -214,10 +265,17 @@ async def test_request_ids_that_are_none(stack: ApiStack) -> None:
         assert answer.headers["x-request-id"].startswith("req_")
 
 
-async def test_a_defect(stack: ApiStack, new_database: NewDatabase, log: pytest.LogCaptureFixture) -> None:
+async def test_a_defect(
+    stack: ApiStack, new_database: NewDatabase, migrated_template: str, log: pytest.LogCaptureFixture
+) -> None:
     """500 with an id to report; the log says where, and not with which data."""
-    async with another_api(stack, database_url=await new_database()) as without_tables:
-        url = f"{without_tables}/api/public/hotel/the-secret-inn/"
+    database_url = await new_database(template=migrated_template)
+    database = Database(database_url)
+    async with database.transaction() as db:
+        await db.execute(text("ALTER TABLE hotel ALTER COLUMN slug TYPE bytea USING slug::bytea"))
+    await database.close()
+    async with another_api(stack, database_url=database_url) as api:
+        url = f"{api}/api/public/hotel/the-secret-inn/"
         problem = assert_problem(await stack.http.get(url), 500, "internal_error")
         request_id = problem["request_id"]
         assert request_id in problem["detail"]
@@ -280,6 +338,28 @@ def test_the_document_is_sound(document: Json) -> None:
     for method, path, operation in operations(document):
         declared = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"}
         assert declared == set(re.findall(r"{(\w+)}", path)), (method, path)
+
+
+def test_the_document_is_valid(document: Json) -> None:
+    """By the specification's own schema, names of security schemes included."""
+    validate(document)
+    assert {"get_hotel", "create_booking", "approve_booking"} <= {
+        operation["operationId"] for _, _, operation in operations(document)
+    }
+    for _, path, operation in operations(document):
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", operation["operationId"]), path
+        assert operation["summary"].lower().replace(" ", "_") != operation["operationId"], path
+        assert " " in operation["summary"], path
+
+
+def test_every_body_and_answer_has_an_example(document: Json) -> None:
+    """One that its own schema takes."""
+    for method, path, operation in operations(document):
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for media in (media for body in bodies for media in body.get("content", {}).values()):
+            assert "example" in media, (method, path)
+            schema = {**media.get("schema", {}), "components": document["components"]}
+            Draft202012Validator(schema).validate(media["example"])
 
 
 def test_the_document_tells_of_errors(document: Json) -> None:

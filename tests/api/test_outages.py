@@ -167,7 +167,7 @@ async def test_no_worker(hotel: HotelDriver, flaky: FlakyApi) -> None:
     guest = GuestDriver(hotel.stack.client, {**draft, "access_token": token})
     assert (await row_of(hotel, guest)).status == "DRAFT"
     ready = (await hotel.stack.http.get(f"{flaky.url}/readyz")).json()
-    assert ready == {"status": "ok", "database": "ok", "temporal": "ok", "worker": "away"}
+    assert (ready["status"], ready["worker"]) == ("ok", "away")
     await ask_nobody(hotel, flaky, guest)
 
     async with working(hotel.stack, flaky.task_queue):

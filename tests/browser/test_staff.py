@@ -66,6 +66,26 @@ async def test_a_decline_is_previewed_while_it_is_written_and_read_by_the_guest(
     await guest.reads("We are closed that week.")
 
 
+async def test_a_note_outlives_the_session(guest: Window, approver: Window, client: StackClient) -> None:
+    """It is there again after the log-in, and forgotten once another page was opened."""
+    booking_id = await hold(guest, client, HOTEL)
+    await ask_to(approver, "decline", booking_id)
+    note = approver.page.get_by_label("Note to the guest")
+    await note.press_sequentially("We are closed that week.")
+    path = f"/staff/bookings/{booking_id}/decline/"
+    await approver.page.context.clear_cookies()
+    await approver.page.goto(f"{approver.site}/staff/log-in/?next={path}&ended=yes")
+    await approver.reads("You were logged out after 8 hours.")
+    await approver.page.get_by_label("E-mail address").fill(f"approver@{HOTEL}.test")
+    await approver.page.get_by_label("Password").fill(PASSWORD)
+    await approver.press("Log in")
+    await expect(note).to_have_value("We are closed that week.", timeout=PATIENCE_MS)
+    await expect(approver.page.locator("#letter")).to_contain_text("We are closed that week.")
+    await approver.go("/staff/")
+    await approver.go(path)
+    await expect(note).to_have_value("")
+
+
 async def test_a_cancellation_shows_the_refund_first(
     guest: Window, manager: Window, client: StackClient
 ) -> None:

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlmodel import col
 from temporalio.exceptions import ApplicationError
 
+from domain.booking import Status
 from domain.stripe_events import KNOWN
 from models import Booking, StripeWebhookEvent
 from tests.dispatch.inbox_harness import InboxHarness, waiting
+from tests.storage.rows import book
 from tests.workflows.servers import STRIPE_KEY, Json
 
 HELD = ["checkout.session.completed", "payment_intent.amount_capturable_updated"]
@@ -61,6 +63,38 @@ async def test_a_sweep_also_closes_what_is_for_nobody(harness: InboxHarness) -> 
         "a type we do not act on",
         "no booking of ours",
     ]
+
+
+async def test_an_event_that_cannot_be_handed_on_keeps_none_of_the_others(harness: InboxHarness) -> None:
+    """The database takes no mark for the first: the second is handed on, and the sweep says that one is left."""
+    booking = await waiting(harness)
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    odd = await harness.keep(HELD[0], booking_id=booking.booking_id, received_at=long_ago)
+    next_one = await harness.keep(HELD[1], booking_id=booking.booking_id, received_at=long_ago)
+    async with harness.database.transaction() as db:
+        mark = f"event_id <> '{odd.event_id}' OR processed_at IS NULL"
+        await db.execute(text(f"ALTER TABLE stripe_webhook_event ADD CONSTRAINT odd CHECK ({mark})"))
+    try:
+        with pytest.raises(ApplicationError, match="1 of 2 events could not be handed on"):
+            await sweep(harness)
+    finally:
+        async with harness.database.transaction() as db:
+            await db.execute(text("ALTER TABLE stripe_webhook_event DROP CONSTRAINT odd"))
+    assert await harness.is_open(odd)
+    assert not await harness.is_open(next_one)
+
+
+async def test_events_that_wait_for_lost_workflows_keep_no_later_one(harness: InboxHarness) -> None:
+    """However many there are: each sweep goes through all of them, a page at a time."""
+    lost = await book(harness.database, harness.hotel_rows, status=Status.PENDING_PAYMENT, version=2)
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    for _ in range(205):
+        await harness.keep(HELD[0], booking_id=lost.booking_id, received_at=long_ago)
+    event = await harness.keep(
+        HELD[0], booking_id=(await waiting(harness)).booking_id, received_at=long_ago + timedelta(minutes=1)
+    )
+    assert await sweep(harness) == 206
+    assert not await harness.is_open(event)
 
 
 # --- what never arrived ---

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
+from sqlmodel import col
 
 from dispatch.events import start_ended_booking_payment
 from domain.booking import ActorKind, Decision, Status
 from domain.decisions import CommandOutcome
 from domain.messages.signals import StripeEventHint
 from domain.messages.starts import EndedBookingEvent
+from models import BookingCommand
 from tests.management.booking_driver import ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
 
@@ -295,3 +298,15 @@ async def test_without_a_worker_retry_is_safe_and_says_so(shared_harness: Manage
         return await booking.status() is Status.CONFIRMED
 
     await eventually("the retry to be carried out", confirmed)
+
+
+async def test_a_draft_has_nothing_to_retry(shared_harness: ManagementHarness) -> None:
+    """Refused before anything is kept: a command's row would outlive the draft."""
+    booking = await shared_harness.draft()
+    for command in ("retry", "resolve"):
+        result = await shared_harness.run("booking", command, booking.booking_id)
+        assert result.exit_code == 1
+        assert "is a draft" in result.stderr
+    async with shared_harness.database.transaction() as db:
+        query = select(BookingCommand).where(col(BookingCommand.booking_id) == booking.booking_id)
+        assert (await db.scalars(query)).all() == []

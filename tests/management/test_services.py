@@ -10,6 +10,7 @@ NOWHERE = "127.0.0.1:9"
 COMMANDS = (
     (),
     ("migrate",),
+    ("check",),
     ("hotel",),
     ("hotel", "add"),
     ("hotel", "set"),

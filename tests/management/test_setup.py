@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +15,13 @@ from sqlalchemy import Connection, inspect, select
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel, col
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import ScheduleActionStartWorkflow
 
 import models  # noqa: F401  fills the metadata
 from models import Hotel, RoomType, Staff
-from storage.database import Database, async_url
+from storage.database import Database
+from storage.database_url import async_url
+from tests.conftest import NewDatabase
 from tests.management.harness import ManagementHarness
 
 HOTEL = ("--name", "The Grand", "--currency", "eur", "--timezone", "Europe/Dublin")
@@ -88,6 +92,24 @@ async def test_migrate_tells_temporal_what_it_has_to_know(shared_harness: Manage
         assert interval.every.total_seconds() == minutes * 60
 
 
+async def test_schedules_follow_the_configuration(shared_harness: ManagementHarness) -> None:
+    """Another task queue moves them; what an operator paused stays paused. Every run has an end."""
+    sweep = shared_harness.client.get_schedule_handle("sweep")
+    await sweep.pause(note="Stripe is being moved")
+    try:
+        await shared_harness.done("migrate", TEMPORAL_TASK_QUEUE="another-queue")
+        for id_, ends_after in (("sweep", timedelta(minutes=10)), ("reconcile", timedelta(hours=3))):
+            description = await shared_harness.client.get_schedule_handle(id_).describe()
+            action = description.schedule.action
+            assert isinstance(action, ScheduleActionStartWorkflow)
+            assert (action.task_queue, action.run_timeout) == ("another-queue", ends_after)
+        state = (await sweep.describe()).schedule.state
+        assert (state.paused, state.note) == (True, "Stripe is being moved")
+    finally:
+        await sweep.unpause()
+        await shared_harness.done("migrate", TEMPORAL_TASK_QUEUE="nobody")
+
+
 # --- hotels ---
 
 
@@ -99,8 +121,10 @@ async def test_a_hotel_gets_the_products_terms(shared_harness: ManagementHarness
 
 
 async def test_adding_a_hotel_again_changes_nothing(shared_harness: ManagementHarness, grand: str) -> None:
-    said = await shared_harness.done("hotel", "add", grand, *HOTEL, "--approval-sla-s", "60")
-    assert "is there already; nothing changed" in said
+    said = await shared_harness.done("hotel", "add", grand, *HOTEL)
+    assert said == f"Hotel {grand} is there already with these values; nothing changed.\n"
+    said = await _refusal(shared_harness, 1, "hotel", "add", grand, *HOTEL, "--approval-sla-s", "60")
+    assert "with other values: approval_sla_s is 86400, not 60. Nothing changed" in said
     assert (await _hotel(shared_harness.database, grand)).approval_sla_s == 86400
 
 
@@ -163,6 +187,8 @@ async def test_a_room_type_is_added_once(shared_harness: ManagementHarness, gran
     arguments = ("room-type", "add", "--hotel", grand, "--code", "double", *ROOM)
     assert "added" in await shared_harness.done(*arguments)
     assert "nothing changed" in await shared_harness.done(*arguments)
+    said = await _refusal(shared_harness, 1, *arguments[:-1], "5")
+    assert "rooms is 4, not 5" in said
     [room] = await _of_hotel(shared_harness.database, RoomType, grand)
     assert (room.code, room.price_per_night_minor, room.max_guests, room.rooms) == ("double", 12050, 2, 4)
 
@@ -179,7 +205,13 @@ async def test_staff_are_added_once_and_belong_to_one_hotel(
     email = f"Anna@{grand}.test"
     arguments = ("staff", "add", "--hotel", grand, "--email", email, "--role", "approver")
     assert "added" in await shared_harness.done(*arguments, "--password", "correct-horse")
-    assert "nothing changed" in await shared_harness.done(*arguments, "--password", "another-horse")
+    assert "nothing changed" in await shared_harness.done(*arguments, "--password", "correct-horse")
+    assert "nothing changed" in await shared_harness.done(*arguments)
+    said = await _refusal(shared_harness, 1, *arguments, "--password", "another-horse")
+    assert "with another password" in said
+    assert "another-horse" not in said
+    said = await _refusal(shared_harness, 1, *arguments[:-1], "viewer")
+    assert "role is approver, not viewer" in said
     [person] = await _of_hotel(shared_harness.database, Staff, grand)
     assert (person.email, person.role) == (email.lower(), "approver")
     assert PasswordHasher().verify(person.password_hash, "correct-horse")
@@ -217,3 +249,13 @@ async def test_demo_data_twice(harness: ManagementHarness) -> None:
             f"{role}@{slug}.test": role for role in ("viewer", "approver", "manager")
         }
         assert all(PasswordHasher().verify(person.password_hash, "only-for-this-test") for person in people)
+
+
+async def test_an_unmigrated_database_says_what_to_do(
+    shared_harness: ManagementHarness, new_database: NewDatabase
+) -> None:
+    said = await shared_harness.run("hotel", "set", "a", "--name", "A", DATABASE_URL=await new_database())
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert said.stderr == (
+        "PostgreSQL: the database's schema is not up to date: run `python manage.py migrate`\n"
+    )

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from api.app import create_app
+from api.pages.guest.form import LABELS
 from models import Hotel as HotelRow
 from sandbox.drivers import wait_until
 from tests.api.hotels import HotelDriver, open_hotel
@@ -199,6 +200,22 @@ async def test_too_many_bookings_are_told_and_nothing_typed_is_lost(
     assert 1 <= int(page.response.headers["retry-after"]) <= 3600
     assert "Too many bookings were requested within an hour" in page.words
     assert "A quiet room." in page.html
+
+
+async def test_all_that_is_wrong_is_told_at_once(page_client: PageClient, hotel: HotelDriver) -> None:
+    """What is mistyped and what the hotel refuses of the stay: nobody mends one to be told of the other."""
+    wrong = {
+        "email": "nobody",
+        "phone": "x",
+        "adults": "9",
+        "check_in": "2020-01-02",
+        "check_out": "2020-01-02",
+    }
+    page = await page_client.submit(at(hotel), **form(hotel, **wrong))
+    assert page.status == 422
+    assert [field for field in LABELS if f'id="{field}-error"' in page.html] == [
+        "check_in", "check_out", "adults", "email", "phone"
+    ]  # fmt: skip
 
 
 async def test_the_form_books_and_leads_to_the_bookings_page(

@@ -116,6 +116,17 @@ async def test_terms_out_of_bounds_are_refused_in_words(
     assert (await row_of(stack, hotel)).model_dump() == before
 
 
+async def test_all_that_is_wrong_with_the_terms_is_told_at_once(
+    manager: PageClient, hotel: HotelDriver, stack: ApiStack
+) -> None:
+    before = (await row_of(stack, hotel)).model_dump()
+    wrong = {"cutoff_hour": "25", "free_cancel_days": "-1", "late_cancel_fee_percent": "101"}
+    page = await manager.submit("/staff/policy/", **(TERMS | wrong | {"contact_email": "nobody"}))
+    assert page.status == 422
+    assert all(f'id="{field}-error"' in page.html for field in (*wrong, "contact_email"))
+    assert (await row_of(stack, hotel)).model_dump() == before
+
+
 # --- accounts -------------------------------------------------------------------------------------------
 
 

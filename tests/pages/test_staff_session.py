@@ -40,7 +40,7 @@ async def test_the_session_cookie_is_out_of_reach_for_scripts_and_other_sites(
     cookies = page.response.headers.get_list("set-cookie")
     [session] = [cookie for cookie in cookies if cookie.startswith("staff=")]
     attributes = {part.strip().lower() for part in session.split(";")[1:]}
-    assert {"httponly", "samesite=lax", "path=/staff/", f"max-age={STAFF_TOKEN_S}"} <= attributes
+    assert {"httponly", "samesite=lax", "path=/staff/", f"max-age={STAFF_TOKEN_S + 16 * 3600}"} <= attributes
 
 
 async def test_a_wrong_password_is_told_without_telling_who_exists(
@@ -102,8 +102,10 @@ async def test_a_session_that_has_run_out_leads_back_to_the_form_it_was_on(
     page = await approver.send(path)
     assert (page.status, page.location) == (
         303,
-        f"/staff/log-in/?next=%2Fstaff%2Fbookings%2F{guest.booking_id}%2Fapprove%2F",
+        f"/staff/log-in/?next=%2Fstaff%2Fbookings%2F{guest.booking_id}%2Fapprove%2F&ended=yes",
     )
+    log_in = await approver.open(page.location)
+    assert "You were logged out after 8 hours." in log_in.words
     assert (await guest.read_booking())["status"] == "PENDING_APPROVAL"
 
 

@@ -57,6 +57,17 @@ def kept(server: StandInProcess, booking_id: str) -> list[dict[str, Any]]:
     return messages
 
 
+@pytest.mark.parametrize("sender", ["Killarney, Hotel <a@b.test>", "a@b.test, c@d.test", "", "Killarney"])
+async def test_malformed_sender_is_refused(server: StandInProcess, booking_id: str, sender: str) -> None:
+    message = f"From: {sender}\r\nSubject: Booking {booking_id}\r\n\r\nHello\r\n".encode()
+    with pytest.raises(aiosmtplib.SMTPDataError, match="From must hold one mailbox"):
+        await aiosmtplib.send(
+            message, sender="a@b.test", recipients=["ada@example.test"], hostname="127.0.0.1",
+            port=server.smtp_port, start_tls=False,
+        )  # fmt: skip
+    assert kept(server, booking_id) == []
+
+
 async def test_message_is_kept_as_it_was_sent(server: StandInProcess, booking_id: str) -> None:
     """Envelope, headers, both bodies and the calendar file come back."""
     message = mail(booking_id, text="Zimmer für 2 — bestätigt.\n")
@@ -184,14 +195,14 @@ def test_over_ten_megabytes(server: StandInProcess, booking_id: str) -> None:
         b"Subject: =?nonsense?b?////?=\r\nMessage-ID: <broken\r\n\r\nx",
         b"Content-Type: text/plain; charset=klingon\r\n\r\n\xff\xfe",
         b"Content-Type: multipart/mixed\r\n\r\nno boundary",
-        b"From: \xff\xfe\r\nContent-Disposition: ; ;=\r\n\r\n\xe4",
+        b"To: \xff\xfe\r\nContent-Disposition: ; ;=\r\n\r\n\xe4",
     ],
 )
 def test_malformed_messages_are_kept(server: StandInProcess, booking_id: str, raw: bytes) -> None:
-    """Whatever a product sends can be looked at afterwards."""
+    """Whatever a product sends can be looked at afterwards, if it says from whom it is."""
     to = f"{booking_id}@example.test"
     with smtplib.SMTP("127.0.0.1", server.smtp_port, timeout=5) as smtp:
-        smtp.sendmail("a@hotel.test", to, raw)
+        smtp.sendmail("a@hotel.test", to, b"From: a@hotel.test\r\n" + raw)
     found = server.http.get("/_sandbox/messages", params={"to": to}).raise_for_status().json()
     assert len(found) == 1
     assert server.http.get(f"/messages/{found[0]['id']}").status_code == 200

@@ -45,6 +45,9 @@ def test_none_is_left_out(stripe: StripeAccount) -> None:
     assert made.expires_at == made.created + 24 * 3600
 
 
+LONG_NAME = {"currency": "eur", "unit_amount": 15000, "product_data": {"name": "r" * 251}}
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "param"),
     [
@@ -72,6 +75,11 @@ def test_none_is_left_out(stripe: StripeAccount) -> None:
         ({"line_items": [line_item()] * 101}, None, "line_items"),
         ({"line_items": [line_item(), line_item(currency="usd")]}, None, "line_items"),
         ({"line_items": [line_item(currency="xyz")]}, None, "line_items[0][price_data][currency]"),
+        (
+            {"line_items": [line_item(price_data=LONG_NAME)]},
+            "parameter_invalid_string",
+            "line_items[0][price_data][product_data][name]",
+        ),
         ({"expires_at": "soon"}, "parameter_invalid_integer", "expires_at"),
         ({"expires_at": 10**30}, "parameter_invalid_integer", "expires_at"),
         ({"success_url": "/done"}, "url_invalid", "success_url"),

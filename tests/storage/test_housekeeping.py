@@ -6,14 +6,16 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, text
+import pytest
+from sqlalchemy import delete, select, text
 from sqlmodel import col
 
 from domain.booking import Event, Status
-from models import Booking, IdempotentRequest, RateLimit
-from storage.bookings import apply_change, booking_by_id
+from domain.identifiers import new_command_id
+from models import Booking, BookingCommand, IdempotentRequest, PaymentSession, RateLimit
+from storage.bookings import apply_change, booking_by_id, open_command
 from storage.database import Database
-from storage.housekeeping import delete_stale
+from storage.housekeeping import delete_stale_drafts, delete_stale_requests
 from tests.storage.rows import HotelRows, book, change_of
 
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
@@ -22,7 +24,8 @@ OLD, YOUNG = LONG_AGO - timedelta(seconds=1), LONG_AGO
 
 async def clean(database: Database) -> int:
     async with database.transaction() as db:
-        return await delete_stale(db, LONG_AGO)
+        await delete_stale_requests(db, LONG_AGO)
+        return await delete_stale_drafts(db, LONG_AGO)
 
 
 async def kept(database: Database, *bookings: Booking) -> list[bool]:
@@ -105,3 +108,33 @@ async def test_two_sweeps_at_once(database: Database, hotel_rows: HotelRows) -> 
     for _ in range(6):
         await book(database, hotel_rows, created_at=OLD)
     assert sum(await asyncio.gather(*(clean(database) for _ in range(3)))) == 6
+
+
+async def test_a_draft_takes_its_commands_along(database: Database, hotel_rows: HotelRows) -> None:
+    """A command that came for it by whatever way keeps neither it nor any other draft."""
+    drafts = [await book(database, hotel_rows, created_at=OLD) for _ in range(3)]
+    async with database.transaction() as db:
+        await open_command(
+            db,
+            BookingCommand(
+                command_id=new_command_id(), booking_id=drafts[1].booking_id, kind="retry", actor="operator"
+            ),
+        )
+    assert await clean(database) == 3
+    assert not any(await kept(database, *drafts))
+
+
+async def test_a_draft_that_cannot_be_deleted_keeps_none_of_the_others(
+    database: Database, hotel_rows: HotelRows, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever refers to it: it stays, the log names it, and the others go."""
+    drafts = [await book(database, hotel_rows, created_at=OLD) for _ in range(3)]
+    odd = drafts[1].booking_id
+    async with database.transaction() as db:
+        db.add(PaymentSession(session_id=f"cs_{odd}", booking_id=odd, url="https://x", expires_at=OLD))
+    assert await clean(database) == 2
+    assert await kept(database, *drafts) == [False, True, False]
+    assert f"draft {odd} cannot be deleted" in caplog.text
+    async with database.transaction() as db:
+        await db.execute(delete(PaymentSession).where(col(PaymentSession.booking_id) == odd))
+    assert await clean(database) == 1

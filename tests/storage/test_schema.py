@@ -12,11 +12,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 
 import models  # noqa: F401  fills the metadata
-from storage.database import Database, async_url
+from storage.database import Database
+from storage.database_url import async_url
 from storage.schema import alembic_config, upgrade
 from tests.conftest import NewDatabase
 
@@ -121,6 +123,19 @@ async def test_migrations_can_be_taken_back(new_database: NewDatabase) -> None:
     await engine.dispose()
     await asyncio.to_thread(upgrade, url)
     engine = create_async_engine(async_url(url))
+    assert await facts(engine) == before
+    await engine.dispose()
+
+
+async def test_a_migration_that_must_wait_for_a_table_gives_up(new_database: NewDatabase) -> None:
+    """Whoever comes after it would wait, too, for as long as it does; nothing has changed then."""
+    url, engine = await migrated(new_database)
+    before = await facts(engine)
+    async with engine.connect() as reader:
+        await reader.execute(text("SELECT count(*) FROM hotel"))
+        async with asyncio.timeout(30):
+            with pytest.raises(DBAPIError, match="lock timeout"):
+                await asyncio.to_thread(command.downgrade, alembic_config(url), "base")
     assert await facts(engine) == before
     await engine.dispose()
 

@@ -24,6 +24,9 @@ from tests.workflows.situations import (
 )
 
 ENDED_BOOKING_PAYMENT: Final = "unmatched payment"
+SWEEP: Final = "sweep"
+SWEEP_INCOMPLETE: Final = "sweep that Stripe refuses the list of events"
+RECONCILE: Final = "reconcile"
 """The one history that is not a booking's own."""
 
 

@@ -9,21 +9,31 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
+from temporalio.testing import WorkflowEnvironment
 
+from dispatch.names import RECONCILE_WORKFLOW, SWEEP_WORKFLOW
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.scenarios_bulk import BULK_SCENARIOS, BulkScenario, no_faults
 from tests.workflows.scenarios_single import (
     ENDED_BOOKING_PAYMENT,
     OPEN_SCENARIOS,
+    RECONCILE,
     SINGLE_SCENARIOS,
+    SWEEP,
+    SWEEP_INCOMPLETE,
     SingleScenario,
     file_name,
 )
 from tests.workflows.test_replay import HISTORIES
+from worker import build_worker
+
+TEMPORAL = Path(sys.executable).with_name("temporal")
 
 pytestmark = pytest.mark.skipif(
     "RECORD_HISTORIES" not in os.environ, reason="writes files: set RECORD_HISTORIES=1"
@@ -74,3 +84,30 @@ async def test_record_money_that_came_too_late(harness: WorkflowHarness) -> None
         harness.webhooks.ended_booking_workflows
     )  # two events tell of this hold, each has a workflow
     _keep(ENDED_BOOKING_PAYMENT, await harness.client.get_workflow_handle(unmatched).fetch_history())
+
+
+async def test_record_a_sweep(harness: WorkflowHarness) -> None:
+    """One that does everything, and one that Stripe refuses a part of."""
+    _keep(SWEEP, await _history_of_job(harness.client, SWEEP_WORKFLOW, _queue(harness)))
+    await harness.stand_ins.stripe.order("GET /v1/events", "error_before", status=403, times=None)
+    with pytest.raises(WorkflowFailureError):
+        await harness.client.execute_workflow(SWEEP_WORKFLOW, id="incomplete", task_queue=_queue(harness))
+    _keep(SWEEP_INCOMPLETE, await harness.client.get_workflow_handle("incomplete").fetch_history())
+
+
+async def test_record_a_reconciliation(harness: WorkflowHarness) -> None:
+    """On another server: the one that skips time lists no workflows."""
+    async with (
+        await WorkflowEnvironment.start_local(dev_server_existing_path=str(TEMPORAL)) as env,
+        build_worker(harness.settings, env.client, harness.database),
+    ):
+        _keep(RECONCILE, await _history_of_job(env.client, RECONCILE_WORKFLOW, _queue(harness)))
+
+
+async def _history_of_job(client: Client, workflow: str, task_queue: str) -> WorkflowHistory:
+    await client.execute_workflow(workflow, id=workflow, task_queue=task_queue)
+    return await client.get_workflow_handle(workflow).fetch_history()
+
+
+def _queue(harness: WorkflowHarness) -> str:
+    return harness.settings.temporal_task_queue

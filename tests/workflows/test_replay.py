@@ -12,7 +12,14 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios_bulk import BULK_SCENARIOS
-from tests.workflows.scenarios_single import ENDED_BOOKING_PAYMENT, SINGLE_SCENARIOS, file_name
+from tests.workflows.scenarios_single import (
+    ENDED_BOOKING_PAYMENT,
+    RECONCILE,
+    SINGLE_SCENARIOS,
+    SWEEP,
+    SWEEP_INCOMPLETE,
+    file_name,
+)
 from worker import WORKFLOWS, sandboxed_runner
 
 HISTORIES: Final = Path(__file__).parent / "histories"
@@ -63,6 +70,9 @@ def test_every_scenario_is_recorded() -> None:
         *(path.name for path in BULK_SCENARIOS),
         *(scenario.name for scenario in SINGLE_SCENARIOS),
         ENDED_BOOKING_PAYMENT,
+        SWEEP,
+        SWEEP_INCOMPLETE,
+        RECONCILE,
     ]
     missing = {file_name(name) for name in names} - {path.stem for path in _RECORDED}
     assert not missing, (

@@ -81,7 +81,12 @@ def read_booking(values: Mapping[str, str]) -> NewBooking | dict[str, str]:
         for item in error.errors(include_url=False, include_input=False):
             name = str(item["loc"][-1])
             found.setdefault(name, _words(name, values.get(name, ""), item["type"], item.get("ctx", {})))
-        return {name: found[name] for name in LABELS if name in found}
+        return in_order(found)
+
+
+def in_order(errors: Mapping[str, str]) -> dict[str, str]:
+    """Words by field, in the order of the form."""
+    return {name: errors[name] for name in LABELS if name in errors}
 
 
 def read_stay(values: Mapping[str, str]) -> StayFields | None:

@@ -19,7 +19,7 @@ from api.errors import ProblemError, not_found
 from api.limits import Client
 from api.outages import reading
 from api.pages.guest.access import booking_path, let_in
-from api.pages.guest.form import LABELS, read_booking, read_stay, refusals, values_of
+from api.pages.guest.form import LABELS, in_order, read_booking, read_stay, refusals, values_of
 from api.pages.routing import page_router
 from api.pages.site import Page, ThisPage
 from api.schemas import NewBooking
@@ -135,7 +135,8 @@ async def book(page: ThisPage, services: Api, client: Client, slug: Slug) -> Res
         return _show(page, hotel_rooms, Form(values, key))
     new_booking = read_booking(values)
     if isinstance(new_booking, dict):
-        return _show(page, hotel_rooms, Form(values, key, new_booking), 422)
+        errors = _refusals_of_stay(hotel_rooms, values) | new_booking
+        return _show(page, hotel_rooms, Form(values, key, in_order(errors)), 422)
     last_request = LastRequest.read(page.cookie(_LAST_REQUEST_COOKIE))
     if last_request.digest == _digest(new_booking) and last_request.key not in (key, fields.get("again")):
         form = Form(
@@ -237,6 +238,19 @@ def _price(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, Any]
         "has_fee": hotel_rooms.policy.has_fee,
         "late_fee": money_in_words(terms.late_fee(total).minor, total.currency),
     }
+
+
+def _refusals_of_stay(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, str]:
+    """What the hotel refuses of a stay, so that people read it together with what else is to be mended."""
+    room = next((room for room in hotel_rooms.rooms if room.code == values["room_type"]), None)
+    stay = read_stay(values)
+    if room is None or stay is None:
+        return {}
+    try:
+        quote(hotel_rooms.hotel, room, stay, utc_now())
+    except ProblemError as problem:
+        return refusals(problem.members)
+    return {}
 
 
 async def _hotel_rooms(services: Services, slug: str) -> HotelRooms:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.auth import Colleague, colleague_of, find
+from api.auth import Colleague, colleague_of, find, has_run_out
 from api.errors import ProblemError
 from api.outages import reading
 from api.pages.routing import Handler, PageRoute
@@ -40,7 +40,15 @@ _TONES: Final = {
 
 
 class LogInNeededError(Exception):
-    """Nobody is logged in, or not any more."""
+    """Nobody is logged in, or not any more.
+
+    Args:
+        ended: the session's eight hours are over.
+    """
+
+    def __init__(self, *, ended: bool) -> None:
+        super().__init__()
+        self.ended = ended
 
 
 class StaffRoute(PageRoute):
@@ -53,8 +61,8 @@ class StaffRoute(PageRoute):
         async def handle_logged_in(request: Request) -> Response:
             try:
                 return await handle(request)
-            except LogInNeededError:
-                return _to_log_in(Page(request))
+            except LogInNeededError as error:
+                return _to_log_in(Page(request), ended=error.ended)
 
         return handle_logged_in
 
@@ -64,8 +72,8 @@ def staff_router() -> APIRouter:
     return APIRouter(prefix="/staff", route_class=StaffRoute, include_in_schema=False)
 
 
-def _to_log_in(page: Page) -> Response:
-    address = log_in_address(_came_from(page))
+def _to_log_in(page: Page, *, ended: bool) -> Response:
+    address = log_in_address(_came_from(page), ended=ended)
     if page.is_fragment:
         # A redirect would be followed by htmx itself, and the log-in would appear within the page.
         return Response(status_code=401, headers={"HX-Redirect": address})
@@ -88,10 +96,15 @@ def _split(address: str) -> SplitResult:
         return SplitResult("", "", "", "", "")
 
 
-def log_in_address(after: str) -> str:
-    """The log-in that leads to `after`."""
+def log_in_address(after: str, *, ended: bool = False) -> str:
+    """The log-in that leads to `after`.
+
+    Args:
+        ended: it tells that the session's eight hours are over.
+    """
     after = own_address(after)
-    return LOG_IN if after == HOME else f"{LOG_IN}?{urlencode({'next': after})}"
+    query = ({} if after == HOME else {"next": after}) | ({"ended": "yes"} if ended else {})
+    return f"{LOG_IN}?{urlencode(query)}" if query else LOG_IN
 
 
 def own_address(text: str) -> str:
@@ -188,7 +201,7 @@ async def _console(page: ThisPage, services: Api) -> Console:
     token = page.cookie(SESSION_COOKIE)
     colleague = await colleague_of(services, token) if token else None
     if colleague is None:
-        raise LogInNeededError
+        raise LogInNeededError(ended=has_run_out(services.auth_secret, token))
     page.session = token
     return Console(page, services, colleague)
 

@@ -22,18 +22,20 @@ from storage.staff_accounts import end_sessions
 
 router = staff_router()
 
+_TOLD_FOR_S: Final = 16 * 3600
+"""How long after a session's end its cookie is kept, so that the log-in can say that it ended."""
 _SHOWN: Final = frozenset({401, 429})
 
 
 @router.get("/log-in/")
 async def log_in_page(
-    page: ThisPage, services: Api, after: Annotated[str, Query(alias="next")] = HOME
+    page: ThisPage, services: Api, after: Annotated[str, Query(alias="next")] = HOME, ended: str = ""
 ) -> Response:
     """Ask who it is; whoever is logged in goes straight on."""
     token = page.cookie(SESSION_COOKIE)
     if token and await colleague_of(services, token):
         return page.redirect(own_address(after))
-    return _ask(page, after)
+    return _ask(page, after, ended=bool(ended))
 
 
 @router.post("/log-in/")
@@ -46,15 +48,23 @@ async def log_in(page: ThisPage, services: Api, client: Client) -> Response:
     except ProblemError as problem:
         if problem.status not in _SHOWN:
             raise
-        return _ask(page, after, email=email, problem=problem)
+        return _ask(page, after, email=email, problem=problem, ended=bool(form.get("ended")))
     return let_in(page, services, staff, after)
 
 
-def _ask(page: Page, after: str, *, email: str = "", problem: ProblemError | None = None) -> Response:
+def _ask(
+    page: Page, after: str, *, email: str = "", problem: ProblemError | None = None, ended: bool
+) -> Response:
     status, headers = (problem.status, problem.headers) if problem else (200, {})
     detail = problem.detail if problem else None
     return page.show(
-        "staff/log_in.html", status, headers, email=email[:320], after=own_address(after), error=detail
+        "staff/log_in.html",
+        status,
+        headers,
+        email=email[:320],
+        after=own_address(after),
+        error=detail,
+        ended=ended,
     )
 
 
@@ -62,7 +72,7 @@ def let_in(page: Page, services: Services, staff: Staff, after: str) -> Response
     """Begin a session and go on to `after`."""
     response = page.redirect(own_address(after))
     token = staff_token(services.auth_secret, staff, utc_now())
-    page.set_cookie(response, SESSION_COOKIE, token, path=HOME, max_age_s=STAFF_TOKEN_S)
+    page.set_cookie(response, SESSION_COOKIE, token, path=HOME, max_age_s=STAFF_TOKEN_S + _TOLD_FOR_S)
     return response
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 from fastapi.responses import Response
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from api.outages import transaction
 from api.pages.staff.console import Console, ManagingConsole, staff_router
 from api.schemas import ContactIn
-from domain.hotel_terms import BOUNDS, HotelTerms, TermsError
+from domain.hotel_terms import BOUNDS, HotelTerms, TermsError, check_term
 from models import Hotel
 from storage.catalogue import hotel_by_slug
 
@@ -101,10 +101,19 @@ def _values(hotel: Hotel) -> Values:
 
 
 def _read_terms(form: Mapping[str, str]) -> tuple[HotelTerms | None, Errors]:
-    try:
-        return _terms(form), {}
-    except TermsError as error:
-        return None, {error.term: f"{error}."}
+    """The terms, or what is wrong with each of them."""
+    values: dict[str, Any] = {}
+    errors: Errors = {}
+    for name in BOUNDS:
+        if name == "cutoff_days_before" and not form.get("cutoff"):
+            values[name] = None
+            continue
+        try:
+            values[name] = _span(form, name) if name in _SPANS else _number(form, name)
+            check_term(name, values[name])
+        except TermsError as error:
+            errors[name] = f"{error}."
+    return (None if errors else HotelTerms(**values)), errors
 
 
 def _read_contact(form: Mapping[str, str]) -> tuple[ContactIn | None, Errors]:
@@ -117,22 +126,6 @@ def _read_contact(form: Mapping[str, str]) -> tuple[ContactIn | None, Errors]:
 
 def _mistake(kind: str, words: str) -> str:
     return "is too long." if kind == "string_too_long" else f"{words}."
-
-
-def _terms(form: Mapping[str, str]) -> HotelTerms:
-    """Read the terms.
-
-    Raises:
-        TermsError: something is no number, or out of bounds.
-    """
-    return HotelTerms(
-        approval_sla_s=_span(form, "approval_sla_s"),
-        payment_window_s=_span(form, "payment_window_s"),
-        cutoff_days_before=_number(form, "cutoff_days_before") if form.get("cutoff") else None,
-        cutoff_hour=_number(form, "cutoff_hour"),
-        free_cancel_days=_number(form, "free_cancel_days"),
-        late_cancel_fee_percent=_number(form, "late_cancel_fee_percent"),
-    )
 
 
 def _span(form: Mapping[str, str], name: str) -> int:

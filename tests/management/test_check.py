@@ -1,0 +1,133 @@
+"""`check`: every part is asked, and the table says what is to be done about which."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import make_url, text
+
+from api.webhooks import WEBHOOK_PATH
+from tests.conftest import NewDatabase
+from tests.management.harness import ManagementHarness
+
+EVENTS = ["checkout.session.completed", "payment_intent.succeeded"]
+
+
+@pytest.fixture
+async def ready(shared_harness: ManagementHarness) -> AsyncIterator[ManagementHarness]:
+    """Everything as it should be, but for the schedules' queue, which is nobody's."""
+    url = shared_harness.settings.public_base_url + WEBHOOK_PATH
+    await _endpoint(shared_harness, url, ["*"])
+    yield shared_harness
+    await shared_harness.stand_ins.clear_faults()
+    await _endpoint(shared_harness, None, ["*"])
+
+
+async def _endpoint(harness: ManagementHarness, url: str | None, events: list[str]) -> None:
+    body = {"url": url, "secret": "whsec_x", "enabled_events": events}
+    await harness.stripe.ask("PUT", "/_sandbox/webhook_endpoint", json=body)
+
+
+async def check(harness: ManagementHarness, **changes: str | None) -> tuple[int, dict[str, str]]:
+    """Run it: the exit status, and each part's line but for its name."""
+    result = await harness.run("check", **{"TEMPORAL_TASK_QUEUE": "nobody", **changes})
+    assert result.stderr == ""
+    rows = [line for line in result.stdout.splitlines()[2:] if line.strip()]
+    found: dict[str, str] = {}
+    for row in rows:
+        name = row[:26].strip()
+        if name:
+            found[name] = row[26:].strip()
+        else:
+            found[next(reversed(found))] += f" {row.strip()}"
+    return result.exit_code, found
+
+
+async def test_all_is_well(ready: ManagementHarness) -> None:
+    status, parts = await check(ready)
+    assert status == 0, parts
+    assert list(parts) == [
+        "PostgreSQL version",
+        "PostgreSQL schema",
+        "PostgreSQL rights",
+        "Temporal namespace",
+        "Temporal search attributes",
+        "Temporal schedules",
+        "Stripe key",
+        "Stripe permissions",
+        "Stripe webhook endpoint",
+        "Pusher",
+        "SMTP",
+    ]
+    assert all(line.startswith("ok") for line in parts.values())
+    assert "test mode" in parts["Stripe key"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "part", "words"),
+    [
+        ({"STRIPE_SECRET_KEY": "sk_test_of_somebody_else"}, "Stripe key", "does not know this key"),
+        ({"STRIPE_SECRET_KEY": "sk_live_real"}, "Stripe key", "Unset STRIPE_API_BASE"),
+        ({"PUBLIC_BASE_URL": "https://elsewhere.test"}, "Stripe webhook endpoint", "no enabled endpoint"),
+        ({"PUSHER_SECRET": "another"}, "Pusher", "refuses these credentials"),
+        ({"PUSHER_APP_ID": "7"}, "Pusher", "PUSHER"),
+        ({"SMTP_PORT": "9"}, "SMTP", "Look at SMTP_HOST and SMTP_PORT"),
+        ({"SMTP_USERNAME": "hotel", "SMTP_PASSWORD": "wrong"}, "SMTP", "SMTP"),
+        ({"TEMPORAL_NAMESPACE": "nowhere"}, "Temporal namespace", "there is no namespace nowhere"),
+        ({"TEMPORAL_TASK_QUEUE": "another"}, "Temporal schedules", "sweep is on task queue nobody"),
+        ({"TEMPORAL_ADDRESS": "127.0.0.1:9"}, "Temporal namespace", "Look at TEMPORAL_ADDRESS"),
+        ({"DATABASE_URL": "postgresql://a@127.0.0.1:9/a"}, "PostgreSQL version", "Look at DATABASE_URL"),
+    ],
+)
+async def test_what_is_not_set_up_right(
+    ready: ManagementHarness, changes: dict[str, str], part: str, words: str
+) -> None:
+    """Exit 1; the part is named, and what to do about it. The others are told all the same."""
+    status, parts = await check(ready, **changes)
+    assert status == 1
+    assert parts[part].startswith("mend")
+    assert words in parts[part]
+    assert len(parts) == 11
+    assert any(line.startswith("ok") for line in parts.values())
+
+
+async def test_permissions_a_restricted_key_lacks(ready: ManagementHarness) -> None:
+    """Each by its name; that it may not read webhook endpoints is no fault."""
+    for match in ("GET /v1/events", "POST /v1/refunds", "GET /v1/webhook_endpoints"):
+        await ready.stripe.order(match, "error_before", status=403, times=None)
+    status, parts = await check(ready)
+    assert status == 1
+    assert "the key may not read events, write refunds" in parts["Stripe permissions"]
+    assert parts["Stripe webhook endpoint"].startswith("ok")
+
+
+async def test_events_the_endpoint_is_not_sent(ready: ManagementHarness) -> None:
+    await _endpoint(ready, ready.settings.public_base_url + WEBHOOK_PATH, EVENTS)
+    status, parts = await check(ready)
+    assert status == 1
+    assert "payment_intent.amount_capturable_updated" in parts["Stripe webhook endpoint"]
+
+
+async def test_an_unmigrated_database(ready: ManagementHarness, new_database: NewDatabase) -> None:
+    status, parts = await check(ready, DATABASE_URL=await new_database())
+    assert status == 1
+    assert "Run `python manage.py migrate`." in parts["PostgreSQL schema"]
+
+
+async def test_rights_that_are_lacking(ready: ManagementHarness) -> None:
+    """A user who may read and not write."""
+    url = make_url(ready.environment["DATABASE_URL"])
+    async with ready.database.transaction() as db:
+        await db.execute(text("create role reader login"))
+        await db.execute(text("grant select on all tables in schema public to reader"))
+    try:
+        reader = url.set(username="reader").render_as_string(hide_password=False)
+        status, parts = await check(ready, DATABASE_URL=reader)
+    finally:
+        async with ready.database.transaction() as db:
+            await db.execute(text("drop owned by reader"))
+            await db.execute(text("drop role reader"))
+    assert status == 1
+    assert "INSERT on booking" in parts["PostgreSQL rights"]
+    assert "grant select, insert, update" in parts["PostgreSQL rights"]
