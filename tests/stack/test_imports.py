@@ -28,7 +28,8 @@ _BELOW: Final = {name: frozenset(_LAYERS[:height]) for height, name in enumerate
 MAY_IMPORT: Final = {
     **_BELOW,
     "api": _BELOW["api"] | {"settings"},
-    "settings": frozenset[str](),
+    # What a database's address may say is for the one to know who takes it apart.
+    "settings": frozenset({"storage"}),
     "worker": _BELOW["api"] | {"settings"},
     # `reconcile` is the worker's own reconciliation, run by hand.
     "management": frozenset(_LAYERS) | {"settings", "worker"},
