@@ -75,7 +75,11 @@ async def test_declining_shows_the_mail_first_and_sends_it_so(
 ) -> None:
     guest = await hotel.held()
     decline_page = await approver.open(at(guest, "decline/"))
-    assert "The hotel has no such room left for your dates." in decline_page.words
+    assert "Choose a reason" in decline_page.words
+    assert "(the reason you choose)" in decline_page.words
+    unchosen = await approver.send(at(guest, "decline/"), reason_code="", reason_note="Sorry.")
+    assert (unchosen.status, "Reason: Choose a reason." in unchosen.words) == (422, True)
+    assert await status_of(guest) == "PENDING_APPROVAL", "nobody has said why"
     note = "We are <b>full</b> that week, sorry.\nPerhaps in May?"
     form = {"reason_code": "RATE_ERROR", "reason_note": note}
     shown = await approver.send(at(guest, "decline/preview/"), **form)
