@@ -21,8 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from domain.booking import Status
+from domain.booking import ActorKind, ReasonCode, Status
 from domain.cancellation import CancellationPolicy, CancellationTerms
+from domain.deadlines import midnight
 from domain.money import Money
 
 
@@ -94,7 +95,11 @@ class Staff(SQLModel, table=True):
 
 
 class Booking(SQLModel, table=True):
-    """A booking as its guest and the hotel see it."""
+    """A booking as its guest and the hotel see it.
+
+    From `timezone` to `late_cancel_fee_percent` stands what the guest was told when they booked; a hotel that changes
+    its terms later changes nothing here.
+    """
 
     __tablename__ = "booking"
     __table_args__ = (
@@ -136,6 +141,10 @@ class Booking(SQLModel, table=True):
     amount_captured_minor: int = Field(default=0, sa_type=BigInteger)
     amount_refunded_minor: int = Field(default=0, sa_type=BigInteger)
     currency: str = Field(max_length=3)
+    timezone: str = Field(max_length=64)
+    approval_sla_s: int
+    payment_window_s: int
+    cutoff_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     free_cancel_days: int
     late_cancel_fee_percent: int
     status: str = Field(default=Status.DRAFT, max_length=20)
@@ -166,9 +175,23 @@ class Booking(SQLModel, table=True):
         """The hotel's policy, as it stood when the booking was made."""
         return CancellationPolicy(self.free_cancel_days, self.late_cancel_fee_percent)
 
-    def cancellation_terms(self, timezone: str) -> CancellationTerms:
-        """Until when cancelling is free, by the hotel's clock, and what is kept after that."""
-        return self.cancellation_policy.for_stay(self.check_in, timezone)
+    @property
+    def cancellation_terms(self) -> CancellationTerms:
+        """Until when cancelling is free, by the clock the guest was told, and what is kept after that."""
+        return self.cancellation_policy.for_stay(self.check_in, self.timezone)
+
+    @property
+    def check_in_at(self) -> datetime:
+        """The start of the stay, by the clock the guest was told."""
+        return midnight(self.check_in, self.timezone)
+
+    @property
+    def told_reason(self) -> ReasonCode | None:
+        """The reason as people read it: a hold that the system released before its end did not end by itself."""
+        code = ReasonCode(self.reason_code) if self.reason_code else None
+        if code is ReasonCode.AUTHORIZATION_EXPIRED and self.decision_made_by == ActorKind.SYSTEM:
+            return ReasonCode.APPROVAL_TIMEOUT
+        return code
 
 
 class BookingTimeline(SQLModel, table=True):

@@ -33,6 +33,7 @@ from storage.creation import (
     claim_key,
     find_request,
     finish_key,
+    offered_terms,
     release_key,
     room_type_by_code,
     submission_terms,
@@ -249,7 +250,8 @@ def quote(hotel: Hotel, room_type: RoomType, stay: Stay, now: datetime) -> Money
     """
     refusals: list[ProblemError] = []
     with _collected(refusals):
-        _check_in_time(hotel, stay.check_in, now)
+        cutoff = cutoff_at(stay.check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour)
+        _check_in_time(stay.check_in, hotel.timezone, cutoff, now)
     with _collected(refusals):
         total = _total(hotel, room_type, stay)
     with _collected(refusals):
@@ -296,18 +298,16 @@ def _priced(hotel: Hotel, room_type: RoomType, new_booking: NewBooking, now: dat
         special_requests=new_booking.special_requests,
         amount_minor=total.minor,
         currency=total.currency,
-        free_cancel_days=hotel.free_cancel_days,
-        late_cancel_fee_percent=hotel.late_cancel_fee_percent,
+        **offered_terms(hotel, new_booking.check_in),
         created_at=now,
         updated_at=now,
     )
 
 
-def _check_in_time(hotel: Hotel, check_in: date, now: datetime) -> None:
+def _check_in_time(check_in: date, timezone: str, cutoff: datetime | None, now: datetime) -> None:
     """Refuse a stay that has begun, or that the hotel would have no time to decide on."""
-    if check_in < hotel_today(now, hotel.timezone):
+    if check_in < hotel_today(now, timezone):
         raise invalid("check_in", "Check-in lies in the past, by the hotel's calendar.")
-    cutoff = cutoff_at(check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour)
     if cutoff is not None and cutoff <= now:
         raise invalid("check_in", "The hotel takes no more requests for this check-in.", code="too_late")
 
@@ -326,10 +326,11 @@ async def submit(services: Services, found: BookingDetails) -> BookingDetails:
     """
     if Status(found.booking.status) is not Status.DRAFT:
         return found
-    _check_in_time(found.hotel, found.booking.check_in, utc_now())
+    booking = found.booking
+    _check_in_time(booking.check_in, booking.timezone, booking.cutoff_at, utc_now())
     terms = submission_terms(
-        found.booking,
-        found.hotel,
+        booking,
+        found.hotel.slug,
         authorization_margin_s=services.authorization_margin_s,
         payment_poll_s=services.payment_poll_s,
     )

@@ -20,7 +20,6 @@ from dispatch.commands import NOT_SENT, close, send_command
 from dispatch.errors import TemporalAwayError
 from dispatch.names import DECISION_SIGNALS
 from domain.booking import ENDED, ActorKind, Decision, ReasonCode, Status
-from domain.deadlines import midnight
 from domain.decisions import CommandOutcome, immediate_outcome
 from domain.identifiers import new_command_id, workflow_id
 from domain.messages.signals import Command
@@ -96,7 +95,7 @@ def _outcome_by_projection(
     """Judge by the row, where it is the last word: the workflow is not there, or cannot undo it."""
     row = found.booking
     status = Status(row.status)
-    checked_in = utc_now() >= midnight(row.check_in, found.hotel.timezone)
+    checked_in = utc_now() >= row.check_in_at
     outcome = immediate_outcome(
         request.decision, request.actor, status, row.reason_code, checked_in=checked_in
     )

@@ -119,7 +119,8 @@ class Transition:
 
     Args:
         to: the status afterwards.
-        reason: the system's reason code; None where there is none, or where a person gives it.
+        reason: the system's reason code; None where there is none, or where the change gives it: a person's, or
+            that of the deadline nobody met.
         mails: e-mails this change is told by.
         needs_hold: the mails are sent only if a card was ever held: nobody has shown before that the address
             is theirs.
@@ -150,9 +151,7 @@ def _table() -> dict[tuple[Status, Event], Transition]:
         (Status.PENDING_PAYMENT, Event.CANCELLED_BY_GUEST): cancelled_unpaid,
         (Status.PENDING_APPROVAL, Event.APPROVED): Transition(Status.CONFIRMED, mails=(MailKind.CONFIRMED,)),
         (Status.PENDING_APPROVAL, Event.DECLINED): Transition(Status.DECLINED, mails=declined),
-        (Status.PENDING_APPROVAL, Event.APPROVAL_TIMED_OUT): Transition(
-            Status.DECLINED, ReasonCode.APPROVAL_TIMEOUT, declined
-        ),
+        (Status.PENDING_APPROVAL, Event.APPROVAL_TIMED_OUT): Transition(Status.DECLINED, mails=declined),
         (Status.PENDING_APPROVAL, Event.AUTHORIZATION_LOST): Transition(
             Status.DECLINED, ReasonCode.AUTHORIZATION_EXPIRED, declined
         ),

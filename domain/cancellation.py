@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from domain.deadlines import midnight
 from domain.money import Money
+
+_NUMBERS: Final = dict(enumerate("two three four five six seven eight nine ten".split(), 2))
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,12 @@ class CancellationPolicy:
     def in_words(self) -> str:
         """The policy as a guest reads it before paying."""
         if not self.has_fee:
-            return "Free cancellation until check-in."
-        days = "1 day" if self.free_cancel_days == 1 else f"{self.free_cancel_days} days"
-        fee = (
-            "the full amount is"
-            if self.late_cancel_fee_percent == 100
-            else f"{self.late_cancel_fee_percent} % of the total is"
+            return "Cancel free of charge until check-in."
+        count = self.free_cancel_days
+        days = "one day" if count == 1 else f"{_NUMBERS.get(count, count)} days"
+        percent = self.late_cancel_fee_percent
+        fee = "the full amount" if percent == 100 else f"{percent}% of the total"
+        return (
+            f"Cancel free of charge until 00:00 (hotel time) {days} before check-in; "
+            f"after that the hotel keeps {fee}."
         )
-        return f"Free cancellation until {days} before check-in (00:00 hotel time); after that {fee} kept."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from domain.booking import Event
+from domain.booking import ReasonCode
 from domain.errors import DeadlineError
 
 # Stripe: 30 minutes to 24 hours after creation. A minute is kept on either side for clock skew.
@@ -23,10 +23,10 @@ REMINDER_SHARE_LEFT = 0.25
 
 @dataclass(frozen=True)
 class DecisionDeadline:
-    """When a hold nobody decided on is released, and the event that then happens."""
+    """When a hold that nobody decided on is released, and the reason the guest's booking then bears."""
 
     at: datetime
-    event: Event
+    reason: ReasonCode
 
 
 def _local(day: date, hour: int, timezone: str) -> datetime:
@@ -102,11 +102,11 @@ def decision_deadline(
     margin = min(timedelta(seconds=authorization_margin_s), (lapses - authorized_at) / 10)
     # First in the list wins a tie: a hotel's own limit says more to the guest than the bank's.
     candidates = [
-        DecisionDeadline(authorized_at + timedelta(seconds=approval_sla_s), Event.APPROVAL_TIMED_OUT)
+        DecisionDeadline(authorized_at + timedelta(seconds=approval_sla_s), ReasonCode.APPROVAL_TIMEOUT)
     ]
     if cutoff is not None:
-        candidates.append(DecisionDeadline(cutoff, Event.APPROVAL_TIMED_OUT))
-    candidates.append(DecisionDeadline(lapses - margin, Event.AUTHORIZATION_LOST))
+        candidates.append(DecisionDeadline(cutoff, ReasonCode.APPROVAL_TIMEOUT))
+    candidates.append(DecisionDeadline(lapses - margin, ReasonCode.AUTHORIZATION_EXPIRED))
     return min(candidates, key=lambda deadline: deadline.at)
 
 
@@ -119,7 +119,9 @@ def promised_deadline(promised: datetime | None, computed: DecisionDeadline) -> 
     """
     if promised is None:
         return computed
-    return DecisionDeadline(promised, computed.event if computed.at <= promised else Event.APPROVAL_TIMED_OUT)
+    return DecisionDeadline(
+        promised, computed.reason if computed.at <= promised else ReasonCode.APPROVAL_TIMEOUT
+    )
 
 
 def reminder_at(authorized_at: datetime, deadline: datetime) -> datetime:

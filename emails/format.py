@@ -17,7 +17,7 @@ def words_for(
 ) -> dict[str, Any]:
     """Everything the templates may say of a booking at `now`."""
     words = _stay(booking, hotel, room_type) | _requester(booking) | _money(booking)
-    words |= _decision(booking, hotel) | _cancelling(booking, hotel, now)
+    words |= _decision(booking) | _cancelling(booking, now)
     return words | {"facts": _facts(words, for_staff=for_staff)}
 
 
@@ -83,21 +83,21 @@ def _money(booking: Booking) -> dict[str, Any]:
     }
 
 
-def _decision(booking: Booking, hotel: Hotel) -> dict[str, Any]:
+def _decision(booking: Booking) -> dict[str, Any]:
     return {
         "waits": booking.status == Status.PENDING_APPROVAL,
-        "decide_by": instant_in_words(booking.decision_deadline, hotel.timezone),
-        "reason": REASONS[ReasonCode(booking.reason_code or ReasonCode.OTHER)],
+        "decide_by": instant_in_words(booking.decision_deadline, booking.timezone),
+        "reason": REASONS[booking.told_reason or ReasonCode.OTHER],
         "note": booking.reason_note,
     }
 
 
-def _cancelling(booking: Booking, hotel: Hotel, now: datetime) -> dict[str, Any]:
-    policy, terms = booking.cancellation_policy, booking.cancellation_terms(hotel.timezone)
+def _cancelling(booking: Booking, now: datetime) -> dict[str, Any]:
+    policy, terms = booking.cancellation_policy, booking.cancellation_terms
     return {
         "policy": policy.in_words(),
         "has_fee": policy.has_fee,
         "is_free": now < terms.free_until,
-        "free_until": instant_in_words(terms.free_until, hotel.timezone),
+        "free_until": instant_in_words(terms.free_until, booking.timezone),
         "late_fee": money_in_words(terms.late_fee(booking.total).minor, booking.currency),
     }

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from domain.attention import AttentionCode, advice, meaning
 from domain.booking import ENDED, UNDER_DECISION, Status
-from domain.deadlines import midnight
 from management.account import BookingRows, Workflow
 from reconciliation.findings import WorkflowState
 
@@ -70,7 +69,7 @@ def _nothing(rows: BookingRows, now: datetime) -> str:
 
 
 def _checked_in(rows: BookingRows, now: datetime) -> bool:
-    return now >= midnight(rows.booking.check_in, rows.hotel.timezone)
+    return now >= rows.booking.check_in_at
 
 
 def _words(kind: str) -> str:

@@ -7,7 +7,6 @@ from typing import Final
 import typer
 
 from domain.booking import Status
-from domain.deadlines import midnight
 from domain.erasure import reason_to_keep
 from management.checks import BookingId
 from management.tools import Tools, fail, say, tools_of
@@ -47,11 +46,10 @@ def erase(context: typer.Context, booking_id: BookingId) -> None:
 async def _erase(tools: Tools, booking_id: str) -> str | None:
     """Erase, and return when it had been done before, if it had."""
     async with tools.database() as database, database.transaction() as db:
-        found = await booking_to_erase(db, booking_id)
-        if found is None:
+        booking = await booking_to_erase(db, booking_id)
+        if booking is None:
             fail(f"There is no booking {booking_id}.")
-        booking, hotel = found
-        checked_in = utc_now() >= midnight(booking.check_in, hotel.timezone)
+        checked_in = utc_now() >= booking.check_in_at
         reason = reason_to_keep(Status(booking.status), checked_in=checked_in)
         if reason is not None:
             fail(f"{booking_id}: the guest's data is still needed: {reason}.")

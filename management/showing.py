@@ -89,7 +89,7 @@ def _facts(
     if booking.payment_intent_id:
         page = payment_in_dashboard(booking.payment_intent_id, livemode=livemode)
         yield "Payment", f"{booking.payment_intent_id}  {page}"
-    if booking.decision_deadline:
+    if booking.decision_deadline and booking.status == Status.PENDING_APPROVAL:
         yield "Decision deadline", _deadline(booking.decision_deadline, now)
     yield "Workflow", _workflow(workflow)
     if ui:

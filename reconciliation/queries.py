@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import ENDED, TRANSITIONS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
-from domain.deadlines import midnight
 from domain.messages.notifications import Mailing
 from domain.messages.signals import Command
 from domain.messages.starts import BookingTerms, OpenDecision, Resumption
@@ -127,10 +126,10 @@ def _database_snapshot(
         amount_minor=booking.amount_minor,
         currency=booking.currency,
         created_at=booking.created_at,
-        check_in_at=midnight(booking.check_in, hotel.timezone),
+        check_in_at=booking.check_in_at,
         captured_minor=booking.amount_captured_minor,
         refunded_minor=booking.amount_refunded_minor,
-        fee_minor=_fee_minor(booking, hotel, steps),
+        fee_minor=_fee_minor(booking, steps),
         payment_intent_id=booking.payment_intent_id,
         needs_attention=booking.needs_attention,
         closes_at=booking.payment_deadline,
@@ -144,12 +143,12 @@ def _submitted_at(steps: Sequence[BookingTimeline]) -> datetime | None:
     return next((step.at for step in steps if step.event == Event.SUBMITTED), None)
 
 
-def _fee_minor(booking: Booking, hotel: Hotel, steps: Sequence[BookingTimeline]) -> int:
+def _fee_minor(booking: Booking, steps: Sequence[BookingTimeline]) -> int:
     """What the policy lets the hotel keep of a confirmed booking that was cancelled."""
     step = next((step for step in steps if step.event in _CANCELLATIONS), None)
     if step is None or step.from_status != Status.CONFIRMED:
         return 0
-    refund = booking.cancellation_terms(hotel.timezone).refund(booking.total, step.at)
+    refund = booking.cancellation_terms.refund(booking.total, step.at)
     return booking.amount_minor - refund.minor
 
 
@@ -176,14 +175,10 @@ async def terms_to_go_on(
     resume = None if status is Status.DRAFT else await _resumption(db, booking, status)
     terms = submission_terms(
         booking,
-        hotel,
+        hotel.slug,
         authorization_margin_s=authorization_margin_s,
         payment_poll_s=payment_poll_s,
     )
-    if resume is not None and booking.payment_deadline is not None:
-        # The guest has been told until when they may pay; the hotel's window may be another one since.
-        window_s = int((booking.payment_deadline - resume.submitted_at).total_seconds())
-        terms = replace(terms, payment_window_s=window_s)
     return replace(terms, resume=resume)
 
 

@@ -192,7 +192,7 @@ def _moment(written: str | None) -> datetime | None:
 
 
 _BOOKINGS = """
-    SELECT b.*, h.slug, h.timezone,
+    SELECT b.*, h.slug,
         ARRAY(SELECT c.kind FROM booking_command c WHERE c.booking_id = b.booking_id AND c.closed_at IS NULL
             AND c.kind IN ('approve', 'decline', 'cancel') ORDER BY c.created_at) AS open_decisions,
         (SELECT min(c.created_at) FROM booking_command c WHERE c.booking_id = b.booking_id

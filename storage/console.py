@@ -96,13 +96,18 @@ async def is_cancellation_overtaken(db: AsyncSession, booking_id: str) -> bool:
 
 @dataclass(frozen=True)
 class DaySum:
-    """What happened on one day at the hotel: how often, and with how much money in all."""
+    """What happened on one day at the hotel: how often, and with how much money in all.
+
+    Args:
+        refunded_minor: what of that money has gone back since, on whatever day.
+    """
 
     day: date
     event: Event
     currency: str
     count: int
     minor: int
+    refunded_minor: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,16 +143,17 @@ async def holds_by_day(db: AsyncSession, hotel_id: int, since: datetime, timezon
 
 
 async def decisions_by_day(db: AsyncSession, hotel_id: int, since: datetime, timezone: str) -> list[DaySum]:
-    """How requests came out from `since` on, by the hotel's days, with what was captured then."""
+    """How requests came out from `since` on, by the hotel's days, with what was captured then and refunded since."""
     day = _day(col(Booking.decision_made_at), timezone).label("day")
     event = col(BookingTimeline.event)
+    captured, refunded = col(Booking.amount_captured_minor), col(Booking.amount_refunded_minor)
     rows = await db.execute(
-        select(day, event, col(Booking.currency), func.count(), func.sum(col(Booking.amount_captured_minor)))
+        select(day, event, col(Booking.currency), func.count(), func.sum(captured), func.sum(refunded))
         .join(BookingTimeline, _is_decision())
         .where(col(Booking.hotel_id) == hotel_id, col(Booking.decision_made_at) >= since)
         .group_by("day", event, col(Booking.currency))
     )
-    return [DaySum(row[0], Event(row[1]), row[2], row[3], int(row[4])) for row in rows]
+    return [DaySum(row[0], Event(row[1]), row[2], row[3], int(row[4]), int(row[5])) for row in rows]
 
 
 async def time_to_decide(db: AsyncSession, hotel_id: int, since: datetime) -> TimeToDecide:

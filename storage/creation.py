@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import delete, select, update
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.deadlines import cutoff_at, midnight
+from domain.deadlines import cutoff_at
 from domain.messages.starts import BookingTerms
 from models import Booking, Hotel, IdempotentRequest, RoomType
 
@@ -23,20 +23,32 @@ async def room_type_by_code(db: AsyncSession, hotel_id: int, code: str) -> RoomT
     return (await db.scalars(query)).one_or_none()
 
 
+def offered_terms(hotel: Hotel, check_in: date) -> dict[str, Any]:
+    """The columns of a new booking that keep what its guest is told: the hotel's terms as they are now."""
+    return {
+        "timezone": hotel.timezone,
+        "approval_sla_s": hotel.approval_sla_s,
+        "payment_window_s": hotel.payment_window_s,
+        "cutoff_at": cutoff_at(check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour),
+        "free_cancel_days": hotel.free_cancel_days,
+        "late_cancel_fee_percent": hotel.late_cancel_fee_percent,
+    }
+
+
 def submission_terms(
-    booking: Booking, hotel: Hotel, *, authorization_margin_s: int, payment_poll_s: int
+    booking: Booking, hotel_slug: str, *, authorization_margin_s: int, payment_poll_s: int
 ) -> BookingTerms:
-    """What a draft is submitted with: the policy as it was booked, the hotel's deadlines as they are now."""
-    cancellation = booking.cancellation_terms(hotel.timezone)
+    """What a booking's workflow is started with: what the guest was told when they booked."""
+    cancellation = booking.cancellation_terms
     return BookingTerms(
         booking_id=booking.booking_id,
-        hotel_slug=hotel.slug,
+        hotel_slug=hotel_slug,
         amount_minor=booking.amount_minor,
         currency=booking.currency,
-        payment_window_s=hotel.payment_window_s,
-        approval_sla_s=hotel.approval_sla_s,
-        cutoff_at=cutoff_at(booking.check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour),
-        check_in_at=midnight(booking.check_in, hotel.timezone),
+        payment_window_s=booking.payment_window_s,
+        approval_sla_s=booking.approval_sla_s,
+        cutoff_at=booking.cutoff_at,
+        check_in_at=booking.check_in_at,
         free_cancel_until=cancellation.free_until,
         late_cancel_fee_percent=cancellation.late_cancel_fee_percent,
         authorization_margin_s=authorization_margin_s,

@@ -14,7 +14,6 @@ from domain.erasure import EMAIL, FIRST_NAME, LAST_NAME, RECIPIENT
 from models import (
     Booking,
     BookingCommand,
-    Hotel,
     IdempotentRequest,
     PaymentSession,
     ReturnAddresses,
@@ -32,16 +31,10 @@ _IN_ANSWERS: Final = {
 """Members of the API's answers that tell of the guest, and what stands there afterwards."""
 
 
-async def booking_to_erase(db: AsyncSession, booking_id: str) -> tuple[Booking, Hotel] | None:
-    """Find a booking with its hotel, and keep others from changing it until the transaction ends."""
-    query = (
-        select(Booking, Hotel)
-        .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
-        .where(col(Booking.booking_id) == booking_id)
-        .with_for_update(of=Booking)
-    )
-    found = (await db.execute(query)).one_or_none()
-    return (found[0], found[1]) if found else None
+async def booking_to_erase(db: AsyncSession, booking_id: str) -> Booking | None:
+    """Find a booking, and keep others from changing it until the transaction ends."""
+    query = select(Booking).where(col(Booking.booking_id) == booking_id).with_for_update()
+    return (await db.scalars(query)).one_or_none()
 
 
 async def erase_guest(db: AsyncSession, booking: Booking, at: datetime) -> None:

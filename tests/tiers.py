@@ -54,6 +54,9 @@ _SLOW: Final = (
 """Beginnings of test ids."""
 
 _QUICK_ALL_THE_SAME: Final = (
+    "tests/activities/test_payments_faults.py::test_with_a_fault[capture-500 after the effect]",
+    "tests/activities/test_payments_faults.py::test_with_a_fault[release-500 after the effect]",
+    "tests/activities/test_payments_races.py::test_what_is_not_the_bookings_is_released_and_never_captured",
     "tests/api/test_decisions.py::test_approve",
     "tests/api/test_decisions.py::test_decline_without_a_reason",
     "tests/api/test_decisions.py::test_reasons_that_are_none",
@@ -64,7 +67,16 @@ _QUICK_ALL_THE_SAME: Final = (
     "tests/browser/test_staff.py::test_a_decline_is_previewed",
     "tests/browser/test_staff.py::test_a_request_appears_by_itself_and_is_approved",
     "tests/browser/test_staff.py::test_deadlines_arrive_by_themselves",
+    "tests/management/test_guest.py::test_erase_removes_the_guest_and_keeps_the_books",
+    "tests/pages/test_guest_cancel.py::test_a_hotel_that_changes_its_terms_alters_nothing_for_a_booking",
+    "tests/pages/test_staff_decide.py::test_another_hotels_booking_is_not_found",
+    "tests/pages/test_staff_decide.py::test_roles_are_kept",
     "tests/pages/test_staff_queue.py::test_a_long_list_has_pages_without_gaps",
+    "tests/workflows/test_deadlines.py::test_approval_after_capture_before_never_confirms",
+    "tests/workflows/test_deadlines.py::test_without_capture_before_the_shortest_hold_is_assumed",
+    "tests/workflows/test_duplicates.py::test_cancellation_refused_during_a_capture_stays_refused",
+    "tests/workflows/test_duplicates.py::test_dispute_delivered_twice_is_recorded_once",
+    "tests/workflows/test_early_and_late.py::test_hold_on_a_dead_booking_is_released",
     "tests/workflows/test_happy.py",
     "tests/workflows/test_replay.py",
 )

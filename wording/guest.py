@@ -7,7 +7,7 @@ from typing import Final
 from domain.booking import Event, ReasonCode
 
 REASONS: Final = {
-    ReasonCode.NO_AVAILABILITY: "The hotel has no such room left for your dates.",
+    ReasonCode.NO_AVAILABILITY: "The hotel has no rooms of this type left for your dates.",
     ReasonCode.RATE_ERROR: "The price of this booking was not correct.",
     ReasonCode.GUEST_REQUIREMENTS: "The hotel cannot meet the requirements of this stay.",
     # A guest is not to be accused of what nobody has proved.
@@ -23,8 +23,8 @@ REASONS: Final = {
 
 EVENTS: Final = {
     Event.CREATED: "You filled in the form",
-    Event.SUBMITTED: "Your request was sent",
-    Event.AUTHORIZED: "Your card was authorized: the amount is held, not charged",
+    Event.SUBMITTED: "You made the request",
+    Event.AUTHORIZED: "The hotel received your request; the amount is held on your card, not charged",
     Event.PAYMENT_WINDOW_CLOSED: "The time to pay was over",
     Event.APPROVED: "The hotel confirmed, and the held amount was charged",
     Event.DECLINED: "The hotel declined, and the hold was released",

@@ -10,7 +10,7 @@ from temporalio import workflow
 
 from dispatch import ui_texts
 from domain.attention import Attention, AttentionCode
-from domain.booking import Decision, Event, MailKind, Status
+from domain.booking import Decision, MailKind, ReasonCode, Status
 from domain.deadlines import reminder_at
 from domain.decisions import CommandOutcome
 from domain.messages.notifications import StaffEvent
@@ -120,7 +120,7 @@ class DecisionPhase:
         self._message_queue.decision_in_progress = Decision.DECLINE
         self._state.wait_for(ui_texts.WAITING_FOR_RELEASE)
         try:
-            await self._follow(await self._release(), without_decision=self._deadline.event)
+            await self._follow(await self._release(), timed_out=self._deadline.reason)
         finally:
             self._message_queue.decision_in_progress = None
 
@@ -203,13 +203,13 @@ class DecisionPhase:
         payment: PaymentSnapshot,
         request: DecisionRequested | None = None,
         *,
-        without_decision: Event = Event.AUTHORIZATION_LOST,
+        timed_out: ReasonCode | None = None,
     ) -> bool:
         """Take the booking where its money has gone.
 
         Args:
             request: the decision that was being carried out.
-            without_decision: the event that happened where the hold is gone and nobody decided.
+            timed_out: the reason with which the hold was released because nobody decided in time, if it was.
 
         Returns:
             False where the card is still held, and the booking stays.
@@ -219,7 +219,7 @@ class DecisionPhase:
         elif payment.status is PaymentStatus.CANCELED:
             if request is None and self._cancellation_stands():
                 request = self._pending_command
-            await record_release(self._context, request, without_decision)
+            await record_release(self._context, request, timed_out)
         else:
             return False
         if self._pending_command is not None and self._pending_command is not request:

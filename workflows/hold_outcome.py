@@ -44,13 +44,14 @@ async def record_capture(
 
 
 async def record_release(
-    context: BookingContext, request: DecisionRequested | None, without_decision: Event
+    context: BookingContext, request: DecisionRequested | None, timed_out: ReasonCode | None
 ) -> None:
     """End a booking whose hold is gone.
 
     Args:
         request: the decision that was being carried out; a decline and a cancellation are settled by a release.
-        without_decision: the event that happened where nobody declined or cancelled.
+        timed_out: the reason with which the hold was released because nobody decided in time; None where the hold
+            ended by itself or in the Dashboard.
     """
     state = context.state
     if request is not None and request.decision is Decision.DECLINE:
@@ -61,8 +62,10 @@ async def record_release(
         await state.apply(Event.CANCELLED_BY_GUEST, command=request.command)
         context.message_queue.mark_done(request.command.command_id)
     else:
-        lost = without_decision is Event.AUTHORIZATION_LOST
-        await state.apply(without_decision, actor=ActorKind.STRIPE if lost else ActorKind.SYSTEM)
+        if timed_out is not None:
+            await state.apply(Event.APPROVAL_TIMED_OUT, reason_code=timed_out)
+        else:
+            await state.apply(Event.AUTHORIZATION_LOST, actor=ActorKind.STRIPE)
         _report_overtaken(context, request)
 
 

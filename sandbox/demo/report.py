@@ -30,7 +30,7 @@ _WORDS: Final = {
     "approved": "approved; the money was taken",
     "declined": "declined by the hotel; the hold was released",
     "approval_timed_out": "nobody decided in time; the hold was released",
-    "authorization_lost": "the hold ended, or was about to: nothing is held now",
+    "authorization_lost": "the hold ended before a decision: nothing is held now",
     "captured_outside": "the money was taken in the Stripe Dashboard",
     "capture_mismatched": "another amount was taken in the Stripe Dashboard; it was given back",
     "cancelled_by_guest": "cancelled by the guest",

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
 from domain.attention import Attention
-from models import Booking, BookingAttention, BookingCommand, RoomType, StripeWebhookEvent, utc_now
+from models import Booking, BookingAttention, BookingCommand, Hotel, RoomType, StripeWebhookEvent, utc_now
 from sandbox.drivers import GuestDriver
 from tests.api.hotels import HotelDriver
 from tests.api.stack import ApiStack
@@ -54,6 +54,12 @@ async def call_for_attention(hotel: HotelDriver, guest: GuestDriver, *reasons: A
             BookingAttention(booking_id=guest.booking_id, since=utc_now(), **asdict(reason))
             for reason in reasons
         )
+
+
+async def set_terms(hotel: HotelDriver, **terms: Any) -> None:
+    """Let a hotel offer other terms from now on."""
+    async with hotel.stack.database.transaction() as db:
+        await db.execute(update(Hotel).where(col(Hotel.id) == hotel.id).values(**terms))
 
 
 async def reprice(hotel: HotelDriver, price_minor: int) -> None:

@@ -60,7 +60,7 @@ async def test_a_decline_arrives_by_itself_with_the_hotels_words(
     note = "Our <img src=x> boiler is out.\nPerhaps in May?"
     assert (await approver.decline(booking_id, "NO_AVAILABILITY", note)).status_code == 200
     await guest.headline("We are sorry: your stay could not be confirmed")
-    await guest.reads("The hotel has no such room left for your dates.")
+    await guest.reads("The hotel has no rooms of this type left for your dates.")
     await expect(guest.page.locator("blockquote")).to_have_text(note)
     await guest.reads("The hold of €450.00 has been released")
     assert await is_marked(guest)

@@ -53,7 +53,7 @@ async def test_a_decline_is_previewed_while_it_is_written_and_read_by_the_guest(
 ) -> None:
     booking_id = await hold(guest, client, HOTEL)
     await ask_to(approver, "decline", booking_id)
-    await approver.reads("The hotel has no such room left for your dates.")
+    await approver.reads("(the reason you choose)")
     await approver.page.get_by_label("Reason").select_option("OTHER")
     await approver.reads("The hotel cannot take this booking.")
     note = approver.page.get_by_label("Note to the guest")
@@ -276,7 +276,7 @@ async def test_every_page_of_managers_is_accessible(
     await manager.press(f"approver@{HOTEL}.test", role="link")
     await manager.is_accessible()
     await manager.go("/staff/figures/")
-    for table in await manager.page.get_by_text("The same as a table").all():
+    for table in await manager.page.get_by_text("Show as a table").all():
         await table.click()
     await manager.is_accessible()
     await manager.go("/staff/people/")

@@ -79,17 +79,19 @@ def test_a_refund_is_what_is_not_kept(minor: int, currency: str, percent: int, l
         (
             2,
             100,
-            "Free cancellation until 2 days before check-in (00:00 hotel time); after that the full amount is kept.",
+            "Cancel free of charge until 00:00 (hotel time) two days before check-in; "
+            "after that the hotel keeps the full amount.",
         ),
         (
             1,
             50,
-            "Free cancellation until 1 day before check-in (00:00 hotel time); after that 50 % of the total is kept.",
+            "Cancel free of charge until 00:00 (hotel time) one day before check-in; "
+            "after that the hotel keeps 50% of the total.",
         ),
-        (7, 0, "Free cancellation until check-in."),
-        (0, 0, "Free cancellation until check-in."),
+        (7, 0, "Cancel free of charge until check-in."),
+        (0, 0, "Cancel free of charge until check-in."),
         # A fee that would begin at check-in: from then on nothing can be cancelled any more.
-        (0, 100, "Free cancellation until check-in."),
+        (0, 100, "Cancel free of charge until check-in."),
     ],
 )
 def test_policy_in_words(days: int, percent: int, words: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.booking import Event
+from domain.booking import ReasonCode
 from domain.deadlines import (
     DecisionDeadline,
     cutoff_at,
@@ -166,7 +166,7 @@ def deadline(
     cutoff: timedelta | None = None,
     hold: timedelta | None = 7 * DAY,
     margin_s: int = 3600,
-) -> tuple[timedelta, Event]:
+) -> tuple[timedelta, ReasonCode]:
     """Hours and days from the hold, which is placed at noon."""
     found = decision_deadline(
         authorized_at=NOON,
@@ -175,7 +175,7 @@ def deadline(
         capture_before=None if hold is None else NOON + hold,
         authorization_margin_s=margin_s,
     )
-    return found.at - NOON, found.event
+    return found.at - NOON, found.reason
 
 
 WEEKS_S = 60 * 86400
@@ -183,14 +183,14 @@ WEEKS_S = 60 * 86400
 
 def test_the_hotel_has_a_day() -> None:
     """By default the hotel's own promise comes first."""
-    assert deadline() == (DAY, Event.APPROVAL_TIMED_OUT)
+    assert deadline() == (DAY, ReasonCode.APPROVAL_TIMEOUT)
 
 
 def test_the_cutoff_comes_first_where_it_is_earlier() -> None:
     """Even where it has passed when the hold is placed: then the booking ends at once."""
-    assert deadline(cutoff=5 * HOUR) == (5 * HOUR, Event.APPROVAL_TIMED_OUT)
-    assert deadline(cutoff=2 * DAY) == (DAY, Event.APPROVAL_TIMED_OUT)
-    assert deadline(cutoff=-HOUR) == (-HOUR, Event.APPROVAL_TIMED_OUT)
+    assert deadline(cutoff=5 * HOUR) == (5 * HOUR, ReasonCode.APPROVAL_TIMEOUT)
+    assert deadline(cutoff=2 * DAY) == (DAY, ReasonCode.APPROVAL_TIMEOUT)
+    assert deadline(cutoff=-HOUR) == (-HOUR, ReasonCode.APPROVAL_TIMEOUT)
 
 
 @pytest.mark.parametrize(
@@ -211,18 +211,18 @@ def test_the_cutoff_comes_first_where_it_is_earlier() -> None:
 )
 def test_the_hold_less_its_margin(hold: timedelta | None, margin_s: int, at: timedelta) -> None:
     """The margin is the smaller of what is configured and a tenth of the hold."""
-    assert deadline(sla_s=WEEKS_S, hold=hold, margin_s=margin_s) == (at, Event.AUTHORIZATION_LOST)
+    assert deadline(sla_s=WEEKS_S, hold=hold, margin_s=margin_s) == (at, ReasonCode.AUTHORIZATION_EXPIRED)
 
 
 def test_a_tie_is_the_hotels() -> None:
     """At one and the same moment the hotel's own limit is what the guest is told."""
-    assert deadline(sla_s=9 * 3600, hold=10 * HOUR) == (9 * HOUR, Event.APPROVAL_TIMED_OUT)
-    assert deadline(sla_s=WEEKS_S, cutoff=9 * HOUR, hold=10 * HOUR) == (9 * HOUR, Event.APPROVAL_TIMED_OUT)
+    assert deadline(sla_s=9 * 3600, hold=10 * HOUR) == (9 * HOUR, ReasonCode.APPROVAL_TIMEOUT)
+    assert deadline(sla_s=WEEKS_S, cutoff=9 * HOUR, hold=10 * HOUR) == (9 * HOUR, ReasonCode.APPROVAL_TIMEOUT)
 
 
 def test_a_moment_earlier_is_the_banks() -> None:
     """One second decides."""
-    assert deadline(sla_s=9 * 3600 + 1, hold=10 * HOUR) == (9 * HOUR, Event.AUTHORIZATION_LOST)
+    assert deadline(sla_s=9 * 3600 + 1, hold=10 * HOUR) == (9 * HOUR, ReasonCode.AUTHORIZATION_EXPIRED)
 
 
 @given(
@@ -235,13 +235,15 @@ def test_the_earliest_wins(
     sla_s: int, cutoff: timedelta | None, hold: timedelta | None, margin_s: int
 ) -> None:
     """Computed the long way round, in seconds."""
-    at, event = deadline(sla_s, cutoff, hold, margin_s)
+    at, reason = deadline(sla_s, cutoff, hold, margin_s)
     own = [float(sla_s)] + ([cutoff.total_seconds()] if cutoff is not None else [])
     hold_s = hold.total_seconds() if hold is not None else 410_400.0
     bank = hold_s - min(float(margin_s), hold_s / 10)
     assert at.total_seconds() == pytest.approx(min(*own, bank), abs=1e-5)
     if abs(min(own) - bank) > 1e-5:
-        assert event is (Event.APPROVAL_TIMED_OUT if min(own) < bank else Event.AUTHORIZATION_LOST)
+        assert reason is (
+            ReasonCode.APPROVAL_TIMEOUT if min(own) < bank else ReasonCode.AUTHORIZATION_EXPIRED
+        )
     # Whatever is configured, the bank still has the hold at the deadline.
     assert NOON + at <= last_capture_at(NOON, None if hold is None else NOON + hold)
 
@@ -254,8 +256,8 @@ def test_last_capture() -> None:
 
 def test_a_deadline_is_a_value() -> None:
     """It is compared and kept, never changed."""
-    assert DecisionDeadline(NOON, Event.APPROVAL_TIMED_OUT) == DecisionDeadline(
-        NOON, Event.APPROVAL_TIMED_OUT
+    assert DecisionDeadline(NOON, ReasonCode.APPROVAL_TIMEOUT) == DecisionDeadline(
+        NOON, ReasonCode.APPROVAL_TIMEOUT
     )
 
 
@@ -277,15 +279,19 @@ def test_reminder_comes_between(authorized_at: datetime, time: timedelta) -> Non
 @pytest.mark.parametrize(
     ("promised", "computed", "expected"),
     [
-        (None, DecisionDeadline(NOON, Event.AUTHORIZATION_LOST), Event.AUTHORIZATION_LOST),
-        (NOON, DecisionDeadline(NOON, Event.AUTHORIZATION_LOST), Event.AUTHORIZATION_LOST),
-        (NOON, DecisionDeadline(NOON + DAY, Event.APPROVAL_TIMED_OUT), Event.APPROVAL_TIMED_OUT),
-        (NOON, DecisionDeadline(NOON + DAY, Event.AUTHORIZATION_LOST), Event.APPROVAL_TIMED_OUT),
-        (NOON, DecisionDeadline(NOON - HOUR, Event.AUTHORIZATION_LOST), Event.AUTHORIZATION_LOST),
+        (None, DecisionDeadline(NOON, ReasonCode.AUTHORIZATION_EXPIRED), ReasonCode.AUTHORIZATION_EXPIRED),
+        (NOON, DecisionDeadline(NOON, ReasonCode.AUTHORIZATION_EXPIRED), ReasonCode.AUTHORIZATION_EXPIRED),
+        (NOON, DecisionDeadline(NOON + DAY, ReasonCode.APPROVAL_TIMEOUT), ReasonCode.APPROVAL_TIMEOUT),
+        (NOON, DecisionDeadline(NOON + DAY, ReasonCode.AUTHORIZATION_EXPIRED), ReasonCode.APPROVAL_TIMEOUT),
+        (
+            NOON,
+            DecisionDeadline(NOON - HOUR, ReasonCode.AUTHORIZATION_EXPIRED),
+            ReasonCode.AUTHORIZATION_EXPIRED,
+        ),
     ],
 )
 def test_the_deadline_that_was_told_stands(
-    promised: datetime | None, computed: DecisionDeadline, expected: Event
+    promised: datetime | None, computed: DecisionDeadline, expected: ReasonCode
 ) -> None:
     """Whatever today's terms would make of it; the reason is the hold's end only where that comes first."""
     assert promised_deadline(promised, computed) == DecisionDeadline(promised or computed.at, expected)

@@ -36,7 +36,7 @@ PENDING_PAYMENT  authorized            PENDING_APPROVAL -                     au
 PENDING_PAYMENT  payment_window_closed EXPIRED          -                     expired
 PENDING_APPROVAL approved              CONFIRMED        -                     confirmed
 PENDING_APPROVAL declined              DECLINED         -                     declined
-PENDING_APPROVAL approval_timed_out    DECLINED         APPROVAL_TIMEOUT      declined
+PENDING_APPROVAL approval_timed_out    DECLINED         -                     declined
 PENDING_APPROVAL authorization_lost    DECLINED         AUTHORIZATION_EXPIRED declined
 PENDING_APPROVAL captured_outside      CONFIRMED        -                     confirmed
 PENDING_APPROVAL capture_mismatched    DECLINED         PAYMENT_MISMATCH      declined

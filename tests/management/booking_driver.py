@@ -53,7 +53,9 @@ class ManagementBookingDriver:
 
     async def start(self) -> None:
         """Start its workflow, and do not wait."""
-        terms = submission_terms(self._booking, self.hotel, authorization_margin_s=3600, payment_poll_s=300)
+        terms = submission_terms(
+            self._booking, self.hotel.slug, authorization_margin_s=3600, payment_poll_s=300
+        )
         await start_booking(self.harness.client, terms, self.harness.settings.temporal_task_queue)
 
     async def submit(self) -> None:

@@ -31,6 +31,7 @@ from models import Booking, Hotel, RoomType, Staff
 from reconciliation.alerts import ReconciliationAlerts
 from settings import Settings
 from storage import bookings
+from storage.creation import offered_terms
 from storage.database import Database
 from tests.management.booking_driver import TOTAL_MINOR, ManagementBookingDriver
 from tests.workflows.servers import STRIPE_KEY, Json, StandInClients
@@ -184,8 +185,7 @@ class ManagementHarness:
                 special_requests=f"Wish{word}",
                 amount_minor=TOTAL_MINOR,
                 currency="EUR",
-                free_cancel_days=2,
-                late_cancel_fee_percent=30,
+                **offered_terms(hotel, check_in) | {"free_cancel_days": 2, "late_cancel_fee_percent": 30},
             )
             await bookings.insert_draft(db, booking)
         return ManagementBookingDriver(self, booking, hotel, person)

@@ -30,7 +30,7 @@ async def lost_submission(harness: ManagementHarness) -> ManagementBookingDriver
     """The workflow was started and terminated before any worker had seen it."""
     booking = await harness.draft()
     terms = submission_terms(
-        await booking.row(), booking.hotel, authorization_margin_s=3600, payment_poll_s=300
+        await booking.row(), booking.hotel.slug, authorization_margin_s=3600, payment_poll_s=300
     )
     await start_booking(harness.client, terms, "a-queue-without-workers")
     await booking.lose_workflow()

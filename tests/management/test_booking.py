@@ -64,6 +64,13 @@ async def _asks_for_help(booking: ManagementBookingDriver) -> bool:
 # --- show ---
 
 
+async def test_show_names_no_deadline_after_the_decision(shared_harness: ManagementHarness) -> None:
+    booking = await shared_harness.confirmed()
+    said = await shared_harness.done("booking", "show", booking.booking_id)
+    assert "CONFIRMED" in said
+    assert "Decision deadline" not in said
+
+
 async def test_show_tells_the_story_and_keeps_the_guest_out_of_it(shared_harness: ManagementHarness) -> None:
     booking = await shared_harness.held()
     said = await shared_harness.done("booking", "show", booking.booking_id.lower())

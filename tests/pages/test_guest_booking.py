@@ -204,7 +204,7 @@ async def test_a_held_request_tells_deadline_money_and_story(
         f"{hour} (hotel time, Asia/Tokyo) at the latest",
         "Held on your card ¥36,000",
         "Charged ¥0",
-        "Your card was authorized: the amount is held, not charged",
+        "The hotel received your request; the amount is held on your card, not charged",
         "Twin beds, please.",
         "Cancelling costs nothing until the hotel confirms.",
     ):
@@ -227,7 +227,7 @@ async def test_a_decline_tells_reason_note_and_money(page_clients: PageClients, 
     assert page is not None
     for words in (
         "We are sorry: your stay could not be confirmed",
-        "The hotel has no such room left for your dates.",
+        "The hotel has no rooms of this type left for your dates.",
         "Our <b>boiler</b> is out. Perhaps in May?",
         "Your card was not charged. The hold of €150.00 has been released",
         "The hotel declined, and the hold was released",

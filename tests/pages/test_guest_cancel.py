@@ -11,7 +11,7 @@ from models import utc_now
 from sandbox.drivers import GuestDriver, wait_until
 from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.outcomes import money, settled
-from tests.api.rows import commands_of, edit
+from tests.api.rows import commands_of, edit, set_terms
 from tests.api.stack import PATIENCE_S, ApiStack
 from tests.pages.guests import at, opened, status_of
 from tests.pages.page_client import PageClients
@@ -25,6 +25,8 @@ async def test_cancelling_before_the_hotel_confirms_costs_nothing(
     page_client = await opened(page_clients, guest)
     preview = await page_client.open(at(guest, "cancel/"))
     assert "Cancelling costs nothing: the hold of €150.00 on your card is released." in preview.words
+    assert "Cancelling is free until the hotel confirms. After that, the hotel's" in preview.words
+    assert "Yes, cancel: it costs nothing" in preview.words
     assert await status_of(guest) == "PENDING_APPROVAL"
     for _ in range(2):
         page = await page_client.send(at(guest, "cancel/"))
@@ -35,15 +37,30 @@ async def test_cancelling_before_the_hotel_confirms_costs_nothing(
 
 
 @pytest.mark.parametrize(
-    ("percent", "words"),
+    ("percent", "price", "words", "policy"),
     [
-        (0, "Cancelling costs nothing: the full €150.00 goes back to your card."),
-        (30, "Cancelling costs €45.00: the hotel keeps it, and €105.00 goes back to your card."),
-        (100, "Nothing is refunded: the hotel keeps the €150.00 you paid."),
+        (
+            0,
+            "nothing",
+            "Cancelling costs nothing: the full €150.00 goes back to your card.",
+            "Cancel free of charge until check-in.",
+        ),
+        (
+            30,
+            "€45.00",
+            "Cancelling costs €45.00: the hotel keeps it, and €105.00 goes back to your card.",
+            "Free cancellation has ended for this stay: cancelling costs €45.00.",
+        ),
+        (
+            100,
+            "€150.00",
+            "Nothing is refunded: the hotel keeps the €150.00 you paid.",
+            "after that the hotel keeps the full amount.",
+        ),
     ],
 )
 async def test_what_cancelling_a_confirmed_booking_costs_is_told_first(
-    page_clients: PageClients, stack: ApiStack, percent: int, words: str
+    page_clients: PageClients, stack: ApiStack, percent: int, price: str, words: str, policy: str
 ) -> None:
     """By the policy the booking was made under; what was told is what is done."""
     hotel = await open_hotel(stack, free_cancel_days=60, late_cancel_fee_percent=percent)
@@ -51,10 +68,38 @@ async def test_what_cancelling_a_confirmed_booking_costs_is_told_first(
     page_client = await opened(page_clients, guest)
     preview = await page_client.open(at(guest, "cancel/"))
     assert words in preview.words
+    assert policy in preview.words
+    assert f"Yes, cancel: it costs {price}" in preview.words
+    assert "until the hotel confirms" not in preview.words, "it has"
     assert (await page_client.send(at(guest, "cancel/"))).status == 303
     booking = await guest.read_booking()
     assert booking["status"] == "CANCELLED"
     assert booking["amount_refunded"] == f"{150 - 150 * percent / 100:.2f}"
+
+
+async def test_a_hotel_that_changes_its_terms_alters_nothing_for_a_booking(
+    page_clients: PageClients, stack: ApiStack
+) -> None:
+    """Page, refund and the API's refusals go by the time zone and the policy that the guest was told.
+
+    Midnight of one day comes 25 hours later to Pago Pago than to Kiritimati: there cancelling would still be free.
+    """
+    hotel = await open_hotel(
+        stack, timezone="Pacific/Kiritimati", free_cancel_days=2, late_cancel_fee_percent=30
+    )
+    guest = await hotel.confirmed(days_ahead=2)
+    await set_terms(
+        hotel, timezone="Pacific/Pago_Pago", free_cancel_days=1, late_cancel_fee_percent=100, cutoff_hour=3
+    )
+    page_client = await opened(page_clients, guest)
+    assert "(hotel time, Pacific/Kiritimati)" in (await page_client.open(at(guest))).words
+    preview = await page_client.open(at(guest, "cancel/"))
+    assert "two days before check-in; after that the hotel keeps 30% of the total." in preview.words
+    assert "Cancelling costs €45.00" in preview.words
+    assert (await page_client.send(at(guest, "cancel/"))).status == 303
+    booking = await guest.read_booking()
+    assert (booking["status"], booking["amount_refunded"]) == ("CANCELLED", "105.00")
+    assert await money(hotel, guest) == ("succeeded", 15000, 10500, 1)
 
 
 async def test_a_cost_that_changed_is_told_again_before_anything_happens(

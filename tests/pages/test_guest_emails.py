@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from domain.attention import Attention, AttentionCode
-from domain.booking import STAFF_MAILS, Event, MailKind, ReasonCode, Status
+from domain.booking import STAFF_MAILS, ActorKind, Event, MailKind, ReasonCode, Status
 from emails.compose import BookingEmail, Composer
 from models import Booking, BookingTimeline, Hotel, RoomType
 
@@ -56,6 +56,9 @@ def letter(kind: MailKind, *, event: Event | None = None, **changes: Any) -> Boo
             "special_requests": "A quiet room.\nA cot, too.",
             "amount_minor": 30000,
             "currency": "EUR",
+            "timezone": hotel.timezone,
+            "approval_sla_s": 86400,
+            "payment_window_s": 86400,
             "free_cancel_days": 2,
             "late_cancel_fee_percent": 30,
             "status": Status.PENDING_APPROVAL,
@@ -86,6 +89,12 @@ CASES = {
         reason_note=NOTE,
     ),
     "timed out": letter(MailKind.DECLINED, status=Status.DECLINED, reason_code=ReasonCode.APPROVAL_TIMEOUT),
+    "timed out before the hold's end": letter(
+        MailKind.DECLINED,
+        status=Status.DECLINED,
+        reason_code=ReasonCode.AUTHORIZATION_EXPIRED,
+        decision_made_by=ActorKind.SYSTEM,
+    ),
     "expired": letter(MailKind.EXPIRED, status=Status.EXPIRED, payment_intent_id=None),
     "cancelled, fee kept": letter(
         MailKind.CANCELLED,
@@ -234,6 +243,21 @@ def test_only_the_confirmation_has_a_calendar_file() -> None:
     assert with_file == {"confirmed"}
 
 
+def test_a_hold_released_because_nobody_decided_is_told_so() -> None:
+    """Whichever limit came first; only a hold that ended by itself is said to have ended."""
+    by_system, by_stripe = (
+        CASES["timed out before the hold's end"],
+        letter(
+            MailKind.DECLINED,
+            status=Status.DECLINED,
+            reason_code=ReasonCode.AUTHORIZATION_EXPIRED,
+            decision_made_by=ActorKind.STRIPE,
+        ),
+    )
+    assert "The hotel did not answer in the time it had" in _part(composed(by_system), "plain")
+    assert "The hold on your card ended before" in _part(composed(by_stripe), "plain")
+
+
 @pytest.mark.parametrize(
     ("check_in", "words"),
     [
@@ -241,7 +265,7 @@ def test_only_the_confirmation_has_a_calendar_file() -> None:
             date(2027, 5, 29),
             "For this stay, cancelling is free until Thursday 27 May 2027, 00:00 (hotel time",
         ),
-        (date(2027, 3, 2), "For this stay that time is over: cancelling costs €90.00."),
+        (date(2027, 3, 2), "Free cancellation has ended for this stay: cancelling costs €90.00."),
     ],
 )
 def test_the_confirmation_tells_what_cancelling_costs_by_then(check_in: date, words: str) -> None:

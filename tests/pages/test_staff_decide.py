@@ -8,7 +8,7 @@ import pytest
 
 from domain.booking import Decision
 from sandbox.drivers import GuestDriver, wait_until
-from tests.api.hotels import HotelDriver
+from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.rows import commands_of, edit
 from tests.api.stack import ApiStack
 from tests.pages.page_client import PageClient
@@ -75,7 +75,11 @@ async def test_declining_shows_the_mail_first_and_sends_it_so(
 ) -> None:
     guest = await hotel.held()
     decline_page = await approver.open(at(guest, "decline/"))
-    assert "The hotel has no such room left for your dates." in decline_page.words
+    assert "Choose a reason" in decline_page.words
+    assert "(the reason you choose)" in decline_page.words
+    unchosen = await approver.send(at(guest, "decline/"), reason_code="", reason_note="Sorry.")
+    assert (unchosen.status, "Reason: Choose a reason." in unchosen.words) == (422, True)
+    assert await status_of(guest) == "PENDING_APPROVAL", "nobody has said why"
     note = "We are <b>full</b> that week, sorry.\nPerhaps in May?"
     form = {"reason_code": "RATE_ERROR", "reason_note": note}
     shown = await approver.send(at(guest, "decline/preview/"), **form)
@@ -155,6 +159,19 @@ async def test_roles_are_kept(viewer: PageClient, approver: PageClient, hotel: H
     assert (await approver.open(at(confirmed, "cancel/"))).status == 403
     assert at(confirmed, "cancel/") not in (await approver.open(at(confirmed))).links
     assert (await status_of(waiting), await status_of(confirmed)) == ("PENDING_APPROVAL", "CONFIRMED")
+
+
+async def test_another_hotels_booking_is_not_found(manager: PageClient, stack: ApiStack) -> None:
+    """Neither seen nor decided, not even by a manager."""
+    guest = await (await open_hotel(stack)).held()
+    await manager.open("/staff/")
+    for path in ("", "approve/", "decline/", "cancel/"):
+        assert (await manager.open(at(guest, path))).status == 404, path
+    await manager.open("/staff/")
+    for path in ("approve/", "decline/", "decline/preview/", "cancel/"):
+        page = await manager.send(at(guest, path), reason_code="OTHER", refund="15000")
+        assert (page.status, "Philippa" in page.html) == (404, False), path
+    assert await status_of(guest) == "PENDING_APPROVAL"
 
 
 @pytest.mark.parametrize("path", ["approve/", "decline/", "cancel/", "help/", "decline/preview/"])

@@ -64,9 +64,7 @@ async def test_the_policy_is_set_and_shown_as_it_was_set(
     assert (row.approval_sla_s, row.payment_window_s) == (36 * 3600, 2 * 86400)
     assert (row.cutoff_days_before, row.cutoff_hour) == (3, 18)
     assert (row.free_cancel_days, row.late_cancel_fee_percent) == (7, 50)
-    assert (
-        "until 7 days before check-in (00:00 hotel time); after that 50 % of the total" in outcome_page.words
-    )
+    assert "seven days before check-in; after that the hotel keeps 50% of the total." in outcome_page.words
     assert 'value="36"' in outcome_page.html
     without = {name: value for name, value in TERMS.items() if name != "cutoff"}
     await manager.submit("/staff/policy/", **without)
@@ -256,15 +254,32 @@ async def test_figures_count_what_happened(
     page = await manager.open("/staff/figures/")
     for words in (
         "Requests 4",
-        "Approved 67 % 2 approved, 1 declined",
+        "Approved 67% 2 approved, 1 declined",
         "Time to decide 1 h half are quicker; nine of ten within 2 h 52 min",
         "Lapsed holds 0",
         "Held now €150.00 1 hold, EUR",
         "Captured €300.00 of €600.00 that was held, EUR",
+        "Refunded €0.00 of what was captured, EUR",
+        "Net €300.00 captured less refunded, EUR",
     ):
         assert words in page.words, words
     assert "<svg" in page.html
     assert "approved 2" in page.html, "each bar says what it stands for"
+
+
+async def test_figures_count_refunds(manager: PageClient, hotel: HotelDriver) -> None:
+    """A stay that was cancelled is no income: what went back counts on the day on which it was captured."""
+    guest = await hotel.confirmed()
+    await edit(hotel, guest, status="CANCELLED", amount_refunded_minor=10500)
+    await hotel.confirmed()
+    page = await manager.open("/staff/figures/")
+    for words in (
+        "Captured €300.00 of €300.00 that was held, EUR",
+        "Refunded €105.00 of what was captured, EUR",
+        "Net €195.00 captured less refunded, EUR",
+        "€300.00 €300.00 €105.00 €195.00",
+    ):
+        assert words in page.words, words
 
 
 async def test_days_long_past_are_not_counted(manager: PageClient, hotel: HotelDriver) -> None:

@@ -13,6 +13,7 @@ from domain.messages.changes import Change
 from domain.roles import Role
 from models import Booking, BookingCommand, BookingTimeline, Hotel, RoomType, Staff
 from storage.bookings import booking_by_id, insert_draft, timeline
+from storage.creation import offered_terms
 from storage.database import Database
 
 # Lately, so that nothing of these tests is taken for old; to the microsecond, as PostgreSQL keeps it.
@@ -88,8 +89,7 @@ def draft(hotel_rows: HotelRows, **booking: Any) -> Booking:
         "guest_email": "philippa.quarshie@example.com",
         "amount_minor": 15000,
         "currency": hotel_rows.hotel.currency,
-        "free_cancel_days": hotel_rows.hotel.free_cancel_days,
-        "late_cancel_fee_percent": hotel_rows.hotel.late_cancel_fee_percent,
+        **offered_terms(hotel_rows.hotel, CHECK_IN),
         "created_at": T0,
         "updated_at": T0,
     }

@@ -232,7 +232,6 @@ async def test_a_command_nobody_kept_is_no_obstacle(database: Database, hotel_ro
 @pytest.mark.parametrize(
     ("event", "reason_code"),
     [
-        (Event.APPROVAL_TIMED_OUT, "APPROVAL_TIMEOUT"),
         (Event.AUTHORIZATION_LOST, "AUTHORIZATION_EXPIRED"),
         (Event.CAPTURE_MISMATCHED, "PAYMENT_MISMATCH"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models import Booking, IdempotentRequest
+from models import Booking, Hotel, IdempotentRequest
 from storage.bookings import booking_by_id, insert_draft
 from storage.creation import (
     KEY_LIFETIME,
@@ -208,21 +208,28 @@ async def test_rooms_are_found_by_their_hotels_code(database: Database, hotel_ro
         assert await room_type_by_code(db, hotel_rows.id, "DOUBLE") is None
 
 
-async def test_terms_take_the_policy_as_it_was_booked(database: Database) -> None:
-    """And the hotel's deadlines as they are now."""
+async def test_terms_are_what_the_guest_was_told(database: Database) -> None:
+    """A hotel that changes its terms after a booking was made alters nothing for it."""
     hotel_rows = await create_hotel(
         database, cutoff_days_before=1, cutoff_hour=18, timezone="Asia/Tokyo", currency="JPY"
     )
     booking = await book(database, hotel_rows, free_cancel_days=5, late_cancel_fee_percent=30, version=1)
-    hotel_rows.hotel.free_cancel_days, hotel_rows.hotel.payment_window_s = 9, 1234
-    terms = submission_terms(booking, hotel_rows.hotel, authorization_margin_s=7, payment_poll_s=8)
+    async with database.transaction() as db:
+        hotel = await db.get_one(Hotel, hotel_rows.id)
+        hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour = "Europe/Dublin", None, 3
+        hotel.free_cancel_days, hotel.late_cancel_fee_percent = 9, 100
+        hotel.payment_window_s, hotel.approval_sla_s = 1234, 4321
+    async with database.reading() as db:
+        kept = await booking_by_id(db, booking.booking_id)
+    assert kept is not None
+    terms = submission_terms(kept, hotel_rows.hotel.slug, authorization_margin_s=7, payment_poll_s=8)
     assert (terms.booking_id, terms.hotel_slug, terms.version) == (
         booking.booking_id,
         hotel_rows.hotel.slug,
         1,
     )
     assert (terms.amount_minor, terms.currency) == (15000, "JPY")
-    assert (terms.payment_window_s, terms.approval_sla_s) == (1234, 86400)
+    assert (terms.payment_window_s, terms.approval_sla_s) == (86400, 86400)
     assert terms.check_in_at == datetime(2026, 12, 23, 15, tzinfo=UTC)
     assert terms.cutoff_at == datetime(2026, 12, 23, 9, tzinfo=UTC)
     assert terms.free_cancel_until == datetime(2026, 12, 18, 15, tzinfo=UTC)

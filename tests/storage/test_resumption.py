@@ -9,7 +9,7 @@ from domain.messages.notifications import Mailing
 from domain.messages.signals import Command
 from domain.messages.starts import BookingTerms, OpenDecision, Resumption
 from domain.roles import Role
-from models import SentMail
+from models import Hotel, SentMail
 from reconciliation.queries import terms_to_go_on
 from storage.bookings import apply_change
 from storage.database import Database
@@ -28,13 +28,12 @@ async def test_a_booking_that_lost_its_workflow_keeps_the_time_it_was_given_to_p
     database: Database,
 ) -> None:
     """The hotel's window has changed since; what the guest was told has not."""
-    hotel_rows = await create_hotel(database, payment_window_s=60)
-    until = T0 + timedelta(days=2)
-    booking = await book(
-        database, hotel_rows, status=Status.PENDING_PAYMENT, created_at=T0, payment_deadline=until, version=2
-    )
+    hotel_rows = await create_hotel(database, payment_window_s=2 * 86400)
+    booking = await book(database, hotel_rows, status=Status.PENDING_PAYMENT, created_at=T0, version=2)
+    async with database.transaction() as db:
+        (await db.get_one(Hotel, hotel_rows.id)).payment_window_s = 60
     terms, resume = await _terms(database, booking.booking_id, 2)
-    assert resume.submitted_at + timedelta(seconds=terms.payment_window_s) == until
+    assert (resume.submitted_at, terms.payment_window_s) == (T0, 2 * 86400)
 
 
 async def test_what_a_lost_workflow_was_asked_for_goes_along_oldest_first(

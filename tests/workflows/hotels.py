@@ -13,6 +13,7 @@ from domain.identifiers import new_booking_id
 from domain.messages.starts import BookingTerms
 from models import Booking, Hotel, RoomType, Staff
 from storage.bookings import insert_draft
+from storage.creation import offered_terms
 from storage.database import Database
 
 NIGHTS, PER_NIGHT_MINOR = 2, 7500
@@ -107,8 +108,7 @@ def _booking(
         special_requests=f"{words[3]} please",
         amount_minor=TOTAL_MINOR,
         currency=hotel.currency,
-        free_cancel_days=hotel.free_cancel_days,
-        late_cancel_fee_percent=hotel.late_cancel_fee_percent,
+        **offered_terms(hotel, check_in),
         created_at=now,
         updated_at=now,
     )

@@ -70,6 +70,18 @@ async def test_ten_deliveries_at_once_change_the_booking_once(harness: WorkflowH
     await _is_held_once(harness, booking)
 
 
+async def test_dispute_delivered_twice_is_recorded_once(harness: WorkflowHarness) -> None:
+    """Neither the inbox nor the booking's status tells the repeat apart: the workflow knows the event's id."""
+    booking = await harness.confirmed()
+    await booking.dispute()
+    events = list(await harness.webhooks.collect())
+    await harness.webhooks.deliver(copies=2)
+    for event in events:
+        await harness.webhooks.signal_again(event)
+    await harness.wait_until_idle()
+    assert (await booking.events()).count(Event.DISPUTE_RECORDED) == 1
+
+
 async def test_repeated_submission_finds_the_booking_submitted(harness: WorkflowHarness) -> None:
     booking = await harness.submitted()
     assert (await booking.submit()).outcome is CommandOutcome.SETTLED
@@ -167,6 +179,27 @@ async def test_guests_cancellation_during_a_capture_is_refused_at_once(harness: 
     result = harness.later(booking.outcome(approve))
     await harness.advance(minutes=2)
     assert (await result).outcome is CommandOutcome.SETTLED
+    assert await booking.status() is Status.CONFIRMED
+    assert await booking.money() == CAPTURED
+
+
+async def test_cancellation_refused_during_a_capture_stays_refused_when_it_is_sent_again(
+    harness: WorkflowHarness,
+) -> None:
+    """Its guest was told that nothing was cancelled; cancelling would still cost nothing, and nobody asked again."""
+    booking = await harness.held()
+    harness.activity_faults.order("payments.capture", FaultMode.HANG_AFTER)
+    approve = await booking.send(Decision.APPROVE)
+    await harness.wait_until_idle()
+    cancel = await booking.send(Decision.CANCEL, ActorKind.GUEST)
+    assert (await booking.outcome(cancel)).outcome is CommandOutcome.IN_PROGRESS
+    result = harness.later(booking.outcome(approve))
+    await harness.advance(minutes=2)
+    assert (await result).outcome is CommandOutcome.SETTLED
+
+    await booking.signal(Decision.CANCEL, cancel, ActorKind.GUEST)
+    await harness.wait_until_idle()
+
     assert await booking.status() is Status.CONFIRMED
     assert await booking.money() == CAPTURED
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from api.views import UNDER_WAY_FOR, BookingDetails, BookingView, TimelineEntry
 from domain.booking import ActorKind, Decision, Event, Status
-from domain.deadlines import midnight
 from domain.decisions import immediate_outcome
 from emails.format import words_for
 from models import Booking, BookingCommand
@@ -45,10 +44,16 @@ STATUS_DISPLAYS: Final = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What cancelling now means for the guest's money, in words; `refund_minor` is None where none was taken."""
+    """What cancelling now means for the guest's money, in words.
+
+    Args:
+        refund_minor: what shall have gone back in all; None where no money was taken.
+        price: what the hotel keeps, as the button says it.
+    """
 
     sentence: str
     refund_minor: int | None = None
+    price: str = "nothing"
 
 
 def page_context(
@@ -68,8 +73,8 @@ def page_context(
         "requests": row.special_requests,
         "home": f"/bookings/{row.booking_id}/",
         "money": _money(row),
-        "pay_by": instant_in_words(row.payment_deadline, hotel.timezone),
-        "timeline": _timeline(view.timeline, hotel.timezone),
+        "pay_by": instant_in_words(row.payment_deadline, row.timezone),
+        "timeline": _timeline(view.timeline, row.timezone),
         "by_staff": any(step.event == Event.CANCELLED_BY_STAFF for step in view.timeline),
         "cancelling": _cancelling(view, open_request, now),
         "looked_into": view.needs_attention,
@@ -93,7 +98,7 @@ def _cancelling(view: BookingView, open_request: BookingCommand | None, now: dat
 def may_cancel(found: BookingDetails, now: datetime) -> bool:
     """Whether the guest could cancel now."""
     row = found.booking
-    checked_in = now >= midnight(row.check_in, found.hotel.timezone)
+    checked_in = now >= row.check_in_at
     outcome = immediate_outcome(
         Decision.CANCEL, ActorKind.GUEST, Status(row.status), row.reason_code, checked_in=checked_in
     )
@@ -108,10 +113,11 @@ def cost_of_cancelling(found: BookingDetails, now: datetime) -> Cost:
         if row.payment_intent_id is None:
             return Cost("Cancelling costs nothing: nothing was charged, and nothing is held on your card.")
         return Cost(f"Cancelling costs nothing: the hold of {total} on your card is released.")
-    due = row.cancellation_terms(found.hotel.timezone).refund(row.total, now).minor
+    due = row.cancellation_terms.refund(row.total, now).minor
     refund = max(due, row.amount_refunded_minor)
     kept = row.amount_captured_minor - refund
-    return Cost(_cost_in_words(row, refund, kept), refund)
+    price = money_in_words(kept, row.currency) if kept else "nothing"
+    return Cost(_cost_in_words(row, refund, kept), refund, price)
 
 
 def _cost_in_words(row: Booking, refund: int, kept: int) -> str:

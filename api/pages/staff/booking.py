@@ -13,8 +13,8 @@ from api.auth import Colleague
 from api.pages.staff.queue import Fullness, fullness
 from api.views import UNDER_WAY_FOR, BookingDetails, PaymentState, payment_state
 from domain.attention import advice, meaning
-from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, ReasonCode, Status
-from domain.deadlines import midnight, nights
+from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, Status
+from domain.deadlines import nights
 from domain.decisions import immediate_outcome
 from domain.roles import may_decide, may_manage
 from models import BookingAttention, BookingCommand, BookingTimeline, SentMail
@@ -142,13 +142,14 @@ class StaffBookingView:
     happened: frozenset[Event]
     steps: Sequence[TimelineLine]
     mails: Sequence[EmailLine]
+    timezone: str
 
 
 async def staff_booking_view(
     db: AsyncSession, found: BookingDetails, reader: Colleague, now: datetime
 ) -> StaffBookingView:
     """Read everything about a booking."""
-    row, hotel = found.booking, found.hotel
+    row = found.booking
     lines = await timeline(db, row.booking_id)
     open_request = await open_decision(db, row.booking_id)
     status = Status(row.status)
@@ -171,28 +172,29 @@ async def staff_booking_view(
         nights=count_in_words(nights(row.check_in, row.check_out), "night"),
         people=people_in_words(row.adults, row.children),
         policy=policy.in_words(),
-        free_until=short_instant(policy.free_until(row.check_in, hotel.timezone), hotel.timezone, now)
+        free_until=short_instant(row.cancellation_terms.free_until, row.timezone, now)
         if policy.has_fee
         else None,
         status=status,
         status_words=words.STATUS[status],
-        reason=words.REASONS[ReasonCode(row.reason_code)] if row.reason_code else None,
+        reason=words.REASONS[row.told_reason] if row.told_reason else None,
         note=row.reason_note,
         decided=decision_words(found, lines, now),
         decided_by=moved[-1].actor if (moved := _moves(lines)) else None,
         urgency=words.urgency(row.decision_deadline, now) if waits else None,
-        deadline=short_instant(row.decision_deadline, hotel.timezone, now)
+        deadline=short_instant(row.decision_deadline, row.timezone, now)
         if waits and row.decision_deadline
         else None,
         fullness=fullness(row, found.room_type, taken) if waits else None,
         money=_money(found),
         payment_intent_id=row.payment_intent_id,
         under_way=_under_way(found, open_request, now),
-        attention=attention(await attention_of(db, row), hotel.timezone, now),
+        attention=attention(await attention_of(db, row), row.timezone, now),
         may=_may(found, reader, now),
         happened=frozenset(Event(line.event) for line in lines),
-        steps=[_step(line, hotel.timezone, now) for line in lines],
-        mails=[_mail(mail, hotel.timezone, now) for mail in mails],
+        steps=[_step(line, row.timezone, now) for line in lines],
+        mails=[_mail(mail, row.timezone, now) for mail in mails],
+        timezone=row.timezone,
     )
 
 
@@ -204,7 +206,7 @@ def decision_words(found: BookingDetails, lines: Sequence[BookingTimeline], now:
     last = moved[-1]
     event = Event(last.event)
     by = f" by {words.actor(last.actor)}" if event in _EVENTS_WITH_ACTOR else ""
-    return f"{_DECISION_WORDS[event]}{by} at {short_time(last.at, found.hotel.timezone, now)}"
+    return f"{_DECISION_WORDS[event]}{by} at {short_time(last.at, found.booking.timezone, now)}"
 
 
 def _moves(lines: Sequence[BookingTimeline]) -> list[BookingTimeline]:
@@ -269,7 +271,7 @@ def _under_way(
         kind,
         words.UNDER_WAY[kind],
         words.actor(open_request.actor),
-        short_time(open_request.created_at, found.hotel.timezone, now),
+        short_time(open_request.created_at, found.booking.timezone, now),
         recent=now - open_request.created_at < UNDER_WAY_FOR,
     )
 
@@ -277,7 +279,7 @@ def _under_way(
 def _has_no_effect(found: BookingDetails, decision: Decision, actor: ActorKind, now: datetime) -> bool:
     """Whether the booking stands where that decision can do nothing any more, or not yet."""
     row = found.booking
-    checked_in = now >= midnight(row.check_in, found.hotel.timezone)
+    checked_in = now >= row.check_in_at
     status = Status(row.status)
     return immediate_outcome(decision, actor, status, row.reason_code, checked_in=checked_in) is not None
 

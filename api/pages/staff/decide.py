@@ -37,6 +37,8 @@ _REASON_CHOICES: Final = [
     if code in STAFF_REASON_CODES and code is not ReasonCode.OTHER
 ] + [(ReasonCode.OTHER, words.REASONS[ReasonCode.OTHER])]
 
+_CHOOSE_A_REASON: Final = "Choose a reason."
+_REASON_TO_COME: Final = "(the reason you choose)"
 _PREVIEW_SECRET: Final = "preview"  # noqa: S105  the guest's link must not open anything from here
 _PREVIEW_SENDER: Final = "preview@preview.invalid"
 _OPERATOR_WAIT_S: Final = 5
@@ -96,7 +98,7 @@ async def ask_to_decline(console: DecidingConsole, booking_id: BookingId) -> Res
     shown = await _read_view(console, found)
     if not shown.may.decide:
         return console.page.redirect(booking_address(booking_id))
-    return await _show_decline(console, found, shown, DeclineIn())
+    return await _show_decline(console, found, shown)
 
 
 @router.post("/bookings/{booking_id}/decline/")
@@ -105,9 +107,11 @@ async def decline(console: DecidingConsole, booking_id: BookingId) -> Response:
     form = await console.page.form()
     found = await console.find(booking_id)
     why, errors = _read(form)
-    if why is None:
+    if not form.get("reason_code"):
+        errors = {"reason_code": _CHOOSE_A_REASON} | errors
+    if why is None or errors:
         shown = await _read_view(console, found)
-        return await _show_decline(console, found, shown, DeclineIn(), form, errors, status=422)
+        return await _show_decline(console, found, shown, form, errors, status=422)
     request = DecisionInput(Decision.DECLINE, console.me, why.reason_code, why.reason_note)
     return await _carry_out(console, found, request)
 
@@ -117,19 +121,19 @@ async def preview(console: DecidingConsole, booking_id: BookingId) -> Response:
     """Show the e-mail again, with what has been written so far. Decides nothing."""
     form = await console.page.form()
     found = await console.find(booking_id)
-    why, errors = _read(form)
-    email = _email_preview(console, found, why or DeclineIn())
+    _, errors = _read(form)
     if console.page.is_fragment:
-        return console.page.show("staff/_letter.html", email=email, errors=errors)
+        return console.page.show(
+            "staff/_letter.html", email=_email_preview(console, found, form), errors=errors
+        )
     shown = await _read_view(console, found)
-    return await _show_decline(console, found, shown, why or DeclineIn(), form, errors)
+    return await _show_decline(console, found, shown, form, errors)
 
 
 async def _show_decline(
     console: Console,
     found: BookingDetails,
     shown: StaffBookingView,
-    why: DeclineIn,
     form: Any = None,
     errors: dict[str, str] | None = None,
     status: int = 200,
@@ -140,15 +144,15 @@ async def _show_decline(
         status,
         booking=shown,
         choices=_REASON_CHOICES,
-        reason_code=given.get("reason_code", _REASON_CHOICES[0][0]),
-        reason_note=given.get("reason_note", why.reason_note or ""),
+        reason_code=given.get("reason_code", ""),
+        reason_note=given.get("reason_note", ""),
         errors=errors or {},
-        email=_email_preview(console, found, why if form else DeclineIn(reason_code=_REASON_CHOICES[0][0])),
+        email=_email_preview(console, found, given),
     )
 
 
 def _read(form: Any) -> tuple[DeclineIn | None, dict[str, str]]:
-    fields = {name: form[name] for name in ("reason_code", "reason_note") if name in form}
+    fields = {name: form[name] for name in ("reason_code", "reason_note") if form.get(name)}
     # Browsers send line ends in two characters; counted as one, they fit where people were told they do.
     if "reason_note" in fields:
         fields["reason_note"] = fields["reason_note"].replace("\r\n", "\n")
@@ -158,8 +162,9 @@ def _read(form: Any) -> tuple[DeclineIn | None, dict[str, str]]:
         return None, {str(item["loc"][0]): item["msg"] for item in error.errors()}
 
 
-def _email_preview(console: Console, found: BookingDetails, why: DeclineIn) -> dict[str, str]:
-    """The e-mail a guest would get, as its text says it."""
+def _email_preview(console: Console, found: BookingDetails, form: Any) -> dict[str, str]:
+    """The e-mail a guest would get, as its text says it; in place of a reason nobody has chosen yet it says so."""
+    why = _read(form)[0] or DeclineIn()
     values = found.booking.model_dump() | {
         "status": Status.DECLINED,
         "reason_code": why.reason_code,
@@ -175,11 +180,12 @@ def _email_preview(console: Console, found: BookingDetails, why: DeclineIn) -> d
     assert body is not None
     link = status_page(base, _PREVIEW_SECRET, booking.booking_id)
     text = str(body.get_content()).replace(link, "(the guest's own link)")
+    if not form.get("reason_code"):
+        text = text.replace(guest.REASONS[why.reason_code], _REASON_TO_COME)
     return {
         "to": to,
         "subject": str(message["Subject"]),
         "text": text.strip(),
-        "reason": guest.REASONS[why.reason_code],
     }
 
 
@@ -229,7 +235,7 @@ async def _show_cancel(
 def _refund(found: BookingDetails) -> int:
     """What shall have gone back in all if the booking were cancelled now, in the currency's smallest unit."""
     row = found.booking
-    return row.cancellation_terms(found.hotel.timezone).refund(row.total, utc_now()).minor
+    return row.cancellation_terms.refund(row.total, utc_now()).minor
 
 
 # --- retry and resolve ----------------------------------------------------------------------------------

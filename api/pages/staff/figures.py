@@ -47,11 +47,18 @@ class Day:
 
 @dataclass(frozen=True)
 class MoneyDay:
-    """One day's money in one currency, as it is written."""
+    """One day's money in one currency, as it is written.
+
+    Args:
+        refunded: what of the money captured on that day has gone back since.
+        net: the rest of it.
+    """
 
     day: date
     held: str
     captured: str
+    refunded: str
+    net: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class CurrencyFigures:
     holds_now: int
     held: str
     captured: str
+    refunded: str
+    net: str
     chart: Chart
     days: Sequence[MoneyDay]
 
@@ -170,21 +179,35 @@ def _currency_figures(
 
     held_by_day = [_minor(holds, day, currency) for day in days]
     captured_by_day = [_minor(decisions, day, currency) for day in days]
+    refunded_by_day = [_refunded_minor(decisions, day, currency) for day in days]
+    captured, refunded = sum(captured_by_day), sum(refunded_by_day)
     now = next((each for each in held if each.currency == currency), HeldTotal(currency, 0, 0))
-    series = (Series("held", "held", held_by_day), Series("captured", "captured", captured_by_day))
+    series = (
+        Series("held", "held", held_by_day),
+        Series("captured", "captured", captured_by_day),
+        Series("refunded", "refunded", refunded_by_day),
+    )
     return CurrencyFigures(
         currency=currency,
         held_now=words(now.minor),
         holds_now=now.count,
         held=words(sum(held_by_day)),
-        captured=words(sum(captured_by_day)),
+        captured=words(captured),
+        refunded=words(refunded),
+        net=words(captured - refunded),
         chart=bar_chart(days, series, words, stacked=False, in_short=short),
         days=[
-            MoneyDay(day, words(one), words(other))
-            for day, one, other in zip(days, held_by_day, captured_by_day, strict=True)
+            MoneyDay(day, words(on_hold), words(taken), words(back), words(taken - back))
+            for day, on_hold, taken, back in zip(
+                days, held_by_day, captured_by_day, refunded_by_day, strict=True
+            )
         ],
     )
 
 
 def _minor(sums: Iterable[DaySum], day: date, currency: str) -> int:
     return sum(each.minor for each in sums if each.day == day and each.currency == currency)
+
+
+def _refunded_minor(sums: Iterable[DaySum], day: date, currency: str) -> int:
+    return sum(each.refunded_minor for each in sums if each.day == day and each.currency == currency)
