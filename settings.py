@@ -9,6 +9,7 @@ import re
 import sys
 from email.policy import SMTP
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -109,6 +110,7 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = "127.0.0.1/32,::1/128"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    worker_ready_file: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("database_url")

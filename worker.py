@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,19 @@ async def _prepare(settings: Settings, database: Database) -> Client:
     return await connect_patiently(settings)
 
 
+@contextmanager
+def _present(ready_file: Path | None) -> Iterator[None]:
+    """Keep a file in place, whose presence tells a health check that the worker polls."""
+    if ready_file is None:
+        yield
+        return
+    ready_file.touch()
+    try:
+        yield
+    finally:
+        ready_file.unlink(missing_ok=True)
+
+
 async def run(settings: Settings) -> None:
     """Work until asked to stop by SIGINT or SIGTERM, then finish what is under way."""
     stop = asyncio.Event()
@@ -262,7 +276,8 @@ async def run(settings: Settings) -> None:
             return
         async with build_worker(settings, await preparing, database):
             log.info("worker ready on task queue %r", settings.temporal_task_queue)
-            await stop.wait()
+            with _present(settings.worker_ready_file):
+                await stop.wait()
             log.info("worker stopping: finishing what is under way")
     finally:
         await database.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+from types import FrameType
 
 import uvicorn
 
@@ -18,7 +20,9 @@ _SHUTDOWN_PATIENCE_S = 15
 
 
 def main() -> None:
-    """Serve until asked to stop by SIGINT or SIGTERM; requests under way are answered first."""
+    """Serve until asked to stop by SIGINT or SIGTERM; requests under way are answered first, the exit status is 0."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     settings = load_settings()
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
@@ -37,7 +41,11 @@ def main() -> None:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_SHUTDOWN_PATIENCE_S,
     )
-    # The SDK's native runtime can crash while the interpreter is torn down; all requests are answered here.
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    # Uvicorn raises the signal again once it has answered all requests. The SDK's native runtime can crash while the
+    # interpreter is torn down.
     logging.shutdown()
     os._exit(0)
 

@@ -3,8 +3,17 @@
 # From the environment: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, RETENTION.
 set -eu
 
-if temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" > /dev/null 2>&1; then
-  temporal operator namespace update --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
-else
-  temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
+# Without "passthrough" the client asks the resolver for a TXT record first, and where that question is dropped each
+# call takes 20 s to fail.
+temporal_operator() { temporal operator namespace "$@" --address "passthrough:///$TEMPORAL_ADDRESS"; }
+
+# An error is printed and ends the script, unless it says that the namespace is there already.
+if ! answer=$(temporal_operator create --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION" 2>&1); then
+  case "$answer" in
+    *"already exists"*) temporal_operator update --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION" ;;
+    *)
+      printf '%s\n' "$answer" >&2
+      exit 1
+      ;;
+  esac
 fi

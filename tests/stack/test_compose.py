@@ -14,6 +14,7 @@ from typing import Any, Final
 import jsonschema
 import pytest
 import yaml
+from dotenv import dotenv_values
 
 from settings import Settings
 
@@ -60,7 +61,19 @@ def test_services_wait_for_what_they_need(services: dict[str, Json]) -> None:
                     assert ends, f"{name} waits for the end of {other}, which never ends"
                 case condition:
                     pytest.fail(f"{name} waits for {other} to be {condition}, which says nothing")
-    assert set(services["worker"]["depends_on"]) == set(services["api"]["depends_on"]) == {"migrate"}
+
+
+def test_a_release_starts_in_order(services: dict[str, Json]) -> None:
+    """Tables first, then workers, then what sends to them."""
+    assert services["worker"]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+    assert services["api"]["depends_on"]["worker"] == {"condition": "service_healthy"}
+
+
+@pytest.mark.parametrize("name", ["postgres", "temporal-postgres"])
+def test_a_database_is_healthy_once_it_can_be_reached(services: dict[str, Json], name: str) -> None:
+    """During its first set-up it answers on its socket, and to nobody else."""
+    test = services[name]["healthcheck"]["test"]
+    assert test[test.index("--host") + 1] == "127.0.0.1"
 
 
 def test_versions_are_pinned(services: dict[str, Json]) -> None:
@@ -96,21 +109,51 @@ def test_no_secret_is_in_the_files(services: dict[str, Json]) -> None:
         if secret.search(variable)
     }
     assert given
-    assert [name for name, value in given.items() if not re.fullmatch(r"\$\{\w+:\?[^}]+\}", value)] == []
-    example = dict(line.split("=", 1) for line in EXAMPLE.read_text().splitlines() if re.match(r"\w+=", line))
-    assert [name for name, value in example.items() if secret.search(name) and value] == []
+    written = {name: value for name, value in given.items() if value is not None}
+    assert [name for name, value in written.items() if not re.fullmatch(r"\$\{\w+:\?[^}]+\}", value)] == []
+    filled = [name for name, value in _example(EXAMPLE.read_text()) if secret.search(name) and value]
+    assert filled == []
+
+
+def _example(text: str) -> list[tuple[str, str]]:
+    """Names and values, those of optional variables included."""
+    return re.findall(r"^(?:# )?(\w+)='([^']*)'$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", PRODUCT)
+def test_every_setting_reaches_the_product(services: dict[str, Json], name: str) -> None:
+    """And nothing else does: no `env_file`, which would bring the passwords of Temporal's database."""
+    assert "env_file" not in services[name]
+    settings = {field.upper() for field in Settings.model_fields}
+    beside = {"HOST", "PORT", "FORWARDED_ALLOW_IPS", "WORKER_READY_FILE"}
+    assert settings | beside == services[name]["environment"].keys() | beside
+    assert "TEMPORAL_POSTGRES_PASSWORD" not in str(services[name]["environment"])
 
 
 def test_every_required_variable_has_a_place(services: dict[str, Json]) -> None:
-    """Either the Compose file gives it to the product, or the example says that it is to be filled in."""
+    """The Compose file refuses to start without one, and the example has it to be filled in."""
     required = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
-    example = set(re.findall(r"^(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
-    for name in PRODUCT:
-        assert services[name]["env_file"] == "hotel.env"
-        assert required - services[name]["environment"].keys() - example == set()
-    # What Compose fills in itself is asked for, too.
-    variables = set(re.findall(r"\$\{(\w+):\?", COMPOSE.read_text()))
-    assert variables - example == set()
+    environment = services["api"]["environment"]
+    assert [name for name in required if ":?" not in environment[name]] == []
+    # All that Compose fills in itself is in the example, too, if only as a comment.
+    variables = set(re.findall(r"\$\{(\w+):[?-]", COMPOSE.read_text()))
+    assert variables - {name for name, _ in _example(EXAMPLE.read_text())} == set()
+
+
+def test_the_example_can_be_read_in_one_way_only() -> None:
+    """Behind a value stands no comment: Compose and systemd would take it for a part of the value."""
+    lines = [line for line in EXAMPLE.read_text().splitlines() if "=" in line and not line.startswith("# ")]
+    assert [line for line in lines if not re.fullmatch(r"\w+='[^']*'", line)] == []
+
+
+def test_values_may_hold_what_a_password_holds(tmp_path: Path) -> None:
+    """Between single quotes `$`, `#` and blanks mean themselves, to a shell and to the library Compose v1 reads by."""
+    value = 'pa$HOME ss #wo"rd\\n '
+    file = tmp_path / "hotel.env"
+    file.write_text(EXAMPLE.read_text().replace("SMTP_PASSWORD=''", f"SMTP_PASSWORD='{value}'"))
+    shell = ["sh", "-c", f'set -a; . {file}; printf %s "$SMTP_PASSWORD"']
+    assert subprocess.run(shell, capture_output=True, text=True, check=True).stdout == value
+    assert dotenv_values(file)["SMTP_PASSWORD"] == value
 
 
 def test_what_is_under_way_may_be_finished(services: dict[str, Json]) -> None:
@@ -159,6 +202,14 @@ def test_the_image_holds_all_the_product_needs(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_image_can_read_itself_whatever_the_clone_may() -> None:
+    """A clone made under umask 077 is closed to all others; and no name has to be looked up to see who runs it."""
+    last = DOCKERFILE.read_text().rpartition("\nFROM ")[2].splitlines()
+    copied = max(number for number, line in enumerate(last) if line.startswith("COPY "))
+    opened = last.index("RUN chmod -R a+rX /app")
+    assert copied < opened < last.index("USER 10001:10001")
 
 
 def test_docker_sends_the_builder_what_it_copies() -> None:
