@@ -7,7 +7,6 @@ import hashlib
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -31,6 +30,7 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.bookings import Bookings
+from activities.call_log import ActivityIds, ActivityLog
 from activities.emails import Emails
 from activities.inbox import Inbox
 from activities.payments import Payments
@@ -40,6 +40,7 @@ from dispatch.errors import TemporalAwayError
 from emails.compose import Composer
 from emails.send import SmtpServer
 from gateway.client import stripe_client
+from logs import write_json_lines
 from reconciliation.activities import Reconciliation
 from reconciliation.alerts import ReconciliationAlerts
 from reconciliation.remedies import Remedies
@@ -99,7 +100,7 @@ def build_worker(settings: Settings, client: Client, database: Database) -> Work
         workflows=WORKFLOWS,
         activities=_activities(settings, client, database),
         workflow_runner=sandboxed_runner(),
-        interceptors=[ActivityErrorFilter()],
+        interceptors=[ActivityLog(), ActivityErrorFilter()],
         max_cached_workflows=CACHED_WORKFLOWS,
         graceful_shutdown_timeout=GRACE,
         deployment_config=_deployment(),
@@ -286,12 +287,7 @@ async def run(settings: Settings) -> None:
 def main() -> None:
     """Start the worker, configured by the environment."""
     settings = load_settings()
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
-    # httpx and stripe log every address they call; the address of a payment is not for logs.
-    for noisy in ("httpx", "httpcore", "stripe"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    write_json_lines(settings.log_level, ActivityIds())
     # Quicker than asyncio's own loop, see docs/performance.md; uvicorn takes it for the API by itself.
     uvloop.run(run(settings))
     # The SDK's native runtime can crash while the interpreter is torn down; all work is done here.

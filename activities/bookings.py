@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,6 +19,8 @@ from models import utc_now
 from storage import bookings, housekeeping
 from storage.attention import as_attention, attention_of
 from storage.database import Database
+
+log = logging.getLogger("activities")
 
 BOOKING_GONE = "booking_gone"
 STALE_VERSION = "stale_version"
@@ -59,6 +62,8 @@ class Bookings:
         except SQLAlchemyError as error:
             # Its text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None
+        changed = {"event": change.event, "status": recorded.status, "version": recorded.version}
+        log.info("booking changed", extra={"fields": changed})
         return replace(recorded, published=await self._realtime.try_publish(_publication(change, recorded)))
 
     @activity.defn(name="bookings.close_command")

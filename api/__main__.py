@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 from types import FrameType
 
 import uvicorn
 
 from api.app import create_app
+from logs import write_json_lines
 from settings import load_settings
 
 _KEEP_ALIVE_S = 130
@@ -24,9 +24,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     settings = load_settings()
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
+    write_json_lines(settings.log_level)
     uvicorn.run(
         create_app(settings),
         host=settings.host,

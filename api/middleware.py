@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import secrets
 import time
-import traceback
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -86,7 +84,7 @@ class RequestLog:
             "ms": round(seconds * 1000, 1),
             "request_id": request_id,
         }
-        log.info(json.dumps(line))
+        log.info("request answered", extra={"fields": line})
 
 
 def _request_id(scope: Scope) -> str:
@@ -95,14 +93,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def _log_defect(error: BaseException, request_id: str) -> None:
-    # Where, not what: the text of an error may hold a guest's data.
-    kinds: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None and len(kinds) < 5:
-        kinds.append(type(cause).__qualname__)
-        cause = cause.__cause__
-    where = "".join(traceback.format_tb(error.__traceback__))
-    log.error("request %s failed: %s\n%s", request_id, " from ".join(kinds), where)
+    log.error("request failed", exc_info=error, extra={"fields": {"request_id": request_id}})
 
 
 class BodyLimit:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
 import stripe
+
+log = logging.getLogger("gateway")
 
 REQUEST_TIMEOUT_S = 6
 """With its one repeat, less than an activity's own time: the activity hears of the timeout and can say so."""
@@ -29,4 +37,26 @@ def stripe_client(
 
 def stripe_connections() -> stripe.HTTPXClient:
     """The connections a client makes; to be closed with `close_async`."""
-    return stripe.HTTPXClient(timeout=REQUEST_TIMEOUT_S, allow_sync_methods=False)
+    return LoggedConnections(timeout=REQUEST_TIMEOUT_S, allow_sync_methods=False)
+
+
+class LoggedConnections(stripe.HTTPXClient):
+    """Stripe's connections, with a line for each request that goes out, the SDK's own repeats included."""
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        begun = time.perf_counter()
+        answered: dict[str, Any] = {"status": None, "request_id": None}
+        try:
+            content, status, answer_headers = await super().request_async(method, url, headers, post_data)
+            answered = {"status": status, "request_id": answer_headers.get("request-id")}
+            return content, status, answer_headers
+        finally:
+            call = {
+                "method": method.upper(),
+                "path": urlsplit(url).path,
+                "key": headers.get("Idempotency-Key"),
+            }
+            fields = {**call, **answered, "ms": round((time.perf_counter() - begun) * 1000, 1)}
+            log.info("Stripe was called", extra={"fields": fields})

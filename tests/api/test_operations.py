@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from domain.roles import Role
+from logs import JsonLines
 from models import ReconciliationFinding, ReconciliationRun, utc_now
 from storage.database import Database
 from storage.housekeeping import SWEEP_JOB, record_complete
@@ -166,9 +167,14 @@ async def test_one_line_per_request(hotel: HotelDriver, log: pytest.LogCaptureFi
     given = "Root=1-67891233-abcdef01/of+the:caller.1"
     response = await hotel.stack.http.get(f"{hotel.url}/", headers={"X-Request-ID": given})
     assert response.headers["x-request-id"] == given
-    [line] = [json.loads(record.message) for record in log.records if record.name == "api.access"]
+    [record] = [record for record in log.records if record.name == "api.access"]
+    line = json.loads(JsonLines().format(record))
     assert line.pop("ms") >= 0
+    assert datetime.fromisoformat(line.pop("at")).tzinfo is not None
     assert line == {
+        "level": "INFO",
+        "logger": "api.access",
+        "message": "request answered",
         "method": "GET",
         "route": "/api/public/hotel/{slug}/",
         "status": 200,
@@ -191,13 +197,14 @@ async def test_nothing_private_is_logged(hotel: HotelDriver, log: pytest.LogCapt
     await stack.http.post(f"{stack.api}/api/staff/auth/token/", data=form)
     await staff.decline(guest.booking_id, "OTHER", note)
     await guest.until("DECLINED")
-    text = "\n".join(f"{record.getMessage()} {record.exc_text or ''}" for record in log.records)
+    lines = {record: JsonLines().format(record) for record in log.records}
+    text = "\n".join(lines.values())
     assert '"status": 200' in text
     private = [*PERSON.values(), "Facing the sea", note, guest.token, guest.booking_id, staff.token]
     private += [staff.email, PASSWORD, "Wrong-Guess", "Not-An-Address", hotel.slug, str(session_id)]
-    by_us = [record.getMessage() for record in log.records if record.name.startswith("api")]
+    by_us = [line for record, line in lines.items() if record.name.startswith("api")]
     assert [word for word in private if any(word in line for line in by_us)] == []
-    # Temporal's own lines name workflows by their ids; what is about people is in nobody's.
+    # Temporal's and the worker's lines name workflows and bookings by their ids; what is about people is in nobody's.
     about_people = [word for word in private if word not in {guest.booking_id, hotel.slug, str(session_id)}]
     assert [word for word in about_people if word in text] == []
 
@@ -273,7 +280,7 @@ async def test_a_defect(
         request_id = problem["request_id"]
         assert request_id in problem["detail"]
         assert "ProgrammingError" not in json.dumps(problem)
-    [line] = [record.getMessage() for record in log.records if record.levelno == logging.ERROR]
+    [line] = [JsonLines().format(record) for record in log.records if record.levelno == logging.ERROR]
     assert request_id in line
     assert "ProgrammingError" in line
     assert "storage/catalogue.py" in line

@@ -27,10 +27,11 @@ _LAYERS: Final = (
 _BELOW: Final = {name: frozenset(_LAYERS[:height]) for height, name in enumerate(_LAYERS)}
 MAY_IMPORT: Final = {
     **_BELOW,
-    "api": _BELOW["api"] | {"settings"},
+    "api": _BELOW["api"] | {"settings", "logs"},
     # What a database's address may say is for the one to know who takes it apart.
     "settings": frozenset({"storage"}),
-    "worker": _BELOW["api"] | {"settings"},
+    "logs": frozenset[str](),
+    "worker": _BELOW["api"] | {"settings", "logs"},
     # `reconcile` is the worker's own reconciliation, run by hand.
     "management": frozenset(_LAYERS) | {"settings", "worker"},
     "manage": frozenset({"management", "settings"}),
