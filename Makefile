@@ -1,7 +1,7 @@
 # `make` lists the targets. Each sets up what it needs, from a fresh clone too.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow run bench chaos clean-data api worker migrate check setup
+.PHONY: help demo test test-slow run bench chaos deploy-check clean-data api worker migrate check setup
 
 # Python 3.11 or newer; another one: make PYTHON=/path/to/python setup
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -35,6 +35,9 @@ bench: $(READY) ## measure, in less than ten minutes; results in bench/out/
 
 chaos: $(READY) ## kill parts at random under load for CHAOS_SECONDS, then check every promise
 	@exec $(IN)/python -m bench.chaos $(ARGS)
+
+deploy-check: $(READY) ## the Compose file for real, beside the stand-ins; exits 3 without a container engine
+	@exec $(IN)/python -m sandbox.deploy_check
 
 clean-data: $(READY) ## forget what `make run` kept
 	@exec $(IN)/python -m sandbox.run.forget

@@ -20,15 +20,16 @@ class TemporalCli:
 
     Args:
         address: `host:port` of the frontend.
+        namespace: whose workflows.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, namespace: str = "default") -> None:
         beside_python = Path(sys.executable).parent / "temporal"
         program = str(beside_python) if beside_python.exists() else shutil.which("temporal")
         if program is None:
             raise FileNotFoundError("the `temporal` command is not installed")
         self._command = [program, "workflow"]
-        self._where = ["--address", address, "--namespace", "default", "--output", "json"]
+        self._where = ["--address", address, "--namespace", namespace, "--output", "json"]
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def statuses(self, query: str = "") -> dict[str, str]:
