@@ -121,6 +121,7 @@ class Booking(SQLModel, table=True):
             postgresql_where="needs_attention",
         ),
         Index("booking_stay", "room_type_id", "status", "check_in", "check_out"),
+        Index("booking_current", "check_out", "status"),
         Index("booking_draft", "created_at", postgresql_where="status = 'DRAFT'"),
     )
 
@@ -288,7 +289,10 @@ class SentMail(SQLModel, table=True):
     """One row per e-mail: marked before it is handed to SMTP and after SMTP took it."""
 
     __tablename__ = "sent_mail"
-    __table_args__ = (UniqueConstraint("booking_id", "kind", "version", "recipient"),)
+    __table_args__ = (
+        UniqueConstraint("booking_id", "kind", "version", "recipient"),
+        Index("sent_mail_unsent", "sending_at", postgresql_where="sent_at is null"),
+    )
 
     message_id: str = Field(primary_key=True, max_length=300)
     booking_id: str = Field(foreign_key="booking.booking_id", max_length=40)

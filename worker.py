@@ -250,7 +250,7 @@ async def _prepare(settings: Settings, database: Database) -> Client:
 
 
 @contextmanager
-def _present(ready_file: Path | None) -> Iterator[None]:
+def announce_ready(ready_file: Path | None) -> Iterator[None]:
     """Keep a file in place, whose presence tells a health check that the worker polls."""
     if ready_file is None:
         yield
@@ -277,7 +277,7 @@ async def run(settings: Settings) -> None:
             return
         async with build_worker(settings, await preparing, database):
             log.info("worker ready on task queue %r", settings.temporal_task_queue)
-            with _present(settings.worker_ready_file):
+            with announce_ready(settings.worker_ready_file):
                 await stop.wait()
             log.info("worker stopping: finishing what is under way")
     finally:

@@ -15,7 +15,9 @@ from api.outages import reading
 from api.services import Api, Services
 from api.workflow_calls import worker_polls
 from domain.timestamps import rfc3339
+from models import utc_now
 from reconciliation.run_queries import count_left, last_complete_run
+from storage.figures import read_figures
 from storage.housekeeping import SWEEP_JOB, last_complete
 from storage.inbox import inbox_backlog
 from storage.schema import MIGRATE, is_current
@@ -71,6 +73,8 @@ async def metrics(services: Api) -> Response:
     """Figures for Prometheus."""
     try:
         state = await _read_state(services)
+        async with reading(services.database) as db:
+            figures = await read_figures(db, utc_now().date())
     except ProblemError:
-        state = None
-    return Response(services.metrics.page(state), media_type=CONTENT_TYPE_LATEST)
+        state = figures = None
+    return Response(services.metrics.page(state, figures), media_type=CONTENT_TYPE_LATEST)

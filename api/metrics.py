@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from api.booking_gauges import BookingGauges
+from storage.figures import BookingFigures
 
 _BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -32,7 +42,10 @@ class Metrics:
     """One registry per application: two in one process must not add up."""
 
     def __init__(self) -> None:
+        # When a series began says nothing here, and doubles their number.
+        disable_created_metrics()
         self._registry = CollectorRegistry()
+        self._bookings = BookingGauges(self._registry)
         self._requests = Counter(
             "http_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry
         )
@@ -71,12 +84,14 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def page(self, state: DatabaseState | None) -> bytes:
+    def page(self, state: DatabaseState | None, figures: BookingFigures | None) -> bytes:
         """All figures in Prometheus's text format.
 
         Args:
             state: what the database says; None while it is away.
+            figures: of bookings; None while the database is away.
         """
+        self._bookings.show(figures)
         self._backlog.set(state.backlog if state else math.nan)
         self._left.set(state.findings_left if state else math.nan)
         self._swept.set(_timestamp(state.swept_at if state else None))

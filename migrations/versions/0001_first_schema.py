@@ -148,6 +148,7 @@ def _booking() -> None:
     )
     op.create_index("booking_deadline", "booking", ["hotel_id", "decision_deadline", "id"])
     op.create_index("booking_decided", "booking", ["hotel_id", "decision_made_at"])
+    op.create_index("booking_current", "booking", ["check_out", "status"])
     op.create_index("booking_draft", "booking", ["created_at"], postgresql_where="status = 'DRAFT'")
     op.create_index("booking_held", "booking", ["hotel_id", "payment_authorized_at"])
     op.create_index("booking_newest", "booking", ["hotel_id", "created_at", "id"])
@@ -209,6 +210,7 @@ def _history() -> None:
         sa.PrimaryKeyConstraint("message_id"),
         sa.UniqueConstraint("booking_id", "kind", "version", "recipient"),
     )
+    op.create_index("sent_mail_unsent", "sent_mail", ["sending_at"], postgresql_where="sent_at is null")
 
 
 def _payments() -> None:

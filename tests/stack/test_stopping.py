@@ -1,4 +1,4 @@
-"""The API as the program it is, when it is asked to stop."""
+"""API and worker as a supervisor sees them: ready, and asked to stop."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from sandbox.stack.ports import HOST
 from sandbox.stack.process import answers
 from tests.stack.leftovers import ROOT, eventually
+from worker import announce_ready
 
 SETTINGS = {
     "DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:9/none",
@@ -50,3 +51,13 @@ def test_the_api_ends_with_status_0_and_says_so(tmp_path: Path, number: signal.S
     said = log.read_text()
     assert '"route": "/healthz"' in said
     assert "Finished server process" in said.splitlines()[-1]
+
+
+def test_a_file_tells_that_the_worker_polls(tmp_path: Path) -> None:
+    """It is gone before what is under way is finished: a worker that stops takes nothing new."""
+    ready_file = tmp_path / "ready"
+    with announce_ready(ready_file):
+        assert ready_file.exists()
+    assert not ready_file.exists()
+    with announce_ready(None):
+        assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,90 @@
+"""Figures of bookings in `/metrics`, over a database of the test's own: they count all hotels together."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from domain.booking import Status
+from models import SentMail, utc_now
+from storage.database import Database
+from tests.api.stack import ApiStack, another_api
+from tests.conftest import NewDatabase
+from tests.storage.rows import T0, book, create_hotel, held
+
+Figures = dict[tuple[str, str], float]
+
+
+async def figures(stack: ApiStack, api: str) -> Figures:
+    """What Prometheus would read, by name and the value of the label, if there is one."""
+    text = (await stack.http.get(f"{api}/metrics")).raise_for_status().text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {(sample.name, "".join(sample.labels.values())): sample.value for sample in samples}
+
+
+@pytest.fixture
+async def own_url(new_database: NewDatabase, migrated_template: str) -> str:
+    """A database nobody else writes to."""
+    return await new_database(template=migrated_template)
+
+
+async def fill(url: str) -> None:
+    """Two hotels, bookings in several statuses, and mails."""
+    database = Database(url)
+    today = utc_now().date()
+    stay = {"check_in": today + timedelta(days=9), "check_out": today + timedelta(days=11)}
+    over = {"check_in": today - timedelta(days=4), "check_out": today - timedelta(days=2)}
+    try:
+        dublin, kyoto = await create_hotel(database), await create_hotel(database, currency="JPY")
+        booking = await held(database, dublin, **stay, decision_deadline=T0 + timedelta(hours=9))
+        await held(database, dublin, **stay, amount_minor=12345, decision_deadline=T0 + timedelta(hours=5))
+        await held(database, kyoto, **stay, amount_minor=30000, decision_deadline=T0 + timedelta(hours=7))
+        await book(database, dublin, **stay, status=Status.CONFIRMED, needs_attention="stripe_refused")
+        await book(database, dublin, **over, status=Status.CONFIRMED)
+        await book(database, dublin, **over, status=Status.CANCELLED, needs_attention="refund_failed")
+        async with database.transaction() as db:
+            for number, sent_at in enumerate([None, None, T0]):
+                db.add(
+                    SentMail(
+                        message_id=f"<{number}@x>", booking_id=booking.booking_id, kind=f"kind-{number}", version=3,
+                        recipient="a@example.com", subject="-", sending_at=T0, sent_at=sent_at,
+                    )
+                )  # fmt: skip
+    finally:
+        await database.close()
+
+
+async def test_bookings_are_counted(stack: ApiStack, own_url: str) -> None:
+    """By status, with the money that is held, what needs a person, and when the next hold has to be decided on."""
+    await fill(own_url)
+    async with another_api(stack, database_url=own_url) as api:
+        found = await figures(stack, api)
+    by_status = {status: count for (name, status), count in found.items() if name == "bookings"}
+    assert by_status == dict.fromkeys(map(str, Status), 0) | {"PENDING_APPROVAL": 3, "CONFIRMED": 1}
+    held_amounts = {currency: amount for (name, currency), amount in found.items() if name == "held_amount"}
+    assert held_amounts == {"EUR": 273.45, "JPY": 30000}
+    deadline = found["next_decision_deadline_timestamp_seconds", ""]
+    assert deadline == pytest.approx((T0 + timedelta(hours=5)).timestamp())
+    assert (found["bookings_needing_attention", ""], found["mails_unsent", ""]) == (2, 2)
+
+
+async def test_nothing_is_booked_yet(stack: ApiStack, own_url: str) -> None:
+    """Zeros, and no deadline; no series tells when another one began."""
+    async with another_api(stack, database_url=own_url) as api:
+        found = await figures(stack, api)
+    assert (found["bookings_needing_attention", ""], found["mails_unsent", ""]) == (0, 0)
+    assert math.isnan(found["next_decision_deadline_timestamp_seconds", ""])
+    assert [name for name, _ in found if name.endswith("_created")] == []
+
+
+async def test_the_database_is_away(stack: ApiStack) -> None:
+    """Nothing is claimed of what cannot be counted."""
+    nowhere = "postgresql://nobody:nothing@127.0.0.1:9/none"
+    async with another_api(stack, database_url=nowhere) as api:
+        found = await figures(stack, api)
+    assert [name for name, _ in found if name in {"bookings", "held_amount"}] == []
+    for name in ("bookings_needing_attention", "mails_unsent", "next_decision_deadline_timestamp_seconds"):
+        assert math.isnan(found[name, ""])
