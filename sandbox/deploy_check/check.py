@@ -15,6 +15,7 @@ from sandbox.demo.scenarios import KILLARNEY, KYOTO, PAYMENT_WINDOW_S, DemoParti
 from sandbox.deploy_check.engine import ComposeProject
 from sandbox.deploy_check.findings import images_in_use, problems_once_stopped, problems_while_running
 from sandbox.deploy_check.load import Load
+from sandbox.deploy_check.proxy import problems_behind_a_proxy
 from sandbox.deploy_check.site import DeploySite
 from sandbox.drivers import Addresses, StackClient, StaffDriver
 from sandbox.evidence import (
@@ -60,6 +61,7 @@ class DeployCheck:
         await asyncio.to_thread(manage, "demo-data", DEMO_PASSWORD=self._password)
         await asyncio.to_thread(manage, "hotel", "set", KYOTO, "--payment-window-s", str(PAYMENT_WINDOW_S))
         async with self._participants() as participants:
+            problems += await problems_behind_a_proxy(participants.client.http, participants.client.at.api)
             runs = await drive_all(participants)
             problems += [f"{run.scenario.title}: {run.problem}" for run in runs if run.problem]
             load = Load(participants)
