@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import SQLColumnExpression, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -58,10 +58,12 @@ async def read_figures(db: AsyncSession, today: date) -> BookingFigures:
         by_status=by_status,
         held_minor=held,
         next_decision_deadline=min(deadlines, default=None),
-        needing_attention=await _count(db, Booking, col(Booking.needs_attention).is_not(None)),
+        needing_attention=await _count(db, Booking, col(Booking.needs_attention)),
         unsent_mails=await _count(db, SentMail, col(SentMail.sent_at).is_(None)),
     )
 
 
-async def _count(db: AsyncSession, table: type[Booking | SentMail], condition: ColumnElement[bool]) -> int:
+async def _count(
+    db: AsyncSession, table: type[Booking | SentMail], condition: SQLColumnExpression[bool]
+) -> int:
     return (await db.scalar(select(func.count()).select_from(table).where(condition))) or 0

@@ -42,9 +42,9 @@ async def fill(url: str) -> None:
         booking = await held(database, dublin, **stay, decision_deadline=T0 + timedelta(hours=9))
         await held(database, dublin, **stay, amount_minor=12345, decision_deadline=T0 + timedelta(hours=5))
         await held(database, kyoto, **stay, amount_minor=30000, decision_deadline=T0 + timedelta(hours=7))
-        await book(database, dublin, **stay, status=Status.CONFIRMED, needs_attention="stripe_refused")
+        await book(database, dublin, **stay, status=Status.CONFIRMED, needs_attention=True)
         await book(database, dublin, **over, status=Status.CONFIRMED)
-        await book(database, dublin, **over, status=Status.CANCELLED, needs_attention="refund_failed")
+        await book(database, dublin, **over, status=Status.CANCELLED, needs_attention=True)
         async with database.transaction() as db:
             for number, sent_at in enumerate([None, None, T0]):
                 db.add(
