@@ -9,8 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from domain.booking import Status
-from models import SentMail, utc_now
+from models import ReconciliationFinding, ReconciliationRun, SentMail, utc_now
 from storage.database import Database
+from tests.api.hotels import HotelDriver
 from tests.api.stack import ApiStack, another_api
 from tests.conftest import NewDatabase
 from tests.storage.rows import T0, book, create_hotel, held
@@ -88,3 +89,34 @@ async def test_the_database_is_away(stack: ApiStack) -> None:
     assert [name for name, _ in found if name in {"bookings", "held_amount"}] == []
     for name in ("bookings_needing_attention", "mails_unsent", "next_decision_deadline_timestamp_seconds"):
         assert math.isnan(found[name, ""])
+
+
+async def test_figure_of_what_reconciliation_left(hotel: HotelDriver) -> None:
+    """The newest complete run counts, and none is 0; dry runs and runs under way say nothing."""
+    name = "reconciliation_findings_left"
+    async with another_api(hotel.stack) as api:
+        assert (await figures(hotel.stack, api))[name, ""] == 0
+        now = utc_now()
+        runs = [
+            ("older", 5, True, False),
+            ("newest", 2, True, False),
+            ("dry", 7, True, True),
+            ("begun", 9, False, False),
+        ]
+        async with hotel.stack.database.transaction() as db:
+            for minute, (run_id, left, complete, dry_run) in enumerate(runs):
+                at = now + timedelta(minutes=minute)
+                db.add(
+                    ReconciliationRun(
+                        run_id=run_id, started_by="schedule", started_at=at, since=at,
+                        complete=complete, dry_run=dry_run,
+                    )
+                )  # fmt: skip
+                await db.flush()
+                db.add_all(
+                    ReconciliationFinding(
+                        run_id=run_id, kind="overdue", booking_id=f"BK-{n}", remedy="report", outcome="left"
+                    )
+                    for n in range(left)
+                )
+        assert (await figures(hotel.stack, api))[name, ""] == 2

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from domain.roles import Role
 from logs import JsonLines
-from models import ReconciliationFinding, ReconciliationRun, utc_now
+from models import ReconciliationRun
 from storage.database import Database
 from storage.housekeeping import SWEEP_JOB, record_complete
 from tests.api.events import post_event, unknown_event
@@ -116,37 +116,6 @@ async def test_figures(hotel: HotelDriver) -> None:
     assert "BREW" not in text
     for private in (guest.booking_id, guest.token, hotel.slug):
         assert private not in text
-
-
-async def test_figure_of_what_reconciliation_left(hotel: HotelDriver) -> None:
-    """The newest complete run counts, and none is 0; dry runs and runs under way say nothing."""
-    name = "reconciliation_findings_left"
-    async with another_api(hotel.stack) as api:
-        assert (await figures(hotel.stack, api))[name] == 0
-        now = utc_now()
-        runs = [
-            ("older", 5, True, False),
-            ("newest", 2, True, False),
-            ("dry", 7, True, True),
-            ("begun", 9, False, False),
-        ]
-        async with hotel.stack.database.transaction() as db:
-            for minute, (run_id, left, complete, dry_run) in enumerate(runs):
-                at = now + timedelta(minutes=minute)
-                db.add(
-                    ReconciliationRun(
-                        run_id=run_id, started_by="schedule", started_at=at, since=at,
-                        complete=complete, dry_run=dry_run,
-                    )
-                )  # fmt: skip
-                await db.flush()
-                db.add_all(
-                    ReconciliationFinding(
-                        run_id=run_id, kind="overdue", booking_id=f"BK-{n}", remedy="report", outcome="left"
-                    )
-                    for n in range(left)
-                )
-        assert (await figures(hotel.stack, api))[name] == 2
 
 
 # --- the log ----------------------------------------------------------------------------------------------
