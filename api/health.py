@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from api.workflow_calls import worker_polls
 from domain.timestamps import rfc3339
 from models import utc_now
 from reconciliation.run_queries import count_left, last_complete_run
-from storage.figures import read_figures
+from storage.figures import BookingFigures, read_figures
 from storage.housekeeping import SWEEP_JOB, last_complete
 from storage.inbox import inbox_backlog
 from storage.schema import MIGRATE, is_current
@@ -71,10 +72,10 @@ async def _read_state(services: Services) -> DatabaseState:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(services: Api) -> Response:
     """Figures for Prometheus."""
-    try:
+    state: DatabaseState | None = None
+    figures: BookingFigures | None = None
+    with contextlib.suppress(ProblemError):
         state = await _read_state(services)
         async with reading(services.database) as db:
             figures = await read_figures(db, utc_now().date())
-    except ProblemError:
-        state = figures = None
     return Response(services.metrics.page(state, figures), media_type=CONTENT_TYPE_LATEST)
