@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -35,6 +36,8 @@ def deploy_check() -> None:
     except NoEngineError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(NO_ENGINE) from None
+    # Asked to end in either way, it takes everything down first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     begun = time.monotonic()
 
     def progress(text: str) -> None:
@@ -53,6 +56,8 @@ async def _run(project: ComposeProject, site: DeploySite, progress: Progress) ->
     relay = PortRelay(site.gateway)
     processes = []
     try:
+        # What a check that was killed has left.
+        await asyncio.to_thread(project.run, "down", "--volumes")
         progress("building the image, from a copy that only its owner can read")
         await asyncio.to_thread(project.run, "build")
         # One service that waits for no other: the network is there from now on, and with it this machine's address.

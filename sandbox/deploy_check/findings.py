@@ -14,7 +14,7 @@ from sandbox.deploy_check.site import AWKWARD, DeploySite
 PRODUCT: Final = ("migrate", "worker", "api")
 _USER: Final = "10001:10001"
 _DIGEST_OF_VALUE: Final = (
-    "import hashlib, os; print(hashlib.sha256(os.environ['SMTP_PASSWORD'].encode()).hexdigest())"
+    "import hashlib, os; print(hashlib.sha256(os.environ['EMAIL_FROM'].encode()).hexdigest())"
 )
 
 

@@ -19,8 +19,8 @@ from sandbox.stack.parts import Layout
 from sandbox.stack.ports import Ports
 
 NETWORK: Final = "172.30.251.0/24"
-AWKWARD: Final = 'pa$HOME ss #wo"rd\\ '
-"""A value that a careless reader of hotel.env would change."""
+AWKWARD: Final = '"Rooms #1 at $HOME, Co." <bookings@hotel-holds.test>'
+"""A sender that a careless reader of hotel.env would change."""
 _OWNER_ONLY: Final = 0o077
 _EVERYBODY_READS: Final = 0o644
 _EVERYBODY_READS_FOLDERS: Final = 0o755
@@ -103,7 +103,7 @@ def _hotel_env(layout: Layout, gateway: str) -> Mapping[str, str]:
         "STRIPE_API_BASE": f"http://{gateway}:{ports['stripe']}",
         "PUSHER_HOST": gateway,
         "SMTP_HOST": gateway,
-        "SMTP_PASSWORD": AWKWARD,
+        "EMAIL_FROM": AWKWARD,
         # Short, so that a lost webhook is made good within the check.
         "PAYMENT_POLL_S": "10",
         "RATE_LIMIT_BOOKING_PER_HOUR": "0",
