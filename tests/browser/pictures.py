@@ -163,7 +163,7 @@ class PageGallery:
         await guest.press("Cancel this booking", "link")
         await guest.headline("Cancel your booking?")
         await self.take(guest, "guest-cancel")
-        await guest.press("Yes, cancel")
+        await guest.press("Yes, cancel: it costs €135.00")
         await guest.headline("You have cancelled this booking")
         await self.take(guest, "guest-cancelled")
         await unpaid.until("EXPIRED")

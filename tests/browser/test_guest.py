@@ -43,7 +43,7 @@ async def test_from_asking_to_the_refund(guest: Window, client: StackClient, app
     await expect(page.locator("#announcer")).to_have_text("Your booking: Confirmed")
     await guest.press("Cancel this booking", "link")
     await guest.reads("Cancelling costs €90.00: the hotel keeps it, and €210.00 goes back to your card.")
-    await guest.press("Yes, cancel")
+    await guest.press("Yes, cancel: it costs €90.00")
     await guest.headline("You have cancelled this booking")
     await guest.reads("€210.00 of the €300.00 you paid is on its way back to your card")
     payment = await client.payment(booking_id)
@@ -117,7 +117,7 @@ async def test_without_script_everything_can_be_done(windows: Windows, approver:
     await guest.page.reload()
     await guest.headline("Your stay is confirmed")
     await guest.press("Cancel this booking", "link")
-    await guest.press("Yes, cancel")
+    await guest.press("Yes, cancel: it costs nothing")
     await guest.headline("You have cancelled this booking")
 
 
@@ -187,7 +187,7 @@ async def test_another_window_of_the_same_booking_follows(
         ]
     )
     await phone.go(f"/bookings/{booking_id}/cancel/")
-    await phone.press("Yes, cancel")
+    await phone.press("Yes, cancel: it costs nothing")
     await guest.headline("You have cancelled this booking")
 
 
@@ -219,7 +219,7 @@ async def test_a_decline_and_a_cancellation_are_accessible(
     await guest.press("Cancel this request", "link")
     await guest.headline("Cancel your booking?")
     await guest.is_accessible()
-    await guest.press("Yes, cancel")
+    await guest.press("Yes, cancel: it costs nothing")
     await guest.headline("You have cancelled this booking")
     await guest.is_accessible()
 

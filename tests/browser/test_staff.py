@@ -128,7 +128,7 @@ async def test_a_guests_cancellation_reaches_whoever_is_deciding(
     booking_id = await hold(guest, client, HOTEL)
     await ask_to(approver, "approve", booking_id)
     await guest.press("Cancel this request", role="link")
-    await guest.press("Yes, cancel")
+    await guest.press("Yes, cancel: it costs nothing")
     await expect(approver.page.locator("#standing")).to_contain_text(
         "Cancelled by the guest", timeout=PATIENCE_MS
     )
@@ -162,6 +162,7 @@ async def test_a_colleague_who_was_quicker_is_named(
     await approver.press("Approve and capture €450.00")
     named = re.compile(rf"Approved by approver@{HOTEL}\.test at \d\d:\d\d")
     await expect(manager.page.locator("#standing")).to_contain_text(named, timeout=PATIENCE_MS)
+    await manager.page.get_by_label("Reason").select_option("OTHER")
     await manager.press("Decline and release €450.00")
     too_late = re.compile(rf"Your decline came too late: approved by approver@{HOTEL}\.test at \d\d:\d\d")
     await expect(manager.page.locator("#notice")).to_contain_text(too_late)
@@ -231,6 +232,7 @@ async def test_without_script_everything_still_works(
     await plain.page.get_by_label("Note to the guest").fill("No script, no room.")
     await plain.press("Show the e-mail again")
     await expect(plain.page.locator("#letter")).to_contain_text("No script, no room.")
+    await plain.page.get_by_label("Reason").select_option("NO_AVAILABILITY")
     await plain.press("Decline and release €450.00")
     await plain.reads("Declined: the hold was released")
 
