@@ -74,10 +74,11 @@ async def _run(project: ComposeProject, site: DeploySite, progress: Progress) ->
         return False
     finally:
         progress("taking everything down")
-        await asyncio.to_thread(project.run, "down", "--volumes", "--timeout", "60")
+        # Our own processes first: they end even where the engine has gone.
         for process in processes:
             process.stop()
         relay.close()
+        await asyncio.to_thread(project.run, "down", "--volumes", "--timeout", "60")
 
 
 if __name__ == "__main__":
