@@ -14,7 +14,7 @@ from api.auth import find
 from api.errors import TEMPORAL_UNAVAILABLE, ProblemError, conflict, unavailable
 from api.outages import mapped_outages, reading, temporal_away
 from api.services import Services
-from api.views import BookingDetails, DecidedBooking, show
+from api.views import BookingDetails, BookingView, DecidedBooking, DecidedStaffBooking, show, show_to_staff
 from api.workflow_calls import await_outcome
 from dispatch.commands import NOT_SENT, close, send_command
 from dispatch.errors import TemporalAwayError
@@ -76,7 +76,7 @@ async def decide(services: Services, found: BookingDetails, request: DecisionInp
     """
     outcome = _outcome_by_projection(found, request)
     if outcome is not None:
-        return await _respond(services, found, outcome)
+        return await _respond(services, found, request, outcome)
     row, command = _command(found, request)
     signals = {workflow_id(row.booking_id): DECISION_SIGNALS[request.decision]}
     with mapped_outages():
@@ -139,7 +139,7 @@ async def _answer_from_projection(
     if outcome is None:
         # A booking that is not over has lost its workflow; reconciliation gives it another one.
         raise temporal_away()
-    return await _respond(services, found, outcome)
+    return await _respond(services, found, request, outcome)
 
 
 async def _answer_once_out(
@@ -149,7 +149,7 @@ async def _answer_once_out(
     try:
         found = await _look_again(services, found)
         outcome = result.outcome if result else _outcome_by_projection(found, request)
-        return await _respond(services, found, outcome or CommandOutcome.NEEDS_ATTENTION)
+        return await _respond(services, found, request, outcome or CommandOutcome.NEEDS_ATTENTION)
     except ProblemError as error:
         if error.status != 503:
             raise
@@ -161,11 +161,15 @@ async def _look_again(services: Services, found: BookingDetails) -> BookingDetai
     return await find(services, found.hotel.slug, found.booking.booking_id)
 
 
-async def _respond(services: Services, found: BookingDetails, outcome: CommandOutcome) -> Response:
+async def _respond(
+    services: Services, found: BookingDetails, request: DecisionInput, outcome: CommandOutcome
+) -> Response:
+    view: BookingView
     async with reading(services.database) as db:
-        view = await show(db, found)
+        view = (await show_to_staff(db, [found]))[0] if request.staff else await show(db, found)
     if outcome in _DETAILS:
         raise conflict(outcome, _DETAILS[outcome], view.model_dump(mode="json"))
     settled = outcome is CommandOutcome.SETTLED
-    decided = DecidedBooking(**view.model_dump(mode="python", by_alias=False), settled=settled)
+    answer = DecidedStaffBooking if request.staff else DecidedBooking
+    decided = answer(**view.model_dump(mode="python", by_alias=False), settled=settled)
     return JSONResponse(decided.model_dump(mode="json"), 200 if settled else 202)

@@ -16,7 +16,7 @@ from api.limits import Client, check, count, subject
 from api.outages import reading, transaction
 from api.schemas import DeclineIn, SearchText, composed
 from api.services import Api, Services
-from api.views import BookingDetails, BookingPage, DecidedBooking, StaffBooking, show_to_staff
+from api.views import BookingDetails, BookingPage, DecidedStaffBooking, StaffBooking, show_to_staff
 from domain.booking import Decision, Status
 from models import Staff, utc_now
 from storage.booking_list import BookingFilter, Sort, list_bookings, position
@@ -30,7 +30,7 @@ _PAGE_LIMIT: Final = 100
 _PAGE_SIZE: Final = 50
 _ACCOUNTS_PER_CLIENT: Final = 3
 _TOO_MANY_FAILURES: Final = "Too many failed log-ins; wait a little."
-_DECIDED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": DecidedBooking}}
+_DECIDED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": DecidedStaffBooking}}
 
 
 def _blank_is(default: Any) -> BeforeValidator:
@@ -128,7 +128,7 @@ async def look(services: Api, colleague: OwnHotel, slug: Slug, booking_id: Booki
 
 @router.post(
     f"{_BOOKINGS}/{{booking_id}}/approve/",
-    response_model=DecidedBooking,
+    response_model=DecidedStaffBooking,
     responses=_DECIDED | problems(401, 403, 404, 409),
 )
 async def approve(services: Api, colleague: Decider, slug: Slug, booking_id: BookingId) -> Response:
@@ -139,7 +139,7 @@ async def approve(services: Api, colleague: Decider, slug: Slug, booking_id: Boo
 
 @router.post(
     f"{_BOOKINGS}/{{booking_id}}/decline/",
-    response_model=DecidedBooking,
+    response_model=DecidedStaffBooking,
     responses=_DECIDED | problems(401, 403, 404, 409, 413, 422),
 )
 async def decline(
@@ -159,7 +159,7 @@ async def decline(
 
 @router.post(
     f"{_BOOKINGS}/{{booking_id}}/cancel/",
-    response_model=DecidedBooking,
+    response_model=DecidedStaffBooking,
     responses=_DECIDED | problems(401, 403, 404, 409),
 )
 async def cancel(services: Api, colleague: Manager, slug: Slug, booking_id: BookingId) -> Response:

@@ -118,6 +118,10 @@ class DecidedBooking(BookingView):
     settled: bool = Field(description="False: the decision is safe and under way; look again.")
 
 
+class DecidedStaffBooking(StaffBooking, DecidedBooking):
+    """A booking after a decision by staff."""
+
+
 class BookingPage(_View):
     """Some of a hotel's bookings."""
 

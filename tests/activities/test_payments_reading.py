@@ -193,7 +193,7 @@ async def test_crowns_are_read_in_crowns(database: Database, driver: PaymentDriv
         ({"kind": "error_before", "status": 500, "times": 2}, "stripe_failed", False),
         ({"kind": "drop_before", "times": 2}, "stripe_unanswered", False),
         ({"kind": "error_before", "status": 429}, "stripe_busy", False),
-        ({"kind": "error_before", "status": 401}, "stripe_refused", True),
+        ({"kind": "error_before", "status": 401}, "stripe_key_rejected", True),
     ],
 )
 async def test_reading_fails(

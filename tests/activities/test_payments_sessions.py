@@ -142,7 +142,7 @@ async def test_a_lost_answer_opens_one_session(
     [
         ({"kind": "error_before", "status": 500}, "stripe_failed", True),
         ({"kind": "error_before", "status": 429}, "stripe_busy", False),
-        ({"kind": "error_before", "status": 401}, "stripe_refused", True),
+        ({"kind": "error_before", "status": 401}, "stripe_key_rejected", True),
         ({"kind": "drop_before", "times": 2}, "stripe_unanswered", False),
     ],
 )

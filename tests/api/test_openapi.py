@@ -145,7 +145,7 @@ async def test_answers_are_as_documented(hotel: HotelDriver, document: Json) -> 
     for name, answer in (
         ("BookingView", await guest.read_booking()),
         ("BookingPage", (await staff.ask("GET", "")).json()),
-        ("DecidedBooking", (await staff.approve(guest.booking_id)).json()),
+        ("DecidedStaffBooking", (await staff.approve(guest.booking_id)).json()),
         ("Problem", (await staff.decline(guest.booking_id)).json()),
         ("Problem", (await hotel.ask_for({})).json()),
         ("HotelView", (await hotel.stack.http.get(f"{hotel.url}/")).json()),
