@@ -23,13 +23,13 @@ def stripe_client(
 
     Args:
         secret_key: the account's secret key.
-        api_base: another server that speaks Stripe's protocol; None for Stripe itself.
+        api_base: the address of another server with Stripe's API; None for Stripe itself.
         connections: from `stripe_connections`, for a caller that ends before its process does.
     """
     return stripe.StripeClient(
         secret_key,
         http_client=connections or stripe_connections(),
-        # One quick repeat under the same key heals a lost packet; the activity's retries do the rest.
+        # One quick repeat under the same key recovers a lost packet; the activity's retries do the rest.
         max_network_retries=1,
         base_addresses={"api": api_base} if api_base else {},
     )

@@ -1,4 +1,4 @@
-"""What guests read about their booking, on its page and in its e-mails."""
+"""Words for guests, on the booking's page and in its e-mails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ REASONS: Final = {
     ReasonCode.NO_AVAILABILITY: "The hotel has no rooms of this type left for your dates.",
     ReasonCode.RATE_ERROR: "The price of this booking was not correct.",
     ReasonCode.GUEST_REQUIREMENTS: "The hotel cannot meet the requirements of this stay.",
-    # A guest is not to be accused of what nobody has proved.
+    # The text must not accuse the guest of something unproven.
     ReasonCode.SUSPECTED_FRAUD: "The hotel could not verify the details of this booking.",
     ReasonCode.OTHER: "The hotel cannot take this booking.",
     ReasonCode.APPROVAL_TIMEOUT: "The hotel did not answer in the time it had, so your request has ended.",
