@@ -238,7 +238,7 @@ async def test_demo_data_twice(harness: ManagementHarness) -> None:
     first = await harness.done("demo-data", DEMO_PASSWORD=None)
     assert "Password of viewer@hotel-killarney.test" in first
     second = await harness.done("demo-data", DEMO_PASSWORD="only-for-this-test")
-    assert second.startswith("The demo's hotels, rooms and staff are there already.")
+    assert second.startswith("The demo's hotels, rooms and staff exist already.")
     assert "only-for-this-test" not in second
     for slug, currency in (("hotel-killarney", "EUR"), ("kyoto-inn", "JPY")):
         assert (await _hotel(harness.database, slug)).currency == currency
