@@ -1,4 +1,4 @@
-"""Printing what happened, for somebody who runs a hotel."""
+"""Prints the scenarios for a hotelier."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _STATUS_STYLE: Final = {
 
 @dataclass(frozen=True)
 class ScenarioReport:
-    """One booking with everything that can be told of it."""
+    """One booking with all its evidence."""
 
     scenario: DemoScenario
     problem: str | None
@@ -63,7 +63,7 @@ class ScenarioReport:
 
     @property
     def ended_well(self) -> bool:
-        """Whether the booking came to the end that the story has to have."""
+        """Whether the booking has the scenario's expected end."""
         expected = self.scenario.expected
         return self.problem is None and (self.booking["status"], self.booking["reason_code"]) == (
             expected.status,
@@ -78,7 +78,7 @@ def console() -> Console:
 
 
 def print_report(out: Console, report: ScenarioReport) -> None:
-    """Print one booking's story."""
+    """Print one scenario."""
     booking, guest = report.booking, report.booking["guest"]
     summary = (
         f"{guest['first_name']} {guest['last_name']}, {booking['room_type']} at {booking['hotel']}, "
@@ -107,7 +107,7 @@ def print_checks(out: Console, results: Sequence[InvariantResult], ends: tuple[i
     """Print the table of checks.
 
     Args:
-        ends: how many bookings came to the end they had to, and how many there are.
+        ends: the number of bookings with the expected end, and the number of all bookings.
     """
     table = Table(title="Checks", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name, justify in (("", "left"), ("What was checked", "left"), ("Looked at", "right"), ("", "left")):
