@@ -151,7 +151,7 @@ class Evidence:
 
 
 def booking_from_api(booking: Json, row: BookingEvidence) -> BookingEvidence:
-    """Read a booking from the API's answer; fields that the API does not show stay empty."""
+    """Read a booking from the API's answer; `row` supplies the fields that the API does not show."""
     guest, currency = booking["guest"], booking["currency"]
     private = (*guest.values(), booking["special_requests"], booking["reason_note"])
     return BookingEvidence(
