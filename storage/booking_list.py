@@ -35,7 +35,7 @@ class Position:
 
 @dataclass(frozen=True)
 class BookingFilter:
-    """What to list.
+    """The selection of bookings to list.
 
     Args:
         statuses: all, if empty.

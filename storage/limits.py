@@ -66,7 +66,7 @@ async def count_attempt(db: AsyncSession, limit: Limit) -> int | None:
 
 
 async def wait_of(db: AsyncSession, limit: Limit) -> int | None:
-    """What `count_attempt` would return, without counting."""
+    """Return what `count_attempt` would return, without counting."""
     if not limit.most:
         return None
     reached = select(_NOW).where(
