@@ -32,7 +32,7 @@ class Limit:
 
     Args:
         subject: the kind of attempt and the caller it counts for; at most 400 characters.
-        most: attempts per window; 0 means no limit.
+        most: the largest number of attempts per window; 0 means no limit.
     """
 
     subject: str

@@ -38,9 +38,9 @@ EVENTS: Final = {
     Event.CANCELLED_BY_STAFF: "Cancelled by the hotel",
     Event.REFUND_RECORDED: "A refund was recorded",
     Event.DISPUTE_RECORDED: "The guest's bank disputes the payment",
-    Event.UNMATCHED_PAYMENT_RETURNED: "A payment that belonged nowhere was returned",
+    Event.UNMATCHED_PAYMENT_RETURNED: "An unmatched payment was returned",
     Event.ATTENTION_NEEDED: "Needs a person",
-    Event.ATTENTION_CLEARED: "A reason for attention is settled",
+    Event.ATTENTION_CLEARED: "A reason for attention was cleared",
 }
 
 REASONS: Final = {
@@ -71,7 +71,7 @@ UNDER_WAY: Final = {
     Decision.DECLINE: "Releasing the hold…",
     Decision.CANCEL: "Cancelling…",
 }
-"""A decision that was taken and has not come out yet."""
+"""Words for decisions without an outcome."""
 
 ROLES: Final = {
     Role.VIEWER: "Viewer: reads",

@@ -25,9 +25,9 @@ _WIDTH_WITHOUT_TERMINAL: Final = 110
 _WORDS: Final = {
     "created": "the guest chose a room",
     "submitted": "booking sent; waiting for the guest's payment",
-    "authorized": "card held, not charged; the hotel is asked to decide",
+    "authorized": "card held, not charged; waiting for the hotel's decision",
     "payment_window_closed": "nobody paid in time; the payment page is closed",
-    "approved": "approved; the money was taken",
+    "approved": "approved; the hold was captured",
     "declined": "declined by the hotel; the hold was released",
     "approval_timed_out": "nobody decided in time; the hold was released",
     "authorization_lost": "the hold ended before a decision: nothing is held now",
@@ -35,11 +35,11 @@ _WORDS: Final = {
     "capture_mismatched": "another amount was taken in the Stripe Dashboard; it was given back",
     "cancelled_by_guest": "cancelled by the guest",
     "cancelled_by_staff": "cancelled by the hotel",
-    "refund_recorded": "a refund was noted",
-    "dispute_recorded": "the guest's bank contests the payment",
-    "unmatched_payment_returned": "a payment that came too late was given back",
-    "attention_needed": "needs a person to look",
-    "attention_cleared": "a reason for that is settled",
+    "refund_recorded": "a refund was recorded",
+    "dispute_recorded": "the guest's bank disputes the payment",
+    "unmatched_payment_returned": "an unmatched payment was returned",
+    "attention_needed": "needs a person",
+    "attention_cleared": "a reason for attention was cleared",
 }
 _STATUS_STYLE: Final = {
     "CONFIRMED": "bold green",
@@ -91,7 +91,7 @@ def print_report(out: Console, report: ScenarioReport) -> None:
     )
     parts: list[RenderableType] = [Text(report.scenario.what, style="italic"), Text(summary), status]
     if report.problem:
-        parts.append(Text(f"What went wrong: {report.problem}", style="red"))
+        parts.append(Text(f"Problem: {report.problem}", style="red"))
     if booking["reason_note"]:
         parts.append(Text(f"The hotel wrote: “{booking['reason_note']}”"))
     parts += [
@@ -110,9 +110,9 @@ def print_checks(out: Console, results: Sequence[InvariantResult], ends: tuple[i
         ends: the number of bookings with the expected end, and the number of all bookings.
     """
     table = Table(title="Checks", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (("", "left"), ("What was checked", "left"), ("Looked at", "right"), ("", "left")):
+    for name, justify in (("", "left"), ("Check", "left"), ("Items", "right"), ("", "left")):
         table.add_column(name, justify="right" if justify == "right" else "left")
-    table.add_row("–", "Each booking came to the end it had to", str(ends[1]), _mark(ends[0] == ends[1]))
+    table.add_row("–", "Each booking has the expected end", str(ends[1]), _mark(ends[0] == ends[1]))
     for result in results:
         looked_at = "–" if result.checked is None else str(result.checked)
         table.add_row(result.code, result.invariant, looked_at, _mark(result.holds))

@@ -216,7 +216,7 @@ SCENARIOS: Final = (
     ),
     DemoScenario(
         "6 Cancelled after confirmation",
-        "The guest cancels a confirmed stay in good time: the policy gives everything back.",
+        "The guest cancels a confirmed stay in good time: the full amount is refunded.",
         _guest("Rajesh", "Kulkarni"),
         RoomRequest(KYOTO, "suite", days_ahead=90),
         _cancelled_after_confirmation,

@@ -43,5 +43,5 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
     return "\n".join(
-        ["", *lines, "", "Ctrl-C stops everything; `make clean-data` forgets what was kept.", ""]
+        ["", *lines, "", "Ctrl-C stops everything; `make clean-data` deletes the data.", ""]
     )

@@ -21,7 +21,7 @@ def forget(
 ) -> None:
     """Delete the folder with the data and the logs of `make run`, unless a stack runs in it."""
     if not folder.exists():
-        print(f"there is no {folder}: nothing to forget")
+        print(f"there is no {folder}: nothing to delete")
         return
     try:
         lock = FolderLock(folder)
