@@ -48,7 +48,9 @@ def demo(
             out.print(Text(str(error), style="red"))
             raise typer.Exit(1) from None
     out.print(
-        Text(f"{'Every promise holds' if good else 'A promise is BROKEN'}, after {time.monotonic() - began:.0f} s.")
+        Text(
+            f"{'Every promise holds' if good else 'A promise is BROKEN'}, after {time.monotonic() - began:.0f} s."
+        )
     )
     raise typer.Exit(0 if good else 1)
 

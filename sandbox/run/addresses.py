@@ -42,6 +42,4 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
     """The rows in two columns, between two empty lines."""
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
-    return "\n".join(
-        ["", *lines, "", "Ctrl-C stops everything; `make clean-data` deletes the data.", ""]
-    )
+    return "\n".join(["", *lines, "", "Ctrl-C stops everything; `make clean-data` deletes the data.", ""])
