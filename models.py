@@ -95,10 +95,10 @@ class Staff(SQLModel, table=True):
 
 
 class Booking(SQLModel, table=True):
-    """A booking as its guest and the hotel see it.
+    """A booking. After submission only its workflow's activities write the row.
 
-    From `timezone` to `late_cancel_fee_percent` stands what the guest was told when they booked; a hotel that changes
-    its terms later changes nothing here.
+    The columns from `timezone` to `late_cancel_fee_percent` keep the hotel's terms at the time of the booking; later
+    changes by the hotel do not affect them.
     """
 
     __tablename__ = "booking"
@@ -178,17 +178,17 @@ class Booking(SQLModel, table=True):
 
     @property
     def cancellation_terms(self) -> CancellationTerms:
-        """Until when cancelling is free, by the clock the guest was told, and what is kept after that."""
+        """The end of free cancellation, in the time zone at booking time, and the fee after it."""
         return self.cancellation_policy.for_stay(self.check_in, self.timezone)
 
     @property
     def check_in_at(self) -> datetime:
-        """The start of the stay, by the clock the guest was told."""
+        """The start of the stay, in the time zone at booking time."""
         return midnight(self.check_in, self.timezone)
 
     @property
     def told_reason(self) -> ReasonCode | None:
-        """The reason as people read it: a hold that the system released before its end did not end by itself."""
+        """The reason for people: if the system released the hold before its end, the hold did not end by itself."""
         code = ReasonCode(self.reason_code) if self.reason_code else None
         if code is ReasonCode.AUTHORIZATION_EXPIRED and self.decision_made_by == ActorKind.SYSTEM:
             return ReasonCode.APPROVAL_TIMEOUT

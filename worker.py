@@ -251,7 +251,7 @@ async def _prepare(settings: Settings, database: Database) -> Client:
 
 @contextmanager
 def announce_ready(ready_file: Path | None) -> Iterator[None]:
-    """Keep a file in place, whose presence tells a health check that the worker polls."""
+    """Keep a file in place while the worker polls, for a health check."""
     if ready_file is None:
         yield
         return
@@ -288,7 +288,7 @@ def main() -> None:
     """Start the worker, configured by the environment."""
     settings = load_settings()
     write_json_lines(settings.log_level, ActivityIds())
-    # Quicker than asyncio's own loop, see docs/performance.md; uvicorn takes it for the API by itself.
+    # Faster than asyncio's own loop (docs/performance.md); uvicorn uses it for the API by itself.
     uvloop.run(run(settings))
     # The SDK's native runtime can crash while the interpreter shuts down; all work is done here.
     logging.shutdown()

@@ -36,12 +36,12 @@ def stripe_client(
 
 
 def stripe_connections() -> stripe.HTTPXClient:
-    """The connections a client makes; to be closed with `close_async`."""
+    """A client's HTTP connections; close them with `close_async`."""
     return LoggedConnections(timeout=REQUEST_TIMEOUT_S, allow_sync_methods=False)
 
 
 class LoggedConnections(stripe.HTTPXClient):
-    """Stripe's connections, with a line for each request that goes out, the SDK's own repeats included."""
+    """Stripe's connections, with a log line for each request, including the SDK's own repeats."""
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None

@@ -144,7 +144,7 @@ def _submitted_at(steps: Sequence[BookingTimeline]) -> datetime | None:
 
 
 def _fee_minor(booking: Booking, steps: Sequence[BookingTimeline]) -> int:
-    """What the policy lets the hotel keep of a confirmed booking that was cancelled."""
+    """The fee that the policy lets the hotel keep for a cancelled booking that was confirmed."""
     step = next((step for step in steps if step.event in _CANCELLATIONS), None)
     if step is None or step.from_status != Status.CONFIRMED:
         return 0

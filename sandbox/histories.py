@@ -20,7 +20,7 @@ class TemporalCli:
 
     Args:
         address: `host:port` of the frontend.
-        namespace: whose workflows.
+        namespace: the workflows' namespace.
     """
 
     def __init__(self, address: str, namespace: str = "default") -> None:

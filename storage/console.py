@@ -96,10 +96,10 @@ async def is_cancellation_overtaken(db: AsyncSession, booking_id: str) -> bool:
 
 @dataclass(frozen=True)
 class DaySum:
-    """What happened on one day at the hotel: how often, and with how much money in all.
+    """The number of events of one kind on one day at the hotel, and their total amount.
 
     Args:
-        refunded_minor: what of that money has gone back since, on whatever day.
+        refunded_minor: the part of that amount refunded since, on any day.
     """
 
     day: date
@@ -143,7 +143,7 @@ async def holds_by_day(db: AsyncSession, hotel_id: int, since: datetime, timezon
 
 
 async def decisions_by_day(db: AsyncSession, hotel_id: int, since: datetime, timezone: str) -> list[DaySum]:
-    """How requests came out from `since` on, by the hotel's days, with what was captured then and refunded since."""
+    """Outcomes of requests from `since` on, by the hotel's days, with amounts captured then and refunded since."""
     day = _day(col(Booking.decision_made_at), timezone).label("day")
     event = col(BookingTimeline.event)
     captured, refunded = col(Booking.amount_captured_minor), col(Booking.amount_refunded_minor)

@@ -24,7 +24,7 @@ async def room_type_by_code(db: AsyncSession, hotel_id: int, code: str) -> RoomT
 
 
 def offered_terms(hotel: Hotel, check_in: date) -> dict[str, Any]:
-    """The columns of a new booking that keep what its guest is told: the hotel's terms as they are now."""
+    """The columns of a new booking that keep the hotel's present terms."""
     return {
         "timezone": hotel.timezone,
         "approval_sla_s": hotel.approval_sla_s,
@@ -38,7 +38,7 @@ def offered_terms(hotel: Hotel, check_in: date) -> dict[str, Any]:
 def submission_terms(
     booking: Booking, hotel_slug: str, *, authorization_margin_s: int, payment_poll_s: int
 ) -> BookingTerms:
-    """What a booking's workflow is started with: what the guest was told when they booked."""
+    """The terms of a booking's workflow: those of the hotel at the time of the booking."""
     cancellation = booking.cancellation_terms
     return BookingTerms(
         booking_id=booking.booking_id,

@@ -32,7 +32,7 @@ _IN_ANSWERS: Final = {
 
 
 async def booking_to_erase(db: AsyncSession, booking_id: str) -> Booking | None:
-    """Find a booking, and keep others from changing it until the transaction ends."""
+    """Find a booking, and lock it until the transaction ends."""
     query = select(Booking).where(col(Booking.booking_id) == booking_id).with_for_update()
     return (await db.scalars(query)).one_or_none()
 
