@@ -1,4 +1,4 @@
-"""Log lines as JSON, one object a line, from API and worker alike."""
+"""Log lines as JSON, one object per line, for API and worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 _DEEPEST_CAUSE: Final = 5
 _TELL_THEIR_TEXT: Final = (ApplicationError, OSError)
-"""Errors whose text is ours or the system's. That of others may quote a row, a card or an address."""
+"""Errors whose text is ours or the system's. Other systems' texts may quote a row, a card or an address."""
 
 
 class JsonLines(logging.Formatter):
@@ -67,19 +67,19 @@ def write_json_lines(level: str, *filters: logging.Filter) -> None:
     """Send all of the process's log lines to standard error.
 
     Args:
-        level: the least severe that is written, such as `INFO`.
-        filters: add members to each line.
+        level: the lowest level to write, such as `INFO`.
+        filters: add fields to each line.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for each in filters:
         handler.addFilter(each)
     logging.basicConfig(level=level, handlers=[handler])
-    # httpx and stripe log every address they call; the address of a payment is not for logs.
+    # httpx and stripe log each URL they call; a payment's URL must not be logged.
     for noisy in ("httpx", "httpcore", "stripe"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # The worker says itself which attempt failed, without the text of every cause (activities/call_log.py).
+    # activities/call_log.py logs each failed attempt itself, without the texts of its causes.
     logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
-    # Members of the line instead.
+    # These are fields of the line instead.
     workflow.logger.workflow_info_on_message = False
     activity.logger.activity_info_on_message = False

@@ -17,7 +17,7 @@ from settings import load_settings
 
 
 def build_app() -> typer.Typer:
-    """Put the commands together. Nothing is read or connected to before one of them asks for it."""
+    """Build the command line. Settings and connections are opened by the command that needs them."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -51,7 +51,7 @@ def main() -> None:
     status = _run()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Temporal's native runtime can crash while the interpreter is torn down; the command is done here.
+    # Temporal's native runtime can crash while the interpreter shuts down; the command is done here.
     os._exit(status)
 
 

@@ -28,7 +28,7 @@ from domain.money import Money
 
 
 def utc_now() -> datetime:
-    """The present instant, for columns that record when a row was written."""
+    """The present time, for columns that record when a row was written."""
     return datetime.now(UTC)
 
 
@@ -58,7 +58,7 @@ class Hotel(SQLModel, table=True):
 
     @property
     def cancellation_policy(self) -> CancellationPolicy:
-        """What new bookings are offered."""
+        """The cancellation policy of new bookings."""
         return CancellationPolicy(self.free_cancel_days, self.late_cancel_fee_percent)
 
 
@@ -95,10 +95,10 @@ class Staff(SQLModel, table=True):
 
 
 class Booking(SQLModel, table=True):
-    """A booking as its guest and the hotel see it.
+    """A booking. After submission only its workflow's activities write the row.
 
-    From `timezone` to `late_cancel_fee_percent` stands what the guest was told when they booked; a hotel that changes
-    its terms later changes nothing here.
+    The columns from `timezone` to `late_cancel_fee_percent` keep the hotel's terms at the time of the booking; later
+    changes by the hotel do not affect them.
     """
 
     __tablename__ = "booking"
@@ -168,7 +168,7 @@ class Booking(SQLModel, table=True):
 
     @property
     def total(self) -> Money:
-        """What the stay costs."""
+        """The price of the whole stay."""
         return Money(self.amount_minor, self.currency)
 
     @property
@@ -178,17 +178,17 @@ class Booking(SQLModel, table=True):
 
     @property
     def cancellation_terms(self) -> CancellationTerms:
-        """Until when cancelling is free, by the clock the guest was told, and what is kept after that."""
+        """The end of free cancellation, in the time zone at booking time, and the fee after it."""
         return self.cancellation_policy.for_stay(self.check_in, self.timezone)
 
     @property
     def check_in_at(self) -> datetime:
-        """The start of the stay, by the clock the guest was told."""
+        """The start of the stay, in the time zone at booking time."""
         return midnight(self.check_in, self.timezone)
 
     @property
     def told_reason(self) -> ReasonCode | None:
-        """The reason as people read it: a hold that the system released before its end did not end by itself."""
+        """The reason for people: if the system released the hold before its end, the hold did not end by itself."""
         code = ReasonCode(self.reason_code) if self.reason_code else None
         if code is ReasonCode.AUTHORIZATION_EXPIRED and self.decision_made_by == ActorKind.SYSTEM:
             return ReasonCode.APPROVAL_TIMEOUT
@@ -222,9 +222,9 @@ class BookingAttention(SQLModel, table=True):
 
 
 class BookingCommand(SQLModel, table=True):
-    """A decision somebody asked for. Its note stays here: the signal carries the id alone.
+    """A command and its outcome. The note stays here: the signal carries the id alone.
 
-    `status_when_issued` is the booking's status as its asker was shown it.
+    `status_when_issued` is the booking's status as it was shown to the person who issued the command.
     """
 
     __tablename__ = "booking_command"
@@ -243,7 +243,7 @@ class BookingCommand(SQLModel, table=True):
 
 
 class PaymentSession(SQLModel, table=True):
-    """A Checkout session that was opened for a booking, and the code its guest comes back with."""
+    """A Checkout session that was opened for a booking, and the code with which its guest returns."""
 
     __tablename__ = "payment_session"
 
@@ -257,7 +257,7 @@ class PaymentSession(SQLModel, table=True):
 
 
 class ReturnAddresses(SQLModel, table=True):
-    """Where a payment page sends its guest, as the caller asked. They may hold tokens: workflows carry the id."""
+    """A payment page's return addresses, as the caller gave them. They may contain tokens: workflows carry the id."""
 
     __tablename__ = "return_addresses"
 
@@ -268,7 +268,7 @@ class ReturnAddresses(SQLModel, table=True):
 
 
 class StripeWebhookEvent(SQLModel, table=True):
-    """The inbox: every event that was answered 2xx, until it is processed or kept with the reason why not."""
+    """The inbox: every event answered 2xx, with the time it was processed or the reason why it was not."""
 
     __tablename__ = "stripe_webhook_event"
     __table_args__ = (
@@ -286,7 +286,7 @@ class StripeWebhookEvent(SQLModel, table=True):
 
 
 class SentMail(SQLModel, table=True):
-    """One row per e-mail: marked before it is handed to SMTP and after SMTP took it."""
+    """One row per e-mail: marked before the hand-over to SMTP and after SMTP accepted it."""
 
     __tablename__ = "sent_mail"
     __table_args__ = (
@@ -305,7 +305,7 @@ class SentMail(SQLModel, table=True):
 
 
 class IdempotentRequest(SQLModel, table=True):
-    """A creation that carried an Idempotency-Key; `response` is empty while the first is under way."""
+    """A creation under an Idempotency-Key; `response` is empty while the first request is under way."""
 
     __tablename__ = "idempotent_request"
     __table_args__ = (Index("idempotent_request_age", "created_at"),)
@@ -333,7 +333,7 @@ class RateLimit(SQLModel, table=True):
 
 
 class PeriodicJob(SQLModel, table=True):
-    """When a job that runs on a Schedule was last done completely, each of its steps included."""
+    """When a job on a Schedule last completed all of its steps."""
 
     __tablename__ = "periodic_job"
 
@@ -342,7 +342,7 @@ class PeriodicJob(SQLModel, table=True):
 
 
 class ReconciliationRun(SQLModel, table=True):
-    """One comparison of Stripe, database and workflows: when, how far it looked, and what came of it."""
+    """One comparison of Stripe, database and workflows: its time, its scope and its result."""
 
     __tablename__ = "reconciliation_run"
     __table_args__ = (Index("reconciliation_run_newest", "started_at"),)
@@ -365,7 +365,7 @@ class ReconciliationRun(SQLModel, table=True):
 
 
 class ReconciliationFinding(SQLModel, table=True):
-    """Something a run found. No foreign key to a booking: the payment of a booking nobody knows is one too."""
+    """A finding of a run. It has no foreign key to a booking: a payment may name a booking that does not exist."""
 
     __tablename__ = "reconciliation_finding"
     __table_args__ = (

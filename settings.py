@@ -1,6 +1,6 @@
 """The product's configuration: environment variables, and `.env` in development.
 
-Only `worker.py`, `manage.py` and `api/app.py` read settings; everything else is handed what it needs.
+Only `worker.py`, `manage.py` and `api/app.py` read settings; all other code gets its values as arguments.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _AUTH_SECRET_VARIETY: Final = 6
 
 
 def _plain(value: str) -> str:
-    # A line break from a copied secret would end the header that carries it, far from here.
+    # A copied secret may end in a line break, which would end the HTTP header that carries it.
     if not value.isascii() or not value.isprintable() or " " in value or not value:
         raise ValueError("must not hold blanks, line breaks or letters beyond ASCII: copy it anew")
     return value
@@ -138,8 +138,8 @@ class Settings(BaseSettings):
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _networks(cls, value: str) -> str:
-        # A proxy appends to X-Forwarded-For. Where everybody is believed, the first entry counts, which is the
-        # caller's own to choose, and limits per address limit nothing.
+        # A proxy appends to X-Forwarded-For. If every sender were trusted, the first entry would count; callers
+        # choose that entry themselves, so limits per address would have no effect.
         try:
             networks = [ip_network(part.strip(), strict=False) for part in value.split(",")]
         except ValueError:
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     @field_validator("stripe_webhook_secret")
     @classmethod
     def _no_empty_webhook_secret(cls, value: SecretStr) -> SecretStr:
-        # An empty secret would verify anybody's signature.
+        # An empty secret would accept anyone's signature.
         parts = [part.strip() for part in value.get_secret_value().split(",")]
         if not all(part and part.isascii() and part.isprintable() and " " not in part for part in parts):
             raise ValueError(
@@ -213,7 +213,7 @@ class Settings(BaseSettings):
 
     @property
     def temporal_arguments(self) -> dict[str, Any]:
-        """How `dispatch.client.connect` reaches Temporal."""
+        """The arguments of `dispatch.client.connect`."""
         key = self.temporal_api_key
         return {
             "address": self.temporal_address,
@@ -223,7 +223,7 @@ class Settings(BaseSettings):
 
     @property
     def pusher_arguments(self) -> dict[str, Any]:
-        """How Pusher's client is built: for a cluster, or for another host that speaks its protocol."""
+        """The arguments of Pusher's client: for a cluster, or for another host that speaks its protocol."""
         return {
             "app_id": self.pusher_app_id,
             "key": self.pusher_key,
@@ -241,7 +241,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the environment, or end the process with one line that says what to mend."""
+    """Read the environment, or end the process with one line that says what to fix."""
     try:
         return Settings()  # the values come from the environment
     except ValidationError as error:

@@ -56,10 +56,10 @@ log = logging.getLogger("worker")
 
 
 class ActivityErrorFilter(Interceptor):
-    """Lets no other system's words out of an activity: they may quote a guest, and enter histories and logs."""
+    """Removes other systems' texts from activity errors: they may quote a guest, and they enter histories and logs."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Stand between an activity and Temporal."""
+        """Intercept an activity's errors before Temporal serializes them."""
         return _FilteredActivity(next)
 
 
@@ -68,17 +68,17 @@ class _FilteredActivity(ActivityInboundInterceptor):
         try:
             return await super().execute_activity(input)
         except FailureError as error:
-            # Its text is ours. What led to it may be another's, and Temporal would serialize it.
+            # The text is ours. The cause may be another system's, and Temporal would serialize it.
             raise error from None
         except Exception as error:
-            # Worth a retry, as Temporal takes any error to be. The stack shows lines of code, no values.
+            # Retryable, as any unknown error is for Temporal. The stack shows lines of code and no values.
             name = type(error).__name__
             raise ApplicationError(name, type=name).with_traceback(error.__traceback__) from None
 
 
 WORKFLOWS = (BookingWorkflow, EndedBookingPaymentWorkflow, SweepWorkflow, ReconcileWorkflow)
 
-# Longer than any activity's own timeout towards Stripe: a capture under way is finished, not cut off.
+# Longer than any activity's timeout towards Stripe, so that a capture under way finishes.
 GRACE = timedelta(seconds=35)
 CACHED_WORKFLOWS = 2000
 _CONNECT_AGAIN_AFTER_S = 1
@@ -87,10 +87,10 @@ _HERE = Path(__file__).parent
 
 
 def build_worker(settings: Settings, client: Client, database: Database) -> Worker:
-    """Put the worker together.
+    """Build the worker.
 
     Args:
-        settings: where the other services are.
+        settings: the addresses of the other services.
         client: connected to Temporal.
         database: the product's own.
     """
@@ -108,10 +108,10 @@ def build_worker(settings: Settings, client: Client, database: Database) -> Work
 
 
 def sandboxed_runner() -> SandboxedWorkflowRunner:
-    """Temporal's sandbox, around the modules that define workflows; what these import is passed through.
+    """Temporal's sandbox around the modules that define workflows; the modules they import are passed through.
 
-    Else the sandbox would import all of it anew for each booking, and keep it as long as the booking is cached. What
-    the modules beside them must not call, as it would not replay, the linter refuses (`banned-api`, pyproject.toml).
+    Otherwise the sandbox would import all of them again for each booking, and keep them while the booking is cached.
+    The linter refuses calls in them that would not replay (`banned-api` in pyproject.toml).
     """
     defining = {defined.__module__ for defined in WORKFLOWS}
     beside = {
@@ -142,7 +142,7 @@ def _deployment() -> WorkerDeploymentConfig:
 
 
 def build_id() -> str:
-    """Name the code that decides: a digest of the workflows and the rules they follow."""
+    """Return a digest of the workflows and the rules they follow, as the name of this version."""
     digest = hashlib.sha256()
     for package in ("workflows", "reconciliation", "domain"):
         for path in sorted((_HERE / package).rglob("*.py")):
@@ -208,7 +208,7 @@ def _smtp_server(settings: Settings) -> SmtpServer:
 def build_reconciliation(
     settings: Settings, client: Client, database: Database, stripe: StripeClient
 ) -> Reconciliation:
-    """Put reconciliation together, for the worker and for the operators' command alike."""
+    """Build reconciliation's activities, for the worker and for `manage.py reconcile`."""
     remedies = Remedies(
         database,
         client,
@@ -221,7 +221,7 @@ def build_reconciliation(
 
 
 async def connect_patiently(settings: Settings) -> Client:
-    """Connect to Temporal, however long it takes to be there."""
+    """Connect to Temporal, and retry for as long as it is away."""
     while True:
         try:
             return await connect(**settings.temporal_arguments)
@@ -231,7 +231,7 @@ async def connect_patiently(settings: Settings) -> Client:
 
 
 async def await_schema(database: Database) -> None:
-    """Wait until migrations have prepared the database. Activities themselves wait for one that is away."""
+    """Wait until migrations have prepared the database. Activities retry by themselves while it is away."""
     while True:
         try:
             async with database.reading() as db:
@@ -251,7 +251,7 @@ async def _prepare(settings: Settings, database: Database) -> Client:
 
 @contextmanager
 def announce_ready(ready_file: Path | None) -> Iterator[None]:
-    """Keep a file in place, whose presence tells a health check that the worker polls."""
+    """Keep a file in place while the worker polls, for a health check."""
     if ready_file is None:
         yield
         return
@@ -263,7 +263,7 @@ def announce_ready(ready_file: Path | None) -> Iterator[None]:
 
 
 async def run(settings: Settings) -> None:
-    """Work until asked to stop by SIGINT or SIGTERM, then finish what is under way."""
+    """Run until SIGINT or SIGTERM, then finish the tasks under way."""
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -288,9 +288,9 @@ def main() -> None:
     """Start the worker, configured by the environment."""
     settings = load_settings()
     write_json_lines(settings.log_level, ActivityIds())
-    # Quicker than asyncio's own loop, see docs/performance.md; uvicorn takes it for the API by itself.
+    # Faster than asyncio's own loop (docs/performance.md); uvicorn uses it for the API by itself.
     uvloop.run(run(settings))
-    # The SDK's native runtime can crash while the interpreter is torn down; all work is done here.
+    # The SDK's native runtime can crash while the interpreter shuts down; all work is done here.
     logging.shutdown()
     os._exit(0)
 

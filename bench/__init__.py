@@ -1,4 +1,4 @@
-"""What the product costs, measured side by side in one run: `python -m bench --help`.
+"""Benchmarks of the product and of two references, in one run: `python -m bench --help`.
 
-Everything is seen from outside: over HTTP, the database, and the operating system's own counters.
+All measurements are external: HTTP, the database, and the operating system's counters.
 """

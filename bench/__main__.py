@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print tables, write JSON and plots. Less than ten minutes."""
+"""`python -m bench`: measure, print tables, write JSON and plots, in less than ten minutes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PEAK_UNKNOWN_PER_S: Final = 2.5
 
 
 class Measurement(StrEnum):
-    """What can be measured."""
+    """The measurements by name."""
 
     COUNTS = "counts"
     THROUGHPUT = "throughput"
@@ -51,10 +51,10 @@ def bench(
     past_bookings: Annotated[int, typer.Option(min=1000, help="Rows of past bookings.")] = 1_000_000,
     out: Annotated[Path, typer.Option(help="Where JSON and plots go.")] = Path("bench/out"),
 ) -> None:
-    """Measure what the product costs, beside its ceiling and beside the design without an engine.
+    """Measure the product, its ceiling, and the direct design without a workflow engine.
 
-    Starts a stack of its own on free ports, warms up, measures, and stops it. Close other programs first: all parts
-    share this machine. What has been measured is kept when a run is interrupted.
+    Starts a separate stack on free ports, warms up, measures, and stops it. Close other programs first: all parts
+    share this machine. An interrupted run keeps its results so far.
     """
     parts, begun, console = only or list(Measurement), time.monotonic(), Console()
 
@@ -102,7 +102,7 @@ async def _measure(
         waiting_bookings, deadlines, past_bookings = sizes
         if Measurement.WAITING in parts:
             found["waiting"] = await waiting(running, waiting_bookings, deadlines, tell)
-        # From here on nobody idles: the sweep fetches what Stripe told the other design.
+        # Last: from here on the sweep is busy with the events that Stripe sent to the direct design.
         if Measurement.VERSUS in parts:
             found["versus"] = await versus(running, _free_port(), seconds, tell)
         if Measurement.ROWS in parts:

@@ -1,4 +1,4 @@
-"""What is measured: a stack with a hotel, its manager who approves, and the stand-ins' own counters."""
+"""The stack under measurement: a hotel, a manager who approves, and the stand-ins' counters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _WEBHOOK: Final = "/api/public/hotel/room-bookings/stripe-webhook/"
 
 @dataclass(frozen=True)
 class BenchStack:
-    """A running stack, and a manager, who may do and see everything."""
+    """A running stack, and a manager of its hotel."""
 
     stack: Stack
     staff_token: str
@@ -42,7 +42,7 @@ class BenchStack:
 
     @property
     def target(self) -> LoadTarget:
-        """The product."""
+        """The product as a load target."""
         return LoadTarget(self.stack.url["api"], HOTEL, self.staff_token)
 
     @property
@@ -52,17 +52,17 @@ class BenchStack:
 
     @asynccontextmanager
     async def driver(self, target: LoadTarget | None = None) -> AsyncIterator[LoadDriver]:
-        """Guests and staff of the product, or of another design."""
+        """A driver for guests and staff of the product, or of the direct design."""
         pusher, key = self.stack.url["pusher"], self.stack.environment["PUSHER_KEY"]
         async with listen_to_hotel(pusher, key, HOTEL) as listener:
             yield LoadDriver(self.http, target or self.target, listener)
 
     async def stripe_latency(self, ms: int) -> None:
-        """Let Stripe take so long to answer."""
+        """Set the latency of Stripe's answers, in seconds."""
         await self.order("latency", {"ms": ms})
 
     async def webhooks_to(self, api: str, events: Iterable[str] = KNOWN) -> None:
-        """Send Stripe's webhooks to the product, or to another design, which acts on other types."""
+        """Send Stripe's webhooks to the product, or to the direct design, which needs other event types."""
         endpoint = {
             "url": api + _WEBHOOK,
             "secret": self.stack.environment["STRIPE_WEBHOOK_SECRET"],
@@ -71,13 +71,13 @@ class BenchStack:
         await self.order("webhook_endpoint", endpoint)
 
     async def order(self, what: str, body: Json) -> Json:
-        """Ask something of Stripe's stand-in."""
+        """Call the Stripe stand-in's control API."""
         response = await self.http.post(f"{self.stack.url['stripe']}/_sandbox/{what}", json=body)
         found: Json = response.raise_for_status().json()
         return found
 
     async def requests(self) -> Json:
-        """Requests Stripe's stand-in has had since `forget_requests`."""
+        """The number of requests to the Stripe stand-in since `forget_requests`."""
         response = await self.http.get(
             f"{self.stack.url['stripe']}/_sandbox/requests", params={"limit": "2000"}
         )
@@ -85,10 +85,10 @@ class BenchStack:
         return found
 
     async def mails_out(self, confirmed: Sequence[str]) -> float:
-        """Wait until every one of these bookings has its confirmation by e-mail; returns the seconds it took.
+        """Wait until each of these bookings has its confirmation e-mail; returns the seconds it took.
 
         Raises:
-            TimeoutError: one never came.
+            TimeoutError: a mail did not arrive in time.
         """
         begun, missing = time.perf_counter(), set(confirmed)
         async with asyncio.timeout(_MAIL_PATIENCE_S):
@@ -101,14 +101,14 @@ class BenchStack:
         return round(time.perf_counter() - begun, 1)
 
     async def forget_requests(self) -> None:
-        """Count requests afresh."""
+        """Reset the request counter."""
         response = await self.http.delete(f"{self.stack.url['stripe']}/_sandbox/requests")
         response.raise_for_status()
 
 
 @asynccontextmanager
 async def bench_stack(stack: Stack) -> AsyncIterator[BenchStack]:
-    """Log in on a stack that runs, with the demo's hotels."""
+    """Log in on a running stack with the demo's hotels."""
     password = secrets.token_urlsafe(12)
     stack.manage("demo-data", DEMO_PASSWORD=password)
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=250)
@@ -116,14 +116,14 @@ async def bench_stack(stack: Stack) -> AsyncIterator[BenchStack]:
         at = Addresses(stack.url["api"], stack.url["stripe"], stack.url["pusher"], stack.url["inbox"])
         staff = await StaffDriver.log_in(StackClient(http, at), HOTEL, f"manager@{HOTEL}.test", password)
         found = BenchStack(stack, staff.token, http)
-        # As the README has the endpoint set up; until now it was sent everything.
+        # The event types that the README subscribes to; before this, the endpoint got all types.
         await found.webhooks_to(found.target.api)
         yield found
 
 
 @contextmanager
 def running_stack() -> Iterator[Stack]:
-    """A stack in a folder of its own."""
+    """A stack in a separate folder."""
     environment = {"RATE_LIMIT_SESSION_PER_MIN": "1000"}
     with (
         tempfile.TemporaryDirectory(prefix="hotel-bench-") as temporary,
@@ -143,7 +143,7 @@ class DirectServer:
 
     @property
     def api(self) -> str:
-        """Its address."""
+        """Its base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:

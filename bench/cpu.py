@@ -1,4 +1,4 @@
-"""CPU time and memory of processes, by what they are part of."""
+"""CPU time and memory of processes, by part of the stack."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import psutil
 
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """CPU seconds each part has used so far, its children's included, those that have ended as well.
+    """CPU seconds of each part so far, with its running and ended children.
 
-    Of this process itself only its own: everything else that is measured descends from it.
+    This process counts without its children: all measured processes descend from it.
     """
     return {
         part: _own() if pid == os.getpid() else sum(_used(process) for process in _family(pid))
@@ -20,7 +20,7 @@ def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
 
 
 def memory_mib(pid: int) -> float:
-    """Memory a part holds that is its own, in MiB, its children's included."""
+    """Private memory of a part and its children, in MiB."""
     return round(sum(_held(process) for process in _family(pid)) / 2**20, 1)
 
 
@@ -53,7 +53,7 @@ def _held(process: psutil.Process) -> int:
 
 
 class CpuMeter:
-    """CPU seconds between its start and `read`."""
+    """Measures CPU seconds from its creation to `read`."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = dict(pids)

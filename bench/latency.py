@@ -1,4 +1,4 @@
-"""How long people and Stripe wait, at a share of the peak load, less the stand-in's own time."""
+"""Latencies for people and for Stripe, at a share of the peak load, without the stand-in's own time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ROUTES: Final = {
 
 
 class WebhookRelay:
-    """Stands between Stripe's stand-in and the product's webhook, and holds the watch."""
+    """A proxy between the Stripe stand-in and the product's webhook that measures each delivery."""
 
     def __init__(self, http: httpx.AsyncClient, product: str) -> None:
         self._http = http
@@ -54,7 +54,7 @@ class WebhookRelay:
 async def _relayed(bench_stack: BenchStack) -> AsyncIterator[WebhookRelay]:
     relay = WebhookRelay(bench_stack.http, bench_stack.target.api)
     server = uvicorn.Server(uvicorn.Config(relay.app, log_level="error", access_log=False, ws="none"))
-    # Listens from now on: whoever connects before the server has started waits a moment.
+    # The socket listens from now on; a client that connects before the server has started waits for it.
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -68,10 +68,10 @@ async def _relayed(bench_stack: BenchStack) -> AsyncIterator[WebhookRelay]:
 
 
 async def latency(bench_stack: BenchStack, peak_per_s: float, seconds: float, tell: Tell) -> Json:
-    """Let bookings come evenly, at a share of the peak, and time every step.
+    """Start bookings at even intervals, at a share of the peak rate, and time every step.
 
     Args:
-        peak_per_s: complete bookings per second at the best level.
+        peak_per_s: complete bookings per second at the best concurrency.
     """
     per_s = max(peak_per_s * SHARE_OF_PEAK, 0.5)
     tell(f"latency at {per_s:.1f} bookings per second for {seconds:.0f} s")

@@ -1,4 +1,4 @@
-"""Bookings from beginning to end, so many at once, timed from outside."""
+"""Runs complete bookings at a fixed concurrency, and times them from outside."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PAID: Final = 303
 
 @dataclass(frozen=True)
 class LoadTarget:
-    """What is driven: the product, or the direct design, which has the same addresses.
+    """The system under load: the product, or the direct design, which has the same paths.
 
     Args:
-        api: its address.
-        hotel: the hotel everybody books at.
-        staff_token: of somebody who may approve; empty where nobody asks.
+        api: its base URL.
+        hotel: the slug of the hotel to book at.
+        staff_token: token of an approver; empty if the target needs none.
     """
 
     api: str
@@ -43,11 +43,11 @@ class LoadTarget:
 
 @dataclass
 class StepTimes:
-    """Seconds each step took, for each booking that came to its end; the rest is counted.
+    """Seconds of each step, for each complete booking, and a count of the others.
 
     Args:
-        ended_at: when, by `time.perf_counter`.
-        turned_away: requests that were answered 503, and made again.
+        ended_at: end times by `time.perf_counter`.
+        turned_away: requests that were answered 503, and repeated.
     """
 
     create: list[float] = field(default_factory=list)
@@ -66,7 +66,7 @@ class LoadDriver:
 
     Args:
         http: one client for all; it must not follow redirects.
-        listener: tells when a booking has moved.
+        listener: reports each change of a booking's status.
     """
 
     def __init__(self, http: httpx.AsyncClient, target: LoadTarget, listener: BookingListener) -> None:
@@ -87,10 +87,10 @@ class LoadDriver:
         }
 
     async def whole(self, times: StepTimes, think_s: float = 0) -> None:
-        """One booking: create, pay, authorized, approve, confirmed.
+        """Run one booking: create, pay, authorized, approve, confirmed.
 
         Args:
-            think_s: how long staff take over it.
+            think_s: seconds between authorization and approval.
         """
         begun = time.perf_counter()
         booking_id = await self.hold(times)
@@ -102,7 +102,7 @@ class LoadDriver:
         times.whole.append(times.ended_at[-1] - begun)
 
     async def hold(self, times: StepTimes) -> str:
-        """Create a booking and pay; returns its id once it waits for the hotel."""
+        """Create a booking and pay; returns its id once it is PENDING_APPROVAL."""
         begun = time.perf_counter()
         once = {"Idempotency-Key": str(uuid4())}
         booking = await self._json(times, self._public, headers=once, json=self._body)
@@ -123,17 +123,17 @@ class LoadDriver:
         return booking_id
 
     async def approve(self, booking_id: str, times: StepTimes) -> None:
-        """Approve, and go on until it is settled."""
+        """Approve, and wait until the decision is settled."""
         begun = time.perf_counter()
         headers = {"Authorization": f"Bearer {self._target.staff_token}"}
         answer = await self._json(times, f"{self._staff}{booking_id}/approve/", headers=headers)
         if not answer["settled"]:
-            # As the console does: who was told 202 listens.
+            # As the staff console does: after a 202, wait for the realtime event.
             await self._listener.until(booking_id, "CONFIRMED", _PATIENCE_S)
         times.approve.append(time.perf_counter() - begun)
 
     async def _json(self, times: StepTimes, url: str, **options: Any) -> Json:
-        """Post, and do as a 503 says: post the same again after a while."""
+        """Post; after a 503, wait and post the same request again."""
         until = time.perf_counter() + _PATIENCE_S
         while True:
             response = await self._http.post(url, **options)
@@ -146,13 +146,13 @@ class LoadDriver:
 
 @dataclass(frozen=True)
 class LoadRun:
-    """Bookings that were kept in flight, and what was counted while all places were taken.
+    """The result of a run at constant concurrency.
 
     Args:
-        times: of every booking, those before and after the window included.
-        window_s: how long the counting went on.
-        ended: bookings that came to their end in that time.
-        cpu_s: CPU seconds used in that time, by part.
+        times: of every booking, also those before and after the window.
+        window_s: length of the measuring window in seconds.
+        ended: bookings that ended within the window.
+        cpu_s: CPU seconds used within the window, by part.
     """
 
     times: StepTimes
@@ -174,15 +174,15 @@ async def run(
     pids: Mapping[str, int] | None = None,
     finish: bool = True,
 ) -> LoadRun:
-    """Keep `at_once` bookings in flight, count for a while, then let those under way finish.
+    """Keep `at_once` bookings in flight, measure for a while, then finish the bookings under way.
 
-    Counting begins when as many bookings have ended as are in flight: by then they have spread out.
+    Measuring begins when as many bookings have ended as are in flight: by then their starts have spread out.
 
     Args:
-        drive: one booking; notes its times.
-        seconds: to count for, at least; longer where a booking takes long, so that each place counts.
-        pids: whose CPU is wanted, by part.
-        finish: else those under way are left where they are.
+        drive: runs one booking and records its times.
+        seconds: the shortest window; it is longer if bookings take long, so that each slot completes some.
+        pids: processes to measure, by part.
+        finish: False abandons the bookings under way.
     """
     times, full, spread_out = StepTimes(), True, asyncio.Event()
 
@@ -211,13 +211,13 @@ async def run(
 
 
 def percentile(values: list[float], share: float) -> float:
-    """A percentile in milliseconds; 0 where there is nothing."""
+    """A percentile in milliseconds; 0 without samples."""
     ranked = sorted(values)
     return round(1000 * ranked[min(int(share * len(ranked)), len(ranked) - 1)], 1) if ranked else 0.0
 
 
 def spread(values: list[float]) -> Json:
-    """p50, p95 and p99 in milliseconds, and how many there are."""
+    """p50, p95 and p99 in milliseconds, and the number of samples."""
     return {
         "n": len(values),
         "p50_ms": percentile(values, 0.5),

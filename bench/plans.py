@@ -1,4 +1,4 @@
-"""How PostgreSQL carries out what the product asks of it: its own statements, explained with their own values."""
+"""PostgreSQL's plans for the product's statements, explained with their real values."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ async def plans(database_url: str, hotel_slug: str, booking_id: str) -> Json:
     """Explain every statement behind the reads of API, pages, webhook and sweep.
 
     Args:
-        booking_id: of a booking that waits for approval.
+        booking_id: a booking that waits for approval.
 
     Returns:
-        For each read its statements' times in milliseconds, and the nodes of their plans, from the top.
+        For each read, its statements' times in milliseconds and the nodes of their plans, from the top.
     """
     engine = create_async_engine(async_url(database_url))
     asked: list[tuple[str, Any]] = []
@@ -72,7 +72,7 @@ async def _explained(db: AsyncSession, read: Read, asked: list[tuple[str, Any]])
         rows = await connection.exec_driver_sql(_EXPLAIN + statement, values)
         plan = rows.scalar_one()
         found.append(_summary((json.loads(plan) if isinstance(plan, str) else plan)[0]))
-    # What was explained was carried out, too.
+    # `explain analyze` carries a statement out, so it is rolled back.
     await db.rollback()
     return found
 

@@ -1,4 +1,4 @@
-"""Hearing of bookings as browsers do: one WebSocket to the Pusher stand-in, on a hotel's channel."""
+"""Listens to bookings as browsers do: one WebSocket to the Pusher stand-in, on a hotel's channel."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from websockets.asyncio.client import ClientConnection, connect
 
 
 class BookingListener:
-    """Knows when each booking was first heard of in each status."""
+    """Records when the first event of each booking and status arrived."""
 
     def __init__(self) -> None:
         self._heard: dict[tuple[str, str], float] = {}
         self._waiting: dict[tuple[str, str], list[asyncio.Future[float]]] = defaultdict(list)
 
     def hear(self, booking_id: str, status: str) -> None:
-        """Note an event."""
+        """Record an event."""
         now = time.perf_counter()
         self._heard.setdefault((booking_id, status), now)
         for future in self._waiting.pop((booking_id, status), []):
@@ -28,10 +28,10 @@ class BookingListener:
                 future.set_result(now)
 
     async def until(self, booking_id: str, status: str, timeout_s: float) -> float:
-        """When the booking was heard of in `status`, by `time.perf_counter`; waits for it.
+        """Wait for the event of a booking in `status`; returns its time by `time.perf_counter`.
 
         Raises:
-            TimeoutError: not within `timeout_s`.
+            TimeoutError: no event within `timeout_s`.
         """
         key = (booking_id, status)
         if key in self._heard:
@@ -47,7 +47,7 @@ async def listen_to_hotel(pusher: str, key: str, hotel: str) -> AsyncIterator[Bo
     """Listen to a hotel's public channel until the block ends.
 
     Args:
-        pusher: the stand-in's http address.
+        pusher: the stand-in's base URL.
         key: the app's public key.
         hotel: its slug.
     """

@@ -1,4 +1,4 @@
-"""Figures as tables for people, JSON for machines, and plots."""
+"""Writes results as tables, JSON and plots."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def show(found: Json, console: Console) -> None:
 
 
 def _aims(found: Json) -> Iterator[tuple[str, str, bool]]:
-    """What was aimed at, what was found, and whether that is enough; only of what was measured."""
+    """Rows of aim, result and verdict, for the measurements of this run."""
     crowd = next((row for row in found.get("throughput", []) if row["at_once"] == _CROWD), None)
     if crowd:
         yield f"half of the ceiling, {_CROWD} at once", f"{crowd['ratio']:.2f}", crowd["ratio"] >= 0.5
@@ -150,7 +150,7 @@ def _plot_versus(rows: list[Json], path: Path) -> Path:
 
 def _save(figure: Any, path: Path) -> Path:
     figure.tight_layout()
-    # Without a date, so that the same figures make the same file.
+    # No date, so that the same results make the same file.
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
     return path

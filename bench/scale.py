@@ -1,4 +1,4 @@
-"""Many bookings that wait, many deadlines in one minute, a million rows."""
+"""Measures many waiting bookings, many deadlines in one minute, and a million rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TASK_QUEUE: Final = "bookings"
 
 
 async def waiting(bench_stack: BenchStack, count: int, due: int, tell: Tell) -> Json:
-    """Let `count` bookings wait for approval, then `due` more whose deadlines fall in the same minute."""
+    """Create `count` bookings that wait for approval, then `due` more with deadlines in the same minute."""
     empty = {part: memory_mib(bench_stack.pids[part]) for part in ("worker", "temporal")}
     idle_before = await _idle_cpu(bench_stack)
     begun = time.perf_counter()
@@ -48,7 +48,7 @@ async def waiting(bench_stack: BenchStack, count: int, due: int, tell: Tell) -> 
     queue_page = await _timed(bench_stack, f"{bench_stack.target.api}/staff/")
     times = StepTimes()
     async with bench_stack.driver() as driver:
-        # The first to wait: where there are more than a worker keeps at hand, these have to be replayed.
+        # The oldest ones: beyond the size of the worker's cache, they have to be replayed.
         for booking_id in ids[:_APPROVED]:
             await driver.approve(booking_id, times)
     return {
@@ -63,17 +63,17 @@ async def waiting(bench_stack: BenchStack, count: int, due: int, tell: Tell) -> 
 
 
 async def _deadlines(bench_stack: BenchStack, due: int, others: int, made_per_s: float, tell: Tell) -> Json:
-    """Let `due` bookings join the `others` that wait, and see how long they take once their deadline has come."""
-    # All of them wait before the first deadline comes, even should this machine be a quarter as quick from now on.
+    """Add `due` bookings to the `others` that wait, and measure the time from their deadline to their release."""
+    # All of them wait before the first deadline, even if this machine becomes four times slower.
     drain_at = datetime.now(UTC) + timedelta(seconds=_SPARE_S + 4 * due / made_per_s)
     ids = await _let_wait(bench_stack, due, drain_at, others + due)
     return await _drain(bench_stack, ids, drain_at, tell)
 
 
 async def _let_wait(bench_stack: BenchStack, count: int, deadline: datetime, in_all: int) -> list[str]:
-    """Write rows, have the cards held, and start workflows that take up where the rows stand.
+    """Write rows, place the holds, and start workflows that resume from the rows.
 
-    Returns once `in_all` bookings wait, earlier ones included.
+    Returns once `in_all` bookings wait, including earlier ones.
     """
     ids = [new_booking_id() for _ in range(count)]
     intents = await _hold(bench_stack, ids)
@@ -98,7 +98,7 @@ async def _let_wait(bench_stack: BenchStack, count: int, deadline: datetime, in_
 
 
 async def _hold(bench_stack: BenchStack, ids: list[str]) -> Json:
-    """Have the cards held, so many with each request that none takes long; PaymentIntents by booking."""
+    """Place the holds in batches; returns PaymentIntents by booking."""
     intents: Json = {}
     for first in range(0, len(ids), _HOLDS_A_REQUEST):
         bookings = ids[first : first + _HOLDS_A_REQUEST]
@@ -122,7 +122,7 @@ def _terms(booking_id: str, intent_id: str, approval_sla_s: int) -> BookingTerms
 
 
 async def _until_taken_up(client: Client, count: int) -> None:
-    """Wait until no workflow has anything left to do: each has a timer then, and no activity."""
+    """Wait until every workflow is idle: it has a timer and no activity."""
     most, until = 0, 0.0
     query = 'WorkflowType = "BookingWorkflow" AND ExecutionStatus = "Running" AND BookingStatus = "PENDING_APPROVAL"'
     while (taken_up := (await client.count_workflows(query)).count) < count:
@@ -182,11 +182,11 @@ _LEFT: Final = "SELECT count(*) FROM booking WHERE booking_id = ANY($1) AND stat
 
 
 async def rows(bench_stack: BenchStack, count: int, tell: Tell) -> Json:
-    """Fill the table with bookings of past guests and a long queue, then time the reads people wait for."""
+    """Fill the table with past bookings and a long queue, then time the interactive reads."""
     connection = await asyncpg.connect(bench_stack.stack.database_url)
     try:
         begun = time.perf_counter()
-        # Their hotel and room type come from a join: a million foreign keys need not be looked up once more.
+        # Hotel and room type come from a join, so the foreign keys need no check.
         async with connection.transaction():
             await connection.execute("SET LOCAL session_replication_role = replica")
             await connection.execute(_PAST, count, HOTEL, timeout=300)
@@ -198,7 +198,7 @@ async def rows(bench_stack: BenchStack, count: int, tell: Tell) -> Json:
         queue_page = await _timed(bench_stack, f"{bench_stack.target.api}/staff/")
         found = await plans(bench_stack.stack.database_url, HOTEL, ids[0])
         reads = await _reads(bench_stack, ids[0])
-        # They have no workflow: reconciliation would give them one.
+        # They have no workflow, and reconciliation would start one for each.
         await connection.execute("DELETE FROM booking_timeline WHERE booking_id = ANY($1)", ids)
         await connection.execute("DELETE FROM booking WHERE booking_id = ANY($1)", ids)
     finally:
@@ -219,7 +219,7 @@ async def _reads(bench_stack: BenchStack, one: str) -> Json:
 
 
 async def _timed(bench_stack: BenchStack, url: str) -> Json:
-    """Ask for an address again and again, as a program or at the console: both are logged in by one token."""
+    """Time repeated requests of a URL, of the API or of the console: one token logs in to both."""
     headers = {
         "Authorization": f"Bearer {bench_stack.staff_token}",
         "Cookie": f"staff={bench_stack.staff_token}",

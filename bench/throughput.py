@@ -1,4 +1,4 @@
-"""Complete bookings per second, the product beside its ceiling; and what a booking costs each part."""
+"""Complete bookings per second, for the product and its ceiling, and the CPU cost of a booking by part."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _MARKS: Final = frozenset({"BEGIN", "COMMIT", "ROLLBACK"})
 
 
 async def throughput(bench_stack: BenchStack, levels: list[int], seconds: float, tell: Tell) -> list[Json]:
-    """Measure each level of concurrency, ceiling and product right after one another.
+    """Measure each concurrency, the ceiling and the product one after the other.
 
-    The bookings of the highest level are left under way: the stack is of no further use.
+    The bookings of the highest concurrency are abandoned: the stack is not used afterwards.
     """
     client = await Client.connect(bench_stack.stack.temporal_address)
     rows = []
@@ -50,7 +50,7 @@ async def throughput(bench_stack: BenchStack, levels: list[int], seconds: float,
 
 async def _ceiling(bench_stack: BenchStack, client: Client, pid: int, at_once: int, seconds: float) -> Json:
     pids = {"temporal": bench_stack.pids["temporal"], "worker": pid, "load": os.getpid()}
-    # Its worker goes with it: what is left under way is at nobody's expense.
+    # The ceiling's worker ends here, so its abandoned workflows cost nothing.
     done = await run(CeilingDriver(client).whole, at_once=at_once, seconds=seconds, pids=pids, finish=False)
     return _summary(done)
 
@@ -84,11 +84,11 @@ def _ratio(part: float, whole: float) -> float:
 
 
 async def counts(bench_stack: BenchStack) -> Json:
-    """What one approved booking asks of Stripe, PostgreSQL and Temporal."""
+    """Count the requests of one approved booking to Stripe, PostgreSQL and Temporal."""
     client = await Client.connect(bench_stack.stack.temporal_address)
     async with bench_stack.driver() as driver:
         times = StepTimes()
-        await driver.whole(times)  # whatever is made at first use is made now
+        await driver.whole(times)  # A first booking, so that lazily created objects exist before counting.
         await bench_stack.forget_requests()
         async with _statements_logged(bench_stack) as log:
             read_from = log.stat().st_size
@@ -118,7 +118,7 @@ async def counts(bench_stack: BenchStack) -> Json:
 
 @asynccontextmanager
 async def _statements_logged(bench_stack: BenchStack) -> AsyncIterator[Path]:
-    """Let PostgreSQL log every statement; yields its log."""
+    """Make PostgreSQL log every statement; yields its log."""
     async with _connected(bench_stack) as connection:
         await connection.execute("ALTER SYSTEM SET log_statement = 'all'")
         await connection.execute("SELECT pg_reload_conf()")

@@ -1,4 +1,4 @@
-"""The product beside the direct design: with a slower and slower Stripe, and after a `kill -9` in the middle."""
+"""Compares the product with the direct design: at rising latencies of Stripe, and after a `kill -9`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DIRECT_EVENTS: Final = ("checkout.session.completed",)
 
 
 async def versus(bench_stack: BenchStack, port: int, seconds: float, tell: Tell) -> Json:
-    """Measure both designs at each latency of Stripe's, then kill both in the middle.
+    """Measure both designs at each latency of Stripe, then kill both during approvals.
 
     Args:
         port: a free one, for the direct design.
@@ -75,7 +75,7 @@ async def _at_latency(
 
 
 async def _listen(bench_stack: BenchStack, api: str) -> None:
-    """Send each design the events it acts on."""
+    """Send each design the event types it needs."""
     await bench_stack.webhooks_to(api, KNOWN if api == bench_stack.target.api else _DIRECT_EVENTS)
 
 
@@ -97,7 +97,7 @@ async def _run(bench_stack: BenchStack, api: str, seconds: float) -> Json:
 
 
 async def _after_kill(bench_stack: BenchStack, direct: DirectServer, tell: Tell) -> Json:
-    """Approvals under way, `kill -9`, a restart, time to heal; then count what is wrong."""
+    """Kill a design during approvals, restart it, give it time to recover, then count wrong bookings."""
     await bench_stack.stripe_latency(300)
     found = {}
     for name, api in (("direct", direct.api), ("product", bench_stack.target.api)):
@@ -109,7 +109,7 @@ async def _after_kill(bench_stack: BenchStack, direct: DirectServer, tell: Tell)
 
 
 async def _once_settled(bench_stack: BenchStack, name: str, made: list[str]) -> Json:
-    """What is wrong when nothing is any more, or when there was time enough to heal."""
+    """Wait until no booking is wrong or the time is over; returns the wrong ones."""
     until = time.monotonic() + _SETTLE_S
     await asyncio.sleep(_LAST_ANSWERS_S)
     while True:
@@ -127,7 +127,7 @@ async def _killed_in_the_middle(
         held = await asyncio.gather(*(driver.hold(times) for _ in range(_AT_THE_KILL)))
         approvals = [asyncio.create_task(_try(driver.approve(booking_id, times))) for booking_id in held]
         more = [asyncio.create_task(_try(driver.hold(times))) for _ in range(_AT_THE_KILL)]
-        # Into the middle of it: some captures have been answered, others are under way.
+        # Kill now: some captures have been answered, others are under way.
         await asyncio.sleep(0.6)
         if name == "direct":
             direct.kill()
@@ -151,7 +151,7 @@ async def _try(act: Any) -> None:
 
 
 async def _wrong(bench_stack: BenchStack, name: str, made: list[str]) -> Json:
-    """Compare each booking with Stripe's books and with what people were told."""
+    """Compare each booking with Stripe's ledger and with the replies to people."""
     ledger = await read_sandbox(bench_stack.http, bench_stack.stack.url["stripe"], "ledger")
     money = {intent["metadata"].get("booking_id"): intent for intent in ledger["payment_intents"]}
     mails = Counter(

@@ -1,1 +1,1 @@
-"""Calls from outside to workflows: the names they answer to, and how a message reaches them."""
+"""Calls to workflows from outside: the names of signals, updates and queries, and the code that sends them."""

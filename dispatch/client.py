@@ -30,17 +30,17 @@ from domain.messages.starts import BookingTerms
 RPC_PATIENCE_MS: Final = 2000
 """How long one call is retried inside the client before its caller hears that Temporal is away."""
 
-# A worker asks for work again at least once a minute; one that has not is gone, though Temporal still lists it.
+# A worker polls at least once a minute. One that has not polled is gone, though Temporal still lists it.
 _POLLED_WITHIN_S: Final = 75
 
 
 async def connect(*, address: str, namespace: str, api_key: str | None, lazy: bool = False) -> Client:
-    """Connect to Temporal, filling what is not given from the SDK's own profile variables.
+    """Connect to Temporal; the SDK's own profile variables fill in values that are not given.
 
     Args:
         address: `host:port` of the frontend.
         namespace: the namespace.
-        api_key: key for Temporal Cloud, if any; TLS is then switched on.
+        api_key: key for Temporal Cloud, if any; it switches TLS on.
         lazy: connect on first use, so that a process can start while Temporal is away.
 
     Raises:
@@ -61,14 +61,14 @@ async def connect(*, address: str, namespace: str, api_key: str | None, lazy: bo
 async def start_booking(
     client: Client, terms: BookingTerms, task_queue: str, *, after_loss: bool = False
 ) -> WorkflowHandle[Any, WorkflowSnapshot]:
-    """Start a booking's workflow; if it was started before, running or ended, that one is meant.
+    """Start a booking's workflow; does nothing if it was started before, whether it runs or has ended.
 
     Args:
-        after_loss: start one anew where the former is closed. The caller has made sure that it was lost, not
-            completed. Implied by terms with a `resume`.
+        after_loss: start a new run if the former one is closed. The caller has made sure that the former run was
+        lost, not completed. Terms with a `resume` imply it.
 
     Raises:
-        TemporalAwayError: it is not known whether the workflow was started.
+        TemporalAwayError: the workflow may or may not have been started.
     """
     status = terms.resume.status if terms.resume else Status.PENDING_PAYMENT
     anew = after_loss or terms.resume is not None
@@ -99,15 +99,15 @@ async def start_booking(
 
 
 def booking_handle(client: Client, booking_id: str) -> WorkflowHandle[Any, WorkflowSnapshot]:
-    """A booking's workflow, whether or not there is one."""
+    """A handle on a booking's workflow; the workflow need not exist."""
     return client.get_workflow_handle(workflow_id(booking_id), result_type=WorkflowSnapshot)
 
 
 async def worker_polls(client: Client, task_queue: str) -> bool:
-    """Whether a worker has asked for work lately.
+    """Whether a worker has polled the task queue lately.
 
     Raises:
-        TemporalAwayError: Temporal does not say.
+        TemporalAwayError: Temporal did not answer.
     """
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,

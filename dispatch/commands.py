@@ -1,7 +1,8 @@
-"""Sending a person's command to workflows: keep it, signal it, wait for its outcome, close it.
+"""Sends a person's command to workflows: store it, signal it, wait for its outcome, close it.
 
-The signal is the command, and safe once Temporal has accepted it; the update only observes (docs/decisions/01).
-A decision is closed by the workflow, with the change it makes; its sender closes one that was not sent.
+The signal is the command, and it is safe once Temporal has accepted it; the update only observes
+(docs/decisions/01). The workflow closes a decision with the change it makes; the sender closes a decision that it
+could not send.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ async def send_command(
     command: Command,
     signals: Mapping[str, Signal[Command]],
 ) -> list[str]:
-    """Keep a command, then signal it.
+    """Store a command, then signal it.
 
     Args:
-        row: what is kept of it.
-        command: what is signalled of it, under the same id.
+        row: the part that is stored.
+        command: the part that is signalled, under the same id.
         signals: the signal for each workflow, by the workflow's id.
 
     Returns:
-        Ids of the workflows that took it: with them it is safe whatever happens. Where none took it, none was
-        running, and the command still has to be closed.
+        Ids of the workflows that accepted the command; it is safe with them. An empty result means that no workflow
+        was running, and the caller still has to close the command.
 
     Raises:
         TemporalAwayError: the command was closed as not sent, although a signal may have arrived.
@@ -56,7 +57,7 @@ async def send_command(
                 await signal.send(client.get_workflow_handle(id_), command)
                 taken.append(id_)
     except TemporalAwayError:
-        # At best: the command is shown as open otherwise, no more.
+        # Best effort: if this fails, the command is shown as open and nothing else happens.
         with suppress(*DATABASE_ERRORS):
             await close(database, command.command_id, NOT_SENT)
         raise
@@ -66,16 +67,16 @@ async def send_command(
 async def await_outcome(
     client: Client, booking_id: str, command_id: str, patience_s: float
 ) -> CommandResult | None:
-    """Wait for what comes of a command.
+    """Wait for the outcome of a command.
 
     Args:
         patience_s: seconds to wait.
 
     Returns:
-        None where the workflow has ended before it could answer: the row says more.
+        None if the workflow ended before it could answer; the row then shows the outcome.
 
     Raises:
-        TimeoutError: it has not come out in time.
+        TimeoutError: there was no outcome in time.
         TemporalAwayError: Temporal is away.
     """
     handle = booking_handle(client, booking_id)
@@ -85,7 +86,7 @@ async def await_outcome(
 
 
 async def close(database: Database, command_id: str, outcome: str) -> None:
-    """Close a command that no workflow closes.
+    """Close a command that no workflow will close.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.

@@ -1,4 +1,4 @@
-"""What a call to Temporal can fail with, told apart: Temporal is away, or the workflow has ended."""
+"""The two errors of a call to Temporal: Temporal is away, or the workflow is not running."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ CALL_PATIENCE_S: Final = 3
 
 
 class TemporalAwayError(Exception):
-    """Temporal cannot be reached, refuses, or has not answered in time. A signal may have arrived all the same."""
+    """Temporal is unreachable, refuses, or did not answer in time. A signal may have arrived all the same."""
 
 
 class WorkflowGoneError(Exception):
-    """No workflow of this id is running: it has ended, or was never started."""
+    """No workflow with this id is running: it has ended, or was never started."""
 
 
 @contextmanager
 def temporal_errors() -> Iterator[None]:
-    """Tell the errors of calls to Temporal apart.
+    """Translate errors of calls to Temporal.
 
     Raises:
         WorkflowGoneError: Temporal answered that no such workflow is running.
-        TemporalAwayError: Temporal did not do what it was asked for.
+        TemporalAwayError: Temporal did not carry out the call.
     """
     try:
         yield
@@ -37,14 +37,14 @@ def temporal_errors() -> Iterator[None]:
         if is_not_found(error):
             raise WorkflowGoneError from error
         raise TemporalAwayError(str(error)) from error
-    # The SDK raises RuntimeError where it cannot connect.
+    # The SDK raises RuntimeError if it cannot connect.
     except RuntimeError as error:
         raise TemporalAwayError(str(error)) from error
 
 
 @asynccontextmanager
 async def temporal_call() -> AsyncIterator[None]:
-    """Bound a call that only has to be accepted in time.
+    """Limit the time of a call that Temporal only has to accept.
 
     Raises: as `temporal_errors`.
     """
@@ -57,8 +57,8 @@ async def temporal_call() -> AsyncIterator[None]:
 
 
 def is_not_found(error: RPCError) -> bool:
-    """Whether Temporal says that there is no such workflow."""
-    # A namespace that does not exist has the same status, and says nothing about the workflow.
+    """Whether the error means that the workflow does not exist."""
+    # A missing namespace has the same status, but says nothing about the workflow.
     namespace_missing = any(
         detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details
     )

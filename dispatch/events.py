@@ -1,6 +1,6 @@
-"""Handing a Stripe event from the inbox to the workflow it is news to.
+"""Delivers Stripe events from the inbox to workflows.
 
-The webhook does this at once; the sweep does it again for events that were kept and not handed on.
+The webhook delivers an event at once; the sweep delivers stored events that are still unprocessed.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ BOOKING_MEMO: Final = "booking_id"
 
 
 class WorkflowMissingError(Exception):
-    """A booking that waits for its payment or a decision has no workflow: reconciliation gives it one back."""
+    """A booking that waits for its payment or a decision has no workflow; reconciliation will restart it."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """An event, and the booking whose workflow is to hear of it."""
+    """An event, and the booking whose workflow it is for."""
 
     event: StripeWebhookEvent
     booking: Booking
@@ -47,10 +47,10 @@ class Delivery:
 async def deliver_event(
     database: Database, client: Client, task_queue: str, event: StripeWebhookEvent
 ) -> str | None:
-    """Give a kept event to its workflow, then mark it processed.
+    """Deliver a stored event to its workflow, then mark it processed.
 
     Returns:
-        Why it was not handed on; None where a workflow took it.
+        The reason why it was not delivered; None if a workflow accepted it.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
@@ -62,10 +62,10 @@ async def deliver_event(
 
 
 async def address(db: AsyncSession, event: StripeWebhookEvent) -> Delivery | str:
-    """Find whom a kept event is news to.
+    """Find the booking a stored event is for.
 
     Returns:
-        The delivery to make; or why there is none, and then the event is marked processed in `db`.
+        The delivery to make, or the reason why there is none; the event is then marked processed in `db`.
     """
     found = await _addressee(db, event)
     if isinstance(found, str):
@@ -89,10 +89,10 @@ async def _addressee(db: AsyncSession, event: StripeWebhookEvent) -> Delivery | 
 
 
 async def deliver(database: Database, client: Client, task_queue: str, delivery: Delivery) -> str | None:
-    """Give an event to the workflow it is for, then mark it processed.
+    """Deliver an event to its workflow, then mark it processed.
 
-    An event for a booking whose workflow was lost is kept unprocessed: what it tells of is the booking's own
-    money, and nobody else may give that back.
+    An event for a booking whose workflow was lost stays unprocessed: it is about the booking's own money, which no
+    other workflow may return.
 
     Returns, raises: as `deliver_event`.
     """
@@ -123,7 +123,7 @@ def _hint(event: StripeWebhookEvent) -> StripeEventHint:
 async def signal_booking(
     client: Client, task_queue: str, booking: Booking, hotel_slug: str, hint: StripeEventHint
 ) -> None:
-    """Give news to a booking's workflow, or to one of its own where the booking's has ended.
+    """Signal an event to a booking's workflow, or start an `EndedBookingPaymentWorkflow` if that has ended.
 
     Args:
         booking: as the row was read just now.
@@ -139,17 +139,17 @@ async def signal_booking(
     except WorkflowGoneError as error:
         if booking.status in UNDER_DECISION:
             raise WorkflowMissingError(booking.booking_id) from error
-        # Never signal-with-start: that would run a booking anew that has ended.
+        # Never signal-with-start: it would start an ended booking again.
         await start_ended_booking_payment(
             client, task_queue, EndedBookingEvent(booking.booking_id, hotel_slug, hint)
         )
 
 
 async def start_ended_booking_payment(client: Client, task_queue: str, event: EndedBookingEvent) -> None:
-    """Start the workflow that settles money of an ended booking; a repeat finds it started.
+    """Start the workflow that handles a payment event of an ended booking; a repeat changes nothing.
 
     Raises:
-        TemporalAwayError: it is not known whether the workflow was started.
+        TemporalAwayError: the workflow may or may not have been started.
     """
     subject = event.hint.payment_intent_id or event.hint.session_id or "unknown"
     with suppress(WorkflowAlreadyStartedError):
@@ -167,7 +167,7 @@ async def start_ended_booking_payment(client: Client, task_queue: str, event: En
 
 
 async def running_payment_workflows(client: Client) -> dict[str, list[str]]:
-    """Ids of the workflows that are settling stray money now, by booking.
+    """Ids of the running `EndedBookingPaymentWorkflow`s, by booking.
 
     Raises:
         TemporalAwayError: Temporal is away.

@@ -1,7 +1,7 @@
-"""Names of workflows, their signals, updates and queries, and of search attributes, each with its types.
+"""Names and types of workflows, their signals, updates and queries, and of search attributes.
 
-Programs call workflows by these names, so that nothing has to import the workflows themselves. A test compares
-them with the workflows' own definitions.
+Programs call workflows by these names, so no program imports the workflows themselves. A test compares the names
+with the workflows' definitions.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Signal(Generic[Argument]):
 
         Raises:
             WorkflowGoneError: no such workflow is running.
-            TemporalAwayError: it is not known whether the signal arrived.
+            TemporalAwayError: the signal may or may not have arrived.
         """
         async with temporal_call():
             await handle.signal(self.name, argument)
@@ -55,7 +55,7 @@ class Signal(Generic[Argument]):
 
 @dataclass(frozen=True)
 class Update(Generic[Argument, Answer]):
-    """An update of a booking's workflow: it asks and waits, and may be lost."""
+    """An update of a booking's workflow: the caller waits for the answer, and the request may be lost."""
 
     name: str
     argument: type[Argument]
@@ -69,12 +69,12 @@ class Update(Generic[Argument, Answer]):
         patience_s: float,
         id_: str | None = None,
     ) -> Answer:
-        """Ask a workflow and wait for its answer.
+        """Send an update and wait for its answer.
 
         Args:
             argument: None for an update that takes none.
             patience_s: seconds to wait.
-            id_: the same id asks once, however often it is sent.
+            id_: updates with the same id are carried out once.
 
         Raises:
             TimeoutError: no answer in time.
@@ -99,7 +99,7 @@ class Update(Generic[Argument, Answer]):
                     self.name, args=arguments, id=id_, result_type=self.answer
                 )
             except RPCError as error:
-                # Temporal lets ten callers wait on one workflow at a time.
+                # Temporal admits ten waiting callers per workflow.
                 if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
                     raise
                 await asyncio.sleep(_CROWDED_PAUSE_S)
@@ -115,7 +115,7 @@ class Query(Generic[Answer]):
     answer: type[Answer]
 
     async def ask(self, handle: WorkflowHandle[Any, Any]) -> Answer:
-        """Ask a workflow, running or ended.
+        """Query a workflow, running or ended.
 
         Raises:
             WorkflowQueryFailedError: the workflow's code could not answer.

@@ -1,4 +1,4 @@
-"""`retry` and `resolve`: what operators by command, and managers by a button, do for a booking that needs a person."""
+"""`retry` and `resolve`: commands for a booking that needs a person, sent by `manage.py` and by staff pages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOOK_AGAIN_AFTER_S: Final = 0.3
 
 
 class OperatorAction(StrEnum):
-    """What an operator can do for a booking that needs a person; the signals bear the same names."""
+    """The commands for a booking that needs a person; the signals have the same names."""
 
     RETRY = "retry"
     RESOLVE = "resolve"
@@ -38,7 +38,7 @@ _SIGNALS: Final = {OperatorAction.RETRY: RETRY, OperatorAction.RESOLVE: RESOLVE}
 
 
 class OperatorOutcome(StrEnum):
-    """How it came out."""
+    """The outcome of an operator's command."""
 
     DONE = "done"
     NOTHING_TO_DO = "nothing_to_do"
@@ -51,7 +51,7 @@ class OperatorOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class OperatorResult:
-    """What came of it, the booking as it stands then, and the reasons why it still needs a person."""
+    """The outcome, the booking afterwards, and the reasons why it still needs a person."""
 
     outcome: OperatorOutcome
     booking: Booking
@@ -67,14 +67,14 @@ async def send_operator_command(
     wait_s: float,
     actor: str = ActorKind.OPERATOR,
 ) -> OperatorResult | None:
-    """Signal the booking's workflow and those that settle unmatched payments of it, and wait for the outcome.
+    """Signal the booking's workflow and those of its unmatched payments, and wait for the outcome.
 
     Args:
         wait_s: seconds to wait.
-        actor: under whose name the command is kept: an operator's, or a manager's address.
+        actor: who issued the command: an operator, or a manager's e-mail address.
 
     Returns:
-        None where there is no such booking.
+        None if there is no such booking.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
@@ -84,13 +84,13 @@ async def send_operator_command(
     if before is None:
         return None
     if before.status == Status.DRAFT:
-        # Nothing was submitted, and a command kept for it would outlive the draft.
+        # A draft has no workflow, and a stored command would outlive it.
         return OperatorResult(OperatorOutcome.NO_WORKFLOW, before)
     command = Command(command_id=new_command_id(), actor=ActorKind.OPERATOR)
     row = BookingCommand(command_id=command.command_id, booking_id=booking_id, kind=action, actor=actor)
     async with temporal_call():
         payment_workflows = (await running_payment_workflows(client)).get(booking_id, [])
-    # The workflow of an unmatched payment reads Stripe at a retry, and leaves alone what was settled by hand.
+    # The workflow of an unmatched payment reads Stripe at a retry, and keeps what a person did by hand.
     signals = {workflow_id(booking_id): _SIGNALS[action], **dict.fromkeys(payment_workflows, RETRY)}
     taken = await send_command(database, client, row, command, signals)
     if not taken:
@@ -127,7 +127,7 @@ async def _await_payment_workflow(database: Database, client: Client, id_: str, 
         if status is not WorkflowExecutionStatus.RUNNING:
             return
         row = await _read_row(database, before.booking_id)
-        # It clears its own reason, looks, and calls again where that was of no use.
+        # The workflow clears its own reason, reads Stripe, and opens the reason again if Stripe still refuses.
         if row is not None and row.version > before.version + 1 and row.needs_attention:
             return
         await asyncio.sleep(_LOOK_AGAIN_AFTER_S)

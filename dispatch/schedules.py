@@ -30,7 +30,7 @@ RECONCILE_ENDS_AFTER: Final = timedelta(hours=3)
 
 
 async def ensure_schedules(client: Client, task_queue: str) -> None:
-    """Create the schedules of the sweep and of reconciliation, or bring them up to date; a paused one stays so.
+    """Create or update the schedules of the sweep and of reconciliation; a paused schedule stays paused.
 
     Raises:
         RPCError: Temporal is away, or refuses.
@@ -40,7 +40,7 @@ async def ensure_schedules(client: Client, task_queue: str) -> None:
 
 
 def wanted_schedules(task_queue: str) -> dict[str, Schedule]:
-    """The schedules as they should be, by their ids."""
+    """The definitions of the schedules, by id."""
     return {
         SWEEP_SCHEDULE: _schedule(SWEEP_SCHEDULE, SWEEP_WORKFLOW, SWEEP_EVERY, SWEEP_ENDS_AFTER, task_queue),
         RECONCILE_SCHEDULE: _schedule(

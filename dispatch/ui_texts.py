@@ -18,23 +18,23 @@ from domain.money import Money
 
 
 def booking_summary(terms: BookingTerms) -> str:
-    """Hotel and total, beside a booking's workflow in the list."""
+    """The summary of a booking's workflow: hotel and total."""
     return f"{terms.hotel_slug}: {Money(terms.amount_minor, terms.currency)} {terms.currency}"
 
 
 def booking_start_details(terms: BookingTerms) -> str:
-    """Check-in, which stays the same for the life of the workflow."""
+    """The fixed details of a booking's workflow: its check-in."""
     return f"Check-in {terms.check_in_at:%Y-%m-%d %H:%M} UTC"
 
 
 def booking_details(status: Status, version: int, waiting_for: str, attention: Sequence[Attention]) -> str:
-    """Where a booking stands, in Markdown."""
+    """The current details of a booking's workflow, in Markdown."""
     needs = "".join(f"\n\n**Needs a person:** {meaning(each.code)} {each.text}" for each in attention)
     return f"**{status}**, version {version}, waiting for {waiting_for}{needs}"
 
 
 def ended_booking_summary(event: EndedBookingEvent) -> str:
-    """The booking and the event, beside a workflow about an ended booking's money."""
+    """The summary of an `EndedBookingPaymentWorkflow`: the booking and the event."""
     return f"Money for {event.booking_id}, which has ended: {event.hint.event_type}"
 
 
@@ -43,7 +43,7 @@ def reconciliation_details(bookings: int, healed: int, left: int) -> str:
     return f"{bookings} bookings compared: {healed} findings healed, {left} left for a person"
 
 
-# --- what a booking waits for; it follows the words "waiting for" ---
+# --- reasons for waiting; they follow the words "waiting for" ---
 
 WAITING_FOR_SUBMISSION: Final = "submission"
 WAITING_FOR_PAYMENT: Final = "the guest's payment"
@@ -58,7 +58,7 @@ WAITING_FOR_REFUND: Final = "Stripe, to refund the guest"
 
 
 def waiting_for_stripe(decision: Decision) -> str:
-    """A decision is being carried out."""
+    """The reason for waiting while a decision is carried out."""
     return f"Stripe, to {decision} the booking"
 
 
@@ -93,25 +93,25 @@ FINISH_RUN: Final = "Close the record"
 
 
 def record(event: Event) -> str:
-    """A change is written to the row."""
+    """The summary of writing a change to the row."""
     return f"Record: {event}"
 
 
 def refuse(outcome: CommandOutcome) -> str:
-    """A command is closed without having changed anything."""
+    """The summary of closing a command that changed nothing."""
     return f"Refuse: {outcome}"
 
 
 def publish(status: Status, version: int) -> str:
-    """Browsers are told of a version."""
+    """The summary of publishing a version to browsers."""
     return f"Publish {status} v{version}"
 
 
 def send_email(kinds: Sequence[MailKind]) -> str:
-    """E-mails are sent."""
+    """The summary of sending e-mails."""
     return f"E-mail: {', '.join(kinds)}"
 
 
 def compare(after: int) -> str:
-    """A batch of bookings is compared: those after a row id."""
+    """The summary of comparing a batch of bookings: those after a row id."""
     return f"Compare bookings after row {after}"

@@ -1,1 +1,1 @@
-"""E-mails: what they say, and how it is written."""
+"""E-mails: their texts, their format, and the hand-over to the mail server."""

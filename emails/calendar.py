@@ -1,4 +1,4 @@
-"""The .ics file that goes with a confirmation."""
+"""The .ics file attached to a confirmation."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from models import Booking, Hotel, RoomType
 
 
 def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: str) -> bytes:
-    """A stay as an all-day entry, the same bytes whenever it is asked for.
+    """A stay as an all-day entry; the same booking always gives the same bytes.
 
-    RFC 5545: an all-day entry's end is the first day that is not part of it, as check-out is of a stay.
+    RFC 5545: an all-day entry ends on the first day that is not part of it. For a stay that is check-out.
 
     Args:
-        domain: of the sender's address; makes the entry's id unique in the world.
+        domain: of the sender's address; makes the entry's id globally unique.
     """
     entry = CalendarEvent()
     entry.add("uid", f"{booking.booking_id}@{domain}")

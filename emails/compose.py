@@ -1,4 +1,4 @@
-"""What e-mails say: pure functions of a booking. Templates are in `templates/email/`."""
+"""Composes e-mails from bookings, without I/O. Templates are in `templates/email/`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _LISTED: Final = 50
 
 @dataclass(frozen=True)
 class BookingEmail:
-    """What one e-mail is about.
+    """The content of one e-mail.
 
     Args:
         version: the booking's, to which the mail belongs.
-        step: what happened then; None where that is not known.
+        step: the change of that version; None if it is not known.
         rooms_taken: confirmed bookings of the same room type on the same nights.
         attention: the open reasons why the booking needs a person.
     """
@@ -54,7 +54,7 @@ class BookingEmail:
 
 @dataclass(frozen=True)
 class ReconciliationReport:
-    """What a run of reconciliation left for the people of one hotel."""
+    """The findings a reconciliation run left for the staff of one hotel."""
 
     run_id: str
     hotel: Hotel
@@ -62,17 +62,17 @@ class ReconciliationReport:
 
 
 def message_id(booking_id: str, kind: str, version: int, recipient: str, domain: str) -> str:
-    """The same for every repeat of a mail, so that a mailbox can tell."""
+    """The Message-ID of a mail; each repeat has the same one, so a mailbox can recognise it."""
     digest = hashlib.sha256(recipient.encode()).hexdigest()[:12]
     return f"<{booking_id}.{kind}.{version}.{digest}@{domain}>"
 
 
 class Composer:
-    """Writes e-mails.
+    """Composes e-mails.
 
     Args:
-        email_from: the sender's address, with or without a name; without, the hotel's is put before it.
-        public_base_url: where guests and staff reach the product.
+        email_from: the sender's address, with or without a name; the hotel's name is used if it has none.
+        public_base_url: the address at which guests and staff reach the product.
         auth_secret: guests' links are derived from it.
     """
 
@@ -92,13 +92,13 @@ class Composer:
         self._templates.filters["breaks"] = _breaks
 
     def compose(self, email: BookingEmail, recipient: str, date: datetime) -> EmailMessage:
-        """Write one e-mail to one recipient.
+        """Compose one e-mail to one recipient.
 
         Args:
-            date: when it is handed to the mail server.
+            date: the time of the hand-over to the mail server.
 
         Raises:
-            ValueError: the recipient's address holds what no header may.
+            ValueError: the recipient's address cannot stand in a header.
         """
         booking, kind = email.booking, email.kind
         event = email.step.event if email.step else ""
@@ -121,7 +121,7 @@ class Composer:
         return message
 
     def compose_report(self, report: ReconciliationReport, recipient: str, date: datetime) -> EmailMessage:
-        """Write what reconciliation left for people to one of them.
+        """Compose the report of a reconciliation run to one recipient.
 
         Args, raises: as `compose`.
         """
@@ -143,12 +143,12 @@ class Composer:
         return message
 
     def _addressed(self, hotel: Hotel, recipient: str, date: datetime) -> EmailMessage:
-        # Without the other form of writing, a header may hold no letter beyond ASCII.
+        # Without SMTPUTF8 a header may contain ASCII only.
         message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
         set_mailbox(message, "From", self._sender_name or hotel.name, self.sender)
         message["To"] = _address(recipient)
         message["Date"] = format_datetime(date)
-        # So that no out-of-office note answers: https://www.rfc-editor.org/rfc/rfc3834
+        # Suppresses out-of-office replies: https://www.rfc-editor.org/rfc/rfc3834
         message["Auto-Submitted"] = "auto-generated"
         return message
 
@@ -177,10 +177,10 @@ class Composer:
 
 
 def _address(text: str) -> Address:
-    """An address as headers hold it. Python's own parser refuses letters beyond ASCII, which RFC 6531 allows.
+    """Parse an address for a header. Python's own parser refuses non-ASCII letters, which RFC 6531 allows.
 
     Raises:
-        ValueError: this is no address.
+        ValueError: the text is not an address.
     """
     if not text:
         raise ValueError("no address at all")
@@ -193,5 +193,5 @@ def _address(text: str) -> Address:
 
 
 def _breaks(text: str) -> Markup:
-    """Keep the lines of what somebody wrote: old mail programs know no style that does."""
+    """Keep the line breaks of free text: old mail programs ignore the CSS for it."""
     return Markup("<br>\n").join(escape(line) for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""A booking in the words of its e-mails."""
+"""A booking's values for its e-mail templates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wording.values import count_in_words, day_in_words, instant_in_words, money
 def words_for(
     booking: Booking, hotel: Hotel, room_type: RoomType, now: datetime, *, for_staff: bool
 ) -> dict[str, Any]:
-    """Everything the templates may say of a booking at `now`."""
+    """All values the templates may use for a booking at `now`."""
     words = _stay(booking, hotel, room_type) | _requester(booking) | _money(booking)
     words |= _decision(booking) | _cancelling(booking, now)
     return words | {"facts": _facts(words, for_staff=for_staff)}
@@ -55,7 +55,7 @@ def _stay(booking: Booking, hotel: Hotel, room_type: RoomType) -> dict[str, Any]
 
 
 def _requester(booking: Booking) -> dict[str, str]:
-    """What the requester typed; nothing of it before a hold, because until then they may be anybody."""
+    """The requester's own input. It is left out before a hold: until then the requester may be anyone."""
     if not _was_held(booking):
         return dict.fromkeys(("first_name", "guest_name", "special_requests"), "")
     return {

@@ -1,4 +1,4 @@
-"""One mailbox in a header: a name as people write it, and its address."""
+"""One mailbox in a header: a display name and an address."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _ENCODED_LINE: Final = 75
 
 
 def set_mailbox(message: EmailMessage, field: str, name: str, address: str) -> None:
-    """Write a header that holds exactly one mailbox, whatever its name contains.
+    """Write a header with exactly one mailbox, whatever its name contains.
 
-    Python folds a long name without its quotes, so that each comma in it begins another address. A name that does
-    not fit into the line is encoded here, and written as it is: https://www.rfc-editor.org/rfc/rfc2047
+    Python folds a long name without its quotes, so each comma in it begins another address. This function encodes a
+    name that does not fit into one line: https://www.rfc-editor.org/rfc/rfc2047
 
     Args:
-        name: what people read; line breaks in it become blanks.
-        address: within ASCII.
+        name: the display name; its line breaks become spaces.
+        address: ASCII only.
     """
     name = one_line(name)
     if len(f" <{address}>") > _LINE:
-        # This would have the whole header folded anew.
+        # The address alone fills the line; with a name, Python would fold the header.
         message[field] = Address(addr_spec=address)
         return
     mailbox = Address(name, addr_spec=address)
@@ -36,5 +36,5 @@ def set_mailbox(message: EmailMessage, field: str, name: str, address: str) -> N
 
 
 def one_line(text: str) -> str:
-    """The same without line breaks: one would begin another header."""
+    """Replace line breaks by spaces: a line break would begin another header."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Handing e-mails to the mail server."""
+"""Hands e-mails to the mail server."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _ABOUT_ONE_MAIL = (
 
 @dataclass(frozen=True)
 class SmtpServer:
-    """The server that takes our mail.
+    """The mail server.
 
     Args:
-        username: logs in where given.
-        starttls: encrypt before anything else is said; the server must offer it.
+        username: account to log in with; None or empty sends without a log-in.
+        starttls: encrypt the connection first; the server must offer it.
     """
 
     host: str
@@ -40,8 +40,8 @@ class SmtpServer:
         """Hand over one mail.
 
         Returns:
-            None where the server has it, else the SMTP code it was turned away with, or `NO_ANSWER`. The server's own
-            words are dropped: they may quote an address.
+            None if the server accepted the mail, else the SMTP code of its refusal, or `NO_ANSWER`. The server's text
+            is dropped: it may quote an address.
         """
         try:
             async with asyncio.timeout(_PER_MAIL_S):
@@ -59,7 +59,7 @@ class SmtpServer:
         except aiosmtplib.SMTPRecipientsRefused as error:
             return error.recipients[0].code
         except aiosmtplib.SMTPNotSupported:
-            # An address, or a server, that our mail cannot be written for.
+            # The address cannot be encoded for this server.
             return NEVER
         except _ABOUT_ONE_MAIL as error:
             return error.code

@@ -1,1 +1,1 @@
-"""Talking to Stripe: the client, what its errors mean, and what it says of a payment."""
+"""Stripe: the client, the meaning of its errors, and snapshots of payments."""

@@ -23,25 +23,25 @@ def stripe_client(
 
     Args:
         secret_key: the account's secret key.
-        api_base: another server that speaks Stripe's protocol; None for Stripe itself.
+        api_base: the address of another server with Stripe's API; None for Stripe itself.
         connections: from `stripe_connections`, for a caller that ends before its process does.
     """
     return stripe.StripeClient(
         secret_key,
         http_client=connections or stripe_connections(),
-        # One quick repeat under the same key heals a lost packet; the activity's retries do the rest.
+        # One quick repeat under the same key recovers a lost packet; the activity's retries do the rest.
         max_network_retries=1,
         base_addresses={"api": api_base} if api_base else {},
     )
 
 
 def stripe_connections() -> stripe.HTTPXClient:
-    """The connections a client makes; to be closed with `close_async`."""
+    """A client's HTTP connections; close them with `close_async`."""
     return LoggedConnections(timeout=REQUEST_TIMEOUT_S, allow_sync_methods=False)
 
 
 class LoggedConnections(stripe.HTTPXClient):
-    """Stripe's connections, with a line for each request that goes out, the SDK's own repeats included."""
+    """Stripe's connections, with a log line for each request, including the SDK's own repeats."""
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None

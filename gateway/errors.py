@@ -1,15 +1,15 @@
-"""What Stripe's errors mean for a retry.
+"""The meaning of Stripe's errors for a retry.
 
     stripe_unanswered   timeout or cut connection: the effect is unknown. Same key again.
     stripe_busy         429, a lock, or the same key in flight. Same key again, later.
-    stripe_failed       Stripe answered 5xx, and will replay that answer for a day under this key. Read back,
-                        and only if nothing was done go on under a new generation of the key.
+    stripe_failed       Stripe answered 5xx, and replays that answer for a day under this key. Read back; if
+    nothing was done, continue under a new generation of the key.
     stripe_unknown      404: Stripe has no such payment or session. Final.
-    stripe_refused      the request is wrong, or not allowed: final, a person has to look.
-    stripe_key_rejected 401 or 403: our key is wrong or may not do this. Final as well.
+    stripe_refused      the request is wrong or not allowed. Final; needs a person.
+    stripe_key_rejected 401 or 403: our API key is wrong or lacks a permission. Final.
 
-Stripe's own sentences may quote a card or an e-mail address, and whatever an activity raises enters histories and
-logs. Errors carry codes only, and no cause.
+Stripe's texts may quote a card or an e-mail address, and an activity's errors enter histories and logs. Errors
+therefore carry codes only, and no cause.
 
 https://docs.stripe.com/error-low-level
 """
@@ -38,7 +38,7 @@ _NOT_FOUND: Final = 404
 
 @contextmanager
 def translated_errors(*, write: bool) -> Iterator[None]:
-    """Turn Stripe's errors into application errors that say whether to retry.
+    """Translate Stripe's errors into application errors that say whether to retry.
 
     Args:
         write: the request carries an idempotency key, so an answered 5xx is replayed under it.

@@ -1,4 +1,4 @@
-"""What Stripe says of a payment, in the product's own terms."""
+"""Snapshots of payments: Stripe's objects in the product's terms."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def payment_snapshot(intent: stripe.PaymentIntent) -> PaymentSnapshot:
 
 
 def booking_named_by(metadata: Any) -> str:
-    """The booking that the metadata of a payment or session name; empty where they name none."""
+    """The booking id in a payment's or session's metadata; empty if there is none."""
     found = metadata.to_dict().get("booking_id") if metadata else None
     return found if isinstance(found, str) else ""
 
 
 def instant(unix_time_s: int) -> datetime:
-    """A moment as Stripe gives it, in seconds."""
+    """Convert Stripe's Unix time in seconds."""
     return datetime.fromtimestamp(unix_time_s, UTC)
 
 
@@ -47,12 +47,12 @@ def _status(status: str) -> PaymentStatus:
     try:
         return PaymentStatus(status)
     except ValueError:
-        # The guest, the bank or Stripe is still at work.
+        # The guest, the bank or Stripe has not finished.
         return PaymentStatus.PENDING
 
 
 def _refunded(charge: stripe.Charge) -> int:
-    """What went back of captured money. Stripe's own figure also counts a hold, or part of one, let go."""
+    """The refunded amount of captured money. Stripe's own figure also counts released parts of a hold."""
     let_go = charge.amount - charge.amount_captured
     return max(charge.amount_refunded - let_go, 0)
 

@@ -1,4 +1,4 @@
-"""Everything that is known of one booking: what the database has, and what its workflow says of itself."""
+"""Reads all data on one booking: its rows, and its workflow's own snapshot."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _QUERY_PATIENCE_S: Final = 5
 
 @dataclass(frozen=True)
 class BookingRows:
-    """What the database has about a booking, each list oldest first."""
+    """The rows of a booking, each list oldest first."""
 
     booking: Booking
     hotel: Hotel
@@ -56,11 +56,11 @@ class BookingRows:
 
 @dataclass(frozen=True)
 class Workflow:
-    """What Temporal has about it.
+    """A booking's workflow in Temporal.
 
     Args:
-        account: the workflow's own; None where it does not run, or nobody was there to answer.
-        payment_workflows: ids of the workflows that are settling stray money of this booking.
+        account: the workflow's own snapshot; None if it does not run, or no worker answered.
+        payment_workflows: ids of the running workflows of this booking's unmatched payments.
     """
 
     state: WorkflowState
@@ -69,7 +69,7 @@ class Workflow:
 
 
 async def read_rows(database: Database, booking_id: str) -> BookingRows | None:
-    """Read a booking with all that belongs to it; None where there is none."""
+    """Read a booking with its related rows; None if there is no such booking."""
     async with database.transaction() as db:
         found = await booking_with_hotel(db, booking_id)
         if found is None:
@@ -88,10 +88,10 @@ async def read_rows(database: Database, booking_id: str) -> BookingRows | None:
 
 
 async def read_workflow(tools: Tools, booking_id: str) -> Workflow | str:
-    """Ask Temporal about a booking.
+    """Read a booking's workflow from Temporal.
 
     Returns:
-        One line that says why not, where Temporal is away.
+        The workflow, or one line with the error if Temporal is away.
     """
     try:
         client = await tools.temporal()
@@ -109,5 +109,5 @@ async def _own_account(client: Client, booking_id: str) -> WorkflowSnapshot | No
         async with asyncio.timeout(_QUERY_PATIENCE_S):
             return await STATE.ask(handle)
     except (TemporalAwayError, WorkflowGoneError, WorkflowQueryFailedError, TimeoutError):
-        # Without a worker nobody answers for it.
+        # Without a worker, no query is answered.
         return None

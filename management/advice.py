@@ -1,4 +1,4 @@
-"""What to do next about a booking. The table in docs/runbook.md says the same at more length."""
+"""The next steps for a booking. The table in docs/runbook.md explains them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from reconciliation.findings import WorkflowState
 
 
 def next_steps(rows: BookingRows, workflow: Workflow | str, now: datetime) -> list[str]:
-    """Say what a person should do, in the order in which to do it; one line says so where nothing is to do.
+    """Return the steps a person should take, in order; a single line if there is nothing to do.
 
     Args:
-        workflow: what Temporal said, or why it said nothing.
+        workflow: the workflow, or the error with which Temporal failed.
     """
     steps = [*_about_the_workflow(rows, workflow, now), *_about_attention(rows)]
     steps += [f"Reconciliation found {_words(row.kind)}: {row.detail}." for row in rows.findings]
@@ -24,18 +24,18 @@ def next_steps(rows: BookingRows, workflow: Workflow | str, now: datetime) -> li
 
 def _about_the_workflow(rows: BookingRows, workflow: Workflow | str, now: datetime) -> Iterator[str]:
     if isinstance(workflow, str):
-        yield "Bring Temporal back, then look again: what the workflow does is not known."
+        yield "Start Temporal, then repeat this command: the state of the workflow is not known."
         return
     booking = rows.booking
     running = workflow.state is WorkflowState.RUNNING
     if not running and _needs_workflow(rows, workflow, now):
-        yield f"Its workflow is {workflow.state}: `reconcile` gives it one back."
+        yield f"Its workflow is {workflow.state}: `reconcile` starts it again."
     if running and workflow.account is None:
         yield "Its workflow does not answer: is a worker running?"
     if workflow.account and workflow.account.version != booking.version:
         yield (
-            f"The workflow is at version {workflow.account.version}, the row at {booking.version}: look again "
-            "in a moment, and if it stays so at the workflow's pending activities in the Temporal UI."
+            f"The workflow is at version {workflow.account.version}, the row at {booking.version}: repeat this "
+            "command in a moment. If they still differ, read the workflow's pending activities in the Temporal UI."
         )
 
 

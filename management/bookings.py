@@ -1,4 +1,4 @@
-"""`booking`: look at a booking, and help one that needs a person."""
+"""`booking`: show a booking, and send `retry` and `resolve` to one that needs a person."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from management.showing import console, show
 from management.tools import DONE, FAILED, UNAVAILABLE, UNDER_WAY, Tools, fail, say, tools_of
 from models import Booking, utc_now
 
-app = typer.Typer(no_args_is_help=True, help="Look at bookings, and help those that need a person.")
+app = typer.Typer(no_args_is_help=True, help="Show bookings, and help those that need a person.")
 
 WaitS = Annotated[float, typer.Option(min=1, max=600, help="Seconds to wait for the outcome.")]
 
 
 @app.command("show")
 def show_(context: typer.Context, booking_id: BookingId) -> None:
-    """Show a booking: money, deadline, story, mails, what its workflow says, and what to do next.
+    """Show a booking: money, deadline, timeline, e-mails, the state of its workflow, and the next steps.
 
-    Exit status: 0 shown; 1 no such booking; 3 the database is away, or Temporal (then what the database has
-    is shown).
+    Exit status: 0 shown; 1 no such booking; 3 the database is away, or Temporal is (the database's rows are
+    shown all the same).
     """
     tools = tools_of(context)
     rows, workflow = tools.run(_read(tools, booking_id))
@@ -48,7 +48,7 @@ async def _read(tools: Tools, booking_id: str) -> tuple[BookingRows, Workflow | 
 
 @app.command("retry")
 def retry(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> None:
-    """Try again what got stuck: the cause is gone, so Stripe or the mail server should take it now.
+    """Try the failed steps again, after their cause is gone.
 
     May be repeated: each step reads Stripe first, and nothing is captured or refunded twice.
 
@@ -60,13 +60,13 @@ def retry(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> 
 
 @app.command("resolve")
 def resolve(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> None:
-    """Say that you settled it by hand: Stripe is read and followed, and nothing is tried again.
+    """Say that you have fixed it in Stripe: the product reads Stripe, follows it, and repeats no failed step.
 
-    A guest's cancellation of a booking the hotel has not decided on is never dropped: while the hold stands, its
-    release is tried again.
+    A guest's cancellation of a booking that waits for the hotel's decision is never dropped: while the hold stands,
+    its release is tried again.
 
-    Money that came for a booking after its end is looked at again as with `retry`: what you gave back in the
-    Stripe Dashboard is left alone.
+    A payment that came after the booking's end is handled as with `retry`: Stripe is read first, so a payment that you
+    released or refunded in the Stripe Dashboard is left alone.
 
     Exit status: 0 done; 1 it still needs a person, has no running workflow, or there is no such booking;
     3 a service is away; 4 sent and safe, but the outcome is not known yet.
@@ -92,7 +92,7 @@ def _end(report: OperatorReport) -> None:
 
 @dataclass(frozen=True)
 class OperatorReport:
-    """How it came out: the command's exit status, and what the operator is told."""
+    """A command's exit status, and its text for the operator."""
 
     exit_status: int
     words: str
@@ -101,11 +101,11 @@ class OperatorReport:
 def _report(
     kind: OperatorAction, booking_id: str, result: OperatorResult | None, wait_s: float
 ) -> OperatorReport:
-    """Put into words what came of `kind`.
+    """Put the outcome of `kind` into words.
 
     Args:
-        result: None where there is no such booking.
-        wait_s: seconds that were waited for an outcome.
+        result: None if there is no such booking.
+        wait_s: seconds the command waited for the outcome.
     """
     if result is None:
         return OperatorReport(FAILED, f"There is no booking {booking_id}.")
@@ -118,26 +118,26 @@ def _report(
             return OperatorReport(
                 UNDER_WAY,
                 f"{booking_id}: `{kind}` is safe with its workflow, which has not answered within "
-                f"{wait_s:g} s; it is {where}. Is a worker running? `booking show` tells more.",
+                f"{wait_s:g} s; it is {where}. Is a worker running? `booking show` shows more.",
             )
         case OperatorOutcome.NEEDS_ATTENTION:
             reasons = "; ".join(f"{reason.code}: {reason.text}" for reason in result.attention)
             return OperatorReport(FAILED, f"{booking_id} still needs a person ({where}): {reasons}")
         case OperatorOutcome.NOTHING_TO_DO:
-            return OperatorReport(DONE, f"{booking_id}: nothing was stuck. Stripe was asked; it is {where}.")
+            return OperatorReport(DONE, f"{booking_id}: nothing to do. Stripe agrees; it is {where}.")
         case OperatorOutcome.DONE:
-            return OperatorReport(DONE, f"{booking_id}: done, it needs nobody any more. It is {where}.")
+            return OperatorReport(DONE, f"{booking_id}: done, nothing left to do. It is {where}.")
 
 
 def _no_workflow(row: Booking) -> str:
     if row.status == Status.DRAFT:
-        return f"{row.booking_id} is a draft: nothing was submitted, so nothing can be stuck."
+        return f"{row.booking_id} is a draft: it was not submitted, so there is nothing to do."
     if not row.needs_attention:
         return (
-            f"{row.booking_id} has no running workflow. It is {row.status} and needs nobody; if its stay is "
-            "still to come, `python manage.py reconcile` gives it its workflow back."
+            f"{row.booking_id} has no running workflow. It is {row.status}, and nothing is left to do; if its stay "
+            "is still to come, `python manage.py reconcile` starts its workflow again."
         )
     return (
-        f"{row.booking_id} has no running workflow that could do this. `python manage.py reconcile` gives it "
-        "one back; then repeat this command."
+        f"{row.booking_id} has no running workflow that could do this. `python manage.py reconcile` starts it "
+        "again; then repeat this command."
     )

@@ -1,4 +1,4 @@
-"""`check`: ask every part whether it is set up right, before the first guest finds out."""
+"""`check`: test the configuration of every part."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PATIENCE_S: Final = 15
 
 
 def check(context: typer.Context) -> None:
-    """Ask PostgreSQL, Temporal, Stripe, Pusher and the mail server whether they are set up right.
+    """Test the configuration of PostgreSQL, Temporal, Stripe, Pusher and the mail server.
 
-    Changes nothing, and sends no mail. Run it after `migrate`, and after each change of the configuration.
+    Changes nothing and sends no mail. Run it after `migrate`, and after each change of the configuration.
 
-    Exit status: 0 all is well; 1 something is to be mended, and the table says how.
+    Exit status: 0 all is well; 1 something has to be fixed, and the table says how.
     """
     tools = tools_of(context)
     results = tools.run(_check_all(tools))
@@ -61,8 +61,6 @@ async def _carry_out(check: PartCheck) -> CheckResult:
     except TimeoutError:
         found = f"no answer within {_PATIENCE_S} s"
     except Exception as error:
-        # Whatever a client raises about a part that is away: this is where people look for why.
+        # Any error of a client: this command is how people find out why a part is away.
         found = first_line(error)
-    return CheckResult(
-        check.part, found, f"Look at {check.settings}, and whether it can be reached from here."
-    )
+    return CheckResult(check.part, found, f"Check {check.settings}, and that this machine can reach it.")

@@ -1,4 +1,4 @@
-"""Whether Stripe, Pusher and the mail server take our credentials, and let us do what we must."""
+"""Checks the credentials and permissions at Stripe, Pusher and the mail server."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from management.tools import Tools
 
 _PATIENCE_S: Final = 10
 _NO_SUCH: Final = "pi_check_of_the_configuration"
-_KEY_ADVICE: Final = "Mend STRIPE_SECRET_KEY: the Dashboard has it under Developers, API keys."
+_KEY_ADVICE: Final = "Correct STRIPE_SECRET_KEY: the Dashboard shows it under Developers, API keys."
 
 
 def stripe_checks(client: stripe.StripeClient, tools: Tools) -> list[PartCheck]:
-    """What is asked of Stripe."""
+    """The checks of Stripe."""
     asks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
         ("Stripe key", lambda: _key(client, tools)),
         ("Stripe permissions", lambda: _permissions(client)),
@@ -35,7 +35,7 @@ async def _key(client: stripe.StripeClient, tools: Tools) -> str:
     settings = tools.settings
     mode = "live" if settings.stripe_livemode else "test"
     if settings.stripe_livemode and settings.stripe_api_base:
-        advice = "Unset STRIPE_API_BASE: it is for stand-ins, and no live key is for them."
+        advice = "Unset STRIPE_API_BASE: it names a stand-in, which must not get a live key."
         raise CheckFailedError(f"a live key goes to {settings.stripe_api_base}", advice)
     try:
         balance = await client.v1.balance.retrieve_async()
@@ -49,7 +49,7 @@ async def _key(client: stripe.StripeClient, tools: Tools) -> str:
 
 
 async def _permissions(client: stripe.StripeClient) -> str:
-    """Ask for everything the product does. Writes name a payment that does not exist, or nothing to open."""
+    """Try every request the product makes. Writes name a payment that does not exist, or lack parameters."""
     v1 = client.v1
     steps: dict[str, Callable[[], Awaitable[Any]]] = {
         "read Checkout sessions": lambda: v1.checkout.sessions.list_async({"limit": 1}),
@@ -76,7 +76,7 @@ async def _is_allowed(step: Callable[[], Awaitable[Any]]) -> bool:
     except stripe.AuthenticationError:
         raise CheckFailedError("Stripe does not know this key", _KEY_ADVICE) from None
     except stripe.InvalidRequestError:
-        # Nothing of that kind is there: asked for, and not refused.
+        # Stripe looked for the object, so the permission is there.
         return True
     return True
 
@@ -102,19 +102,19 @@ async def _webhook_endpoint(client: stripe.StripeClient, tools: Tools) -> str:
 
 
 async def ask_pusher(tools: Tools) -> str:
-    """Ask for the app's channels, which takes the right app, key and secret."""
+    """List the app's channels, which needs the right app, key and secret."""
     settings = tools.settings
     client = pusher.Pusher(**settings.pusher_arguments, timeout=_PATIENCE_S)
     try:
         await asyncio.to_thread(client.channels_info)
     except (PusherBadAuth, PusherForbidden):
-        advice = "Mend PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET and PUSHER_CLUSTER: the app's page has them."
+        advice = "Correct PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET and PUSHER_CLUSTER: see the app's page."
         raise CheckFailedError("Pusher refuses these credentials", advice) from None
     return f"app {settings.pusher_app_id}"
 
 
 async def ask_smtp(tools: Tools) -> str:
-    """Greet the mail server, encrypt where that is asked for, and log in where there is a log-in."""
+    """Connect to the mail server, encrypt and log in as configured."""
     settings = tools.settings
     server = aiosmtplib.SMTP(
         hostname=settings.smtp_host,
@@ -127,7 +127,7 @@ async def ask_smtp(tools: Tools) -> str:
             try:
                 await server.login(settings.smtp_username, settings.smtp_password.get_secret_value())
             except aiosmtplib.SMTPAuthenticationError as error:
-                advice = "Mend SMTP_USERNAME and SMTP_PASSWORD."
+                advice = "Correct SMTP_USERNAME and SMTP_PASSWORD."
                 raise CheckFailedError(f"the log-in is refused: {error.code}", advice) from None
             return "greets, and takes the log-in"
         await server.ehlo()

@@ -1,4 +1,4 @@
-"""What a check of one part comes to."""
+"""The result of a check of one part."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 
 class CheckFailedError(Exception):
-    """A part is not set up right.
+    """A part is misconfigured.
 
     Args:
-        found: what is wrong.
-        advice: what to do.
+        found: the problem.
+        advice: the fix.
     """
 
     def __init__(self, found: str, advice: str) -> None:
@@ -22,12 +22,12 @@ class CheckFailedError(Exception):
 
 @dataclass(frozen=True)
 class PartCheck:
-    """One question to one part.
+    """One check of one part.
 
     Args:
-        part: as the table names it.
-        ask: returns what is there; raises CheckFailedError, or whatever its client raises where the part is away.
-        settings: the variables that name the part: where to look when it does not answer.
+        part: its name in the table.
+        ask: returns a description; raises CheckFailedError, or its client's error if the part is away.
+        settings: the variables that hold the part's address.
     """
 
     part: str
@@ -37,7 +37,7 @@ class PartCheck:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How a check came out; `advice` is empty where there is nothing to do."""
+    """The result of a check; `advice` is empty if there is nothing to do."""
 
     part: str
     found: str

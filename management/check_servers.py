@@ -1,4 +1,4 @@
-"""Whether PostgreSQL and Temporal are set up right."""
+"""Checks the configuration of PostgreSQL and Temporal."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _ADVICE_POSTGRES: Final = "DATABASE_URL"
 _ADVICE_TEMPORAL: Final = "TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_API_KEY"
 
-# What Temporal Cloud answers, whose search attributes are managed by other means.
+# Temporal Cloud's answer: its search attributes are managed by `tcld` or its UI.
 _NOT_TOLD: Final = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
 
 
 def postgres_checks(database: Database) -> list[PartCheck]:
-    """What is asked of PostgreSQL."""
+    """The checks of PostgreSQL."""
     return [
         PartCheck("PostgreSQL version", lambda: _version(database), _ADVICE_POSTGRES),
         PartCheck("PostgreSQL schema", lambda: _schema(database), _ADVICE_POSTGRES),
@@ -62,7 +62,7 @@ async def _rights(database: Database) -> str:
             f"{right} on {table}"
             for table in sorted(SQLModel.metadata.tables)
             for right in _RIGHTS
-            # None: the table is not there, which is for the schema's check to tell.
+            # None: the table is missing, which the schema's check reports.
             if await db.scalar(query, {"table": table, "right": right}) is False
         ]
     if lacking:
@@ -74,7 +74,7 @@ async def _rights(database: Database) -> str:
 
 
 def temporal_checks(tools: Tools) -> list[PartCheck]:
-    """What is asked of Temporal."""
+    """The checks of Temporal."""
     return [
         PartCheck("Temporal namespace", lambda: _namespace(tools), _ADVICE_TEMPORAL),
         PartCheck("Temporal search attributes", lambda: _search_attributes(tools), _ADVICE_TEMPORAL),
@@ -88,7 +88,7 @@ async def _namespace(tools: Tools) -> str:
         await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            advice = "Create it, or mend TEMPORAL_NAMESPACE."
+            advice = "Create it, or correct TEMPORAL_NAMESPACE."
             raise CheckFailedError(f"there is no namespace {client.namespace}", advice) from None
         if error.status not in _NOT_TOLD:
             raise

@@ -1,4 +1,4 @@
-"""What operators may enter. Each check returns the value as it is kept, or refuses it in plain words."""
+"""Checks of operators' input. Each returns the value as it is stored, or refuses it with a reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BOOKING_ID: Final = re.compile(rf"BK(-[{ALPHABET}]{{5}}){{3}}")
 
 
 def slug(text: str) -> str:
-    """A hotel's name in addresses, such as `hotel-killarney`."""
+    """A hotel's name in URLs, such as `hotel-killarney`."""
     return _code(text, longest=60)
 
 
@@ -38,7 +38,7 @@ def _code(text: str, *, longest: int) -> str:
 
 
 def name(text: str | None) -> str | None:
-    """What guests read: one line, not empty."""
+    """A name for guests: one line, not empty."""
     if text is None:
         return None
     text = composed(text).strip()
@@ -69,10 +69,10 @@ def timezone(text: str | None) -> str | None:
 
 
 def price(text: str, of_currency: str) -> Money:
-    """A price per night in a hotel's currency, which Stripe would charge.
+    """A price per night in a hotel's currency, within Stripe's limits.
 
     Raises:
-        typer.BadParameter: no amount, or one that cannot be charged.
+        typer.BadParameter: not an amount, or one that Stripe cannot charge.
     """
     try:
         return check_chargeable(parse(text, of_currency))
@@ -81,7 +81,7 @@ def price(text: str, of_currency: str) -> Money:
 
 
 def email(text: str) -> str:
-    """An address, in small letters: log-ins ignore the case."""
+    """An e-mail address in lower case; log-ins ignore case."""
     try:
         return staff_address(text)
     except ValueError as error:
@@ -89,7 +89,7 @@ def email(text: str) -> str:
 
 
 def password(text: str) -> str:
-    """A password long enough to be one."""
+    """A password of the minimum length."""
     try:
         return check_password(text)
     except DomainError as error:
@@ -97,7 +97,7 @@ def password(text: str) -> str:
 
 
 def booking_id(text: str) -> str:
-    """A booking's id, as it was written down or read out."""
+    """A booking's id, forgiving of case and spaces."""
     text = text.strip().upper()
     if not _BOOKING_ID.fullmatch(text):
         raise typer.BadParameter(f"{text!r} is no booking id; they look like BK-7Q2M9-XKD4T-ZRW3H")

@@ -1,4 +1,4 @@
-"""`demo-data`: two hotels to play with."""
+"""`demo-data`: two demo hotels."""
 
 from __future__ import annotations
 
@@ -40,16 +40,15 @@ _HOTELS: Final = (
 
 
 def demo_data(context: typer.Context) -> None:
-    """Add hotel-killarney and kyoto-inn with rooms and staff; what is there stays as it is.
+    """Add hotel-killarney and kyoto-inn with rooms and staff; existing rows stay as they are.
 
-    The staff's password is taken from DEMO_PASSWORD, which is then set anew; without it one is made up for
-    staff who are added now.
+    DEMO_PASSWORD is set as the password of all demo staff. Without it, new staff get a generated password.
     """
     tools = tools_of(context)
     given = os.environ.get(PASSWORD_VARIABLE)
     password = checks.password(given) if given else secrets.token_urlsafe(12)
     added, set_anew = tools.run(_fill(tools, PasswordHasher().hash(password), replace=bool(given)))
-    say(f"Added: {', '.join(added)}." if added else "The demo's hotels, rooms and staff are there already.")
+    say(f"Added: {', '.join(added)}." if added else "The demo's hotels, rooms and staff exist already.")
     for hotel in _HOTELS:
         say(f"{hotel.slug}: staff {', '.join(_addresses(hotel.slug).values())}")
     if given:
@@ -61,10 +60,10 @@ def demo_data(context: typer.Context) -> None:
 
 
 async def _fill(tools: Tools, password_hash: str, *, replace: bool) -> tuple[list[str], list[str]]:
-    """Add what is missing.
+    """Add missing hotels, rooms and staff.
 
     Returns:
-        What was added, and the addresses whose password is now the one given.
+        The names of the rows added, and the addresses whose password was set.
     """
     added: list[str] = []
     set_anew: list[str] = []

@@ -1,4 +1,4 @@
-"""`guest`: what guests may ask of whoever keeps their data."""
+"""`guest`: guests' rights over their data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from management.tools import Tools, fail, say, tools_of
 from models import utc_now
 from storage.erasure import booking_to_erase, erase_guest
 
-app = typer.Typer(no_args_is_help=True, help="What guests may ask for.")
+app = typer.Typer(no_args_is_help=True, help="Guests' rights over their data.")
 
 _ELSEWHERE: Final = (
     "Elsewhere: Stripe keeps what the guest typed there, and your mail server its logs; see docs/runbook.md."
@@ -22,15 +22,15 @@ _ELSEWHERE: Final = (
 
 @app.callback()
 def group() -> None:
-    """Keep `guest erase` two words although it is the only command."""
+    """Keep `guest erase` as two words although it is the only command."""
 
 
 @app.command("erase")
 def erase(context: typer.Context, booking_id: BookingId) -> None:
-    """Remove a guest's data from a booking that is over, and keep the books: amounts, times, Stripe's ids.
+    """Remove a guest's data from a booking that is over; amounts, times and Stripe's ids stay.
 
-    Over is a booking that was declined, expired or cancelled, or whose check-in has begun. The guest gets no
-    more e-mails about it. This cannot be undone.
+    A booking is over if it was declined, expired or cancelled, or if check-in has begun. The guest gets no more
+    e-mails about it. This cannot be undone.
 
     Exit status: 0 done, now or before; 1 refused, or no such booking; 3 the database is away.
     """
@@ -44,7 +44,7 @@ def erase(context: typer.Context, booking_id: BookingId) -> None:
 
 
 async def _erase(tools: Tools, booking_id: str) -> str | None:
-    """Erase, and return when it had been done before, if it had."""
+    """Erase the guest, and return the time of an earlier erasure, if any."""
     async with tools.database() as database, database.transaction() as db:
         booking = await booking_to_erase(db, booking_id)
         if booking is None:
@@ -54,6 +54,6 @@ async def _erase(tools: Tools, booking_id: str) -> str | None:
         if reason is not None:
             fail(f"{booking_id}: the guest's data is still needed: {reason}.")
         before = booking.guest_erased_at
-        # Once more even then: a mail under way at that moment may have put the address on record again.
+        # Erase again even then: a mail under way at that moment may have stored the address again.
         await erase_guest(db, booking, utc_now())
         return f"{before:%Y-%m-%d %H:%M} UTC" if before else None

@@ -33,40 +33,40 @@ def _contact_phone(text: str | None) -> str | None:
     return text
 
 
-Slug = Annotated[str, typer.Argument(callback=checks.slug, help="The hotel's name in addresses.")]
+Slug = Annotated[str, typer.Argument(callback=checks.slug, help="The hotel's name in URLs.")]
 Name = Annotated[str | None, typer.Option(callback=checks.name, help="As guests read it.")]
 Currency = Annotated[str | None, typer.Option(callback=checks.currency, help="ISO 4217, such as EUR.")]
 Timezone = Annotated[str | None, typer.Option(callback=checks.timezone, help="IANA, such as Europe/Dublin.")]
 ApprovalSla = Annotated[
     int | None,
-    typer.Option(**_within("approval_sla_s"), help="Seconds from the hold in which the hotel answers."),
+    typer.Option(**_within("approval_sla_s"), help="Seconds the hotel has to answer, from the hold."),
 ]
 PaymentWindow = Annotated[
     int | None,
-    typer.Option(**_within("payment_window_s"), help="Seconds from submission in which guests may pay."),
+    typer.Option(**_within("payment_window_s"), help="Seconds guests have to pay, from submission."),
 ]
 CutoffDays = Annotated[
     int | None,
-    typer.Option(**_within("cutoff_days_before"), help="Decide at the latest so many days before check-in…"),
+    typer.Option(**_within("cutoff_days_before"), help="Days before check-in by which the hotel answers…"),
 ]
 CutoffHour = Annotated[int | None, typer.Option(**_within("cutoff_hour"), help="…at this hour, hotel time.")]
 FreeCancelDays = Annotated[
     int | None,
     typer.Option(
-        **_within("free_cancel_days"), help="Cancellation is free until so many days before check-in."
+        **_within("free_cancel_days"), help="Days before check-in until which cancellation is free."
     ),
 ]
 LateFee = Annotated[
     int | None,
     typer.Option(
-        **_within("late_cancel_fee_percent"), help="Share of the total kept after that, in per cent."
+        **_within("late_cancel_fee_percent"), help="Percentage of the total that the hotel keeps after that."
     ),
 ]
 
-ContactEmail = Annotated[str | None, typer.Option(callback=_contact_email, help="Where guests can write to.")]
+ContactEmail = Annotated[str | None, typer.Option(callback=_contact_email, help="E-mail address for guests.")]
 ContactPhone = Annotated[
     str | None,
-    typer.Option(callback=_contact_phone, help="Where guests can call, with the country code."),
+    typer.Option(callback=_contact_phone, help="Telephone number for guests, with the country code."),
 ]
 
 
@@ -86,7 +86,7 @@ def add(
     contact_email: ContactEmail = None,
     contact_phone: ContactPhone = None,
 ) -> None:
-    """Add a hotel; terms that are left out get the product's defaults."""
+    """Add a hotel; omitted terms get the product's defaults."""
     terms = _given(
         name=name,
         currency=currency,
@@ -112,7 +112,7 @@ def add(
     if tools.run(work()):
         say(f"Hotel {slug} added.")
     else:
-        say(f"Hotel {slug} is there already with these values; nothing changed.")
+        say(f"Hotel {slug} exists already with these values; nothing changed.")
 
 
 @app.command("set")
@@ -132,7 +132,7 @@ def set_(
     contact_email: ContactEmail = None,
     contact_phone: ContactPhone = None,
 ) -> None:
-    """Change a hotel's terms; bookings made before keep theirs."""
+    """Change a hotel's terms; existing bookings keep theirs."""
     if no_cutoff and cutoff_days_before is not None:
         raise typer.BadParameter("give --cutoff-days-before or --no-cutoff, not both")
     terms = _given(
@@ -165,7 +165,7 @@ def set_(
 
 
 async def _change(database: Database, slug: str, terms: dict[str, Any]) -> list[str]:
-    """Set what differs, and tell it in words."""
+    """Set the terms that differ, and return the changes in words."""
     async with database.transaction() as db:
         hotel = await catalogue.hotel_by_slug(db, slug, lock=True)
         if hotel is None or hotel.id is None:

@@ -1,4 +1,4 @@
-"""`migrate`: the database's schema, and what Temporal has to know before the first booking."""
+"""`migrate`: PostgreSQL's schema, Temporal's search attributes and schedules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from storage.schema import upgrade
 _TEMPORAL_PATIENCE_S: Final = 30
 _ASK_AGAIN_AFTER_S: Final = 1
 
-# What Temporal Cloud answers, whose search attributes are managed by other means.
+# Temporal Cloud's answer: its search attributes are managed by `tcld` or its UI.
 _REFUSALS: Final = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
 
 
@@ -58,7 +58,7 @@ async def _connect(tools: Tools) -> Client:
 
 
 async def register_search_attributes(client: Client) -> None:
-    """Register the attributes operators filter bookings by; those that are there stay.
+    """Register the search attributes by which operators filter bookings; existing ones stay.
 
     Raises:
         RPCError: Temporal is away, or refuses (Temporal Cloud does).
@@ -68,7 +68,7 @@ async def register_search_attributes(client: Client) -> None:
     known = await service.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
     for name, kind in wanted.items():
         if known.custom_attributes.get(name, kind) != kind:
-            fail(f"Temporal: the search attribute {name} is there with another type. Remove it, then repeat.")
+            fail(f"Temporal: the search attribute {name} exists with another type. Remove it, then repeat.")
     missing = {name: kind for name, kind in wanted.items() if name not in known.custom_attributes}
     if missing:
         await service.add_search_attributes(
@@ -81,7 +81,7 @@ def _by_hand(namespace: str) -> str:
         f'--search-attribute "{key.name}={key.indexed_value_type.name.title()}"' for key in SEARCH_ATTRIBUTES
     )
     return (
-        "Temporal: this server does not let search attributes be registered from here. On Temporal Cloud, "
+        "Temporal: this server does not allow this command to register search attributes. On Temporal Cloud, "
         "do so once, in its UI or with: "
         f"tcld namespace search-attributes add --namespace {namespace} {attributes}"
     )

@@ -1,4 +1,4 @@
-"""`reconcile`: compare Stripe, database and workflows now, instead of waiting for the Schedule to do it."""
+"""`reconcile`: compare Stripe, database and workflows now, without waiting for the Schedule."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ def reconcile(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document for machines.")] = False,
     since_days: Annotated[
         int,
-        typer.Option(min=1, max=LOOK_BACK_LONGEST_DAYS, help="How far back ended bookings and payments go."),
+        typer.Option(
+            min=1, max=LOOK_BACK_LONGEST_DAYS, help="Days to look back for ended bookings and payments."
+        ),
     ] = LOOK_BACK_DAYS,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report findings without healing them.")] = False,
 ) -> None:
     """Compare Stripe, the database and the workflows for every open and recently ended booking.
 
-    What is safe is healed: a lost workflow is given back, a workflow is told of money it does not know, a
-    payment page left open is closed. The rest is reported. Temporal does the same every 15 minutes; each run is
-    kept in the database. May be repeated.
+    Safe findings are healed: a lost workflow is started again, a workflow is told of a payment it does not know,
+    an open payment page is closed. The others are reported. A Schedule does the same every 15 minutes; each run is
+    recorded in the database. May be repeated.
 
-    Exit status: 0 all agree, or all is healed; 1 something is left for a person (in a dry run: something was
-    found); 3 a service is away.
+    Exit status: 0 all agree, or all findings are healed; 1 findings are left for a person (in a dry run: there
+    are findings); 3 a service is away.
     """
     tools = tools_of(context)
     plan = Plan(
@@ -103,7 +105,7 @@ def _document(plan: Plan, tally: Tally, found: Sequence[ReconciliationFinding]) 
 _IN_WORDS = {
     FindingOutcome.HEALED: "healed",
     FindingOutcome.PLANNED: "would be healed",
-    FindingOutcome.LEFT: "for you to settle",
+    FindingOutcome.LEFT: "left for you",
 }
 
 
@@ -115,7 +117,7 @@ def _print(plan: Plan, tally: Tally, found: Sequence[ReconciliationFinding]) -> 
     if not found:
         say(f"{compared}: Stripe, database and workflows agree.")
         return
-    columns = ("booking", "status", "what", "about", "done", "in words")
+    columns = ("booking", "status", "finding", "about", "outcome", "detail")
     rows = (
         (
             row.booking_id or "–",

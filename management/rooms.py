@@ -1,4 +1,4 @@
-"""`room-type`: kinds of rooms and their prices."""
+"""`room-type`: a hotel's room types and their prices."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from management.tools import Tools, fail, refuse_other_values, say, tools_of
 from models import RoomType
 from storage import catalogue
 
-app = typer.Typer(no_args_is_help=True, help="Kinds of rooms and their prices.")
+app = typer.Typer(no_args_is_help=True, help="Room types and their prices.")
 
 LARGEST_COUNT = 10_000
 
 
 @app.callback()
 def group() -> None:
-    """Keep `room-type add` two words although it is the only command."""
+    """Keep `room-type add` as two words although it is the only command."""
 
 
 @app.command("add")
@@ -30,7 +30,7 @@ def add(
     name: Annotated[str, typer.Option(callback=checks.name, help="As guests read it.")],
     price_per_night: Annotated[str, typer.Option(help="In the hotel's currency, such as 150.00.")],
     max_guests: Annotated[int, typer.Option(min=1, max=100, help="Adults and children.")],
-    rooms: Annotated[int, typer.Option(min=1, max=LARGEST_COUNT, help="How many there are: for staff.")],
+    rooms: Annotated[int, typer.Option(min=1, max=LARGEST_COUNT, help="Number of rooms of this type.")],
 ) -> None:
     """Add a room type to a hotel."""
     tools = tools_of(context)
@@ -44,7 +44,7 @@ def add(
 
 async def _add(tools: Tools, slug: str, fields: dict[str, Any], price_text: str) -> tuple[Money, bool]:
     async with tools.database() as database, database.transaction() as db:
-        # Locked, so that the currency cannot change while a price in it is written.
+        # Locked: the hotel's currency must not change while a price in it is written.
         hotel = await catalogue.hotel_by_slug(db, slug, lock=True)
         if hotel is None or hotel.id is None:
             fail(f"There is no hotel {slug}. `hotel add {slug}` adds it.")

@@ -1,4 +1,4 @@
-"""A booking as an operator reads it in a terminal. Of the guest it shows what tells two bookings apart, no more."""
+"""Prints a booking for an operator. It shows only as much of the guest as tells two bookings apart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WIDE: Final = 140
 
 
 def console() -> Console:
-    """Where commands write tables; as wide as a table needs where no terminal says otherwise."""
+    """The console for tables; without a terminal it is as wide as the table needs."""
     found = Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
     if not found.is_terminal:
         found.width = _WIDE
@@ -31,7 +31,7 @@ def console() -> Console:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of plain text: nothing that guests or staff typed is taken for mark-up."""
+    """A table of plain text: Rich must not read input of guests or staff as mark-up."""
     made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in columns:
         made.add_column(name, header_style="dim", overflow="fold")
@@ -49,11 +49,11 @@ def show(
     ui: str | None,
     now: datetime,
 ) -> None:
-    """Print all there is to know about a booking.
+    """Print all data on a booking.
 
     Args:
         livemode: whether its payments are in Stripe's live mode.
-        ui: the address of its workflow in the Temporal UI, if there is a UI.
+        ui: the URL of its workflow in the Temporal UI, if there is a UI.
     """
     out.print(Text(f"Booking {rows.booking.booking_id}", style="bold"))
     facts = Table(box=None, show_header=False, pad_edge=False)
@@ -72,7 +72,7 @@ def show(
 
 
 def instant(at: datetime | None) -> str:
-    """A moment to the second, in UTC; a dash for none."""
+    """A time to the second, in UTC; a dash for none."""
     return f"{at:%Y-%m-%d %H:%M:%S}" if at else "–"
 
 
@@ -106,7 +106,7 @@ def _guest(rows: BookingRows) -> str:
 
 
 def _masked(address: str) -> str:
-    """Enough of an address to tell a typing error from a dead mail server."""
+    """Mask an address; its domain stays, so that a typing error can be told from a broken mail server."""
     name, _, domain = address.rpartition("@")
     return f"{name[:1]}…@{domain}"
 
@@ -155,8 +155,8 @@ def _tables(rows: BookingRows) -> Iterator[Table]:
     )
     if rows.commands:
         yield table(
-            "Asked for (UTC)",
-            ("at", "what", "by", "reason", "came out"),
+            "Commands (UTC)",
+            ("at", "command", "by", "reason", "outcome"),
             (
                 (
                     instant(row.created_at),

@@ -1,4 +1,4 @@
-"""`staff`: people who decide about a hotel's bookings."""
+"""`staff`: accounts of a hotel's staff."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from management.tools import Tools, fail, refuse_other_values, say, tools_of
 from models import Staff
 from storage import catalogue
 
-app = typer.Typer(no_args_is_help=True, help="People who decide about a hotel's bookings.")
+app = typer.Typer(no_args_is_help=True, help="Accounts of a hotel's staff.")
 
 
 @app.callback()
 def group() -> None:
-    """Keep `staff add` two words although it is the only command."""
+    """Keep `staff add` as two words although it is the only command."""
 
 
 @app.command("add")
@@ -31,12 +31,12 @@ def add(
         Role, typer.Option(help="viewer reads; approver also decides; manager also cancels and configures.")
     ],
     password: Annotated[
-        str | None, typer.Option(help="Asked for when left out, which keeps it out of the shell's history.")
+        str | None, typer.Option(help="Prompted for if omitted, which keeps it out of the shell's history.")
     ] = None,
 ) -> None:
     """Add a member of staff to a hotel."""
     tools = tools_of(context)
-    # Looked up first: nobody should be asked for a password that is then not used.
+    # Looked up first, so that the command never prompts for a password it will not use.
     hotel_id, kept = tools.run(_look_up(tools, hotel, email))
     if kept is not None:
         _refuse_other_account(kept, role, password)
@@ -66,7 +66,7 @@ def _matches(password_hash: str, password: str) -> bool:
 
 
 async def _look_up(tools: Tools, slug: str, email: str) -> tuple[int, Staff | None]:
-    """The hotel's id, and the account where the address is on its staff already."""
+    """The hotel's id, and the account with this address, if there is one."""
     async with tools.database() as database, database.transaction() as db:
         hotel = await catalogue.hotel_by_slug(db, slug)
         found = await catalogue.staff_with_hotel(db, email)

@@ -1,4 +1,4 @@
-"""What every command needs: the clients, built when they are asked for, and plain words when one is away."""
+"""Clients for commands, built at first use, and one-line errors for services that are away."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ Answer = TypeVar("Answer")
 DONE: Final = 0
 FAILED: Final = 1
 UNAVAILABLE: Final = 3
-"""A service the command needs does not answer. 2 is Typer's own, for a command that was not understood."""
+"""A service that the command needs is away. 2 is Typer's own, for a usage error."""
 UNDER_WAY: Final = 4
-"""What was asked for is safe, and has not come out yet."""
+"""The command is safe, and its outcome is not known yet."""
 
 
 class Tools:
     """The configuration and the clients built from it. `--help` works without either.
 
     Args:
-        load: reads the configuration, or ends the process with a line that says what to mend.
+        load: reads the configuration, or ends the process with a line that says what to fix.
     """
 
     def __init__(self, load: Callable[[], Settings]) -> None:
@@ -61,13 +61,13 @@ class Tools:
         """A client connected to Temporal.
 
         Raises:
-            TemporalAwayError: nobody answers there.
+            TemporalAwayError: Temporal is away.
         """
         return await connect(**self.settings.temporal_arguments)
 
     @asynccontextmanager
     async def stripe(self) -> AsyncIterator[StripeClient]:
-        """A client for Stripe, for as long as the block lasts; it connects when it is used."""
+        """A client for Stripe, for as long as the block lasts; it connects at first use."""
         connections = stripe_connections()
         key = self.settings.stripe_secret_key.get_secret_value()
         try:
@@ -76,13 +76,13 @@ class Tools:
             await connections.close_async()  # type: ignore[no-untyped-call]
 
     def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """Run a command to its end; a service that is away ends it with one line and status 3."""
+        """Run a command; a service that is away ends it with one line and status 3."""
         with self.in_plain_words():
             return asyncio.run(work)
 
     @contextmanager
     def in_plain_words(self) -> Iterator[None]:
-        """End the command with one line and status 3 where a service is away."""
+        """End the command with one line and status 3 if a service is away."""
         try:
             yield
         except DATABASE_ERRORS as error:
@@ -94,7 +94,7 @@ class Tools:
         except ApplicationError as error:
             if not (error.type or "").startswith("stripe_"):
                 fail(error.message)
-            # These name a code and a request, and no guest.
+            # These texts contain a code and a request id, and no guest data.
             where = self.settings.stripe_api_base or "api.stripe.com"
             fail(f"Stripe at {where} does not answer as it should: {error.message}", UNAVAILABLE)
 
@@ -106,7 +106,7 @@ class Tools:
 
 
 def tools_of(context: typer.Context) -> Tools:
-    """The tools `manage.py` laid out."""
+    """The tools that `manage.py` put into the context."""
     tools = context.obj
     assert isinstance(tools, Tools)
     return tools
@@ -119,16 +119,16 @@ def fail(message: str, status: int = FAILED) -> NoReturn:
 
 
 def say(message: str) -> None:
-    """Tell the operator something."""
+    """Print a line for the operator."""
     print(message)  # noqa: T201  a command line's voice
 
 
 def refuse_other_values(what: str, kept: object, wanted: Mapping[str, Any], how: str) -> None:
-    """End a repeated `add` with status 1 where a value differs from the one that is kept, naming each.
+    """End a repeated `add` with status 1 if values differ from the stored ones, naming each.
 
     Args:
-        wanted: the values that were given, by column.
-        how: what changes them.
+        wanted: the values given, by column.
+        how: a sentence that names the command that changes them.
     """
     differing = {name: value for name, value in wanted.items() if getattr(kept, name) != value}
     if differing:
@@ -137,8 +137,8 @@ def refuse_other_values(what: str, kept: object, wanted: Mapping[str, Any], how:
 
 
 def first_line(error: BaseException) -> str:
-    """What went wrong, in one line without a guest's data."""
-    # SQLAlchemy adds the statement and its parameters, which may be a guest's data.
+    """An error in one line, without guest data."""
+    # SQLAlchemy appends the statement and its parameters, which may be guest data.
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     text = str(cause).strip().splitlines()
     return text[0] if text else type(cause).__name__

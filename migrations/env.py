@@ -35,7 +35,7 @@ def _migrate(connection: Connection) -> None:
 
 
 def _await_turn(connection: Connection) -> None:
-    # Asked for again and again: a statement that waits would have `create index concurrently` wait for it, for ever.
+    # Polled: `create index concurrently` waits for every open statement, and so for one that waits for this lock.
     while not connection.scalar(text("select pg_try_advisory_lock(:key)"), {"key": _LOCK}):
         connection.commit()
         time.sleep(_TURN_EVERY_S)

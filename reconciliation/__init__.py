@@ -1,1 +1,1 @@
-"""Comparing Stripe, the database and the workflows, and healing the differences."""
+"""Compares Stripe, the database and the workflows, and heals the differences."""

@@ -1,7 +1,6 @@
-"""Reconciliation: compare Stripe, database and workflows, treat what is found, and keep a record.
+"""Reconciliation's activities: compare Stripe, database and workflows, apply remedies, and keep a record.
 
-The Schedule's workflow and `manage.py reconcile` run the same three steps: begin, compare batch after batch,
-finish.
+The Schedule's workflow and `manage.py reconcile` run the same three steps: begin, compare each batch, finish.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ log = logging.getLogger(__name__)
 _BOOKINGS_AT_ONCE: Final = 1000
 _EVENTS_AT_ONCE: Final = 200
 
-# The webhook and the sweep are given this long to hand an event on.
+# The time the webhook and the sweep have to deliver an event.
 _EVENT_OVERDUE_AFTER: Final = timedelta(minutes=2)
 
 _UNHEALABLE_AFTER_RUNS: Final = 3
@@ -51,7 +50,7 @@ Key = tuple[str, str, str]
 
 
 class Reconciliation:
-    """Activities that compare and heal. All of them may be repeated.
+    """Activities that compare bookings and apply remedies. All of them may be repeated.
 
     Raises (all of them):
         ApplicationError: Stripe is away or refuses, typed as in `gateway.errors`.
@@ -75,14 +74,14 @@ class Reconciliation:
 
     @activity.defn(name="reconciliation.begin")
     async def begin(self, plan: Plan) -> None:
-        """Put a run on record."""
+        """Record the start of a run."""
         async with self._database.transaction() as db:
             await begin_run(db, plan)
 
     @activity.defn(name="reconciliation.finish")
     async def finish(self, plan: Plan) -> Tally:
-        """Close a run's record, tell people what it left for them, and say what it came to."""
-        # An operator reads on the screen what their own run came to.
+        """Close a run's record, report the findings left for people, and return the totals."""
+        # An operator's own run prints its findings.
         reports = plan.started_by is StartedBy.SCHEDULE and not plan.dry_run
         async with self._database.transaction() as db:
             tally = await finish_run(db, plan.run_id, utc_now())
@@ -92,14 +91,14 @@ class Reconciliation:
             try:
                 await self._alerts.send(plan.run_id)
             except Exception as error:
-                # Tried again here, it could keep all later runs from healing.
+                # Not retried: a report that always fails would keep all later runs from healing.
                 name = type(error).__name__
-                log.error("reconciliation could not tell people what it left, the next run does: %s", name)  # noqa: TRY400  its text may quote a row
+                log.error("reconciliation could not tell people what it left, the next run does: %s", name)  # noqa: TRY400  the error's text may quote a row
         return tally
 
     @activity.defn(name="reconciliation.compare")
     async def compare(self, batch: Batch) -> BatchResult:
-        """Compare a batch of bookings, and treat what is found about them."""
+        """Compare a batch of bookings, and apply the remedies of its findings."""
         plan, is_first = batch.plan, batch.after == 0
         stripe_reader = StripeReader(self._stripe, _beat)
         comparison = Comparison(self._database, stripe_reader, TemporalReader(self._client, _beat))
@@ -133,7 +132,7 @@ class Reconciliation:
         return BatchResult(next_after)
 
     async def _keep(self, record: ReconciliationFinding) -> None:
-        # One by one: what was healed before a service went away stays on record.
+        # One by one, so that remedies applied before a service went away stay on record.
         async with self._database.transaction() as db:
             await keep_finding(db, record)
 
@@ -197,6 +196,6 @@ def _record(plan: Plan, finding: Finding, result: RemedyResult) -> Reconciliatio
 
 
 def _beat() -> None:
-    # An operator's own run has no server that would wonder.
+    # An operator's own run has no Temporal server that waits for a heartbeat.
     if activity.in_activity():
         activity.heartbeat()

@@ -1,4 +1,4 @@
-"""Telling people what reconciliation on a Schedule left for them: in the log each time, by e-mail once."""
+"""Reports the findings that scheduled reconciliation left for people: in the log each time, by e-mail once."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from storage.database import Database
 
 log = logging.getLogger(__name__)
 
-_PER_REPORT_S: Final = 30  # to everybody at a hotel, the wait for a place included
+_PER_REPORT_S: Final = 30  # for a hotel's whole staff, with the wait for a connection included
 _AT_ONCE: Final = 5
 _PATIENCE_S: Final = 60
 """The next run waits while this one tries to send; what is not begun by then that one sends."""
 
 
 class ReconciliationAlerts:
-    """Tells people.
+    """Reports findings to people.
 
     Raises (all methods):
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
@@ -39,15 +39,16 @@ class ReconciliationAlerts:
         self._server = server
 
     async def send(self, run_id: str) -> None:
-        """Log what a run left for people, and mail what is new of it to the hotels; a repeat mails what is left over.
+        """Log a run's remaining findings, and mail the new ones to the hotels; a repeat mails those not yet sent.
 
-        What it could not heal this once (the booking moved on, Stripe was away) is no news yet: the next run tries.
+        A finding that could not be healed for now (the booking moved on, Stripe was away) is not reported: the next run
+        tries again.
         """
         async with self._database.transaction() as db:
             left = await left_for_people(db, run_id)
             hotels = await hotels_of(db, run_id)
         for row in left:
-            # Whose payment nobody's is, is somebody else's text.
+            # The booking id of such a payment is foreign metadata and may be any text, so it is not logged.
             booking_id = "-" if row.kind == FindingKind.PAYMENT_WITHOUT_BOOKING else row.booking_id or "-"
             log.error(
                 "reconciliation left kind=%s booking=%s subject=%s",
@@ -66,7 +67,7 @@ class ReconciliationAlerts:
                 by_hotel[hotels[row.booking_id].slug].append(row)
         deadline = time.monotonic() + _PATIENCE_S
         for findings in by_hotel.values():
-            # Between two hotels: a report that was cut off would be sent again to those who have it.
+            # Checked between hotels only: a report cut off in the middle would be sent again to its first recipients.
             if time.monotonic() > deadline:
                 log.warning("reconciliation: the mail server takes too long, the next run tells what is left")
                 break
@@ -78,12 +79,12 @@ class ReconciliationAlerts:
                 log.warning("reconciliation: nobody at a hotel took a report, the next run sends it")
 
     async def _deliver_report(self, report: ReconciliationReport) -> bool:
-        """Send a report to everybody who decides at its hotel.
+        """Send a report to all approvers and managers of its hotel.
 
-        A mailbox that wants it later does not get it where a colleague's took it: another try would go to all.
+        Once one mailbox has accepted it, a temporary refusal by another is not retried: a retry would go to all.
 
         Returns:
-            Whether it is done with: False where nobody's mailbox took it and one of them may later.
+            Whether the report is done: False if no mailbox accepted it and at least one may accept it later.
         """
         async with self._database.reading() as db:
             staff = await mails.deciding_staff(db, cast("int", report.hotel.id))

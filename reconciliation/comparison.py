@@ -1,6 +1,6 @@
-"""Looking at bookings from all three sides, twice: what is still so at the second look is a finding.
+"""Compares bookings twice; a difference that persists at the second comparison is a finding.
 
-No database transaction is open while Stripe or Temporal is asked.
+No database transaction is open during requests to Stripe or Temporal.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _SECOND_LOOK_AFTER_S: Final = 2
 
 @dataclass(frozen=True)
 class ExternalSnapshots:
-    """What Stripe and Temporal said, by booking.
+    """Snapshots from Stripe and Temporal, by booking.
 
     Args:
-        payments: what Stripe lists as recent, or was asked about one by one.
+        payments: payments that Stripe lists as recent, or that were read one by one.
         pages: ids of Checkout sessions that are open.
-        payment_workflows: workflows that are settling stray money.
+        payment_workflows: running workflows of unmatched payments.
     """
 
     payments: Mapping[str, Sequence[PaymentSnapshot]]
@@ -63,8 +63,8 @@ class Comparison:
         self.payments_compared: set[str] = set()
 
     async def read(self, since: datetime) -> ExternalSnapshots:
-        """Read what is read for all bookings at once."""
-        # Strays first: one that ends in between has left at Stripe what is read after it.
+        """Read the data that all bookings share."""
+        # Workflows are read before Stripe: the effect of one that ends in between is then seen at Stripe.
         payment_workflows = await self._temporal.running_payment_workflows()
         payments = await self._stripe_reader.recent_payments(since)
         pages = await self._stripe_reader.open_pages()
@@ -77,7 +77,7 @@ class Comparison:
     async def others(
         self, snapshots: ExternalSnapshots, known: Collection[str]
     ) -> tuple[dict[str, DatabaseSnapshot], list[Finding]]:
-        """Bookings Stripe speaks of beyond those `known`, and findings about money of bookings nobody knows."""
+        """Bookings that Stripe's payments name beyond `known`, and findings about payments of unknown bookings."""
         at_stake = {
             id_: [payment for payment in payments if payment.is_at_stake]
             for id_, payments in snapshots.payments.items()
@@ -96,11 +96,11 @@ class Comparison:
     async def find(
         self, snapshots: ExternalSnapshots, bookings: Iterable[DatabaseSnapshot]
     ) -> list[tuple[Finding, DatabaseSnapshot]]:
-        """Compare bookings twice; each finding comes with its booking as it was at the second look."""
+        """Compare bookings twice; each finding comes with its booking's second snapshot."""
         first = [finding for finding, _ in await self._compare_once(snapshots, bookings)]
         if not first:
             return []
-        # Between a step at Stripe and its row lies a moment; what is a step on its way is over after this.
+        # A row follows its step at Stripe after a moment; a step under way has finished after this pause.
         await asyncio.sleep(_SECOND_LOOK_AFTER_S)
         concerned = {finding.booking_id for finding in first}
         again = await self._read_again(snapshots, concerned)
@@ -156,7 +156,7 @@ class Comparison:
 def _without_booking(payment: PaymentSnapshot) -> Finding:
     return Finding(
         FindingKind.PAYMENT_WITHOUT_BOOKING,
-        # Not of our making: whatever is too long for a booking's id is cut.
+        # Foreign metadata: a value longer than a booking's id is cut.
         payment.booking_id[:40],
         Remedy.REPORT,
         payment.intent_id,

@@ -1,6 +1,6 @@
-"""What is known of a booking on each of the three sides that have to agree, and what can be found between them.
+"""Snapshots of a booking on the three sides that have to agree, and the findings between them.
 
-`reconciliation/rules.py` compares; these are the words it uses.
+`reconciliation/rules.py` compares the snapshots.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _CHECK_IN_MARGIN: Final = timedelta(minutes=1)
 
 
 class WorkflowState(StrEnum):
-    """What Temporal says of a booking's workflow."""
+    """The state of a booking's workflow in Temporal."""
 
     MISSING = "missing"
     RUNNING = "running"
     COMPLETED = "completed"
     LOST = "lost"
-    """Terminated, cancelled, failed or timed out: it ended without having come to its end."""
+    """Terminated, cancelled, failed or timed out: it closed before its booking's end."""
 
 
 class FindingKind(StrEnum):
-    """How the three can disagree."""
+    """The kinds of difference between the three sides."""
 
     WORKFLOW_MISSING = "workflow_missing"
     SUBMISSION_LOST = "submission_lost"
@@ -55,7 +55,7 @@ class FindingKind(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What is done about a finding."""
+    """The remedy for a finding."""
 
     RESUME = "resume_workflow"
     SUBMIT = "submit_again"
@@ -68,7 +68,7 @@ class Remedy(StrEnum):
 
 
 class FindingOutcome(StrEnum):
-    """What became of a finding."""
+    """The outcome of a finding's remedy."""
 
     HEALED = "healed"
     PLANNED = "planned"
@@ -79,7 +79,7 @@ class FindingOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class UnansweredDecision:
-    """A decision that was kept and has not come out."""
+    """A stored decision without an outcome."""
 
     command_id: str
     decision: Decision
@@ -88,14 +88,14 @@ class UnansweredDecision:
 
 @dataclass(frozen=True)
 class DatabaseSnapshot:
-    """A booking as the database has it. Amounts in the currency's smallest unit.
+    """A booking in the database. Amounts are in the currency's smallest unit.
 
     Args:
-        fee_minor: what may be kept after its end: the policy's fee where it was confirmed and then
-            cancelled, else nothing.
+        fee_minor: the amount the hotel may keep after the booking's end: the policy's fee if the booking was
+        confirmed and then cancelled, else 0.
         closes_at: end of the payment window; None while it is a draft.
         check_in_at: 00:00 hotel time of the check-in day.
-        dispute_recorded: its timeline tells of a dispute.
+        dispute_recorded: its timeline records a dispute.
         open_decisions: oldest first.
     """
 
@@ -118,13 +118,13 @@ class DatabaseSnapshot:
     open_decisions: tuple[UnansweredDecision, ...] = ()
 
     def is_open(self, now: datetime) -> bool:
-        """Whether a workflow of its own has to look after it."""
+        """Whether the booking needs a running workflow."""
         if self.status is Status.CONFIRMED:
             return now < self.check_in_at - _CHECK_IN_MARGIN
         return self.status in UNDER_DECISION
 
     def is_over(self, now: datetime) -> bool:
-        """Whether its workflow may have come to its end."""
+        """Whether the booking's workflow may have completed."""
         if self.status is Status.CONFIRMED:
             return now > self.check_in_at + _CHECK_IN_MARGIN
         return self.status in ENDED
@@ -132,14 +132,14 @@ class DatabaseSnapshot:
 
 @dataclass(frozen=True)
 class ExternalSnapshot:
-    """A booking as Temporal and Stripe have it.
+    """A booking in Temporal and Stripe.
 
     Args:
-        workflow_status: the status its workflow shows to operators, where it runs.
-        payment_workflows: workflows that are settling money of this booking right now.
-        payments: all PaymentIntents known to be about it.
+        workflow_status: the status that its workflow shows to operators, if it runs.
+        payment_workflows: running workflows of this booking's unmatched payments.
+        payments: all PaymentIntents that name the booking.
         own_is_unknown: the row names a PaymentIntent that Stripe does not know.
-        open_pages: Checkout sessions on which its guest could pay.
+        open_pages: Checkout sessions on which its guest can pay.
     """
 
     workflow: WorkflowState = WorkflowState.MISSING
@@ -152,12 +152,12 @@ class ExternalSnapshot:
 
 @dataclass(frozen=True)
 class Finding:
-    """One disagreement.
+    """One difference between the three sides.
 
     Args:
-        subject: what it is about besides the booking: a PaymentIntent, a session, an event, a command.
-        detail: what a person has to know, without guest data.
-        hint: the Stripe event that would have told, for `Remedy.TELL`.
+        subject: the object concerned, besides the booking: a PaymentIntent, a session, an event, a command.
+        detail: the facts a person needs, without guest data.
+        hint: the Stripe event that would have reported the change, for `Remedy.TELL`.
     """
 
     kind: FindingKind
@@ -170,5 +170,5 @@ class Finding:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What makes it the same finding at a second look, or in the next run."""
+        """The identity of a finding, at the second comparison and in the next run."""
         return (self.kind, self.booking_id, self.subject)

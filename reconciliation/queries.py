@@ -1,4 +1,4 @@
-"""Reconciliation: which bookings are compared, what the database has about them, and what they go on with."""
+"""Reconciliation's queries: the bookings to compare, their snapshots, and the terms to restart lost workflows."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ _DECISIONS_AT_MOST: Final = 1000
 """So many are 200 kB, a tenth of what a start may carry. The first one decides; one more is a repeat."""
 
 
-# --- what is compared ---
+# --- bookings and snapshots ---
 
 
 async def bookings_to_compare(
     db: AsyncSession, after: int, since: datetime, limit: int
 ) -> list[tuple[int, DatabaseSnapshot]]:
-    """Open bookings and those that ended after `since`, in the order of their rows.
+    """Open bookings and those that ended after `since`, ordered by row id.
 
     Args:
         after: the row id after which they begin.
-        limit: how many at most.
+        limit: the largest number of bookings.
     """
     query = (
         select(Booking, Hotel)
@@ -63,7 +63,7 @@ async def bookings_to_compare(
             or_(
                 col(Booking.status).in_(_OPEN),
                 col(Booking.updated_at) >= since,
-                # A confirmed booking is over with its check-in, which changes nothing in its row.
+                # A confirmed booking is over at check-in, which does not change its row.
                 (col(Booking.status) == Status.CONFIRMED) & (col(Booking.check_in) >= since.date()),
                 col(Booking.needs_attention),
             ),
@@ -77,7 +77,7 @@ async def bookings_to_compare(
 
 
 async def database_snapshots(db: AsyncSession, booking_ids: Iterable[str]) -> dict[str, DatabaseSnapshot]:
-    """What the database has about these bookings; ids it does not know are left out."""
+    """The database's snapshots of these bookings; unknown ids are left out."""
     query = (
         select(Booking, Hotel)
         .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
@@ -144,7 +144,7 @@ def _submitted_at(steps: Sequence[BookingTimeline]) -> datetime | None:
 
 
 def _fee_minor(booking: Booking, steps: Sequence[BookingTimeline]) -> int:
-    """What the policy lets the hotel keep of a confirmed booking that was cancelled."""
+    """The fee that the policy lets the hotel keep for a cancelled booking that was confirmed."""
     step = next((step for step in steps if step.event in _CANCELLATIONS), None)
     if step is None or step.from_status != Status.CONFIRMED:
         return 0
@@ -152,19 +152,19 @@ def _fee_minor(booking: Booking, steps: Sequence[BookingTimeline]) -> int:
     return booking.amount_minor - refund.minor
 
 
-# --- what a lost workflow is given back ---
+# --- terms to restart a lost workflow ---
 
 
 async def terms_to_go_on(
     db: AsyncSession, booking_id: str, version: int, *, authorization_margin_s: int, payment_poll_s: int
 ) -> BookingTerms | None:
-    """The terms a lost workflow is started anew with, so that it takes up where its row stands.
+    """The terms with which a lost workflow is restarted at its row's state.
 
     Args:
-        version: the row's, when the workflow was found to be lost.
+        version: the row's version when the workflow was found to be lost.
 
     Returns:
-        None where the row has moved on since: then somebody writes it, and must stay the only one.
+        None if the row has changed since: then a workflow is writing it, and must remain the only writer.
     """
     query = select(Booking, Hotel).join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
     found = (await db.execute(query.where(col(Booking.booking_id) == booking_id))).one_or_none()
@@ -202,7 +202,7 @@ async def _resumption(db: AsyncSession, booking: Booking, status: Status) -> Res
 
 
 async def _decisions(db: AsyncSession, booking_id: str) -> tuple[OpenDecision, ...]:
-    """What was promised to be safe and has not come out, oldest first."""
+    """Accepted decisions without an outcome, oldest first."""
     query = (
         select(BookingCommand, col(Staff.id))
         .outerjoin(Staff, col(Staff.email) == col(BookingCommand.actor))
@@ -216,7 +216,7 @@ async def _decisions(db: AsyncSession, booking_id: str) -> tuple[OpenDecision, .
 
 
 def _command(row: BookingCommand, staff_id: int | None) -> Command:
-    """A decision as its signal would have said it; a cancellation costs what it did when it was asked for."""
+    """A stored decision as its signal carried it. A cancellation's fee is the one at the time of the request."""
     return Command(
         command_id=row.command_id,
         actor=ActorKind.GUEST if row.actor == ActorKind.GUEST else ActorKind.STAFF,
@@ -233,12 +233,12 @@ def _unsent_mailings(
     mails: Sequence[SentMail],
     called_at: Collection[datetime],
 ) -> Iterator[Mailing]:
-    """E-mails of its changes that no mail server is on record to have taken.
+    """E-mails of a booking's changes that no mail server is recorded to have accepted.
 
-    A mail to several people is begun for all of them at once: who came to the hotel later has no part in it.
+    A mail to several people is begun for all of them at once; staff added later do not receive it.
 
     Args:
-        called_at: since when the reasons are open for which people are needed: nobody is called for what is over.
+        called_at: when each open attention reason began. No mail is sent about a reason that has been cleared.
     """
     sent = {(mail.version, mail.kind) for mail in mails}
     sent -= {(mail.version, mail.kind) for mail in mails if mail.sent_at is None}

@@ -1,4 +1,4 @@
-"""What is done about a finding of reconciliation. Each remedy may be repeated, and none moves money by itself."""
+"""Remedies for findings. Each remedy may be repeated, and none moves money by itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from storage.database import Database
 
 @dataclass(frozen=True)
 class RemedyResult:
-    """What became of a finding, and what a person should know beyond the finding itself."""
+    """The outcome of a remedy, and a note for people beyond the finding itself."""
 
     outcome: FindingOutcome
     note: str = ""
@@ -34,12 +34,12 @@ _MOVED_ON: Final = RemedyResult(FindingOutcome.LEFT, "the booking moved on meanw
 
 
 class Remedies:
-    """Treats findings.
+    """Applies remedies to findings.
 
     Args:
         client: Temporal.
         task_queue: the workers'.
-        authorization_margin_s, payment_poll_s: as the API submits bookings with.
+        authorization_margin_s, payment_poll_s: the values with which the API submits bookings.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Remedies:
     async def apply(
         self, finding: Finding, booking: DatabaseSnapshot, stripe_reader: StripeReader, run_id: str
     ) -> RemedyResult:
-        """Do what is safe about a finding.
+        """Apply a finding's remedy.
 
         Args:
-            booking: the booking as it was when the finding was made.
-            run_id: makes what is sent to Temporal and Stripe this run's own.
+            booking: the booking's snapshot at the time of the finding.
+            run_id: part of the ids and keys of this run's requests to Temporal and Stripe.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError, OSError, TemporalAwayError: a service is away.
@@ -82,7 +82,7 @@ class Remedies:
                 return RemedyResult(FindingOutcome.LEFT)
 
     async def deliver_event(self, event: StripeWebhookEvent) -> RemedyResult:
-        """Give an event that nobody took to its workflow.
+        """Deliver an unprocessed event to its workflow.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError, OSError, TemporalAwayError: a service is away.
@@ -107,7 +107,7 @@ class Remedies:
             )
         if terms is None:
             return _MOVED_ON
-        # Once it runs, nobody looks for what it was not given: all it needs is in the terms.
+        # A running workflow is not compared for missing commands, so the terms carry all it needs.
         await start_booking(self._client, terms, self._task_queue, after_loss=True)
         return _HEALED
 
@@ -130,7 +130,7 @@ class Remedies:
     # --- pages and decisions ---
 
     async def _close_page(self, finding: Finding, stripe_reader: StripeReader, run_id: str) -> RemedyResult:
-        # Each run asks under a key of its own: Stripe replays an error it once gave for a day.
+        # Each run uses its own key: Stripe replays a stored error for a day.
         key = f"booking:{finding.booking_id}:expire:{finding.subject}:reconcile-{run_id}"
         try:
             closed = await stripe_reader.close_page(finding.subject, key)

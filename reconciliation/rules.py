@@ -1,9 +1,9 @@
-"""What Stripe, the database and the workflow must agree on about one booking, and what mends it where they do not.
+"""The rules by which Stripe, the database and the workflow must agree on one booking, with a remedy for each breach.
 
-Pure comparison: `compare` is handed what each of the three says, and answers with findings. A finding whose
-remedy is safe is healed by whoever asked (`reconciliation/remedies.py`); the rest is a person's to settle. Safe is
-what the product would have done by itself had nothing been lost: giving a booking its workflow back, telling a
-workflow to look at Stripe, closing a payment page. Nothing here decides about money.
+`compare` is pure: it takes one snapshot of each side and returns findings. `reconciliation/remedies.py` applies safe
+remedies; a person handles the other findings. A remedy is safe if the product would have done the same had nothing
+been lost: restart a booking's workflow, signal a workflow to read Stripe, close a payment page. No rule decides about
+money.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DISPUTED: Final = "charge.dispute.created"
 
 
 def compare(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datetime) -> list[Finding]:
-    """Say in what the three disagree about one booking; nothing, where all is well."""
+    """Return the findings about one booking; an empty list means that the three agree."""
     found = [
         *_workflow(booking, external, now),
         *_own_payment(booking, external),
@@ -59,7 +59,7 @@ def compare(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datetime
 def _unless_under_way(
     finding: Finding, booking: DatabaseSnapshot, external: ExternalSnapshot
 ) -> Finding | None:
-    """Leave alone what a workflow is settling already, and leave to people what waits for them."""
+    """Skip what a workflow is handling already, and leave to people what waits for them."""
     if finding.remedy not in _TAKES_UP:
         return finding
     seeing_off = external.workflow is WorkflowState.RUNNING and booking.status in ENDED
@@ -70,7 +70,7 @@ def _unless_under_way(
 
 
 def persisting(first: Iterable[Finding], second: Iterable[Finding]) -> list[Finding]:
-    """What is still so at a second look; the rest was a step on its way."""
+    """Keep the findings of both comparisons; the others were steps under way."""
     before = {finding.key for finding in first}
     return [finding for finding in second if finding.key in before]
 
@@ -111,7 +111,7 @@ def _over(booking: DatabaseSnapshot, external: ExternalSnapshot) -> Iterator[Fin
                 FindingKind.ATTENTION_WITHOUT_WORKFLOW, booking.booking_id, Remedy.RESUME, detail=detail
             )
     elif external.workflow is WorkflowState.LOST:
-        # One that is unknown may have completed long ago. Given back, it completes: that is once.
+        # An unknown workflow may have completed long ago. Its restart then completes too, once.
         detail = f"{booking.status}, but its workflow was lost before it had told everybody"
         yield Finding(FindingKind.END_NOT_ANNOUNCED, booking.booking_id, Remedy.RESUME, detail=detail)
 
@@ -159,7 +159,7 @@ def _own_under_decision(
         if (own.amount_minor, own.currency) != (booking.amount_minor, booking.currency):
             yield Finding(FindingKind.AMOUNT_DIFFERS, booking_id, Remedy.REPORT, id_, _amounts(booking, own))
     elif external.workflow is not WorkflowState.RUNNING:
-        # The workflow it gets back reads this payment before anything else.
+        # The restarted workflow reads this payment first.
         return
     elif own.status is PaymentStatus.CANCELED:
         detail = "the hold is gone, and the booking still waits for a decision"
@@ -186,7 +186,7 @@ def _own_ended(booking: DatabaseSnapshot, own: PaymentSnapshot) -> Iterator[Find
         yield from _after_end(booking, own)
         return
     if own.is_held:
-        # A cancelled booking is only written once its hold is released: whatever this is, it is new to us.
+        # A cancelled booking is written after its hold was released, so this payment is a new one.
         detail = "the card is held, and the booking is cancelled: release it in the Stripe Dashboard"
         yield Finding(FindingKind.HOLD_AFTER_END, booking_id, Remedy.REPORT, id_, detail)
     if own.kept_minor > booking.fee_minor:
@@ -207,7 +207,7 @@ def _aftermath(booking: DatabaseSnapshot, own: PaymentSnapshot) -> Iterator[Find
 
 
 def _other_payments(booking: DatabaseSnapshot, external: ExternalSnapshot) -> Iterator[Finding]:
-    # Before a hold has been counted, whatever comes is one that was not.
+    # Before a hold is recorded, any payment is an unrecorded one.
     own_id = None if booking.status in _BEFORE_ANY_HOLD else booking.payment_intent_id
     for payment in external.payments:
         if payment.payment_intent_id == own_id or not payment.is_at_stake:
@@ -219,7 +219,7 @@ def _other_payments(booking: DatabaseSnapshot, external: ExternalSnapshot) -> It
             detail = f"its payment is {payment.status}, and the booking still waits for one"
             yield Finding(FindingKind.HOLD_NOT_RECORDED, booking_id, Remedy.SIGNAL, id_, detail, _HOLD)
         else:
-            # A draft has no workflow to tell, and no page on which anybody could have paid.
+            # A draft has no workflow to signal, and no payment page.
             remedy = Remedy.REPORT if booking.status is Status.DRAFT else Remedy.SIGNAL
             detail = f"a second payment of this booking is {payment.status}"
             yield Finding(FindingKind.SECOND_PAYMENT, booking_id, remedy, id_, detail, _HOLD)
@@ -257,7 +257,7 @@ def _pages(booking: DatabaseSnapshot, external: ExternalSnapshot) -> Iterator[Fi
 
 
 def _decisions(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datetime) -> Iterator[Finding]:
-    # A workflow that was lost is given back, and answers them.
+    # A lost workflow is restarted, and answers them.
     if external.workflow in {WorkflowState.RUNNING, WorkflowState.LOST} or not booking.is_over(now):
         return
     for decision in booking.open_decisions:

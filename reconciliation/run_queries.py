@@ -1,4 +1,4 @@
-"""The record of reconciliation: what each run compared, found and did."""
+"""The records of reconciliation runs: their scope, findings and outcomes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NEWEST_FIRST: Final = (
 
 
 async def begin_run(db: AsyncSession, plan: Plan) -> None:
-    """Put a run on record, and forget those whose day is long over; a repeat changes nothing."""
+    """Record the start of a run, and delete old runs; a repeat changes nothing."""
     row = ReconciliationRun(
         run_id=plan.run_id,
         started_by=plan.started_by,
@@ -54,7 +54,7 @@ async def begin_run(db: AsyncSession, plan: Plan) -> None:
 
 
 async def keep_finding(db: AsyncSession, row: ReconciliationFinding) -> None:
-    """Put a finding on record; the same one found again in its run is the newer one."""
+    """Record a finding; a repeat of the same finding in one run replaces it."""
     values = row.model_dump(exclude={"id"})
     newer = {name: values[name] for name in ("status", "remedy", "outcome", "detail", "found_at")}
     key = ["run_id", "kind", "booking_id", "subject"]
@@ -66,7 +66,7 @@ async def keep_finding(db: AsyncSession, row: ReconciliationFinding) -> None:
 async def count_batch(
     db: AsyncSession, run_id: str, *, after: int, next_after: int | None, counted: Tally
 ) -> None:
-    """Count a batch that was compared; a repeat of it counts nothing twice."""
+    """Add a compared batch to the run's counts; a repeated batch is counted once."""
     await db.execute(
         update(ReconciliationRun)
         .where(col(ReconciliationRun.run_id) == run_id, col(ReconciliationRun.through) == after)
@@ -81,7 +81,7 @@ async def count_batch(
 
 
 async def finish_run(db: AsyncSession, run_id: str, at: datetime) -> Tally:
-    """Close a run, and say what it came to."""
+    """Close a run, and return its totals."""
     query = select(col(ReconciliationFinding.outcome), func.count()).where(
         col(ReconciliationFinding.run_id) == run_id
     )
@@ -105,7 +105,7 @@ async def finish_run(db: AsyncSession, run_id: str, at: datetime) -> Tally:
 
 
 async def last_complete_run(db: AsyncSession) -> datetime | None:
-    """When the newest complete run ended, whoever started it; None where there was none."""
+    """When the newest complete run ended, by Schedule or operator; None if there is none."""
     query = select(col(ReconciliationRun.finished_at)).where(
         col(ReconciliationRun.run_id).in_(_NEWEST_FIRST.limit(1))
     )
@@ -114,14 +114,14 @@ async def last_complete_run(db: AsyncSession) -> datetime | None:
 
 
 async def findings_of(db: AsyncSession, run_id: str) -> Sequence[ReconciliationFinding]:
-    """Everything a run found, in the order of bookings."""
+    """All findings of a run, ordered by booking."""
     query = select(ReconciliationFinding).where(col(ReconciliationFinding.run_id) == run_id)
     order = (col(ReconciliationFinding.booking_id), col(ReconciliationFinding.kind))
     return (await db.scalars(query.order_by(*order))).all()
 
 
 async def findings_left(db: AsyncSession, booking_id: str) -> Sequence[ReconciliationFinding]:
-    """What the newest complete run left for a person about one booking."""
+    """The findings about one booking that the newest complete run left for a person."""
     query = select(ReconciliationFinding).where(
         col(ReconciliationFinding.booking_id) == booking_id,
         col(ReconciliationFinding.run_id).in_(_NEWEST_FIRST.limit(1)),
@@ -131,14 +131,14 @@ async def findings_left(db: AsyncSession, booking_id: str) -> Sequence[Reconcili
 
 
 async def left_for_people(db: AsyncSession, run_id: str) -> Sequence[ReconciliationFinding]:
-    """What a run left and the next one is not expected to heal, in the order of bookings."""
+    """The findings a run left that the next run is not expected to heal, ordered by booking."""
     query = select(ReconciliationFinding).where(*_for_people(run_id))
     order = (col(ReconciliationFinding.booking_id), col(ReconciliationFinding.kind))
     return (await db.scalars(query.order_by(*order))).all()
 
 
 async def count_left(db: AsyncSession) -> int:
-    """How much the newest complete run left that the next one is not expected to heal."""
+    """The number of findings the newest complete run left that the next run is not expected to heal."""
     newest = await db.scalar(_NEWEST_FIRST.limit(1))
     if newest is None:
         return 0
@@ -147,7 +147,7 @@ async def count_left(db: AsyncSession) -> int:
 
 
 def _for_people(run_id: str) -> tuple[ColumnElement[bool], ...]:
-    """What is never healed, and what was left though the run before had found it, too."""
+    """The condition for findings that need a person: never healed, or left although the previous run had them too."""
     finding = ReconciliationFinding
     key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
     before = _NEWEST_FIRST.where(col(ReconciliationRun.run_id) != run_id).limit(1)
@@ -160,7 +160,7 @@ def _for_people(run_id: str) -> tuple[ColumnElement[bool], ...]:
 
 
 async def carry_reported(db: AsyncSession, run_id: str) -> None:
-    """Mark what people were told of when the Schedule's run before left it: they are told anew only after a gap."""
+    """Mark findings as reported if the previous scheduled run reported them: a report is repeated only after a gap."""
     run, finding = ReconciliationRun, ReconciliationFinding
     before = (
         select(col(run.run_id))
@@ -175,15 +175,15 @@ async def carry_reported(db: AsyncSession, run_id: str) -> None:
 
 
 async def mark_reported(db: AsyncSession, findings: Sequence[ReconciliationFinding]) -> None:
-    """Remember that people have been told."""
-    # One array, not one parameter each: PostgreSQL takes 32,767 of those.
+    """Mark findings as reported."""
+    # One array instead of one parameter each: PostgreSQL's limit is 32,767 parameters.
     ids = literal([finding.id for finding in findings], ARRAY(BigInteger))
     reported = update(ReconciliationFinding).where(col(ReconciliationFinding.id) == any_(ids))
     await db.execute(reported.values(reported=True))
 
 
 async def hotels_of(db: AsyncSession, run_id: str) -> dict[str, Hotel]:
-    """The hotel of each booking that a run found something about; bookings nobody knows are left out."""
+    """The hotel of each booking with a finding in a run; unknown bookings are left out."""
     found = select(col(ReconciliationFinding.booking_id)).where(col(ReconciliationFinding.run_id) == run_id)
     query = select(col(Booking.booking_id), Hotel).join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
     rows = await db.execute(query.where(col(Booking.booking_id).in_(found)))
@@ -191,7 +191,7 @@ async def hotels_of(db: AsyncSession, run_id: str) -> dict[str, Hotel]:
 
 
 async def unhealable_findings(db: AsyncSession, run_id: str, runs: int) -> frozenset[tuple[str, str, str]]:
-    """Kind, booking and subject of what each of the last `runs` runs treated, the one at hand left out."""
+    """Kind, booking and subject of the findings that each of the last `runs` runs treated, without the present run."""
     finding = ReconciliationFinding
     newest = _NEWEST_FIRST.where(col(ReconciliationRun.run_id) != run_id).limit(runs)
     key = (col(finding.kind), col(finding.booking_id), col(finding.subject))

@@ -1,4 +1,4 @@
-"""What travels between a reconciliation's steps, whether a Schedule or an operator has it run."""
+"""The messages between the steps of a reconciliation run, by Schedule or by an operator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOK_BACK_LONGEST_DAYS: Final = 365
 
 
 class StartedBy(StrEnum):
-    """Who had a reconciliation run."""
+    """The starter of a reconciliation run."""
 
     SCHEDULE = "schedule"
     OPERATOR = "operator"
@@ -23,13 +23,13 @@ class StartedBy(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """A reconciliation to run.
+    """A reconciliation run.
 
     Args:
-        run_id: names the run; a repeat of a step under the same name adds nothing.
-        started_at: the run's own clock, so that a repeat looks back equally far.
-        since_days: how far back ended bookings and Stripe's payments are looked at.
-        dry_run: only say what would be done.
+        run_id: identifies the run; a repeated step under the same id adds nothing.
+        started_at: the run's own clock, so that a repeat covers the same period.
+        since_days: days to look back for ended bookings and Stripe's payments.
+        dry_run: report findings without applying remedies.
     """
 
     run_id: str = ""
@@ -40,17 +40,17 @@ class Plan:
 
     @property
     def since(self) -> datetime:
-        """From when on things are looked at that are over."""
+        """The start of the period for ended bookings and Stripe's payments."""
         return self.started_at - timedelta(days=self.since_days)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Compare some bookings.
+    """A batch of bookings to compare.
 
     Args:
-        after: the row id after which they begin; 0 for the first batch, which also sees to what belongs
-            to no open or recent booking.
+        after: the row id after which the batch begins; 0 for the first batch, which also handles payments and
+        events outside open and recent bookings.
     """
 
     plan: Plan = Plan()
@@ -59,14 +59,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """A batch was compared. `next_after` is where the next one begins; None: that was the last."""
+    """The result of a batch. `next_after` is the row id after which the next one begins; None after the last."""
 
     next_after: int | None = None
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What a run came to."""
+    """The totals of a run."""
 
     bookings: int = 0
     payments: int = 0
@@ -79,5 +79,5 @@ class Tally:
 
     @property
     def found(self) -> int:
-        """How many disagreements there were."""
+        """The number of findings."""
         return self.healed + self.planned + self.left

@@ -1,7 +1,7 @@
-"""Stripe's side of a reconciliation: many payments and payment pages, read without being a burden.
+"""Stripe's side of reconciliation: reads payments and payment pages at a limited rate.
 
-Stripe takes 100 requests a second in live mode and 25 in test mode, from all of us together
-(https://docs.stripe.com/rate-limits): a comparison leaves most of that to guests who are paying.
+Stripe allows an account 100 requests a second in live mode and 25 in test mode
+(https://docs.stripe.com/rate-limits). Reconciliation leaves most of them to paying guests.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ _PAGES_AT_MOST: Final = 500
 
 @dataclass(frozen=True)
 class OpenPage:
-    """A Checkout session on which somebody could still pay."""
+    """An open Checkout session: a guest could still pay on it."""
 
     session_id: str
     booking_id: str
 
 
 class StripeReader:
-    """Reads payments and pages, at most so many at once and so many a second.
+    """Reads payments and pages, with limits on concurrency and on requests per second.
 
     Raises (all methods):
         ApplicationError: typed as in `gateway.errors`.
 
     Args:
-        beat: called after each request, to show that this is alive.
+        beat: called after each request, as the activity's heartbeat.
     """
 
     def __init__(self, client: stripe.StripeClient, beat: Beat) -> None:
@@ -58,7 +58,7 @@ class StripeReader:
         self._next_start = 0.0
 
     async def payment(self, payment_intent_id: str) -> PaymentSnapshot | None:
-        """One payment; None where Stripe does not know it."""
+        """One payment; None if Stripe does not know it."""
         try:
             intent = await self._ask(
                 lambda: self._stripe.payment_intents.retrieve_async(
@@ -72,7 +72,7 @@ class StripeReader:
         return payment_snapshot(intent)
 
     async def recent_payments(self, since: datetime) -> list[PaymentSnapshot]:
-        """Every payment made since then that says it is about a booking.
+        """Every payment since then whose metadata name a booking.
 
         Raises:
             ApplicationError: `too_much`, final: more than 50,000 of them.
@@ -92,9 +92,9 @@ class StripeReader:
         raise _too_much("payments")
 
     async def open_pages(self) -> list[OpenPage]:
-        """Every payment page that is open now and says it is about a booking.
+        """Every open payment page whose metadata name a booking.
 
-        A page lives for a day at most, so this is what was opened since yesterday.
+        A page lives for a day at most, so only sessions created in the last day are listed.
         """
         found: list[OpenPage] = []
         params: SessionListParams = {"status": "open", "limit": _PAGE}
@@ -108,7 +108,7 @@ class StripeReader:
         raise _too_much("open payment pages")
 
     async def is_open(self, session_id: str) -> bool:
-        """Whether somebody could still pay on this page."""
+        """Whether a guest could still pay on this page."""
         try:
             session = await self._ask(lambda: self._stripe.checkout.sessions.retrieve_async(session_id))
         except ApplicationError as error:
@@ -118,7 +118,7 @@ class StripeReader:
         return session.status == "open"
 
     async def close_page(self, session_id: str, key: str) -> bool:
-        """Close a payment page, and say whether it is closed; a guest may have been quicker.
+        """Close a payment page, and return whether it is closed; the guest may have paid first.
 
         Args:
             key: the idempotency key.
@@ -132,7 +132,7 @@ class StripeReader:
                     write=True,
                 )
             except ApplicationError:
-                # Unknown is not failed: what the session says counts.
+                # Unknown is not failed: read the session back.
                 return not await self.is_open(session_id)
         return True
 

@@ -1,4 +1,4 @@
-"""Temporal's side of a reconciliation: how bookings' workflows are, and who is settling stray money."""
+"""Temporal's side of reconciliation: the states of bookings' workflows and of unmatched payments' workflows."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _STATES: Final = {
 
 
 class TemporalReader:
-    """Reads the state of workflows, a few at once.
+    """Reads the states of workflows, a few at once.
 
     Raises (all methods):
         TemporalAwayError: Temporal is away.
 
     Args:
-        beat: called after each request, to show that this is alive.
+        beat: called after each request, as the activity's heartbeat.
     """
 
     def __init__(self, client: Client, beat: Callable[[], None]) -> None:
@@ -39,7 +39,7 @@ class TemporalReader:
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def workflow(self, booking_id: str) -> tuple[WorkflowState, str | None]:
-        """A booking's workflow: its state, and the booking's status as it shows it to operators."""
+        """The state of a booking's workflow, and the booking's status in its search attributes."""
         async with self._places:
             try:
                 with temporal_errors():
@@ -52,5 +52,5 @@ class TemporalReader:
         return state, found.typed_search_attributes.get(BOOKING_STATUS)
 
     async def running_payment_workflows(self) -> dict[str, list[str]]:
-        """Ids of the workflows that are settling stray money now, by booking."""
+        """Ids of the running `EndedBookingPaymentWorkflow`s, by booking."""
         return await running_payment_workflows(self._client)

@@ -1,4 +1,4 @@
-"""Reconciliation on a Schedule: Stripe, database and workflows are compared, and what is safe is healed."""
+"""Reconciliation on a Schedule: compares Stripe, database and workflows, and applies safe remedies."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _BATCHES_AT_MOST = 500
 
 @workflow.defn
 class ReconcileWorkflow:
-    """One run. What fails is left for the next one; `manage.py reconcile` runs the same steps by hand."""
+    """One run. The next run retries failed steps; `manage.py reconcile` runs the same steps by hand."""
 
     @workflow.run
     async def run(self) -> Tally:
-        """Compare batch after batch, then close the run's record."""
+        """Compare each batch, then close the run's record."""
         plan = Plan(run_id=workflow.info().run_id, started_at=workflow.now(), started_by=StartedBy.SCHEDULE)
         await workflow.execute_activity_method(
             Reconciliation.begin, plan, summary=ui_texts.BEGIN_RUN, **options.DATABASE

@@ -1,4 +1,4 @@
-"""Acting as guest, staff and Stripe's Dashboard, over HTTP only: for the demo, end-to-end tests and load."""
+"""Drives guest, staff and Stripe's Dashboard over HTTP: for the demo, end-to-end tests and load."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Observation = TypeVar("Observation")
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where everything is, without a slash at the end."""
+    """Base URLs of the parts, without a trailing slash."""
 
     api: str
     stripe: str
@@ -31,18 +31,18 @@ class Addresses:
 
 @dataclass(frozen=True)
 class StackClient:
-    """What people act on.
+    """A client for the product and the stand-ins.
 
     Args:
         http: one client for everything; it must not follow redirects.
-        at: where everything is.
+        at: base URLs of the parts.
     """
 
     http: httpx.AsyncClient
     at: Addresses
 
     async def ledger(self, booking_id: str) -> Json:
-        """Stripe's books about one booking."""
+        """The Stripe stand-in's ledger of one booking."""
         found: Json = await read_sandbox(self.http, self.at.stripe, "ledger", booking_id=booking_id)
         return found
 
@@ -81,10 +81,10 @@ async def wait_until(
     timeout_s: float = 20,
     what: str = "the condition",
 ) -> Observation:
-    """Look again and again until what is seen is enough, and return it.
+    """Poll until the result satisfies a condition, and return it.
 
     Raises:
-        TimeoutError: not within `timeout_s`; the text tells what was seen last.
+        TimeoutError: the condition did not hold within `timeout_s`; the text contains the last result.
     """
     until = time.monotonic() + timeout_s
     while True:
@@ -98,7 +98,7 @@ async def wait_until(
 
 @dataclass(frozen=True)
 class RoomRequest:
-    """What a guest asks for. `days_ahead` counts from today, in UTC."""
+    """A guest's request. `days_ahead` counts from today, in UTC."""
 
     hotel: str
     room_type: str = "double"
@@ -122,7 +122,7 @@ class RoomRequest:
 
 
 class GuestDriver:
-    """A guest with one booking, known by its access token alone."""
+    """A guest with one booking, identified by its access token."""
 
     def __init__(self, client: StackClient, booking: Json) -> None:
         self._client = client
@@ -134,13 +134,13 @@ class GuestDriver:
 
     @classmethod
     async def book(cls, client: StackClient, room_request: RoomRequest, guest: Json) -> GuestDriver:
-        """Make and submit a booking."""
+        """Create and submit a booking."""
         url = f"{client.at.api}/api/public/hotel/{room_request.hotel}/room-bookings/"
         response = await client.http.post(url, json=room_request.as_json(guest))
         return cls(client, response.raise_for_status().json())
 
     async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send a request about the booking; `path` is what follows the booking's own address."""
+        """Send a request about the booking; `path` is relative to the booking's URL."""
         base = f"{self._client.at.api}/api/public/hotel/{self.hotel}/room-bookings/{self.booking_id}/"
         headers = {"Authorization": f"Bearer {self.token}"}
         return await self._client.http.request(method, base + path, headers=headers, **options)
@@ -161,7 +161,7 @@ class GuestDriver:
 
         Args:
             card: one of the stand-in's test cards.
-            hold_s: seconds the hold lasts; None for as long as the card says.
+            hold_s: seconds the hold lasts; None uses the card's own.
         """
         if self.payment_url is None:
             await self.open_page()
@@ -170,7 +170,7 @@ class GuestDriver:
         return await self._client.http.post(self.payment_url, data=form)
 
     async def verify(self) -> httpx.Response:
-        """Come back from the payment page: the product asks Stripe."""
+        """Return from the payment page, so that the product asks Stripe."""
         return await self.ask("GET", "payment/verify/", params={"session_id": self.session_id or ""})
 
     async def cancel(self) -> httpx.Response:
@@ -188,7 +188,7 @@ class GuestDriver:
 
 
 class StaffDriver:
-    """Somebody who works for a hotel, logged in."""
+    """A logged-in member of a hotel's staff."""
 
     def __init__(self, client: StackClient, hotel: str, email: str, token: str) -> None:
         self._client = client
@@ -204,13 +204,13 @@ class StaffDriver:
         return cls(client, hotel, email, response.raise_for_status().json()["access_token"])
 
     async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send a request; `path` is what follows `room-bookings/`, such as `{booking_id}/approve/`."""
+        """Send a request; `path` is relative to `room-bookings/`, such as `{booking_id}/approve/`."""
         base = f"{self._client.at.api}/api/staff/hotel/{self._hotel}/room-bookings/"
         headers = {"Authorization": f"Bearer {self.token}"}
         return await self._client.http.request(method, base + path, headers=headers, **options)
 
     def at(self, client: StackClient) -> StaffDriver:
-        """The same person, by way of another API process."""
+        """The same person at another API process."""
         return StaffDriver(client, self._hotel, self.email, self.token)
 
     async def read_booking(self, booking_id: str) -> Json:
@@ -219,11 +219,11 @@ class StaffDriver:
         return booking
 
     async def approve(self, booking_id: str) -> httpx.Response:
-        """Take the booking."""
+        """Approve the booking."""
         return await self.ask("POST", f"{booking_id}/approve/")
 
     async def decline(self, booking_id: str, code: str = "OTHER", note: str | None = None) -> httpx.Response:
-        """Turn the booking down; the guest reads the note."""
+        """Decline the booking; the guest reads the note."""
         body = {"reason_code": code} | ({"reason_note": note} if note else {})
         return await self.ask("POST", f"{booking_id}/decline/", json=body)
 

@@ -1,7 +1,7 @@
-"""What can be known of a run from outside: bookings, Stripe's ledger, messages, mails, histories.
+"""Collects evidence of a run from outside: bookings, Stripe's ledger, messages, mails, histories.
 
-Everything is read the way an outsider could: the product's API or its database by address, the stand-ins' own
-pages, Temporal through its command line. Nothing of the product is imported.
+The sources are external: the product's API or its database by address, the stand-ins' control APIs, and Temporal's
+command line. Nothing of the product is imported.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class TimelineEvidence:
 
 @dataclass(frozen=True)
 class Policy:
-    """What a late cancellation costs."""
+    """A late cancellation's policy."""
 
     free_cancel_days: int
     late_cancel_fee_percent: int
     timezone: str
 
     def fee_minor(self, amount_minor: int, check_in: date, cancelled_at: datetime) -> int:
-        """What the hotel keeps of `amount_minor`, counted afresh from the policy's own words."""
+        """The fee on `amount_minor`, computed independently from the policy's definition."""
         last_free_day = check_in - timedelta(days=self.free_cancel_days)
         free_until = datetime.combine(last_free_day, time(), ZoneInfo(self.timezone))
         return 0 if cancelled_at < free_until else amount_minor * self.late_cancel_fee_percent // 100
@@ -64,15 +64,15 @@ class Policy:
 
 @dataclass(frozen=True)
 class BookingEvidence:
-    """A booking as the product tells of it. Amounts in the currency's smallest unit.
+    """A booking as the product reports it. Amounts are in the currency's smallest unit.
 
     Args:
         private: texts about the guest, and notes, that must never leave the product's own database.
-        policy: None where it is not known; then any fee is believed that the ledger confirms.
-        cancel_asked_at: when the cancellation was asked for that was carried out; None where that is not known.
-        guest_cancelled_in: in which status a guest had asked for it; None where staff had, or it is not known.
-        payment_deadline: end of the payment window; None where that is not known.
-        open_decisions: what was asked for and has not come out.
+        policy: None if unknown; then the ledger's fee is accepted.
+        cancel_asked_at: time of the command behind the cancellation; None if unknown.
+        guest_cancelled_in: the status in which the guest cancelled; None if staff did, or if unknown.
+        payment_deadline: end of the payment window; None if unknown.
+        open_decisions: decisions without an outcome.
     """
 
     booking_id: str
@@ -99,7 +99,7 @@ class BookingEvidence:
 
     @property
     def deadline(self) -> datetime | None:
-        """When the booking's status ends by itself, if it does."""
+        """The time at which the booking's status ends by itself, if it does."""
         deadlines = {"PENDING_PAYMENT": self.payment_deadline, "PENDING_APPROVAL": self.decision_deadline}
         return deadlines.get(self.status)
 
@@ -110,7 +110,7 @@ class BookingEvidence:
 
 @dataclass(frozen=True)
 class DecisionReply:
-    """What somebody was told about a decision: `settled` promises that it stands for good."""
+    """The reply to a decision. `settled` promises that the decision is final."""
 
     booking_id: str
     decision: str
@@ -119,19 +119,19 @@ class DecisionReply:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything collected about a run. What was not collected is None, and is not checked.
+    """The evidence of a run. A source that was not collected is None, and is not checked.
 
     Args:
         ledger: the Stripe stand-in's `/_sandbox/ledger`.
         messages: the Pusher stand-in's `/_sandbox/messages`.
         mails: the mail catcher's `/_sandbox/messages`.
-        answers: decisions people were told about.
+        answers: replies to decisions.
         workflows: status by workflow id.
         histories: a workflow's whole history as text, by workflow id, payloads decoded.
         inbox: rows of the webhook inbox.
         delivered: ids of the events that the product answered 2xx.
-        logs: what the product logged, by the name of its part.
-        secrets: texts that must appear nowhere.
+        logs: the product's logs, by part.
+        secrets: texts that no channel may contain.
     """
 
     bookings: Sequence[BookingEvidence]
@@ -151,7 +151,7 @@ class Evidence:
 
 
 def booking_from_api(booking: Json, row: BookingEvidence) -> BookingEvidence:
-    """Read a booking as the API shows it to its guest or to staff; what that leaves out is the row's."""
+    """Read a booking from the API's answer; `row` supplies the fields that the API does not show."""
     guest, currency = booking["guest"], booking["currency"]
     private = (*guest.values(), booking["special_requests"], booking["reason_note"])
     return BookingEvidence(
@@ -211,7 +211,7 @@ async def read_database(database_url: str) -> tuple[list[BookingEvidence], list[
     engine = create_async_engine(make_url(database_url).set(drivername="postgresql+asyncpg"))
     try:
         async with engine.connect() as plain:
-            # One snapshot: a booking and its timeline are read as of the same moment.
+            # One database snapshot, so that a booking and its timeline are of the same moment.
             connection = await plain.execution_options(isolation_level="REPEATABLE READ")
             rows = (await connection.execute(text(_BOOKINGS))).mappings().all()
             steps = (await connection.execute(text(_STEPS))).mappings().all()
@@ -267,10 +267,10 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[TimelineEvidence]) -> B
 
 
 async def read_sandbox(client: httpx.AsyncClient, stand_in: str, what: str, **query: str) -> Any:
-    """Ask a stand-in's control API, such as `ledger` or `messages`.
+    """Read from a stand-in's control API, such as `ledger` or `messages`.
 
     Args:
-        stand_in: its address.
+        stand_in: its base URL.
         what: the path below `/_sandbox/`.
     """
     response = await client.get(f"{stand_in}/_sandbox/{what}", params=query)
@@ -278,9 +278,9 @@ async def read_sandbox(client: httpx.AsyncClient, stand_in: str, what: str, **qu
 
 
 async def delivered_events(client: httpx.AsyncClient, stripe: str) -> list[str]:
-    """Ids of the events whose webhook was answered 2xx, the last 10,000.
+    """Ids of the last 10,000 events whose webhook was answered 2xx.
 
-    Read this before the inbox: an event that comes in between is then in the inbox, and not lost.
+    Read this before the inbox: an event that arrives in between is then in the inbox and not reported as lost.
     """
     answer = await read_sandbox(client, stripe, "webhooks", limit="10000")
     return [row["event_id"] for row in answer["deliveries"] if row["state"] == "delivered"]

@@ -1,4 +1,4 @@
-"""A run's evidence, indexed by booking, for those who judge it."""
+"""A run's evidence, indexed by booking, for the checks."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class LedgerPayment:
 
     @property
     def kept_minor(self) -> int:
-        """What was taken and not given back."""
+        """The captured amount less refunds."""
         return self.received_minor - self.refunded_minor
 
     @property
     def is_held(self) -> bool:
-        """Whether a card is held."""
+        """Whether the payment is a hold."""
         return self.status == "requires_capture"
 
 

@@ -1,12 +1,12 @@
-"""Faults on order: the one format in which each stand-in is told to misbehave.
+"""Injected faults: one format for all stand-ins.
 
 A fault names what it applies to by a pattern (`match`), in which `*` stands for any text, slashes included:
 
     POST /v1/payment_intents/*/capture      a request, by method and path
     WEBHOOK checkout.session.completed      an outgoing webhook, by event type
-    SMTP RCPT                               whatever else a stand-in offers; see its own documentation
+    SMTP RCPT                               other kinds are in each stand-in's own documentation
 
-The oldest fault that matches is used first. Faults live in memory: a restart of a stand-in forgets them.
+    The oldest fault that matches is used first. Faults are kept in memory only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ may be found where a guest's may not: `sandbox/invariants.py` looks for it."""
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """The kind of a fault."""
 
     ERROR_BEFORE = "error_before"
     """The answer is an error, and nothing was done."""
@@ -81,21 +81,21 @@ WEBHOOK_FAULTS = frozenset(
 
 
 class Fault(BaseModel):
-    """One fault, as it is ordered.
+    """One injected fault.
 
     Args:
-        match: the pattern of what it applies to.
-        key: a pattern that a request's idempotency key has to match, too.
-        kind: what goes wrong.
+        match: the pattern of the requests it applies to.
+        key: a pattern that the request's idempotency key must match too.
+        kind: the kind of fault.
         status: the answer's HTTP status, for errors. (SMTP: the reply code.)
-        code: the error's code, where the protocol has one.
-        type: the error's type, where the protocol has one.
+        code: the error's code, if the protocol has one.
+        type: the error's type, if the protocol has one.
         message: the error's text.
-        delay_s: seconds by which `delay` and `reorder` hold back; other kinds first wait so long, too.
-        times: how often it strikes; null for as long as it stands.
-        probability: of striking, each time something matches.
+        delay_s: seconds by which `delay` and `reorder` delay; other kinds wait as long before they act.
+        times: how often the fault acts; null for no limit.
+        probability: of acting, for each match.
         copies: further deliveries of one webhook, for `duplicate`.
-        id: a name to find and remove it by; made up when absent.
+        id: a name to find and remove it by; generated if absent.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -114,37 +114,37 @@ class Fault(BaseModel):
     id: str | None = None
 
     def applies_to(self, subject: str, key: str | None) -> bool:
-        """Whether this is what it was ordered for."""
+        """Whether the fault matches a request."""
         return fnmatchcase(subject, self.match) and (self.key is None or fnmatchcase(key or "", self.key))
 
     def wait_s(self) -> float:
-        """Seconds to hold back: what was ordered, or the kind's own default."""
+        """Seconds to delay: the fault's own, or the kind's default."""
         if self.delay_s is not None:
             return self.delay_s
         return {FaultKind.DELAY: 0.3, FaultKind.REORDER: 5.0}.get(self.kind, 0.0)
 
 
 class Faults:
-    """The faults in force, and how often each has struck."""
+    """The active faults, and the number of times each has acted."""
 
     def __init__(self) -> None:
         self._faults: dict[str, Fault] = {}
         self._hits: dict[str, int] = {}
 
     def add(self, fault: Fault) -> str:
-        """Put a fault in force, replacing one of the same id, and return its id."""
+        """Activate a fault, replacing one with the same id, and return its id."""
         fault_id = fault.id or f"fault_{secrets.token_hex(6)}"
         self._faults[fault_id] = fault.model_copy(update={"id": fault_id})
         self._hits[fault_id] = 0
         return fault_id
 
     def take(self, subject: str, kinds: Collection[FaultKind], key: str | None = None) -> Fault | None:
-        """Return the fault that strikes now, counting the hit, or None.
+        """Return the fault that acts now, and count it; None if there is none.
 
         Args:
-            subject: what is going on, in the form that `Fault.match` describes.
-            kinds: the kinds the caller can carry out; others are passed over.
-            key: the request's idempotency key, where it carries one.
+            subject: the request, in the form that `Fault.match` describes.
+            kinds: the kinds that the caller supports; others are skipped.
+            key: the request's idempotency key, if it has one.
         """
         for fault_id, fault in self._faults.items():
             spent = fault.times is not None and self._hits[fault_id] >= fault.times
@@ -156,19 +156,19 @@ class Faults:
         return None
 
     def listed(self) -> list[dict[str, Any]]:
-        """All faults in force, spent ones included, each with its `hits`."""
+        """All faults, also used-up ones, each with its `hits`."""
         return [
             {**fault.model_dump(mode="json"), "hits": self._hits[fault_id]}
             for fault_id, fault in self._faults.items()
         ]
 
     def remove(self, fault_id: str) -> bool:
-        """Withdraw one fault; False when there is none of that id."""
+        """Remove one fault; False if there is none with that id."""
         self._hits.pop(fault_id, None)
         return self._faults.pop(fault_id, None) is not None
 
     def clear(self) -> int:
-        """Withdraw all faults and return how many there were."""
+        """Remove all faults and return their number."""
         count = len(self._faults)
         self._faults.clear()
         self._hits.clear()
@@ -176,7 +176,7 @@ class Faults:
 
 
 def faults_router(faults: Faults) -> APIRouter:
-    """The routes under `/_sandbox/faults` by which faults are ordered, listed and withdrawn."""
+    """The routes under `/_sandbox/faults` that add, list and remove faults."""
     router = APIRouter(prefix="/_sandbox/faults", tags=["faults"])
 
     @router.post("")
@@ -201,23 +201,23 @@ def faults_router(faults: Faults) -> APIRouter:
 
 
 async def gone(receive: Receive) -> None:
-    """Wait until the client has gone away."""
+    """Wait until the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def cut(scope: Scope, receive: Receive) -> None:
-    """Cut the connection a request came on; no response may have been started.
+    """Cut a request's connection before the response has started.
 
-    The app must run under `sandbox.serving`, which shows a request its connection.
+    The app must run under `sandbox.serving`, which gives a request access to its connection.
     """
     scope["state"]["transport"].abort()
-    # The server has to notice first, or it would try to answer.
+    # Wait until the server has noticed, or it would try to answer.
     await gone(receive)
 
 
 class FaultMiddleware:
-    """Carries out request faults on everything but the control paths (`/_sandbox/...`)."""
+    """Applies request faults to all paths but the control paths (`/_sandbox/...`)."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app = app
@@ -245,7 +245,7 @@ _AFTER_THE_EFFECT = frozenset({FaultKind.ERROR_AFTER, FaultKind.HANG_AFTER, Faul
 
 
 async def _unsent(_: Message) -> None:
-    """Swallow the answer of a request whose effect counts, and whose answer gets lost."""
+    """Drop the response of a request that takes effect."""
 
 
 def _error_response(fault: Fault) -> JSONResponse:

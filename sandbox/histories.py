@@ -20,7 +20,7 @@ class TemporalCli:
 
     Args:
         address: `host:port` of the frontend.
-        namespace: whose workflows.
+        namespace: the workflows' namespace.
     """
 
     def __init__(self, address: str, namespace: str = "default") -> None:
@@ -43,7 +43,7 @@ class TemporalCli:
         return {workflow_id: status for workflow_id, (_, status) in latest.items()}
 
     async def history(self, workflow_id: str) -> str:
-        """A workflow's whole history as one text in which every payload can be read."""
+        """A workflow's whole history as text, with payloads decoded."""
         return readable(await self._run("show", "--workflow-id", workflow_id))
 
     async def histories(self, workflow_ids: Iterable[str]) -> dict[str, str]:
@@ -67,7 +67,7 @@ class TemporalCli:
 
 
 def readable(history: str) -> str:
-    """A history in JSON as one text in which every payload can be read."""
+    """Convert a history in JSON to text, with payloads decoded."""
     texts: list[str] = []
     _collect(json.loads(history), texts)
     return "\n".join(texts)
@@ -84,7 +84,7 @@ def _collect(value: Any, texts: list[str]) -> None:
     elif isinstance(value, str):
         texts.append(value)
         try:
-            # Payloads are base64: what hides in them is looked at as well.
+            # Payloads are base64, so a leak in them is visible only after decoding.
             texts.append(base64.b64decode(value, validate=True).decode())
         except (binascii.Error, UnicodeDecodeError, ValueError):
             return

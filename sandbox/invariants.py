@@ -1,7 +1,7 @@
-"""The product's promises, checked from outside against everything that can be seen of a run.
+"""Checks the product's promises from outside, against the evidence of a run.
 
-Each check looks at all bookings of an `Evidence` and names every violation. It holds once things have come to
-rest: a booking whose money is under way right now may look wrong for a moment.
+Each check covers all bookings of an `Evidence` and names every violation. The checks hold once no work is left: a
+booking with a step under way may violate them for a moment.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _GUEST_MAILS: Final = {
 
 @dataclass(frozen=True)
 class InvariantResult:
-    """What came of one invariant.
+    """The result of one invariant.
 
     Args:
         code: `M1` to `M9`.
         invariant: the invariant in a few words.
-        checked: how many things were looked at; None where it could not be looked at.
+        checked: the number of items checked; None if the evidence was missing.
         violations: one sentence each.
     """
 
@@ -63,7 +63,7 @@ class InvariantResult:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was found."""
+        """Whether there are no violations."""
         return not self.violations
 
 
@@ -137,7 +137,7 @@ def _confirmed_is_paid(index: EvidenceIndex) -> CheckItems:
 
 
 def _nothing_left_behind(index: EvidenceIndex) -> CheckItems:
-    """M3: no hold or money beyond what the booking's status entitles us to."""
+    """M3: no hold or money beyond the amount that the booking's status allows."""
     for booking in index.bookings.values():
         yield from (_left_behind(payment, booking) for payment in index.payments_of[booking.booking_id])
 
@@ -152,7 +152,7 @@ def _left_behind(payment: LedgerPayment, booking: BookingEvidence) -> str | None
     fee = _fee(payment, booking) if is_own else 0
     if booking.status == "CANCELLED" and is_own and payment.refunded_minor != booking.refunded_minor:
         return f"{name}: Stripe refunded {payment.refunded_minor}, we say {booking.refunded_minor}"
-    # A refund somebody made before the cancellation may have been larger than the policy's.
+    # A refund made in the Dashboard before the cancellation may exceed the policy's.
     return f"{name}: {payment.kept_minor} kept, the fee is {fee}" if payment.kept_minor > fee else None
 
 
@@ -162,10 +162,10 @@ def _fee(payment: LedgerPayment, booking: BookingEvidence) -> int:
     if booking.policy is None:
         return payment.kept_minor
     if booking.guest_cancelled_in in OPEN:
-        # A guest who asks before the hotel has confirmed is shown that it costs nothing.
+        # A guest who cancels before the hotel has confirmed was shown that it costs nothing.
         return 0
     cancelled = next(step for step in booking.timeline if step.to == "CANCELLED")
-    # The fee is the one of the moment in which it was asked for, which may have had to wait for a worker.
+    # The fee is the one at the time of the command, which may have waited for a worker.
     issued_at = min(booking.cancel_asked_at or cancelled.at, cancelled.at)
     return booking.policy.fee_minor(booking.amount_minor, booking.check_in, issued_at)
 
@@ -177,7 +177,7 @@ def _answers_stand(index: EvidenceIndex) -> CheckItems:
             yield None
             continue
         booking, decided = index.bookings[answer.booking_id], _DECIDED_AS[answer.decision]
-        # A confirmed booking may be cancelled afterwards; that undoes no answer.
+        # A confirmed booking may be cancelled later; that does not undo the decision.
         stands = booking.has_been(decided) and (decided == "CONFIRMED" or booking.status == decided)
         problem = f"{booking.booking_id}: {answer.decision} was settled, the booking is {booking.status}"
         yield None if stands else problem
@@ -207,10 +207,10 @@ def _hanging(index: EvidenceIndex, workflows: Any) -> CheckItems:
 
 
 def _left_unanswered(index: EvidenceIndex) -> CheckItems:
-    """Decisions that were promised to be safe, and have not come out."""
+    """Accepted decisions without an outcome."""
     for answer in index.evidence.answers:
         booking = index.bookings[answer.booking_id]
-        # One whose sender died before it was signalled stays open in the books, too; nobody was promised that.
+        # A decision whose sender died before the signal also stays open; its caller got no promise.
         waits = not answer.settled and answer.decision in booking.open_decisions
         hangs = waits and booking.status in _TAKES[answer.decision] and not booking.needs_attention
         problem = (
@@ -270,7 +270,7 @@ def _is_mailed(
     booking: BookingEvidence, step: TimelineEvidence, subject: str, subjects: Counter[tuple[str, str]]
 ) -> str | None:
     sent = subjects[booking.guest_email.lower(), subject] > 0
-    # A booking nobody paid for is cancelled in silence: the address may be a stranger's.
+    # A booking without a payment is cancelled without a mail: its address is unverified.
     due = (step.before, step.to) != ("PENDING_PAYMENT", "CANCELLED") or booking.payment_intent_id is not None
     if sent == due:
         return None
@@ -287,7 +287,7 @@ def _message_ids(index: EvidenceIndex) -> CheckItems:
             yield f"{mail['subject']!r} has no Message-ID"
         elif meant.setdefault(message_id, what) != what:
             yield f"{message_id} is borne by two different mails"
-        # Money notices may come several times about one booking; what the guest is told comes once.
+        # Payment notices may come several times for one booking; mails to the guest come once.
         elif _is_sent_once(mail["subject"]) and ids.setdefault(what, message_id) != message_id:
             yield f"{mail['subject']!r} was sent twice, under different Message-IDs"
         else:
@@ -321,7 +321,7 @@ def _words(texts: Sequence[str]) -> re.Pattern[str] | None:
 
 
 def _leak(where: str, text: str, words: re.Pattern[str] | None) -> str | None:
-    # The word itself is left out: a report must not repeat the leak.
+    # The leaked text is left out, so that the report does not leak it again.
     found = words.search(text) if words else None
     return f"{where}: private text of {len(found[0])} characters at {found.start()}" if found else None
 

@@ -1,4 +1,4 @@
-"""Running the stand-ins: uvicorn on 127.0.0.1, one line when it listens, a clean end on SIGINT or SIGTERM."""
+"""Runs the stand-ins: uvicorn on 127.0.0.1, one line when it listens, a clean stop on SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HOST = "127.0.0.1"
-# A request that a fault lets hang must not keep the process alive.
+# A request that hangs because of a fault must not keep the process alive.
 SHUTDOWN_PATIENCE_S = 1
-# Longer than clients keep a connection that is silent, so that none is closed under a request.
+# Longer than clients keep idle connections, so that the server never closes one during a request.
 KEEP_ALIVE_S = 60
 
 
 class CuttableProtocol(H11Protocol):
-    """Shows each request its own connection, as `scope["state"]["transport"]`, so that a fault can cut it."""
+    """Gives each request its connection, as `scope["state"]["transport"]`, so that a fault can cut it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.app_state = {**self.app_state, "transport": transport}
@@ -43,8 +43,8 @@ def run(app: ASGIApp, *, port: int, name: str) -> None:
 
     Args:
         app: the ASGI application.
-        port: where to listen; 0 lets the system choose, the line that is printed says which.
-        name: what to call the server in that line.
+        port: the port to listen on; 0 lets the system choose, and the printed line contains it.
+        name: the server's name in that line.
     """
     config = uvicorn.Config(
         app,
@@ -58,5 +58,5 @@ def run(app: ASGIApp, *, port: int, name: str) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_PATIENCE_S,
     )
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after its shutdown.
         _AnnouncingServer(config, name).run()

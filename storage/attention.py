@@ -23,7 +23,7 @@ async def attention_of(db: AsyncSession, booking: Booking) -> Sequence[BookingAt
 async def attention_of_all(
     db: AsyncSession, bookings: Sequence[Booking]
 ) -> dict[str, list[BookingAttention]]:
-    """The open reasons of several bookings by their ids, each oldest first. Nothing is asked if none needs a person."""
+    """The open reasons of several bookings by their ids, each oldest first. Makes no query if none needs a person."""
     found: dict[str, list[BookingAttention]] = defaultdict(list)
     ids = [booking.booking_id for booking in bookings if booking.needs_attention]
     if not ids:
@@ -45,7 +45,7 @@ async def apply_attention(db: AsyncSession, booking: Booking, change: Change, *,
 
     Args:
         booking: its row, locked; its `needs_attention` follows.
-        moved: the change moves the booking's status, which settles most reasons.
+        moved: the change moves the booking's status, which clears most reasons.
     """
     if not booking.needs_attention and not change.attention_opened:
         return

@@ -27,7 +27,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True)
 class Position:
-    """A row's place in the list: the next page begins after it."""
+    """The position of a row in the list; the next page begins after it."""
 
     at: datetime | None
     row_id: int
@@ -35,13 +35,13 @@ class Position:
 
 @dataclass(frozen=True)
 class BookingFilter:
-    """What to list.
+    """The selection of bookings to list.
 
     Args:
         statuses: all, if empty.
-        text: part of a booking id, a guest's name or e-mail address, in any case.
-        after: where the page before ended.
-        limit: rows at most.
+        text: part of a booking id, a guest's name or an e-mail address; case is ignored.
+        after: the position of the previous page's last row.
+        limit: the largest number of rows.
     """
 
     statuses: Sequence[Status] = ()
@@ -69,7 +69,7 @@ async def list_bookings(
 
 
 def position(booking: Booking, sort: Sort) -> Position:
-    """A booking's place in the list of that order."""
+    """A booking's position in the list of that order."""
     assert booking.id is not None
     at = booking.decision_deadline if sort is Sort.DEADLINE else booking.created_at
     return Position(at, booking.id)
@@ -113,7 +113,7 @@ async def timelines(db: AsyncSession, booking_ids: Sequence[str]) -> dict[str, l
 
 
 async def pending_decisions(db: AsyncSession, booking_ids: Sequence[str]) -> dict[str, str]:
-    """The decision under way for each booking that has one: the oldest that has not come out."""
+    """The oldest decision without an outcome, for each booking that has one."""
     query = (
         select(col(BookingCommand.booking_id), col(BookingCommand.kind))
         .where(
@@ -123,5 +123,5 @@ async def pending_decisions(db: AsyncSession, booking_ids: Sequence[str]) -> dic
         )
         .order_by(col(BookingCommand.created_at).desc())
     )
-    # The oldest comes last and stays: seldom is more than one open.
+    # The oldest comes last and replaces newer ones; more than one is seldom open.
     return {row[0]: row[1] for row in await db.execute(query)}

@@ -39,11 +39,11 @@ CAPTURE_EVENTS = frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE, Event.CAPTUR
 
 
 class BookingNotFoundError(LookupError):
-    """No row bears this booking id."""
+    """No row has this booking id."""
 
 
 class StaleVersionError(RuntimeError):
-    """The row is not at the version the writer knows: two writers, which must never be."""
+    """The row is at another version than the writer expected: a booking must never have two writers."""
 
 
 async def booking_by_id(db: AsyncSession, booking_id: str) -> Booking | None:
@@ -78,7 +78,7 @@ async def timeline(db: AsyncSession, booking_id: str) -> Sequence[BookingTimelin
 
 
 async def insert_draft(db: AsyncSession, booking: Booking) -> None:
-    """Write a new booking, version 1, with the first row of its timeline."""
+    """Write a new booking with version 1 and the first row of its timeline."""
     db.add(booking)
     await db.flush()
     db.add(
@@ -185,10 +185,10 @@ async def _write_decision(db: AsyncSession, booking: Booking, change: Change, ac
 
 
 async def record_session(db: AsyncSession, session: PaymentSession) -> None:
-    """Keep a Checkout session that was opened for a booking; a repeat changes nothing."""
+    """Store a Checkout session that was opened for a booking; a repeat changes nothing."""
     if await db.get(PaymentSession, session.session_id) is None:
         db.add(session)
-    # Once a hold is placed the reference names the PaymentIntent, and a late writer must not undo that.
+    # After a hold the reference names the PaymentIntent; a late writer must not overwrite it.
     await db.execute(
         update(Booking)
         .where(col(Booking.booking_id) == session.booking_id, col(Booking.payment_intent_id).is_(None))
@@ -197,7 +197,7 @@ async def record_session(db: AsyncSession, session: PaymentSession) -> None:
 
 
 async def keep_return_addresses(db: AsyncSession, addresses: ReturnAddresses) -> int:
-    """Keep where a payment page shall send its guest; returns the id a workflow knows it by."""
+    """Store the addresses to which a payment page returns its guest; returns the id that workflows carry."""
     db.add(addresses)
     await db.flush()
     assert addresses.id is not None
@@ -205,7 +205,7 @@ async def keep_return_addresses(db: AsyncSession, addresses: ReturnAddresses) ->
 
 
 async def return_addresses(db: AsyncSession, id_: int | None) -> ReturnAddresses:
-    """Where a payment page shall send its guest; without addresses where nobody asked for any."""
+    """The addresses to which a payment page returns its guest; both are None if the caller gave none."""
     kept = await db.get(ReturnAddresses, id_) if id_ is not None else None
     return kept or ReturnAddresses(booking_id="")
 
@@ -217,24 +217,24 @@ async def session_url(db: AsyncSession, session_id: str) -> str | None:
 
 
 async def newest_session(db: AsyncSession, booking_id: str) -> PaymentSession | None:
-    """The Checkout session opened last for a booking: the only one that can be open."""
+    """The newest Checkout session of a booking; no other can be open."""
     query = select(PaymentSession).where(col(PaymentSession.booking_id) == booking_id)
     return (await db.scalars(query.order_by(col(PaymentSession.created_at).desc()).limit(1))).one_or_none()
 
 
 async def owns_session(db: AsyncSession, booking_id: str, session_id: str) -> bool:
-    """Say whether `session_id` was opened for this booking."""
+    """Return whether `session_id` was opened for this booking."""
     session = await db.get(PaymentSession, session_id)
     return session is not None and session.booking_id == booking_id
 
 
 async def open_command(db: AsyncSession, command: BookingCommand) -> None:
-    """Keep a decision before its signal is sent."""
+    """Store a command before its signal is sent."""
     db.add(command)
 
 
 async def close_command(db: AsyncSession, command_id: str, outcome: str, at: datetime) -> None:
-    """Write how a decision came out that changed nothing; an outcome already written stays."""
+    """Write the outcome of a decision that changed nothing; an outcome already written stays."""
     await db.execute(
         update(BookingCommand)
         .where(col(BookingCommand.command_id) == command_id, col(BookingCommand.closed_at).is_(None))
@@ -243,11 +243,11 @@ async def close_command(db: AsyncSession, command_id: str, outcome: str, at: dat
 
 
 async def rooms_taken(db: AsyncSession, booking: Booking) -> int:
-    """Rooms of the same type that other, confirmed bookings take on the fullest night of this one."""
+    """Rooms of the same type that other confirmed bookings take on this stay's fullest night."""
     taken = busiest_night(booking, await rooms_taken_by_night(db, [booking.booking_id]))
     return taken - 1 if booking.status == Status.CONFIRMED else taken
 
 
 async def timeline_step(db: AsyncSession, booking_id: str, version: int) -> BookingTimeline | None:
-    """What happened at one version of a booking."""
+    """The timeline row of one version of a booking."""
     return await db.get(BookingTimeline, (booking_id, version))

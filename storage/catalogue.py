@@ -1,4 +1,4 @@
-"""Hotels, their room types and their staff: what operators set up."""
+"""Hotels, their room types and their staff, as operators set them up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models import Hotel, RoomType, Staff
 
 
 async def hotel_by_slug(db: AsyncSession, slug: str, *, lock: bool = False) -> Hotel | None:
-    """Find a hotel by the name it bears in addresses.
+    """Find a hotel by its name in URLs.
 
     Args:
         lock: keep others from changing the hotel until the transaction ends.
@@ -29,17 +29,17 @@ async def room_types(db: AsyncSession, hotel_id: int) -> Sequence[RoomType]:
 
 
 async def staff_with_hotel(db: AsyncSession, email: str) -> tuple[Staff, Hotel] | None:
-    """Find a member of staff, and the hotel they work for, by their address in small letters."""
+    """Find a member of staff and their hotel by their e-mail address in lower case."""
     query = select(Staff, Hotel).join(Hotel, col(Hotel.id) == col(Staff.hotel_id))
     found = (await db.execute(query.where(col(Staff.email) == email))).one_or_none()
     return (found[0], found[1]) if found else None
 
 
 async def add_unless_there(db: AsyncSession, row: Hotel | RoomType | Staff) -> bool:
-    """Write a row unless one of its name exists.
+    """Insert a row unless one with the same unique name exists.
 
     Returns:
-        Whether it was written: of two operators at once, one hears True.
+        Whether the row was inserted. Of two concurrent operators only one gets True.
     """
     values = row.model_dump(exclude={"id"})
     written = await db.execute(insert(type(row)).values(**values).on_conflict_do_nothing())
@@ -48,7 +48,7 @@ async def add_unless_there(db: AsyncSession, row: Hotel | RoomType | Staff) -> b
 
 
 async def set_password(db: AsyncSession, email: str, password_hash: str) -> None:
-    """Give a member of staff another password; whoever logged in with the one before is logged out."""
+    """Change a member of staff's password; sessions opened with the old one end."""
     version = col(Staff.credentials_version)
     changes = {"password_hash": password_hash, "credentials_version": version + 1}
     await db.execute(update(Staff).where(col(Staff.email) == email).values(**changes))

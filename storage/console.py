@@ -1,4 +1,4 @@
-"""What the staff console lists and counts beside the queue itself."""
+"""Lists and counts of the staff console beside the queue itself."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _BY_PEOPLE: Final = (Event.APPROVED, Event.DECLINED)
 
 
 async def count_waiting(db: AsyncSession, hotel_id: int) -> int:
-    """How many requests wait for a decision; counting stops at `COUNTED_AT_MOST`."""
+    """The number of requests that wait for a decision; counting stops at `COUNTED_AT_MOST`."""
     waiting = col(Booking.status) == Status.PENDING_APPROVAL
     return await _count(db, hotel_id, waiting, col(Booking.decision_deadline))
 
 
 async def count_attention(db: AsyncSession, hotel_id: int) -> int:
-    """How many bookings need a person; counting stops at `COUNTED_AT_MOST`."""
+    """The number of bookings that need a person; counting stops at `COUNTED_AT_MOST`."""
     return await _count(db, hotel_id, col(Booking.needs_attention) == true(), col(Booking.updated_at))
 
 
 async def _count(
     db: AsyncSession, hotel_id: int, condition: ColumnElement[bool], order: SQLColumnExpression[Any]
 ) -> int:
-    # In the order of an index, so that nothing but its first entries is read.
+    # The order of an index: PostgreSQL reads its first entries only.
     some = select(col(Booking.id)).where(col(Booking.hotel_id) == hotel_id, condition)
     some = some.order_by(order, col(Booking.id)).limit(COUNTED_AT_MOST)
     return (await db.scalar(select(func.count()).select_from(some.subquery()))) or 0
@@ -45,7 +45,7 @@ async def _count(
 async def needing_attention(
     db: AsyncSession, hotel_id: int, limit: int
 ) -> Sequence[tuple[Booking, RoomType]]:
-    """Bookings that need a person, those untouched longest first."""
+    """Bookings that need a person, the least recently changed first."""
     rows = await db.execute(
         select(Booking, RoomType)
         .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
@@ -57,7 +57,7 @@ async def needing_attention(
 
 
 async def open_decision(db: AsyncSession, booking_id: str) -> BookingCommand | None:
-    """The decision under way for a booking, with who asked for it and when; the oldest if several are."""
+    """The oldest decision without an outcome, with who requested it and when."""
     query = (
         select(BookingCommand)
         .where(
@@ -72,7 +72,7 @@ async def open_decision(db: AsyncSession, booking_id: str) -> BookingCommand | N
 
 
 async def is_cancellation_overtaken(db: AsyncSession, booking_id: str) -> bool:
-    """Whether what the guest asked for last was to cancel, and the hotel's confirmation came first."""
+    """Whether the guest's last command was to cancel, and the hotel's confirmation came first."""
     query = (
         select(BookingCommand)
         .where(
@@ -96,10 +96,10 @@ async def is_cancellation_overtaken(db: AsyncSession, booking_id: str) -> bool:
 
 @dataclass(frozen=True)
 class DaySum:
-    """What happened on one day at the hotel: how often, and with how much money in all.
+    """The number of events of one kind on one day at the hotel, and their total amount.
 
     Args:
-        refunded_minor: what of that money has gone back since, on whatever day.
+        refunded_minor: the part of that amount refunded since, on any day.
     """
 
     day: date
@@ -112,7 +112,7 @@ class DaySum:
 
 @dataclass(frozen=True)
 class HeldTotal:
-    """What is held at this moment in one currency."""
+    """The total of the holds that stand now in one currency."""
 
     currency: str
     count: int
@@ -121,7 +121,7 @@ class HeldTotal:
 
 @dataclass(frozen=True)
 class TimeToDecide:
-    """How long people took from the hold to their decision, in seconds; None where nobody decided."""
+    """Seconds from the hold to the decision; None if no decision was made."""
 
     median_s: float | None
     p90_s: float | None
@@ -143,7 +143,7 @@ async def holds_by_day(db: AsyncSession, hotel_id: int, since: datetime, timezon
 
 
 async def decisions_by_day(db: AsyncSession, hotel_id: int, since: datetime, timezone: str) -> list[DaySum]:
-    """How requests came out from `since` on, by the hotel's days, with what was captured then and refunded since."""
+    """Outcomes of requests from `since` on, by the hotel's days, with amounts captured then and refunded since."""
     day = _day(col(Booking.decision_made_at), timezone).label("day")
     event = col(BookingTimeline.event)
     captured, refunded = col(Booking.amount_captured_minor), col(Booking.amount_refunded_minor)
@@ -157,7 +157,7 @@ async def decisions_by_day(db: AsyncSession, hotel_id: int, since: datetime, tim
 
 
 async def time_to_decide(db: AsyncSession, hotel_id: int, since: datetime) -> TimeToDecide:
-    """How long people took whose decisions were made from `since` on; what lapsed is left out."""
+    """Seconds from hold to decision, for decisions made from `since` on; lapsed requests are left out."""
     took = func.extract("epoch", col(Booking.decision_made_at) - col(Booking.payment_authorized_at))
     row = (
         await db.execute(
@@ -182,7 +182,7 @@ def _is_decision() -> ColumnElement[bool]:
 
 
 async def held_now(db: AsyncSession, hotel_id: int) -> list[HeldTotal]:
-    """The holds that stand at this moment, by currency."""
+    """The holds that stand now, by currency."""
     rows = await db.execute(
         select(col(Booking.currency), func.count(), func.sum(col(Booking.amount_minor)))
         .where(col(Booking.hotel_id) == hotel_id, col(Booking.status) == Status.PENDING_APPROVAL)

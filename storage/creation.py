@@ -1,4 +1,4 @@
-"""Making bookings: the draft, the terms it is submitted with, and the keys that make a repeat harmless."""
+"""Creating bookings: the draft, the terms it is submitted with, and the keys that make a repeat harmless."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def room_type_by_code(db: AsyncSession, hotel_id: int, code: str) -> RoomT
 
 
 def offered_terms(hotel: Hotel, check_in: date) -> dict[str, Any]:
-    """The columns of a new booking that keep what its guest is told: the hotel's terms as they are now."""
+    """The columns of a new booking that keep the hotel's present terms."""
     return {
         "timezone": hotel.timezone,
         "approval_sla_s": hotel.approval_sla_s,
@@ -38,7 +38,7 @@ def offered_terms(hotel: Hotel, check_in: date) -> dict[str, Any]:
 def submission_terms(
     booking: Booking, hotel_slug: str, *, authorization_margin_s: int, payment_poll_s: int
 ) -> BookingTerms:
-    """What a booking's workflow is started with: what the guest was told when they booked."""
+    """The terms of a booking's workflow: those of the hotel at the time of the booking."""
     cancellation = booking.cancellation_terms
     return BookingTerms(
         booking_id=booking.booking_id,
@@ -61,7 +61,7 @@ def submission_terms(
 
 
 async def find_request(db: AsyncSession, hotel_id: int, key: str, now: datetime) -> IdempotentRequest | None:
-    """Find what a key was first used for; a key older than a day is forgotten on the way."""
+    """Find the first request under a key; deletes the key if it is older than a day."""
     mine = (col(IdempotentRequest.hotel_id) == hotel_id, col(IdempotentRequest.key) == key)
     expired = col(IdempotentRequest.created_at) < now - KEY_LIFETIME
     await db.execute(delete(IdempotentRequest).where(*mine, expired))
@@ -72,8 +72,8 @@ async def claim_key(db: AsyncSession, request: IdempotentRequest) -> bool:
     """Claim a key in the transaction that writes its booking.
 
     Returns:
-        False where somebody else was quicker: the caller rolls its booking back. While the other one has
-        not committed yet, this waits for it.
+        False if another request claimed the key first; the caller then rolls its booking back. Waits while the
+        other request has not committed yet.
     """
     claimed = await db.execute(
         insert(IdempotentRequest)
@@ -87,10 +87,10 @@ async def claim_key(db: AsyncSession, request: IdempotentRequest) -> bool:
 async def take_over_key(
     db: AsyncSession, request: IdempotentRequest, now: datetime, locked_until: datetime
 ) -> bool:
-    """Take up a request that was left unfinished.
+    """Take over a request that was left unfinished.
 
     Returns:
-        False where it has been finished meanwhile, or somebody is at it.
+        False if it has been finished since, or another caller is working on it.
     """
     locked = col(IdempotentRequest.locked_until)
     taken = await db.execute(
@@ -103,19 +103,19 @@ async def take_over_key(
 
 
 async def finish_key(db: AsyncSession, request: IdempotentRequest, response: dict[str, Any]) -> None:
-    """Keep what a request was answered with, for its repeats."""
+    """Store the response of a request, for its repeats."""
     await db.execute(
         update(IdempotentRequest).where(*_same(request)).values(response=response, locked_until=None)
     )
 
 
 async def release_key(db: AsyncSession, request: IdempotentRequest) -> None:
-    """Let a repeat finish a request that could not be finished now."""
+    """Release a key, so that a repeat can finish a request that could not be finished now."""
     await db.execute(update(IdempotentRequest).where(*_same(request)).values(locked_until=None))
 
 
 def _same(request: IdempotentRequest) -> tuple[Any, ...]:
-    # With the booking, because an expired key may have been claimed anew for another one meanwhile.
+    # The booking is compared too: an expired key may have been claimed for another booking since.
     return (
         col(IdempotentRequest.hotel_id) == request.hotel_id,
         col(IdempotentRequest.key) == request.key,

@@ -20,7 +20,7 @@ RECYCLE_AFTER_S = 300
 DATABASE_ERRORS: Final = (
     exc.DBAPIError,
     exc.TimeoutError,
-    # Errors while connecting come from asyncpg as they are.
+    # asyncpg's errors while connecting are not wrapped by SQLAlchemy.
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     OSError,
@@ -33,8 +33,8 @@ class Database:
 
     Args:
         database_url: `postgresql://user:password@host:port/name`, with libpq's usual options.
-        pool_size: connections at most. All are kept: opening one costs more than a transaction.
-        patience_s: seconds a session may take in all; None for no limit beside those of its statements.
+        pool_size: the largest number of connections. All stay open: opening one costs more than a transaction.
+        patience_s: seconds a session may take in total; None sets no limit beside those of its statements.
     """
 
     def __init__(self, database_url: str, *, pool_size: int = 20, patience_s: float | None = None) -> None:
@@ -45,9 +45,9 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT_S,
-            # Firewalls forget connections that were silent for long, and tell nobody.
+            # Firewalls drop idle connections without notice.
             pool_recycle=RECYCLE_AFTER_S,
-            # An error's text is for logs and histories: what was written or asked for is not.
+            # Error texts reach logs and histories; statement parameters must not.
             hide_parameters=True,
             connect_args={"timeout": address.connect_timeout_s, "command_timeout": STATEMENT_TIMEOUT_S},
         )
@@ -60,19 +60,19 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A transaction that commits when the block ends well and rolls back when it raises.
 
-        Nothing in the block may wait for another service: locks would be held for as long as it answers.
+        The block must not wait for another service: its locks would be held for that time.
 
         Raises:
-            TimeoutError: it took longer than this database's patience.
+            TimeoutError: the block took longer than `patience_s`.
         """
         async with self._in_time(self._sessions.begin()) as session:
             yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session that only reads: each statement sees what is committed by then.
+        """A session that only reads; each statement sees what has been committed when it starts.
 
-        In a transaction it would see the same, as PostgreSQL isolates them by default, for two round trips more.
+        A transaction at PostgreSQL's default isolation level would see the same, at two more round trips.
 
         Raises:
             TimeoutError: as `transaction`.
@@ -93,7 +93,7 @@ class Database:
 
 
 class _Reader(Session):
-    """Writes nothing: what it was given to write would not be undone by an error later on."""
+    """A session that refuses to write: without a transaction, a later error would not undo the write."""
 
     def flush(self, objects: Any = None) -> None:  # noqa: ARG002  the signature is SQLAlchemy's
         if self.new or self.dirty or self.deleted:
@@ -101,9 +101,9 @@ class _Reader(Session):
 
 
 def _refuse_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:
-    """Let the pool make new connections once the server has closed one, as when it was restarted.
+    """Make the pool replace a connection that the server has closed, for example in a restart.
 
-    The driver has heard of that, so this costs nothing; a ping before each transaction cost a round trip.
+    The driver already knows, so the check costs nothing; a ping before each transaction would cost a round trip.
     """
     if dbapi_connection.driver_connection.is_closed():
         raise exc.InvalidatePoolError

@@ -1,4 +1,4 @@
-"""A database's address: what libpq's URIs may say, in the form in which SQLAlchemy and asyncpg take it.
+"""A database's address: translates libpq's URIs for SQLAlchemy and asyncpg.
 
 https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
 """
@@ -20,7 +20,7 @@ _SCHEMES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _CHOICES: Final = {
     "sslmode": frozenset("disable allow prefer require verify-ca verify-full".split()),
     "target_session_attrs": frozenset("any primary standby read-write read-only prefer-standby".split()),
-    # asyncpg has neither; these values do not insist on it.
+    # asyncpg supports neither option; these values do not require them.
     "channel_binding": frozenset({"disable", "prefer"}),
     "gssencmode": frozenset({"disable", "prefer"}),
 }
@@ -39,11 +39,11 @@ _SYSTEM_STORE: Final = "system"
 
 @dataclass(frozen=True)
 class DatabaseAddress:
-    """A database's address, taken apart.
+    """A parsed database address.
 
     Args:
         url: for SQLAlchemy's asyncpg dialect; it shows no password when printed.
-        connect_timeout_s: seconds a connection may take.
+        connect_timeout_s: seconds that opening a connection may take.
     """
 
     url: URL
@@ -51,10 +51,10 @@ class DatabaseAddress:
 
 
 def parse_address(database_url: str) -> DatabaseAddress:
-    """Take an address apart.
+    """Parse an address.
 
     Raises:
-        ValueError: it is malformed, or wants what the driver cannot do. The text holds no password.
+        ValueError: it is malformed, or asks for an option the driver lacks. The text contains no password.
     """
     try:
         parts = urlsplit(database_url)
@@ -110,7 +110,7 @@ def _check_ports(hosts: str, option: str | None) -> None:
 def _timeout(text: str) -> float:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise ValueError("has a connect_timeout that is no number of seconds")
-    # As libpq has it: never less than two.
+    # libpq's own minimum is two seconds.
     return max(2.0, float(text))
 
 

@@ -1,4 +1,4 @@
-"""Removing a guest's data, and leaving the books whole: amounts, times, Stripe's ids and Message-IDs stay."""
+"""Removes a guest's data. Amounts, times, Stripe's ids and Message-IDs stay for accounting."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ _IN_ANSWERS: Final = {
 
 
 async def booking_to_erase(db: AsyncSession, booking_id: str) -> Booking | None:
-    """Find a booking, and keep others from changing it until the transaction ends."""
+    """Find a booking, and lock it until the transaction ends."""
     query = select(Booking).where(col(Booking.booking_id) == booking_id).with_for_update()
     return (await db.scalars(query)).one_or_none()
 
 
 async def erase_guest(db: AsyncSession, booking: Booking, at: datetime) -> None:
-    """Remove the guest from everywhere, in the caller's transaction. A repeat removes what came since.
+    """Remove the guest's data from every table, in the caller's transaction. A repeat removes what was added since.
 
-    This is no step of the booking's story: status, version and timeline stay as they are.
+    Erasure is not a change of the booking: status, version and timeline stay as they are.
     """
     booking.guest_first_name, booking.guest_last_name, booking.guest_email = FIRST_NAME, LAST_NAME, EMAIL
-    # Free text may name anybody, whoever wrote it.
+    # Free text may name the guest, no matter who wrote it.
     booking.guest_phone = booking.special_requests = booking.reason_note = None
     booking.guest_erased_at = booking.guest_erased_at or at
     id_ = booking.booking_id
     await db.execute(
         update(BookingCommand).where(col(BookingCommand.booking_id) == id_).values(reason_note=None)
     )
-    # One mail of a kind and version goes to the guest, so the constant stays unique beside staff's addresses.
+    # The guest gets one mail per kind and version, so the constant stays unique beside staff's addresses.
     to_guest = (col(SentMail.booking_id) == id_, col(SentMail.kind).not_in(list(STAFF_MAILS)))
     await db.execute(update(SentMail).where(*to_guest).values(recipient=RECIPIENT))
-    # A payment page shows its guest's address, and the addresses it leads back to may hold a token.
+    # A payment page shows the guest's e-mail address, and its return addresses may contain a token.
     await db.execute(update(PaymentSession).where(col(PaymentSession.booking_id) == id_).values(url=""))
     await db.execute(delete(ReturnAddresses).where(col(ReturnAddresses.booking_id) == id_))
     await _erase_answers(db, id_)
@@ -66,7 +66,7 @@ async def _erase_answers(db: AsyncSession, booking_id: str) -> None:
 
 
 def _without_guest(answer: Any) -> Any:
-    """An answer that is kept for its repeats, without the guest in it."""
+    """A stored response without the guest's data."""
     if isinstance(answer, dict):
         return {
             name: _IN_ANSWERS[name] if name in _IN_ANSWERS else _without_guest(value)

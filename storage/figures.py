@@ -1,4 +1,4 @@
-"""What is counted of all hotels' bookings together, for Prometheus."""
+"""Counts of all hotels' bookings, for Prometheus."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from models import Booking, SentMail
 
 @dataclass(frozen=True)
 class BookingFigures:
-    """Figures of one moment.
+    """The counts at one moment.
 
     Args:
-        by_status: bookings whose stay is not over, by status; every status is there.
-        held_minor: money held on cards and neither captured nor released, by currency, in its smallest unit.
-        next_decision_deadline: when the first of the holds has to be decided on or released; None without any.
-        needing_attention: bookings that need a person, those of stays that are over included.
-        unsent_mails: e-mails that were begun and that no mail server has taken yet.
+        by_status: bookings whose stay is not over, by status; every status has an entry.
+        held_minor: the total of open holds by currency, in its smallest unit.
+        next_decision_deadline: the earliest decision deadline; None without holds.
+        needing_attention: bookings that need a person, also after their stay.
+        unsent_mails: e-mails that were begun and that no mail server has accepted yet.
     """
 
     by_status: Mapping[str, int]

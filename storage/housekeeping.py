@@ -1,4 +1,4 @@
-"""Rows whose day is over, and when the jobs that run on a Schedule were last done."""
+"""Deletes expired rows, and records when the jobs on a Schedule were last completed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _DRAFTS_AT_ONCE: Final = 1000
 
 
 async def delete_stale_drafts(db: AsyncSession, before: datetime) -> int:
-    """Delete drafts older than `before` with all that belongs to them, a thousand at most, oldest first.
+    """Delete drafts older than `before` and their related rows, at most a thousand, oldest first.
 
-    A draft that cannot be deleted stays, and is logged: it keeps none of the others.
+    A draft that cannot be deleted is logged and stays; the others are deleted all the same.
 
     Returns:
-        How many drafts were deleted.
+        The number of drafts deleted.
     """
     drafts = select(col(Booking.booking_id)).where(
         col(Booking.status) == Status.DRAFT, col(Booking.created_at) < before
@@ -50,7 +50,7 @@ async def _delete_draft_if_possible(db: AsyncSession, booking_id: str) -> int:
         async with db.begin_nested():
             return await _delete_drafts(db, [booking_id])
     except IntegrityError:
-        # The error's text may quote the row.
+        # The error's text may quote the row, and so the guest.
         log.error("draft %s cannot be deleted: another table refers to it", booking_id)  # noqa: TRY400
         return 0
 
@@ -62,19 +62,19 @@ async def _delete_drafts(db: AsyncSession, ids: Sequence[str]) -> int:
 
 
 async def delete_stale_requests(db: AsyncSession, before: datetime) -> None:
-    """Delete idempotency keys older than `before`, and rate counts of an hour later."""
+    """Delete idempotency keys older than `before`, and rate counts older than an hour after it."""
     await db.execute(delete(IdempotentRequest).where(col(IdempotentRequest.created_at) < before))
     await db.execute(delete(RateLimit).where(col(RateLimit.began_at) < before + _RATE_LIMITS_KEPT))
 
 
 async def record_complete(db: AsyncSession, job: str, at: datetime) -> None:
-    """Remember when a job was last done completely."""
+    """Record when a job last completed."""
     statement = insert(PeriodicJob).values(job=job, completed_at=at)
     await db.execute(statement.on_conflict_do_update(index_elements=["job"], set_={"completed_at": at}))
 
 
 async def last_complete(db: AsyncSession, job: str) -> datetime | None:
-    """When a job was last done completely; None where it never was."""
+    """When a job last completed; None if it never did."""
     found: datetime | None = await db.scalar(
         select(col(PeriodicJob.completed_at)).where(col(PeriodicJob.job) == job)
     )

@@ -1,4 +1,4 @@
-"""Stripe webhook events: kept before they are answered, processed once."""
+"""Stripe webhook events: stored before they are answered, processed once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from models import Booking, PaymentSession, StripeWebhookEvent, utc_now
 
 
 async def keep_event(db: AsyncSession, event: StripeWebhookEvent) -> bool:
-    """Put an event into the inbox.
+    """Store an event in the inbox.
 
     Returns:
-        Whether it still has to be processed: False for a duplicate of one that has been.
+        Whether the event still has to be processed: False for a duplicate of a processed event.
     """
-    # inserted by hand, not by the ORM: two deliveries of one event at once must both get an answer
+    # A plain insert, not the ORM's: two concurrent deliveries of one event must both get an answer.
     statement = insert(StripeWebhookEvent).values(**event.model_dump()).on_conflict_do_nothing()
     if await db.scalar(statement.returning(col(StripeWebhookEvent.event_id))) is not None:
         return True
@@ -30,12 +30,12 @@ async def keep_event(db: AsyncSession, event: StripeWebhookEvent) -> bool:
 
 
 async def mark_processed(db: AsyncSession, event_id: str, note: str | None = None) -> None:
-    """Say that an event has been handed to its workflow, or `note` why there was nothing to do.
+    """Mark an event as handed to its workflow, or `note` why there was nothing to do.
 
-    Called after the workflow took the signal, never before: a crash in between leads to a second signal,
-    which the workflow knows by the event's id, while the other order would lose the event.
+    Call this after the workflow accepted the signal, never before. A crash in between leads to a second signal,
+    which the workflow drops by the event's id; the other order would lose the event.
     """
-    # Its workflow may have been quicker to note something.
+    # The workflow may have noted something first.
     noted = {} if note is None else {"note": note}
     await db.execute(
         update(StripeWebhookEvent)
@@ -45,7 +45,7 @@ async def mark_processed(db: AsyncSession, event_id: str, note: str | None = Non
 
 
 async def note_event(db: AsyncSession, event_id: str, note: str) -> None:
-    """Keep with an event why its workflow did not follow it."""
+    """Note on an event why its workflow did not follow it."""
     await db.execute(
         update(StripeWebhookEvent).where(col(StripeWebhookEvent.event_id) == event_id).values(note=note)
     )
@@ -54,10 +54,10 @@ async def note_event(db: AsyncSession, event_id: str, note: str) -> None:
 async def unprocessed_events(
     db: AsyncSession, before: datetime, limit: int, *, after: StripeWebhookEvent | None = None
 ) -> list[StripeWebhookEvent]:
-    """Events kept before `before` that no workflow has taken yet, oldest first.
+    """Events stored before `before` that no workflow has taken yet, oldest first.
 
     Args:
-        after: the last event of the page before; None for the first page.
+        after: the last event of the previous page; None for the first page.
     """
     order = (col(StripeWebhookEvent.received_at), col(StripeWebhookEvent.event_id))
     query = (
@@ -72,7 +72,7 @@ async def unprocessed_events(
 
 
 async def missing_events(db: AsyncSession, event_ids: Sequence[str]) -> set[str]:
-    """Which of `event_ids` never came in."""
+    """The ids among `event_ids` that are not in the inbox."""
     query = select(col(StripeWebhookEvent.event_id)).where(col(StripeWebhookEvent.event_id).in_(event_ids))
     return set(event_ids) - set((await db.scalars(query)).all())
 
@@ -80,7 +80,7 @@ async def missing_events(db: AsyncSession, event_ids: Sequence[str]) -> set[str]
 async def booking_behind(
     db: AsyncSession, *, booking_id: str | None, session_id: str | None, payment_intent_id: str | None
 ) -> Booking | None:
-    """Find the booking an event is about, by whatever the event names it with."""
+    """Find an event's booking by any of the ids that the event carries."""
     query = select(Booking)
     if booking_id is not None:
         found = (await db.scalars(query.where(col(Booking.booking_id) == booking_id))).one_or_none()
@@ -98,6 +98,6 @@ async def booking_behind(
 
 
 async def inbox_backlog(db: AsyncSession) -> int:
-    """How many events wait to be processed."""
+    """The number of events that wait to be processed."""
     query = select(func.count()).select_from(StripeWebhookEvent)
     return (await db.scalar(query.where(col(StripeWebhookEvent.processed_at).is_(None)))) or 0

@@ -16,7 +16,7 @@ from models import RateLimit
 
 
 class Window(StrEnum):
-    """How long attempts are counted together, as PostgreSQL calls it."""
+    """The window in which attempts are counted, as PostgreSQL's `date_trunc` names it."""
 
     MINUTE = "minute"
     HOUR = "hour"
@@ -28,11 +28,11 @@ _NOW: Final = func.now(type_=DateTime(timezone=True))
 
 @dataclass(frozen=True)
 class Limit:
-    """How often something may happen.
+    """The number of attempts allowed in a window.
 
     Args:
-        subject: what is limited, and for whom; at most 400 characters.
-        most: attempts per window; 0 for as many as anybody likes.
+        subject: the kind of attempt and the caller it counts for; at most 400 characters.
+        most: the largest number of attempts per window; 0 means no limit.
     """
 
     subject: str
@@ -41,12 +41,12 @@ class Limit:
 
 
 async def count_attempt(db: AsyncSession, limit: Limit) -> int | None:
-    """Count one attempt, unless the limit has been reached: a refused attempt does not count.
+    """Count one attempt unless the limit has been reached. A refused attempt does not count.
 
-    The row stays locked until the transaction ends, so that no number of attempts at once slips through.
+    The row stays locked until the transaction ends, so concurrent attempts cannot exceed the limit.
 
     Returns:
-        None where the attempt was within the limit, else whole seconds until the next window, at least 1.
+        None if the attempt was within the limit, else whole seconds until the next window, at least 1.
     """
     if not limit.most:
         return None
@@ -66,7 +66,7 @@ async def count_attempt(db: AsyncSession, limit: Limit) -> int | None:
 
 
 async def wait_of(db: AsyncSession, limit: Limit) -> int | None:
-    """What `count_attempt` would return, without counting."""
+    """Return what `count_attempt` would return, without counting."""
     if not limit.most:
         return None
     reached = select(_NOW).where(
@@ -79,7 +79,7 @@ async def wait_of(db: AsyncSession, limit: Limit) -> int | None:
 
 
 def _began_at(window: Window) -> Function[datetime]:
-    # In UTC: some time zones, and so some servers' settings, turn their hours at other moments.
+    # UTC, because hours begin at other moments in some time zones.
     return func.date_trunc(window.value, func.now(), "UTC", type_=DateTime(timezone=True))
 
 

@@ -1,4 +1,4 @@
-"""Sent mails: one row for each, marked before and after it is handed to SMTP."""
+"""Sent mails: one row each, marked before and after the hand-over to SMTP."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ async def begin_mail(db: AsyncSession, mail: SentMail) -> str | None:
     """Mark a mail as being sent.
 
     Returns:
-        The Message-ID to send it under: that of its first attempt, from whatever address that was sent. None where
-        it was sent before and must not be sent again.
+        The Message-ID of the first attempt, even if the sender's address has changed since. None if the mail was
+        sent before and must not be sent again.
     """
     await db.execute(insert(SentMail).values(**mail.model_dump()).on_conflict_do_nothing())
     query = select(SentMail).where(
@@ -32,7 +32,7 @@ async def begin_mail(db: AsyncSession, mail: SentMail) -> str | None:
 
 
 async def finish_mail(db: AsyncSession, message_id: str) -> None:
-    """Mark a mail as taken by the mail server."""
+    """Mark a mail as accepted by the mail server."""
     await db.execute(update(SentMail).where(col(SentMail.message_id) == message_id).values(sent_at=utc_now()))
 
 

@@ -1,4 +1,4 @@
-"""How full a hotel is, night by night."""
+"""A hotel's occupancy, night by night."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Night = tuple[int, date]
 
 
 async def rooms_taken_by_night(db: AsyncSession, booking_ids: Sequence[str]) -> dict[Night, int]:
-    """Count the confirmed bookings of each night that one of `booking_ids` asks for, of its room type.
+    """Count confirmed bookings per room type, for each night that one of `booking_ids` asks for.
 
-    Booked nights without anybody count 0; a booking that is itself confirmed counts among the others.
+    A night without a confirmed booking counts 0. A booking of `booking_ids` that is confirmed is counted too.
     """
     rows = await db.execute(_query(), {"booking_ids": booking_ids})
     return {(room_type_id, night): taken for room_type_id, night, taken in rows}
@@ -30,7 +30,7 @@ async def rooms_taken_by_night(db: AsyncSession, booking_ids: Sequence[str]) -> 
 
 @cache
 def _query() -> Select[int, date, int]:
-    # Put together once: taking a table under a second name costs more than the query itself.
+    # Built once: aliasing a table costs more than the query itself.
     days = func.generate_series(col(Booking.check_in), col(Booking.check_out) - 1, timedelta(days=1))
     wanted_nights = (
         select(col(Booking.room_type_id).label("room_type_id"), cast(days, Date).label("night"))
@@ -45,7 +45,7 @@ def _query() -> Select[int, date, int]:
         .where(
             col(other.room_type_id) == wanted_nights.c.room_type_id,
             col(other.status) == Status.CONFIRMED,
-            # No stay is longer than that: the index has one short stretch to walk.
+            # The longest stay bounds the range, so the index scan is short.
             col(other.check_in) > wanted_nights.c.night - NIGHTS_LONGEST,
             col(other.check_in) <= wanted_nights.c.night,
             col(other.check_out) > wanted_nights.c.night,
@@ -56,7 +56,7 @@ def _query() -> Select[int, date, int]:
 
 
 def busiest_night(booking: Booking, taken: Mapping[Night, int]) -> int:
-    """Rooms taken on the fullest night of a stay: what an answer depends on."""
+    """Rooms taken on the fullest night of a stay."""
     count = (booking.check_out - booking.check_in).days
     nights = (booking.check_in + timedelta(days=day) for day in range(count))
     return max(taken.get((booking.room_type_id, night), 0) for night in nights)

@@ -1,4 +1,4 @@
-"""The codes that payment pages send their guests back with."""
+"""The one-time codes with which payment pages return their guests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CODE_LIFETIME: Final = timedelta(hours=1)
 
 
 async def use_return_code(db: AsyncSession, booking_id: str, code_hash: str, now: datetime) -> bool:
-    """Use a code up.
+    """Consume a code.
 
     Returns:
-        Whether it opens the booking: it is this booking's, was not used before, and its session was opened
-        within the last hour.
+        Whether the code opens the booking: it belongs to this booking, was not used before, and its session was
+        opened within the last hour.
     """
     used = await db.execute(
         update(PaymentSession)

@@ -23,9 +23,9 @@ _CONFIG = Path(__file__).parents[1] / "alembic.ini"
 
 
 def upgrade(database_url: str) -> None:
-    """Bring a database's schema up to date; one that is so already changes nothing.
+    """Bring a database's schema up to date; does nothing if it is.
 
-    Runs an event loop of its own: from within one, call it in a thread.
+    Runs its own event loop. Call it in a thread from within another loop.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
@@ -41,7 +41,7 @@ def alembic_config(database_url: str) -> Config:
 
 
 async def is_current(db: AsyncSession) -> bool:
-    """Whether a database has the newest schema this code knows; a newer one counts as current."""
+    """Whether a database has the newest schema this code knows. A newer schema counts as current."""
     if await db.scalar(text("select to_regclass('alembic_version')")) is None:
         return False
     found = await db.scalar(text("select version_num from alembic_version"))
@@ -55,5 +55,5 @@ def _older_revisions() -> frozenset[str]:
 
 
 def is_outdated(error: BaseException) -> bool:
-    """Whether a statement failed because the schema lacks what it names."""
+    """Whether a statement failed because the schema lacks a table or column that it names."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _MISSING

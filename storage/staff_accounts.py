@@ -1,4 +1,4 @@
-"""Staff accounts: logging in, and what a hotel's managers change."""
+"""Staff accounts: log-in, and the changes that a hotel's managers make."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from models import Hotel, Staff
 
 
 async def staff_of(db: AsyncSession, hotel_id: int) -> Sequence[Staff]:
-    """Everybody on a hotel's staff, those who may log in first, by their addresses."""
+    """All accounts of a hotel: active ones first, then by e-mail address."""
     query = select(Staff).where(col(Staff.hotel_id) == hotel_id)
     return (await db.scalars(query.order_by(col(Staff.active).desc(), col(Staff.email)))).all()
 
 
 async def lock_accounts(db: AsyncSession, hotel_id: int) -> Hotel | None:
-    """Let nobody else change the hotel or its accounts until the transaction ends.
+    """Lock the hotel and its accounts until the transaction ends.
 
-    Two managers who demote each other at once would leave the hotel without any.
+    Without the lock, two managers who demote each other at once would leave the hotel without a manager.
     """
     query = select(Hotel).where(col(Hotel.id) == hotel_id).with_for_update()
     return (await db.scalars(query)).one_or_none()
 
 
 async def end_sessions(db: AsyncSession, staff_id: int) -> None:
-    """Make every token that somebody has logged in with worthless."""
+    """Invalidate every token of an account."""
     version = col(Staff.credentials_version)
     await db.execute(update(Staff).where(col(Staff.id) == staff_id).values(credentials_version=version + 1))
 
 
 async def one_of(db: AsyncSession, hotel_id: int, staff_id: int) -> Staff | None:
-    """An account of that hotel."""
+    """One account of a hotel; another hotel's account is not found."""
     staff = await db.get(Staff, staff_id, populate_existing=True)
     return staff if staff and staff.hotel_id == hotel_id else None
 

@@ -1,1 +1,1 @@
-"""What people read: amounts, times, statuses and events in words. E-mails, pages and the console share them."""
+"""Amounts, times, statuses and events in words, shared by e-mails, pages and the staff console."""

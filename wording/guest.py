@@ -1,4 +1,4 @@
-"""What guests read about their booking, on its page and in its e-mails."""
+"""Words for guests, on the booking's page and in its e-mails."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ REASONS: Final = {
     ReasonCode.NO_AVAILABILITY: "The hotel has no rooms of this type left for your dates.",
     ReasonCode.RATE_ERROR: "The price of this booking was not correct.",
     ReasonCode.GUEST_REQUIREMENTS: "The hotel cannot meet the requirements of this stay.",
-    # A guest is not to be accused of what nobody has proved.
+    # The text must not accuse the guest of something unproven.
     ReasonCode.SUSPECTED_FRAUD: "The hotel could not verify the details of this booking.",
     ReasonCode.OTHER: "The hotel cannot take this booking.",
-    ReasonCode.APPROVAL_TIMEOUT: "The hotel did not answer in the time it had, so your request has ended.",
+    ReasonCode.APPROVAL_TIMEOUT: "The hotel did not answer in time, so your request has ended.",
     ReasonCode.AUTHORIZATION_EXPIRED: (
         "The hold on your card ended before the hotel had confirmed, and without it we cannot keep the room."
     ),
@@ -31,11 +31,11 @@ EVENTS: Final = {
     Event.APPROVAL_TIMED_OUT: "The hotel did not answer in time, and the hold was released",
     Event.AUTHORIZATION_LOST: "The hold on your card ended before the hotel had confirmed",
     Event.CAPTURED_OUTSIDE: "The hotel confirmed, and the held amount was charged",
-    Event.CAPTURE_MISMATCHED: "Another amount than the total was charged, and given back",
+    Event.CAPTURE_MISMATCHED: "The amount charged differed from the total, and was refunded",
     Event.CANCELLED_BY_GUEST: "You cancelled",
     Event.CANCELLED_BY_STAFF: "The hotel cancelled",
     Event.REFUND_RECORDED: "Money was refunded to your card",
     Event.DISPUTE_RECORDED: "Your bank asked about the payment",
-    Event.UNMATCHED_PAYMENT_RETURNED: "A payment that was not needed was given back to you",
+    Event.UNMATCHED_PAYMENT_RETURNED: "A payment that was not needed was returned to you",
 }
-"""What happened. An event that is not here is the hotel's own business."""
+"""Events in words. Guests do not see the events that are missing here."""

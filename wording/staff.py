@@ -1,4 +1,4 @@
-"""What staff read: statuses, events and deadlines in words."""
+"""Words for staff: statuses, events and deadlines."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ EVENTS: Final = {
     Event.CANCELLED_BY_STAFF: "Cancelled by the hotel",
     Event.REFUND_RECORDED: "A refund was recorded",
     Event.DISPUTE_RECORDED: "The guest's bank disputes the payment",
-    Event.UNMATCHED_PAYMENT_RETURNED: "A payment that belonged nowhere was returned",
+    Event.UNMATCHED_PAYMENT_RETURNED: "An unmatched payment was returned",
     Event.ATTENTION_NEEDED: "Needs a person",
-    Event.ATTENTION_CLEARED: "A reason for attention is settled",
+    Event.ATTENTION_CLEARED: "A reason for attention was cleared",
 }
 
 REASONS: Final = {
@@ -71,7 +71,7 @@ UNDER_WAY: Final = {
     Decision.DECLINE: "Releasing the hold…",
     Decision.CANCEL: "Cancelling…",
 }
-"""A decision that was taken and has not come out yet."""
+"""Words for decisions without an outcome."""
 
 ROLES: Final = {
     Role.VIEWER: "Viewer: reads",
@@ -90,10 +90,10 @@ _ACTORS: Final = {
 
 @dataclass(frozen=True)
 class Urgency:
-    """How much time is left to answer.
+    """The time left to answer.
 
     Args:
-        level: `overdue`, `urgent`, `soon` or `calm`: chooses how it is shown.
+        level: `overdue`, `urgent`, `soon` or `calm`; selects the style.
         words: says the same in words.
     """
 
@@ -102,7 +102,7 @@ class Urgency:
 
 
 def urgency(deadline: datetime | None, now: datetime) -> Urgency:
-    """How urgently a request wants an answer."""
+    """The urgency of a request."""
     if deadline is None:
         return Urgency("calm", "no deadline")
     left_s = (deadline - now).total_seconds()
@@ -115,5 +115,5 @@ def urgency(deadline: datetime | None, now: datetime) -> Urgency:
 
 
 def actor(name: str) -> str:
-    """Who did something: staff by their address, everybody else by what they are."""
+    """Name an actor: staff by their address, everyone else by their kind."""
     return _ACTORS[ActorKind(name)] if name in set(ActorKind) else name

@@ -14,7 +14,7 @@ from babel.numbers import format_currency
 from domain.money import Money
 
 _LOCALE: Final = "en_IE"
-_MONEY_LOCALE: Final = "en"  # Ireland's own writes JP¥ for the yen
+_MONEY_LOCALE: Final = "en"  # Ireland's locale writes JP¥ for the yen.
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
@@ -23,7 +23,7 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 def money_in_words(minor: int, currency: str) -> str:
     """An amount with its currency, such as `€150.00` or `¥15,000`."""
     text = format_currency(Decimal(str(Money(minor, currency))), currency, locale=_MONEY_LOCALE)
-    # A currency without a sign goes by its code, which Babel writes right up to the number.
+    # A currency without a sign is written by its code, and Babel puts no space between code and number.
     return text.replace(currency, f"{currency}\u00a0", 1) if text.startswith(currency) else text
 
 
@@ -31,18 +31,18 @@ def money_in_words(minor: int, currency: str) -> str:
 
 
 def count_in_words(number: int, one: str, many: str | None = None) -> str:
-    """A number with what it counts, such as `1 night` or `3 nights`."""
+    """A number with its noun, such as `1 night` or `3 nights`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def people_in_words(adults: int, children: int) -> str:
-    """Who comes: `2 adults, 1 child`."""
+    """A party of guests: `2 adults, 1 child`."""
     also = f", {count_in_words(children, 'child', 'children')}" if children else ""
     return count_in_words(adults, "adult") + also
 
 
 def sentence(text: str) -> str:
-    """The same with a capital letter."""
+    """Capitalize the first letter."""
     return text[:1].upper() + text[1:]
 
 
@@ -50,7 +50,7 @@ def sentence(text: str) -> str:
 
 
 def duration_in_words(seconds: float) -> str:
-    """A stretch of time in its two largest units, rounded down: `2 h 10 min`, `3 days 4 h`."""
+    """A duration in its two largest units, rounded down: `2 h 10 min`, `3 days 4 h`."""
     whole = int(seconds)
     if whole < _MINUTE_S:
         return "less than a minute"
@@ -64,9 +64,9 @@ def duration_in_words(seconds: float) -> str:
 
 
 def limit_in_words(seconds: int) -> str:
-    """A hotel's own time limit, exactly: `24 hours`, `3 days`."""
+    """A hotel's time limit without rounding: `24 hours`, `3 days`."""
     for unit_s, word in ((_DAY_S, "day"), (_HOUR_S, "hour"), (_MINUTE_S, "minute"), (1, "second")):
-        # One day is better said in hours.
+        # One day reads better in hours.
         if seconds % unit_s == 0 and (seconds, unit_s) != (_DAY_S, _DAY_S):
             return count_in_words(seconds // unit_s, word)
     raise AssertionError("a limit has at least one second")
@@ -76,7 +76,7 @@ def limit_in_words(seconds: int) -> str:
 
 
 def instant_in_words(instant: datetime | None, timezone: str) -> str | None:
-    """A moment as the hotel's clock and calendar show it."""
+    """A date and time at the hotel."""
     if instant is None:
         return None
     moment = format_local(instant, "EEEE d MMMM y, HH:mm", tzinfo=ZoneInfo(timezone), locale=_LOCALE)
@@ -84,7 +84,7 @@ def instant_in_words(instant: datetime | None, timezone: str) -> str | None:
 
 
 def day_in_words(day: date) -> str:
-    """A day of somebody's stay."""
+    """A day of a stay, in full."""
     return format_date(day, "EEEE d MMMM y", locale=_LOCALE)
 
 
@@ -92,14 +92,14 @@ def day_in_words(day: date) -> str:
 
 
 def short_instant(instant: datetime, timezone: str, now: datetime) -> str:
-    """A moment by the hotel's clock; the year is named only where it is another one."""
+    """A date and time at the hotel; the year is left out if it is the present one."""
     zone = ZoneInfo(timezone)
     there, here = instant.astimezone(zone), now.astimezone(zone)
     return f"{_short_date(there, year=there.year != here.year)}, {there:%H:%M}"
 
 
 def short_time(instant: datetime, timezone: str, now: datetime) -> str:
-    """The same, but only the time of day where it was today."""
+    """A date and time at the hotel, but only the time of day for today."""
     there = instant.astimezone(ZoneInfo(timezone))
     if there.date() == now.astimezone(ZoneInfo(timezone)).date():
         return f"{there:%H:%M}"
@@ -112,12 +112,12 @@ def short_day(day: date) -> str:
 
 
 def short_stay(check_in: date, check_out: date) -> str:
-    """A stay in as few words as tell it: `Thu 31 Dec 2026 – Sat 2 Jan 2027`."""
+    """A stay in short: `Thu 31 Dec 2026 – Sat 2 Jan 2027`."""
     return f"{_short_date(check_in, year=check_in.year != check_out.year)} – {short_day(check_out)}"
 
 
 def axis_day(day: date) -> str:
-    """A day as an axis has room for it: `25 Nov`."""
+    """A day for a chart's axis: `25 Nov`."""
     return format_date(day, "d MMM", locale=_LOCALE)
 
 

@@ -1,1 +1,1 @@
-"""The ceiling: a workflow that receives the same two signals and runs the least activities, which do nothing."""
+"""The ceiling: a workflow with the same two signals and the fewest possible activities, all of them empty."""

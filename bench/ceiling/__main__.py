@@ -33,7 +33,7 @@ async def _work(address: str) -> None:
 def main() -> None:
     """Run the worker."""
     uvloop.run(_work(sys.argv[1]))
-    # Temporal's native runtime can crash while the interpreter is torn down.
+    # Temporal's native runtime can crash while the interpreter shuts down.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""Driving the ceiling's workflow as the product's is driven."""
+"""Drives the ceiling's workflow as the product's is driven."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def ceiling_worker(address: str) -> Iterator[int]:
 
 
 class CeilingDriver:
-    """Starts workflows, signals them, waits for their ends."""
+    """Starts workflows, signals them, and waits for their results."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def whole(self, times: StepTimes) -> None:
-        """One workflow from its start to its result."""
+        """Run one workflow from its start to its result."""
         begun = time.perf_counter()
         handle = await self._client.start_workflow(
             CeilingWorkflow.run, "nobody", id=f"ceiling-{uuid4()}", task_queue=TASK_QUEUE

@@ -1,4 +1,4 @@
-"""The least a booking costs Temporal: eight activities and two signals, with nothing in them."""
+"""The minimum a booking costs Temporal: eight empty activities and two signals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def nothing(step: str) -> str:
 
 @workflow.defn(name="CeilingWorkflow")
 class CeilingWorkflow:
-    """Records, opens a page, waits to be authorized, reads, records, tells, waits for approval, captures…"""
+    """The steps of an approved booking without their content."""
 
     def __init__(self) -> None:
         self._authorized = False
@@ -25,7 +25,7 @@ class CeilingWorkflow:
 
     @workflow.run
     async def run(self, booking_id: str) -> str:
-        """Go through the steps of an approved booking."""
+        """Run the steps of an approved booking."""
         await self._step("record submitted")
         await self._step("open session")
         await workflow.wait_condition(lambda: self._authorized)
@@ -48,5 +48,5 @@ class CeilingWorkflow:
 
     @workflow.signal
     def approve(self) -> None:
-        """Staff take the booking."""
+        """Staff approve the booking."""
         self._approved = True

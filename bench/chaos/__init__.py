@@ -1,1 +1,1 @@
-"""Fault runs: bookings of every kind on the real stack, while its parts are killed, frozen and lied to."""
+"""Fault runs: bookings of every kind on a real stack, while its parts are killed, paused and given false answers."""

@@ -25,7 +25,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 _PROGRESS_EVERY_S: Final = 10
 _REQUEST_TIMEOUT_S: Final = 20
-# Short, so that a lost webhook is made good within the run.
+# Short, so that polling recovers a lost webhook within the run.
 _ENVIRONMENT: Final = {"PAYMENT_POLL_S": "5", "LOG_LEVEL": "INFO", "RATE_LIMIT_LOGIN_PER_MIN": "1000"}
 
 
@@ -42,10 +42,10 @@ def chaos(
     report: Annotated[Path, typer.Option(help="Where the JSON report goes.")] = Path("bench/out/chaos.json"),
     keep: Annotated[Path | None, typer.Option(help="Keep logs and data in this folder.")] = None,
 ) -> None:
-    """Let guests and staff go about bookings of every kind while parts are killed, frozen and lied to.
+    """Run bookings of every kind while parts are killed, paused and given false answers.
 
-    Starts a stack of its own with two workers and two API processes, on free ports. Afterwards everything is
-    brought back, and once it has come to rest the promises M1 to M9 are checked over every booking.
+    Starts a separate stack with two workers and two API processes, on free ports. Afterwards all parts are restarted;
+    once no work is left, the promises M1 to M9 are checked over every booking.
     """
     chosen = seed if seed is not None else secrets.randbelow(10**6)
     typer.echo(f"seed {chosen}: repeat with `python -m bench.chaos --seed {chosen} --seconds {seconds:g}`")

@@ -1,4 +1,4 @@
-"""Breaks parts of the stack by chance, and mends them again."""
+"""Injects random faults into the stack, and ends them again."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ _WEBHOOK_KINDS: Final = ("drop", "duplicate", "duplicate_event", "reorder", "del
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """Something that was broken.
+    """A fault that was injected.
 
     Args:
         at_s: seconds since the run began.
-        lasted_s: until it was mended; 0 for what strikes by itself.
+        lasted_s: seconds until it was ended; 0 for a fault that ends by itself.
     """
 
     at_s: float
@@ -57,11 +57,11 @@ class InjectedFault:
 
 
 class FaultInjector:
-    """Chooses faults by chance.
+    """Chooses faults at random.
 
     Args:
-        http: for orders to the stand-ins.
-        tell: hears of each fault.
+        http: client for the stand-ins' control APIs.
+        tell: called with each fault.
     """
 
     def __init__(self, stack: Stack, http: httpx.AsyncClient, chance: random.Random, tell: Tell) -> None:
@@ -73,7 +73,7 @@ class FaultInjector:
         self.faults: list[InjectedFault] = []
 
     async def work(self, until: Callable[[], bool]) -> None:
-        """Break something every few seconds until it is enough; leaves everything mended."""
+        """Inject a fault every few seconds until the time is over, then end all faults."""
         acts = (
             self._kill,
             self._kill,
@@ -90,7 +90,7 @@ class FaultInjector:
             await self.mend()
 
     async def mend(self) -> None:
-        """Withdraw every order, and bring back whatever is down."""
+        """Remove all faults from the stand-ins, and restart all parts that are down."""
         for part in self._stack.parts:
             if self._stack.exit_status(part) is not None:
                 await self._bring_back(part)
@@ -124,7 +124,7 @@ class FaultInjector:
         try:
             await asyncio.to_thread(self._stack.restart, part)
         except PartError as error:
-            # A worker is ready once Temporal is; whatever else did not come up is tried again by `mend`.
+            # A worker is ready once Temporal is; `mend` restarts any other part that did not come up.
             self._tell(f"{part} is slow to come back: {str(error).splitlines()[0]}")
 
     async def _freeze(self) -> None:

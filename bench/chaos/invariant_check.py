@@ -1,4 +1,4 @@
-"""Waiting until everything has come to rest, then checking every promise over every booking."""
+"""Waits until no work is left, then checks every promise over every booking."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _HISTORIES_READ: Final = 25
 
 @dataclass(frozen=True)
 class ChaosResult:
-    """What a run came to.
+    """The result of a run.
 
     Args:
-        statuses: how many bookings ended in which status.
-        waiting: bookings that ask for a person.
-        healed_after_s: how long it took until every promise held and no deadline was near; the whole patience where
-            one does not hold.
+        statuses: number of bookings by status.
+        waiting: bookings that need a person.
+        healed_after_s: seconds until every promise held and no deadline was near; the whole patience if a promise
+        does not hold.
     """
 
     results: Sequence[InvariantResult]
@@ -40,7 +40,7 @@ class ChaosResult:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was found."""
+        """Whether every promise holds."""
         return all(result.holds for result in self.results)
 
 
@@ -52,10 +52,10 @@ async def check_once_healed(
     patience_s: float,
     tell: Callable[[str], None],
 ) -> ChaosResult:
-    """Look until every promise holds, or patience has run out.
+    """Check repeatedly until every promise holds or the time is over.
 
     Args:
-        patience_s: how long retries may take to heal what the faults left; mails wait longest.
+        patience_s: seconds that retries may take to recover from the faults; mails take longest.
     """
     begun = time.monotonic()
     said = ""
@@ -67,7 +67,7 @@ async def check_once_healed(
             await asyncio.sleep(_LOOK_EVERY_S)
             continue
         if late or not _broken_invariants(evidence):
-            # Histories take a while to read; an event that comes meanwhile gets its time to be processed, too.
+            # Reading histories takes a while; an event that arrives in that time gets its own time to be processed.
             evidence = await _collect(stack, http, answers, histories=True)
         broken = _broken_invariants(evidence)
         if late or not broken:
@@ -86,7 +86,7 @@ async def check_once_healed(
 
 
 def _awaits_a_deadline(evidence: Evidence, patience: timedelta) -> bool:
-    """Whether a booking has yet to end by itself within this time: only afterwards can be told that it has."""
+    """Whether a booking's deadline falls within this time; its end can be checked only afterwards."""
     now = datetime.now(UTC)
     waiting = [booking.deadline for booking in evidence.bookings if not booking.needs_attention]
     return any(deadline is not None and now <= deadline + LATE < now + patience for deadline in waiting)

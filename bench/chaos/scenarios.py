@@ -1,4 +1,4 @@
-"""People who book, pay, decide and cancel, and go on when something is away, as people do."""
+"""Guests and staff who book, pay, decide and cancel, and retry when a service is away."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _SETTLED, _TAKEN, _CONFLICT = 200, 202, 409
 
 @dataclass
 class ChaosDriver:
-    """Everybody, what they were told, and what became of their plans.
+    """All guests and staff, the replies they got, and the results of their scenarios.
 
     Args:
-        clients: one for each API process; people come by either.
-        staff: by hotel and role, for the first world; the others share the tokens.
+        clients: one for each API process; each request uses any of them.
+        staff: by hotel and role, for the first client; the other clients share the tokens.
     """
 
     clients: list[StackClient]
@@ -48,7 +48,7 @@ class ChaosDriver:
         return self.chance.choice(self.clients)
 
     async def run_scenarios(self, *, at_once: int, until: Callable[[], bool]) -> None:
-        """Let people come, so many at a time, until it is enough."""
+        """Run scenarios, a fixed number at a time, until the time is over."""
 
         async def place() -> None:
             while not until():
@@ -62,13 +62,13 @@ class ChaosDriver:
         try:
             await _SCENARIOS[name][1](self)
         except (httpx.HTTPError, TimeoutError, KeyError, ValueError) as error:
-            # Whoever gave up leaves a booking behind that has to come to its right end all the same.
+            # A booking whose guest gave up must reach a correct end all the same.
             self.given_up[type(error).__name__] += 1
 
     # --- steps ---
 
     async def book(self, hotel: str = APPROVED_HOTEL) -> GuestDriver:
-        """Make a booking."""
+        """Create a booking."""
         guest = {"first_name": "Chaos", "last_name": "Guest", "email": "chaos.guest@example.com"}
         room_request = RoomRequest(
             hotel, self.chance.choice(["double", "suite"]), days_ahead=self.chance.randint(10, 90)
@@ -76,7 +76,7 @@ class ChaosDriver:
         return await self.retry(lambda: GuestDriver.book(self.client(), room_request, guest))
 
     async def pay(self, guest: GuestDriver, **how: Any) -> None:
-        """Pay, and wait a while for the hotel to be asked."""
+        """Pay, and wait a while for PENDING_APPROVAL."""
         await self.retry(guest.open_page)
         await self.retry(lambda: guest.pay(**how))
         if self.chance.random() < 0.5:
@@ -84,7 +84,7 @@ class ChaosDriver:
         await guest.until("PENDING_APPROVAL", "CONFIRMED", "DECLINED", "EXPIRED", timeout_s=60)
 
     async def decide(self, guest: GuestDriver, decision: str) -> None:
-        """Ask for a decision until it is settled, or something else is."""
+        """Send a decision until it, or another decision, is settled."""
         for _ in range(_TRIES):
             response = await self._ask(guest, decision)
             if response is None or response.status_code not in {_SETTLED, _TAKEN, _CONFLICT}:
@@ -115,7 +115,7 @@ class ChaosDriver:
             return None
 
     async def retry(self, act: Callable[[], Awaitable[Result]]) -> Result:
-        """Try a few times."""
+        """Retry a step a few times."""
         for _ in range(_TRIES - 1):
             try:
                 return await act()
@@ -127,7 +127,7 @@ class ChaosDriver:
         await asyncio.sleep(self.chance.uniform(*_PAUSE_S))
 
 
-# --- stories --------------------------------------------------------------------------------------------
+# --- scenarios ------------------------------------------------------------------------------------------
 
 
 async def _approved(driver: ChaosDriver) -> None:
@@ -151,7 +151,7 @@ async def _fought_over(driver: ChaosDriver) -> None:
 async def _cancelled_unpaid(driver: ChaosDriver) -> None:
     guest = await driver.book()
     await driver.retry(guest.open_page)
-    # Paying and cancelling at once: whoever is first, no hold may be left.
+    # Paying and cancelling at once: no hold may be left, in either order.
     paying = asyncio.create_task(guest.pay())
     await driver.decide(guest, "cancel")
     await asyncio.gather(paying, return_exceptions=True)

@@ -28,7 +28,7 @@ _BOOKINGS: Final = "/api/public/hotel/{hotel}/room-bookings"
 
 @dataclass(frozen=True)
 class DirectConfig:
-    """Where everything is, and how many connections the pool may hold."""
+    """Addresses of the services, and the size of the connection pool."""
 
     database_url: str
     stripe_key: str
@@ -61,7 +61,7 @@ class DirectHandlers:
 
     @asynccontextmanager
     async def life(self, _: FastAPI) -> AsyncIterator[None]:
-        """Make the tables at the start, close the pool at the end."""
+        """Create the tables at the start, close the pool at the end."""
         async with self._engine.begin() as db:
             for statement in tables.STATEMENTS:
                 await db.execute(text(statement))
@@ -69,7 +69,7 @@ class DirectHandlers:
         await self._engine.dispose()
 
     async def book(self, hotel: str, request: Request) -> Json:
-        """Make a booking that waits for its payment."""
+        """Create a booking that waits for its payment."""
         guest = (await request.json())["guest"]
         values = {
             "booking_id": f"D-{secrets.token_hex(8)}",
@@ -96,7 +96,7 @@ class DirectHandlers:
         return {"session_id": session.id, "payment_url": session.url, "status": "created"}
 
     async def webhook(self, request: Request) -> Json:
-        """Take `checkout.session.completed`; each event once."""
+        """Handle `checkout.session.completed`, each event once."""
         payload = await request.body()
         try:
             stripe.WebhookSignature.verify_header(
@@ -126,7 +126,7 @@ class DirectHandlers:
         return row
 
     async def approve(self, booking_id: str) -> Json:
-        """Capture with the row locked, commit, then tell."""
+        """Capture with the row locked, commit, then notify."""
         async with self._engine.begin() as db:
             row = await _one(db, tables.LOCK, booking_id)
             if row["decision_made_at"] is not None:
@@ -141,13 +141,13 @@ class DirectHandlers:
         return {"booking_id": booking_id, "status": "CONFIRMED", "settled": True}
 
     async def look(self, booking_id: str) -> Json:
-        """The booking as it stands."""
+        """Return the booking."""
         async with self._engine.begin() as db:
             return await _one(db, tables.READ, booking_id)
 
     async def _tell(self, row: Json, status: str, subject: str) -> None:
         data = {"booking_id": row["booking_id"], "status": status}
-        # The library blocks.
+        # Pusher's library blocks, so it runs in a thread.
         await asyncio.to_thread(self._pusher.trigger, f"hotel-{row['hotel']}", "booking-updated", data)
         mail = EmailMessage()
         mail["From"], mail["To"] = "bookings@hotel-holds.test", row["guest_email"]
@@ -187,7 +187,7 @@ def _session_params(row: Json, hotel: str) -> Any:
 
 
 def create_app(config: DirectConfig) -> FastAPI:
-    """Put the routes together."""
+    """Assemble the routes."""
     direct = DirectHandlers(config)
     app = FastAPI(lifespan=direct.life)
     one = _BOOKINGS + "/{booking_id}"
@@ -200,7 +200,7 @@ def create_app(config: DirectConfig) -> FastAPI:
 
 
 def pusher_arguments(environment: Json) -> Json:
-    """Pusher's client for what the environment says, as they come."""
+    """Arguments of Pusher's client, from the environment."""
     return {
         "app_id": environment["PUSHER_APP_ID"],
         "key": environment["PUSHER_KEY"],

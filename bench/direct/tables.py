@@ -1,4 +1,4 @@
-"""The direct design's tables, in a schema of their own beside the product's."""
+"""The direct design's tables, in a separate schema."""
 
 from __future__ import annotations
 

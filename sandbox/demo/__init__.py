@@ -1,1 +1,1 @@
-"""`python -m sandbox.demo`: seven bookings on a stack of its own, each to another end; then a check."""
+"""`python -m sandbox.demo`: seven bookings on a separate stack, each with another outcome; then a check."""

@@ -1,4 +1,4 @@
-"""`python -m sandbox.demo`: play the stories, tell them, check them; exit status 0 if all is as promised."""
+"""`python -m sandbox.demo`: run the scenarios, print them, check them; exit status 0 if every promise holds."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def demo(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the checks alone.")] = False,
 ) -> None:
-    """Drive seven bookings, each to another end, and check that the books are right.
+    """Run seven bookings with different outcomes, and check every promise.
 
-    Needs no account and nothing else running: starts everything on this machine, on free ports, and stops it
-    again. Takes less than a minute. Exit status 0 if every booking ended as it must and every check holds.
+    Needs no account and no running service: starts all parts on this machine, on free ports, and stops them
+    again. Takes less than a minute. Exit status 0 if every booking ended as expected and every check holds.
     """
     out, began = console(), time.monotonic()
 
@@ -48,7 +48,9 @@ def demo(
             out.print(Text(str(error), style="red"))
             raise typer.Exit(1) from None
     out.print(
-        Text(f"{'All as promised' if good else 'NOT as promised'}, after {time.monotonic() - began:.0f} s.")
+        Text(
+            f"{'Every promise holds' if good else 'A promise is BROKEN'}, after {time.monotonic() - began:.0f} s."
+        )
     )
     raise typer.Exit(0 if good else 1)
 

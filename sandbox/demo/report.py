@@ -1,4 +1,4 @@
-"""Printing what happened, for somebody who runs a hotel."""
+"""Prints the scenarios for a hotelier."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _WIDTH_WITHOUT_TERMINAL: Final = 110
 _WORDS: Final = {
     "created": "the guest chose a room",
     "submitted": "booking sent; waiting for the guest's payment",
-    "authorized": "card held, not charged; the hotel is asked to decide",
+    "authorized": "card held, not charged; waiting for the hotel's decision",
     "payment_window_closed": "nobody paid in time; the payment page is closed",
-    "approved": "approved; the money was taken",
+    "approved": "approved; the hold was captured",
     "declined": "declined by the hotel; the hold was released",
     "approval_timed_out": "nobody decided in time; the hold was released",
     "authorization_lost": "the hold ended before a decision: nothing is held now",
-    "captured_outside": "the money was taken in the Stripe Dashboard",
-    "capture_mismatched": "another amount was taken in the Stripe Dashboard; it was given back",
+    "captured_outside": "captured in the Stripe Dashboard",
+    "capture_mismatched": "another amount was captured in the Stripe Dashboard; it was refunded",
     "cancelled_by_guest": "cancelled by the guest",
     "cancelled_by_staff": "cancelled by the hotel",
-    "refund_recorded": "a refund was noted",
-    "dispute_recorded": "the guest's bank contests the payment",
-    "unmatched_payment_returned": "a payment that came too late was given back",
-    "attention_needed": "needs a person to look",
-    "attention_cleared": "a reason for that is settled",
+    "refund_recorded": "a refund was recorded",
+    "dispute_recorded": "the guest's bank disputes the payment",
+    "unmatched_payment_returned": "an unmatched payment was returned",
+    "attention_needed": "needs a person",
+    "attention_cleared": "a reason for attention was cleared",
 }
 _STATUS_STYLE: Final = {
     "CONFIRMED": "bold green",
@@ -51,7 +51,7 @@ _STATUS_STYLE: Final = {
 
 @dataclass(frozen=True)
 class ScenarioReport:
-    """One booking with everything that can be told of it."""
+    """One booking with all its evidence."""
 
     scenario: DemoScenario
     problem: str | None
@@ -63,7 +63,7 @@ class ScenarioReport:
 
     @property
     def ended_well(self) -> bool:
-        """Whether the booking came to the end that the story has to have."""
+        """Whether the booking has the scenario's expected end."""
         expected = self.scenario.expected
         return self.problem is None and (self.booking["status"], self.booking["reason_code"]) == (
             expected.status,
@@ -78,7 +78,7 @@ def console() -> Console:
 
 
 def print_report(out: Console, report: ScenarioReport) -> None:
-    """Print one booking's story."""
+    """Print one scenario."""
     booking, guest = report.booking, report.booking["guest"]
     summary = (
         f"{guest['first_name']} {guest['last_name']}, {booking['room_type']} at {booking['hotel']}, "
@@ -91,7 +91,7 @@ def print_report(out: Console, report: ScenarioReport) -> None:
     )
     parts: list[RenderableType] = [Text(report.scenario.what, style="italic"), Text(summary), status]
     if report.problem:
-        parts.append(Text(f"What went wrong: {report.problem}", style="red"))
+        parts.append(Text(f"Problem: {report.problem}", style="red"))
     if booking["reason_note"]:
         parts.append(Text(f"The hotel wrote: “{booking['reason_note']}”"))
     parts += [
@@ -107,12 +107,12 @@ def print_checks(out: Console, results: Sequence[InvariantResult], ends: tuple[i
     """Print the table of checks.
 
     Args:
-        ends: how many bookings came to the end they had to, and how many there are.
+        ends: the number of bookings with the expected end, and the number of all bookings.
     """
     table = Table(title="Checks", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (("", "left"), ("What was checked", "left"), ("Looked at", "right"), ("", "left")):
+    for name, justify in (("", "left"), ("Check", "left"), ("Items", "right"), ("", "left")):
         table.add_column(name, justify="right" if justify == "right" else "left")
-    table.add_row("–", "Each booking came to the end it had to", str(ends[1]), _mark(ends[0] == ends[1]))
+    table.add_row("–", "Each booking has the expected end", str(ends[1]), _mark(ends[0] == ends[1]))
     for result in results:
         looked_at = "–" if result.checked is None else str(result.checked)
         table.add_row(result.code, result.invariant, looked_at, _mark(result.holds))

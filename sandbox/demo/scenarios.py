@@ -1,4 +1,4 @@
-"""The seven bookings of the demo: what guest, hotel and Stripe do in each."""
+"""The demo's seven scenarios: the actions of guest, hotel and Stripe in each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAID: Final = 303
 
 
 class ScenarioError(Exception):
-    """A story cannot go on."""
+    """A scenario cannot continue."""
 
 
 Progress = Callable[[str], None]
@@ -31,7 +31,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ExpectedEnd:
-    """How a story has to end."""
+    """The expected end of a scenario."""
 
     status: str
     reason_code: str | None = None
@@ -39,10 +39,10 @@ class ExpectedEnd:
 
 @dataclass
 class DemoParticipants:
-    """Everybody who takes part, and what they were told.
+    """The participants, and the replies they got.
 
     Args:
-        progress: told in one line what just happened.
+        progress: called with one line about each step.
     """
 
     client: StackClient
@@ -51,7 +51,7 @@ class DemoParticipants:
     answers: list[DecisionReply] = field(default_factory=list)
 
     async def decide(self, booking_id: str, decision: str, response: httpx.Response) -> Json:
-        """Note what somebody was told about a decision."""
+        """Record the reply to a decision."""
         body: Json = response.raise_for_status().json()
         self.answers.append(DecisionReply(booking_id, decision, settled=bool(body["settled"])))
         return body
@@ -65,11 +65,11 @@ class DemoScenario:
     """One booking from beginning to end.
 
     Args:
-        title: as the hotelier reads it.
-        what: what the demo shows here.
-        guest: who books.
-        room_request: what they book.
-        drive: what happens after the booking was made.
+        title: the heading for the hotelier.
+        what: the point of the scenario.
+        guest: the guest.
+        room_request: the stay to book.
+        drive: the steps after the booking was created.
         expected: the end.
     """
 
@@ -81,7 +81,7 @@ class DemoScenario:
     expected: ExpectedEnd
 
     async def run(self, participants: DemoParticipants) -> ScenarioRun:
-        """Play the story to its end; what goes wrong is kept, and the other stories go on."""
+        """Run the scenario; an error is recorded, and the other scenarios continue."""
         guest: GuestDriver | None = None
         try:
             guest = await GuestDriver.book(participants.client, self.room_request, self.guest)
@@ -97,11 +97,11 @@ class DemoScenario:
 
 @dataclass(frozen=True)
 class ScenarioRun:
-    """A story as it was played.
+    """The result of a scenario.
 
     Args:
-        guest: None where not even the booking could be made.
-        problem: what went wrong on the way, if anything.
+        guest: None if the booking could not be created.
+        problem: the error that ended the scenario, if any.
     """
 
     scenario: DemoScenario
@@ -216,7 +216,7 @@ SCENARIOS: Final = (
     ),
     DemoScenario(
         "6 Cancelled after confirmation",
-        "The guest cancels a confirmed stay in good time: the policy gives everything back.",
+        "The guest cancels a confirmed stay in good time: the full amount is refunded.",
         _guest("Rajesh", "Kulkarni"),
         RoomRequest(KYOTO, "suite", days_ahead=90),
         _cancelled_after_confirmation,
@@ -234,5 +234,5 @@ SCENARIOS: Final = (
 
 
 async def drive_all(participants: DemoParticipants) -> list[ScenarioRun]:
-    """Play all stories at the same time; they come back in their own order."""
+    """Run all scenarios concurrently; returns the results in the scenarios' order."""
     return await asyncio.gather(*(scenario.run(participants) for scenario in SCENARIOS))

@@ -1,4 +1,4 @@
-"""The demo's stage: a stack of its own with the demo hotels, and everybody logged in."""
+"""The demo's set-up: a separate stack with the demo hotels, and logged-in staff."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LOOK_EVERY_S: Final = 0.5
 
 @dataclass(frozen=True)
 class DemoStack:
-    """A running stack, the folder it lives in, and the password of all its staff."""
+    """A running stack, its folder, and the password of its staff."""
 
     stack: Stack
     folder: Path
@@ -41,7 +41,7 @@ class DemoStack:
 
 @contextmanager
 def set_up(folder: Path, progress: Progress) -> Iterator[DemoStack]:
-    """Start a stack in `folder`, with the demo's hotels; it is stopped at the end of the block."""
+    """Start a stack in `folder` with the demo's hotels; it stops at the end of the block."""
     stack = Stack(folder)
     try:
         progress("starting PostgreSQL, Temporal, worker, API and the stand-ins for Stripe, Pusher and SMTP")
@@ -58,7 +58,7 @@ def set_up(folder: Path, progress: Progress) -> Iterator[DemoStack]:
 
 @asynccontextmanager
 async def log_in_participants(demo_stack: DemoStack, progress: Progress) -> AsyncIterator[DemoParticipants]:
-    """Everybody who takes part, logged in."""
+    """Log the participants in."""
     stack = demo_stack.stack
     async with httpx.AsyncClient(timeout=_PATIENCE_S, trust_env=False) as http:
         at = Addresses(
@@ -76,7 +76,7 @@ async def log_in_participants(demo_stack: DemoStack, progress: Progress) -> Asyn
 
 
 async def check_invariants(demo_stack: DemoStack, participants: DemoParticipants) -> list[InvariantResult]:
-    """Check every promise until all hold, or for long enough to say that they do not."""
+    """Check every promise until all hold or the time is over."""
     until = time.monotonic() + _PATIENCE_S
     while True:
         found = check(await _collect(demo_stack, participants))
@@ -86,7 +86,7 @@ async def check_invariants(demo_stack: DemoStack, participants: DemoParticipants
 
 
 async def _collect(demo_stack: DemoStack, participants: DemoParticipants) -> Evidence:
-    """Everything that can be known of the demo's bookings, the bookings themselves as staff see them."""
+    """Collect all evidence of the demo's bookings, with the bookings as staff see them."""
     stack, client = demo_stack.stack, participants.client
     temporal = TemporalCli(stack.temporal_address)
     delivered = await delivered_events(client.http, client.at.stripe)
@@ -111,6 +111,6 @@ async def _collect(demo_stack: DemoStack, participants: DemoParticipants) -> Evi
 
 
 def _logs(folder: Path) -> dict[str, str]:
-    """What API and worker logged; the stand-ins may say what they like."""
+    """The logs of API and worker. The stand-ins' logs may contain guest data."""
     found = (path for part in ("api", "worker") for path in folder.rglob(f"*{part}*.log"))
     return {path.stem: path.read_text(errors="replace") for path in found}

@@ -1,1 +1,1 @@
-"""The Compose file and the image, run for real beside the stand-ins. Needs a container engine."""
+"""Runs the Compose file and the image beside the stand-ins. Needs a container engine."""

@@ -1,4 +1,4 @@
-"""`python -m sandbox.deploy_check`: exit status 0 if all was as promised, 1 if not, 3 without a container engine."""
+"""`python -m sandbox.deploy_check`: exit status 0 if every check holds, 1 if not, 3 without a container engine."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def deploy_check() -> None:
-    """Run the Compose file for real, beside stand-ins for Stripe, Pusher and SMTP, and take it down again.
+    """Run the Compose file beside stand-ins for Stripe, Pusher and SMTP, and take it down again.
 
-    Builds the image, takes bookings to every end over the published port, replaces worker and API and restarts
+    Builds the image, runs bookings with every outcome over the published port, replaces worker and API and restarts
     PostgreSQL and Temporal under load, then checks the promises. Linux only.
     """
     try:
@@ -36,7 +36,7 @@ def deploy_check() -> None:
     except NoEngineError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(NO_ENGINE) from None
-    # Asked to end in either way, it takes everything down first.
+    # SIGTERM, like Ctrl-C, takes everything down first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     begun = time.monotonic()
 
@@ -56,11 +56,11 @@ async def _run(project: ComposeProject, site: DeploySite, progress: Progress) ->
     relay = PortRelay(site.gateway)
     processes = []
     try:
-        # What a check that was killed has left.
+        # Remove what a killed check has left.
         await asyncio.to_thread(project.run, "down", "--volumes")
         progress("building the image, from a copy that only its owner can read")
         await asyncio.to_thread(project.run, "build")
-        # One service that waits for no other: the network is there from now on, and with it this machine's address.
+        # A service without dependencies: it creates the network, and with it this machine's address in it.
         await asyncio.to_thread(project.run, "up", "--no-start", "postgres")
         for name in ("stripe", "pusher", "smtp"):
             await relay.open(site.layout.ports[name])

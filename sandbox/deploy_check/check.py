@@ -1,4 +1,4 @@
-"""The steps of the check, in their order."""
+"""The steps of the check, in order."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _BETWEEN_S: Final = 8.0
 
 
 class DeployCheck:
-    """One run over a site that is laid out.
+    """One run over a prepared site.
 
     Args:
-        password: of the demo's staff.
-        progress: hears in one line what was done.
+        password: the demo staff's password.
+        progress: called with one line about each step.
     """
 
     def __init__(self, project: ComposeProject, site: DeploySite, password: str, progress: Progress) -> None:
@@ -53,7 +53,7 @@ class DeployCheck:
         self._logs: dict[str, str] = {}
 
     async def run(self) -> bool:
-        """Do everything, and say whether all was as promised. The stack must be up."""
+        """Run all steps, and return whether every check holds. The stack must be up."""
         for image in await asyncio.to_thread(lambda: [*images_in_use(self._project)]):
             self._progress(f"image {image}")
         problems = await asyncio.to_thread(lambda: [*problems_while_running(self._project, self._site)])
@@ -130,7 +130,7 @@ class DeployCheck:
             yield DemoParticipants(client, staff, self._progress)
 
     async def _promises(self, participants: DemoParticipants) -> tuple[Sequence[InvariantResult], int]:
-        """Check every promise until all hold, or for long enough to say that they do not."""
+        """Check every promise until all hold or the time is over."""
         begun = time.monotonic()
         while True:
             evidence = await self._collect(participants)
@@ -165,7 +165,7 @@ class DeployCheck:
         )
 
     def _database_url(self) -> str:
-        # It is published nowhere, but this machine is in the containers' network, too.
+        # It is not published, but this machine is in the containers' network too.
         [network] = self._project.inspect("postgres")["NetworkSettings"]["Networks"].values()
         environment = dict(item.split("=", 1) for item in self._project.inspect("postgres")["Config"]["Env"])
         return f"postgresql://hotel:{environment['POSTGRES_PASSWORD']}@{network['IPAddress']}:5432/hotel"

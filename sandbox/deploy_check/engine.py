@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 class NoEngineError(Exception):
-    """There is no container engine, no Compose, or the engine does not run."""
+    """There is no container engine or no Compose, or the engine does not run."""
 
 
 class EngineError(Exception):
@@ -25,7 +25,7 @@ class EngineError(Exception):
 
 
 def find_compose() -> tuple[str, ...]:
-    """The words that Compose is called by.
+    """Find Compose's command.
 
     Raises:
         NoEngineError: there is none.
@@ -45,7 +45,7 @@ def _succeeds(*command: str) -> bool:
 
 
 def docker(*arguments: str) -> str:
-    """Run `docker` and return what it printed, errors included.
+    """Run `docker` and return its output, including errors.
 
     Raises:
         EngineError: it failed.
@@ -54,11 +54,11 @@ def docker(*arguments: str) -> str:
 
 
 class ComposeProject:
-    """The Compose file of one folder, under a project name of its own.
+    """The Compose file of one folder, under a separate project name.
 
     Args:
-        compose: the words that Compose is called by.
-        folder: holds the Compose file and `hotel.env`.
+        compose: Compose's command.
+        folder: the folder with the Compose file and `hotel.env`.
     """
 
     def __init__(self, compose: Sequence[str], folder: Path) -> None:
@@ -67,7 +67,7 @@ class ComposeProject:
         self._folder = folder
 
     def run(self, *arguments: str) -> str:
-        """Run Compose and return what it printed, errors included.
+        """Run Compose and return its output, including errors.
 
         Raises:
             EngineError: it failed.
@@ -80,7 +80,7 @@ class ComposeProject:
         self.run("exec", "-T", *given, "api", "python", "manage.py", *arguments)
 
     def inspect(self, service: str) -> Json:
-        """What the engine knows of the service's container, running or not."""
+        """Inspect the service's container, running or not."""
         label = f"label=com.docker.compose.service={service}"
         project = f"label=com.docker.compose.project={PROJECT}"
         [container] = docker("ps", "--all", "--quiet", "--filter", project, "--filter", label).split()
@@ -89,7 +89,7 @@ class ComposeProject:
         return inspected
 
     def log(self, service: str) -> str:
-        """All that the service's container has logged."""
+        """The log of the service's container."""
         return docker("logs", self.inspect(service)["Id"])
 
 

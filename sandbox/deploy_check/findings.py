@@ -1,4 +1,4 @@
-"""What must be true of the containers themselves, whatever becomes of the bookings."""
+"""Checks of the containers themselves."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def problems_while_running(project: ComposeProject, site: DeploySite) -> Iterato
 
 
 def problems_once_stopped(project: ComposeProject) -> Iterator[str]:
-    """Exit statuses: what was asked to stop says that it ended well."""
+    """Exit statuses: each stopped container must have ended well."""
     for service in PRODUCT:
         state = project.inspect(service)["State"]
         if state["ExitCode"] != 0 or state["OOMKilled"]:
@@ -45,7 +45,7 @@ def problems_once_stopped(project: ComposeProject) -> Iterator[str]:
 
 
 def images_in_use(project: ComposeProject) -> Iterator[str]:
-    """Each image but our own, and whether it only stands in for the real one."""
+    """Each image except our own, and whether it replaces the real one."""
     names = {line.split("image: ")[1] for line in project.run("config").splitlines() if "image: " in line}
     for name in sorted(names):
         if name.startswith("hotel-holds:"):

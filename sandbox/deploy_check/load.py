@@ -1,4 +1,4 @@
-"""Guests and staff who go on while parts of the product are replaced: they repeat what was not answered."""
+"""Guests and staff under replacements of the product's parts: they repeat requests without an answer."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Answer = TypeVar("Answer")
 
 @dataclass
 class LoadResult:
-    """What became of the load.
+    """The result of the load.
 
     Args:
         confirmed: bookings that were approved and confirmed.
         repeats: requests that had to be sent again.
-        longest_s: from booking to confirmation.
-        problems: what did not come to its end.
+        longest_s: the longest time from booking to confirmation, in seconds.
+        problems: bookings that were not confirmed.
     """
 
     confirmed: int = 0
@@ -42,7 +42,7 @@ class LoadResult:
 
 
 class Load:
-    """Bookings, one after the other in a few lanes, each paid for and approved."""
+    """Concurrent sequences of bookings, each paid and approved."""
 
     def __init__(self, participants: DemoParticipants) -> None:
         self._participants = participants
@@ -51,7 +51,7 @@ class Load:
         self.result = LoadResult()
 
     async def run_while(self, work: Awaitable[None]) -> None:
-        """Keep booking until `work` is done, and the bookings under way are, too."""
+        """Create bookings until `work` is done, then finish those under way."""
         lanes = [asyncio.create_task(self._lane()) for _ in range(_AT_ONCE)]
         try:
             await work
@@ -94,7 +94,7 @@ class Load:
         await self._patiently(lambda: guest.until("CONFIRMED", timeout_s=_PATIENCE_S))
 
     async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Ask until there is an answer: a part that is being replaced refuses, and what it cuts off is repeated."""
+        """Repeat a request until it is answered: a part under replacement refuses or cuts connections."""
         until = time.monotonic() + _PATIENCE_S
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Whether the API believes the headers of a proxy on this machine: it must count limits by guests' own addresses."""
+"""Checks that the API trusts the headers of a proxy on this machine, so that limits count guests' own addresses."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 import httpx
 
 _ATTEMPTS: Final = 30
-"""More than one address may fail to log in with in two minutes: the attempts may lie on both sides of a full one."""
+"""More failures than one address may have in two minutes: the attempts may span a full minute."""
 _ONE: Final = "203.0.113.1"
 _OTHER: Final = "203.0.113.2"
 
 
 async def problems_behind_a_proxy(http: httpx.AsyncClient, api: str) -> list[str]:
-    """Guess a password from one address until it is refused, then from another."""
+    """Fail to log in from one address until the limit, then from another."""
 
     async def guess(address: str) -> int:
         form = {"username": "nobody@example.com", "password": "a guess", "grant_type": "password"}

@@ -1,4 +1,4 @@
-"""Lets containers reach servers that listen on 127.0.0.1 alone."""
+"""Lets containers reach servers that listen on 127.0.0.1 only."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _CHUNK_BYTES: Final = 1 << 16
 
 
 class PortRelay:
-    """Passes connections to ports of one address on to the same ports of 127.0.0.1.
+    """Forwards connections from ports of one address to the same ports of 127.0.0.1.
 
     Args:
-        address: this machine's own, in the containers' network.
+        address: this machine's address in the containers' network.
     """
 
     def __init__(self, address: str) -> None:
@@ -26,7 +26,7 @@ class PortRelay:
         """Listen on one more port.
 
         Raises:
-            OSError: the address is not this machine's, or the port is taken.
+            OSError: the address is not this machine's, or the port is in use.
         """
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,7 +40,7 @@ class PortRelay:
         self._servers.append(await asyncio.start_server(connected, self._address, port))
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Stop accepting connections."""
         for server in self._servers:
             server.close()
 

@@ -1,4 +1,4 @@
-"""What the containers run from: a copy of the repository, `hotel.env`, and the stand-ins outside."""
+"""The site of a check: a copy of the repository, `hotel.env`, and the stand-ins outside the containers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sandbox.stack.ports import Ports
 
 NETWORK: Final = "172.30.251.0/24"
 AWKWARD: Final = '"Rooms #1 at $HOME, Co." <bookings@hotel-holds.test>'
-"""A sender that a careless reader of hotel.env would change."""
+"""A sender that a careless parser of hotel.env would change."""
 _OWNER_ONLY: Final = 0o077
 _EVERYBODY_READS: Final = 0o644
 _EVERYBODY_READS_FOLDERS: Final = 0o755
@@ -33,7 +33,7 @@ class DeploySite:
 
     Args:
         gateway: this machine's address in the containers' network.
-        hotel_env: what `hotel.env` says.
+        hotel_env: the values in `hotel.env`.
     """
 
     folder: Path
@@ -43,22 +43,22 @@ class DeploySite:
 
     @property
     def secrets(self) -> list[str]:
-        """What must appear in no log and no history."""
+        """Texts that no log and no history may contain."""
         return [value for name, value in self.hotel_env.items() if re.search("SECRET|PASSWORD", name)]
 
     @property
     def repository(self) -> Path:
-        """The copy that the containers are built from."""
+        """The copy from which the containers are built."""
         return self.folder / "clone"
 
     @property
     def temporal_address(self) -> str:
-        """Where Temporal is published."""
+        """Temporal's published address."""
         return f"127.0.0.1:{self.layout.ports['temporal']}"
 
 
 def lay_out(folder: Path, ports: Ports) -> DeploySite:
-    """Copy the repository as a clone under umask 077 would be, and write `hotel.env`."""
+    """Copy the repository with the modes of a clone under umask 077, and write `hotel.env`."""
     layout = Layout(
         folder=folder,
         ports={name: ports.take() for name in _OUTSIDE},
@@ -104,7 +104,7 @@ def _hotel_env(layout: Layout, gateway: str) -> Mapping[str, str]:
         "PUSHER_HOST": gateway,
         "SMTP_HOST": gateway,
         "EMAIL_FROM": AWKWARD,
-        # Short, so that a lost webhook is made good within the check.
+        # Short, so that polling recovers a lost webhook within the check.
         "PAYMENT_POLL_S": "10",
         "RATE_LIMIT_BOOKING_PER_HOUR": "0",
         "VERSION": "deploy-check",

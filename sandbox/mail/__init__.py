@@ -1,4 +1,4 @@
-"""A stand-in for a mail server: takes mail over SMTP, delivers none of it, and shows it in an inbox.
+"""A stand-in for a mail server: accepts mail over SMTP, delivers none, and shows it in an inbox.
 
 Run it with `python -m sandbox.mail`; point `SMTP_HOST` and `SMTP_PORT` at it.
 
@@ -8,6 +8,6 @@ Its faults (`/_sandbox/faults`) match one step of the conversation:
     RCPT *@example.test             a recipient's address
     DATA Booking Confirmed - *      the message, by its subject
 
-Their `status` is the reply code, 451 when none is given. `error_after` keeps the message and then answers
-with an error, so that its sender cannot know.
+Their `status` is the reply code, 451 by default. `error_after` keeps the message and then answers with an
+error, so the sender cannot know that it was accepted.
 """

@@ -20,7 +20,7 @@ from sandbox.mail.inbox import InboxMessage, MailInbox
 
 SHOWN_MESSAGES = 200
 TEMPLATES = Path(__file__).parent / "templates"
-# A mail is foreign content: no scripts, nothing loaded from elsewhere, and its links open in a new tab.
+# A mail is foreign content: no scripts, no remote resources, and its links open in a new tab.
 HTML_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; "
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
@@ -32,8 +32,8 @@ def create_app(smtp_socket: socket.socket, inbox: MailInbox, login: SmtpLogin | 
 
     Args:
         smtp_socket: listens for SMTP.
-        inbox: where messages are kept; closed when the app shuts down.
-        login: who has to log in to send; None lets anybody.
+        inbox: the store of messages; closed when the app shuts down.
+        login: the account that may send; None allows all senders.
     """
     faults = Faults()
 
@@ -95,7 +95,7 @@ def _pages_router(inbox: MailInbox) -> APIRouter:
 
 
 def _links_in_new_tabs(html: str) -> str:
-    """Make links leave the frame that shows the message, where most sites refuse to be shown."""
+    """Make links open outside the frame that shows the message: most sites refuse to be framed."""
     base = '<base target="_blank">'
     with_base, heads = re.subn(
         r"<head\b[^>]*>", lambda head: head[0] + base, html, count=1, flags=re.IGNORECASE
@@ -113,7 +113,7 @@ def _control_router(inbox: MailInbox) -> APIRouter:
         booking_id: str | None = None,
         contents: bool = True,
     ) -> list[dict[str, Any]]:
-        """Whoever counts thousands of mails leaves their contents out."""
+        """List messages; a caller that only counts them leaves their contents out."""
         found = inbox.find(to=to, subject=subject, booking_id=booking_id)
         return [{**_envelope(mail), **(_contents(mail) if contents else {})} for mail in found]
 

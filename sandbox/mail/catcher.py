@@ -1,4 +1,4 @@
-"""The SMTP side: takes every message, unless a fault says otherwise."""
+"""The SMTP side: accepts every message, unless a fault applies."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class SmtpLogin:
 
 
 class MailCatcher:
-    """What `aiosmtpd` asks at each step of a conversation.
+    """`aiosmtpd`'s handler for each step of a conversation.
 
     Args:
-        inbox: where messages go.
-        faults: the faults in force.
+        inbox: the store of messages.
+        faults: the active faults.
     """
 
     def __init__(self, inbox: MailInbox, faults: Faults) -> None:
@@ -82,7 +82,7 @@ class MailCatcher:
         return await self._step(f"DATA {headers.get('subject', '')}", server, accept)
 
     async def _step(self, subject: str, server: SMTP, accept: Callable[[], str]) -> str:
-        """Answer one step, in the way that was ordered if a fault strikes."""
+        """Answer one step; applies a fault if one matches."""
         fault = self._faults.take(subject, REQUEST_FAULTS)
         if fault is None:
             return accept()
@@ -94,9 +94,9 @@ class MailCatcher:
         if fault.kind in {FaultKind.ERROR_BEFORE, FaultKind.ERROR_AFTER}:
             return _reply(fault)
         if fault.kind in {FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER}:
-            # aiosmtpd calls it no more than a transport; each that listens can be aborted.
+            # aiosmtpd's type is the plain transport; a server's transport can be aborted.
             cast("asyncio.Transport", server.transport).abort()
-        # The end of the connection cancels this wait: the client's own timeout, or the cut above.
+        # The end of the connection cancels this wait, by the client's timeout or by the cut above.
         never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         return await never
 
@@ -108,17 +108,17 @@ def _reply(fault: Fault) -> str:
 
 
 async def listen(sock: socket.socket, catcher: MailCatcher, login: SmtpLogin | None) -> asyncio.Server:
-    """Start to take mail.
+    """Start to accept mail.
 
     Args:
         sock: a listening socket.
-        catcher: decides what is answered.
-        login: who has to log in first; None lets anybody send.
+        catcher: the handler.
+        login: the account that may send; None allows all senders.
     """
 
     def conversation() -> SMTP:
         with warnings.catch_warnings():
-            # Log-in without TLS is unsafe on a network, and this is the loopback interface.
+            # Log-in without TLS is safe here: this is the loopback interface.
             warnings.simplefilter("ignore", UserWarning)
             return SMTP(
                 catcher,
@@ -131,5 +131,5 @@ async def listen(sock: socket.socket, catcher: MailCatcher, login: SmtpLogin | N
                 loop=asyncio.get_running_loop(),
             )
 
-    logging.getLogger("mail.log").setLevel(logging.ERROR)  # the same warning again, once a conversation
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # The same warning, once per conversation.
     return await asyncio.get_running_loop().create_server(conversation, sock=sock)

@@ -1,4 +1,4 @@
-"""Every message that was accepted, in order, in SQLite: evidence that outlives the stand-in."""
+"""Every accepted message, in order, in SQLite, so that the evidence survives a restart."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ class MailInbox:
     """The messages of one mail catcher.
 
     Args:
-        folder: where `mail.sqlite` lives; None keeps the messages in memory.
+        folder: the folder of `mail.sqlite`; None keeps the messages in memory.
     """
 
     def __init__(self, folder: Path | None) -> None:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(folder / "mail.sqlite" if folder else ":memory:")
-        # A commit in the write-ahead log reaches the kernel, which a killed process does not take with it.
+        # A commit to the write-ahead log is in the kernel, so it survives a killed process.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(_SCHEMA)
 
     def add(self, sender: str, recipients: Sequence[str], raw: bytes) -> None:
-        """Keep one message."""
+        """Store one message."""
         headers = {name.lower(): value for name, value in read_headers(raw).items()}
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         subject, message_id = headers.get("subject", ""), headers.get("message-id", "")

@@ -1,4 +1,4 @@
-"""Taking a message apart, down to what a person or a test wants to see of it."""
+"""Parses a message into the parts that people and tests read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class MessageAttachment:
-    """A part of a message that is not its body."""
+    """An attachment of a message."""
 
     filename: str
     content_type: str
@@ -22,13 +22,13 @@ class MessageAttachment:
 
     @property
     def text(self) -> str | None:
-        """The content of a text attachment, such as a calendar file; None for any other."""
+        """The content of a text attachment, such as a calendar file; None for other types."""
         return self.content.decode(errors="replace") if self.content_type.startswith("text/") else None
 
 
 @dataclass(frozen=True)
 class MessageContent:
-    """A message taken apart; a header that occurs twice has both values, one a line."""
+    """A parsed message; a repeated header has all its values, one per line."""
 
     headers: dict[str, str]
     text: str | None
@@ -37,9 +37,9 @@ class MessageContent:
 
 
 def read_headers(raw: bytes) -> dict[str, str]:
-    """The headers of a message, decoded, with their names as sent."""
+    """Decode the headers of a message; names stay as sent."""
     headers: dict[str, str] = {}
-    # The older policy never fails, however malformed a header is; what arrives has to be kept.
+    # The older policy accepts any malformed header; every message must be kept.
     for name, value in BytesHeaderParser(policy=compat32).parsebytes(raw).items():
         decoded = _decoded(str(value))
         headers[name] = f"{headers[name]}\n{decoded}" if name in headers else decoded
@@ -47,9 +47,9 @@ def read_headers(raw: bytes) -> dict[str, str]:
 
 
 def sender_problem(raw: bytes) -> str | None:
-    """Why a mail server would refuse a message for its sender's header; None where it would not.
+    """The reason for which a mail server would refuse the From header; None if it is valid.
 
-    It has exactly one, which holds one mailbox: https://www.rfc-editor.org/rfc/rfc5322#section-3.6
+    A message has exactly one, with one mailbox: https://www.rfc-editor.org/rfc/rfc5322#section-3.6
     """
     message = BytesHeaderParser(policy=default).parsebytes(raw)
     found = message.get_all("from", [])
@@ -62,7 +62,7 @@ def sender_problem(raw: bytes) -> str | None:
 
 
 def read_content(raw: bytes) -> MessageContent:
-    """Take a whole message apart."""
+    """Parse a whole message."""
     message = message_from_bytes(raw, policy=default)
     assert isinstance(message, EmailMessage)
     text, html = message.get_body(("plain",)), message.get_body(("html",))
@@ -90,7 +90,7 @@ def _attachment(part: Message) -> MessageAttachment:
 def _text(part: Message) -> str:
     try:
         return _bytes(part).decode(part.get_content_charset("utf-8"), errors="replace")
-    except LookupError:  # a charset that Python does not know
+    except LookupError:  # A charset that Python does not know.
         return _bytes(part).decode(errors="replace")
 
 

@@ -29,7 +29,7 @@ def create_app(credentials: Credentials, record: MessageRecord, activity_timeout
 
     Args:
         credentials: the one app that it serves.
-        record: where messages are kept; closed when the app shuts down.
+        record: the store of messages; closed when the app shuts down.
         activity_timeout_s: how long a WebSocket may be silent before it is pinged.
     """
 
@@ -77,7 +77,7 @@ def _api_router(credentials: Credentials, hub: Hub, record: MessageRecord) -> AP
 
     def publish(events: list[PusherEvent]) -> None:
         check_sizes(events)
-        # Recorded first: what a client has seen is never missing from the evidence.
+        # Recorded first, so that the evidence contains every message a client received.
         record.add(events)
         for event in events:
             hub.publish(event)

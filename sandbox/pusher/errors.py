@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class RefusedRequestError(Exception):
-    """A request that is not carried out.
+    """A refused request.
 
     Args:
         status: the HTTP status to answer with.
-        reason: the text of the answer.
+        reason: the text of the response.
     """
 
     def __init__(self, status: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What may be published: the bodies of the HTTP API and Pusher's limits on them.
+"""The bodies of the HTTP API, and Pusher's limits on them.
 
 Source: pusher.com/docs/channels/library_auth_reference/rest-api.
 """
@@ -21,7 +21,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def channel_problem(name: str) -> str | None:
-    """Why `name` cannot be a channel's name, or None."""
+    """The reason why `name` is not a valid channel name, or None."""
     return None if _CHANNEL.fullmatch(name) else f"Invalid channel name {name[:210]!r}"
 
 

@@ -1,4 +1,4 @@
-"""Who is connected, who listens to what, and the hand-over of events to them."""
+"""Connections, their subscriptions, and the delivery of events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from sandbox.pusher.events import PusherEvent
 
-# A client that does not read is cut off rather than allowed to fill the memory.
+# A client that does not read is disconnected, so that its queue cannot fill the memory.
 OUTBOX_LIMIT = 1000
 
 
@@ -24,7 +24,7 @@ class ConnectionClose:
 
 
 class Connection:
-    """One open WebSocket, seen from the hub: what it is called, what it hears, what waits to be sent."""
+    """One open WebSocket: its socket id, its subscriptions, its outgoing queue."""
 
     def __init__(self, socket_id: str) -> None:
         self.socket_id = socket_id
@@ -48,7 +48,7 @@ class Connection:
             self.outbox.put_nowait(text)
 
     def end(self, close: ConnectionClose) -> None:
-        """Close the connection once what is queued has been sent."""
+        """Close the connection after the queued events have been sent."""
         if not self._ending:
             self._ending = True
             self.outbox.put_nowait(close)
@@ -88,7 +88,7 @@ class Hub:
             del self._listeners[channel]
 
     def publish(self, event: PusherEvent) -> None:
-        """Queue an event for everybody who listens, but for the socket it excludes."""
+        """Queue an event for all subscribers except the excluded socket."""
         text = json.dumps({"event": event.name, "channel": event.channel, "data": event.data})
         for connection in list(self._listeners.get(event.channel, {}).values()):
             if connection.socket_id != event.socket_id:

@@ -1,4 +1,4 @@
-"""Everything that was published, in order, in SQLite: evidence that outlives the stand-in."""
+"""Every published event, in order, in SQLite, so that the evidence survives a restart."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class MessageRecord:
     """The messages of one Pusher app.
 
     Args:
-        folder: where `messages.sqlite` lives; None keeps the messages in memory.
+        folder: the folder of `messages.sqlite`; None keeps the messages in memory.
     """
 
     def __init__(self, folder: Path | None) -> None:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(folder / "messages.sqlite" if folder else ":memory:")
-        # A commit in the write-ahead log reaches the kernel, which a killed process does not take with it.
+        # A commit to the write-ahead log is in the kernel, so it survives a killed process.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
 
     def add(self, events: Iterable[PusherEvent]) -> None:
-        """Keep events, all or none."""
+        """Store events, all or none."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         rows = [(at, event.channel, event.name, event.data, _booking_id(event.data)) for event in events]
         with self._db:

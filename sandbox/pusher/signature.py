@@ -17,7 +17,7 @@ TIMESTAMP_TOLERANCE_S = 600
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the dashboard shows of one Pusher app."""
+    """The credentials of one Pusher app."""
 
     app_id: str
     key: str
@@ -39,11 +39,11 @@ class SignedRequest:
 
 
 def check_request(credentials: Credentials, request: SignedRequest, now_s: float) -> None:
-    """Let a request pass only if it was signed with the app's secret, for this body, about now.
+    """Check that a request was signed with the app's secret, for this body, within the time limit.
 
     Args:
         credentials: the app's key and secret.
-        request: what came in.
+        request: the request's signed parts.
         now_s: seconds since the epoch.
 
     Raises:
@@ -55,7 +55,7 @@ def check_request(credentials: Credentials, request: SignedRequest, now_s: float
     if query.get("auth_version") != "1.0":
         raise RefusedRequestError(401, "auth_version must be 1.0")
     _check_timestamp(query.get("auth_timestamp", ""), now_s)
-    # MD5 is Pusher's choice: it ties the body to the signed query, the secret does the rest.
+    # MD5 is Pusher's choice: it binds the body to the signed query, which the secret protects.
     body_md5 = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
     if (request.body or "body_md5" in query) and query.get("body_md5") != body_md5:
         raise RefusedRequestError(401, "body_md5 does not match the body")
@@ -71,7 +71,7 @@ def check_subscription(credentials: Credentials, socket_id: str, channel: str, a
     """Check the `auth` of a subscription to a private channel.
 
     Returns:
-        Why it is refused, in Pusher's words, or None.
+        The reason for a refusal, in Pusher's words, or None.
     """
     key, _, signature = auth.partition(":")
     if key != credentials.key:

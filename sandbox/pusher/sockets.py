@@ -25,7 +25,7 @@ class SocketServer:
 
     Args:
         credentials: the app's key, and the secret that private subscriptions are signed with.
-        hub: where connections register and events come from.
+        hub: the registry of connections and source of events.
         activity_timeout_s: how long a connection may be silent before the server pings it.
     """
 
@@ -134,4 +134,4 @@ async def _write(websocket: WebSocket, connection: Connection) -> None:
                 return
             await websocket.send_text(item)
     except (WebSocketDisconnect, RuntimeError):
-        return  # the client has gone: the reader sees the same and ends the connection
+        return  # The client has disconnected; the reader notices too and ends the connection.

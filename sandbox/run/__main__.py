@@ -1,4 +1,4 @@
-"""`python -m sandbox.run`: start everything, say where it is, look after it, and stop it again."""
+"""`python -m sandbox.run`: start all parts, print their addresses, restart parts that die, and stop them."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def run(
 ) -> None:
     """Start PostgreSQL, Temporal, stand-ins for Stripe, Pusher and SMTP, worker and API; stop them on Ctrl-C.
 
-    A port that is taken is replaced by another. Data stays in the folder, so that the next start goes on where this
-    one stopped. The addresses are in run.json there for as long as it runs. A part that dies is started again;
-    one that keeps dying ends everything. DEMO_PASSWORD is the demo staff's password; without it one is made up.
+    A port that is in use is replaced by another. Data stays in the folder, so the next start continues with it. The
+    folder's run.json has the addresses while it runs. A part that dies is started again; a part that keeps dying ends
+    the run. DEMO_PASSWORD is the demo staff's password; without it one is generated.
     """
     for number in _SIGNALS:
         signal.signal(number, _stop)
@@ -74,7 +74,7 @@ def run(
 
 
 def _run(stack: Stack) -> int:
-    """Run until asked to stop; the exit status."""
+    """Run until asked to stop; returns the exit status."""
     try:
         stack.start()
         _announce(stack, _demo_data(stack))
@@ -89,7 +89,7 @@ def _run(stack: Stack) -> int:
         print(f"\n{error}\n\nstopping everything", flush=True)
         return 1
     finally:
-        # From here on it takes a few seconds, whoever loses patience.
+        # Stopping takes a few seconds; further signals must not interrupt it.
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         if stack.started:
@@ -99,7 +99,7 @@ def _run(stack: Stack) -> int:
 
 
 def _demo_data(stack: Stack) -> str:
-    """Fill in the demo's hotels; the password of their staff."""
+    """Add the demo's hotels; returns their staff's password."""
     password = os.environ.get(_PASSWORD_VARIABLE) or stack.secret("demo_password")
     stack.manage("demo-data", **{_PASSWORD_VARIABLE: password})
     return password

@@ -1,4 +1,4 @@
-"""Where to look, for a person."""
+"""The addresses of a running stack, for people."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROLES: Final = ("viewer", "approver", "manager")
 
 
 def where(stack: Stack, password: str) -> list[tuple[str, str]]:
-    """Every place worth a look, and what it is, in the order of a walk through one booking."""
+    """Names and URLs, in the order of the README's walk-through."""
     url = stack.url
     guests = [(f"Guests, {hotel}", f"{url['api']}/hotels/{hotel}/") for hotel in HOTELS]
     staff = [(f"  {hotel}", " ".join(f"{role}@{hotel}.test" for role in ROLES)) for hotel in HOTELS]
@@ -42,6 +42,4 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
     """The rows in two columns, between two empty lines."""
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
-    return "\n".join(
-        ["", *lines, "", "Ctrl-C stops everything; `make clean-data` forgets what was kept.", ""]
-    )
+    return "\n".join(["", *lines, "", "Ctrl-C stops everything; `make clean-data` deletes the data.", ""])

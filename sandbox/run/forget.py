@@ -1,4 +1,4 @@
-"""`python -m sandbox.run.forget`: forget what `make run` kept."""
+"""`python -m sandbox.run.forget`: delete the data of `make run`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 def forget(
     folder: Annotated[Path, typer.Option(help="Where data and logs are kept.")] = ROOT / "var",
 ) -> None:
-    """Delete the folder with the data and the logs of `make run`, unless something runs in it."""
+    """Delete the folder with the data and the logs of `make run`, unless a stack runs in it."""
     if not folder.exists():
-        print(f"there is no {folder}: nothing to forget")
+        print(f"there is no {folder}: nothing to delete")
         return
     try:
         lock = FolderLock(folder)

@@ -1,4 +1,4 @@
-"""Looking after a running stack: a part that dies by itself is brought back."""
+"""Supervises a running stack: a part that dies by itself is restarted."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Watchdog:
         self._deaths: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def forever(self) -> NoReturn:
-        """Look after all parts, without end.
+        """Supervise all parts, without end.
 
         Raises:
             GaveUpError: a part keeps dying.
-            PartError: a part did not come up again.
+            PartError: a part did not restart.
         """
         while True:
             for part in self._stack.parts:
@@ -37,7 +37,7 @@ class Watchdog:
             time.sleep(_LOOK_EVERY_S)
 
     def look_after(self, part: str) -> None:
-        """Bring a part back if it has died."""
+        """Restart the part if it has died."""
         status = self._stack.exit_status(part)
         if status is None:
             return

@@ -1,4 +1,4 @@
-"""A stack's folder: whose it is now, and what must be remembered to the next start: ports and secrets."""
+"""A stack's folder: its lock, and the ports and secrets that the next start reuses."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class FolderInUseError(RuntimeError):
 
 
 class FolderLock:
-    """Says that a stack runs in a folder. Ends with the last process that holds `descriptor`.
+    """The lock of a stack's folder. It ends with the last process that holds `descriptor`.
 
-    A stack whose process was killed is still being cleared away for a moment, which is waited for.
+    After a kill, the guard takes a moment to end the former stack's processes; taking the lock waits for that.
 
     Raises:
-        FolderInUseError: another one runs there.
+        FolderInUseError: another stack runs there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +48,7 @@ class FolderLock:
         os.pwrite(self.descriptor, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
-        """Let others have the folder."""
+        """Release the lock."""
         os.close(self.descriptor)
 
     def _try(self) -> bool:
@@ -64,14 +64,14 @@ def _is_running(pid: str) -> bool:
 
 
 class FolderState:
-    """A small file in the stack's folder, for its owner's eyes only."""
+    """A small file in the stack's folder, readable by its owner only."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _NAME
         self._content: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
 
     def secret(self, name: str, length_bytes: int = _SECRET_BYTES) -> str:
-        """A secret of that name, made up when it is first asked for."""
+        """The secret of that name, generated at first use."""
         folder_state: dict[str, str] = self._content.setdefault("secrets", {})
         if name not in folder_state:
             folder_state[name] = secrets.token_urlsafe(length_bytes)
@@ -79,12 +79,12 @@ class FolderState:
         return folder_state[name]
 
     def port(self, name: str) -> int | None:
-        """The port that part had last time."""
+        """The port of that part in the last run."""
         port: int | None = self._content.get("ports", {}).get(name)
         return port
 
     def keep_ports(self, ports: dict[str, int]) -> None:
-        """Remember the ports for next time."""
+        """Store the ports for the next run."""
         self._content["ports"] = ports
         self._write()
 
@@ -93,7 +93,7 @@ class FolderState:
 
 
 def write_atomically(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that a reader sees the former content or all of the new one, and only its owner any."""
+    """Write JSON atomically, readable by the owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.touch(mode=0o600)

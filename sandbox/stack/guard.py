@@ -1,8 +1,8 @@
-"""Leaves no process behind: ends whatever a stack has started once the stack, or its process, is gone.
+"""Ends the processes of a stack once the stack, or its own process, is gone.
 
-A stack runs this file with its token, and holds the other end of its standard input. That end closes
-when the stack stops, and also when its process is killed. Then every process with the token in its environment is
-ended. On an orderly stop there is none left.
+A stack runs this file with its token, and holds the other end of its standard input. That end closes when the stack
+stops, and also when its process is killed. The guard then ends every process with the token in its environment.
+After an orderly stop there is none.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Guard:
     """A guard for the processes that carry `token` in their environment, as `TOKEN_VARIABLE`.
 
     Args:
-        token: of this stack alone.
-        lock: a file descriptor that stays open until nothing is left.
+        token: unique to this stack.
+        lock: a file descriptor that stays open until the last process has ended.
     """
 
     def __init__(self, token: str, lock: int) -> None:
@@ -33,12 +33,12 @@ class Guard:
             [sys.executable, "-P", __file__, token],
             stdin=subprocess.PIPE,
             pass_fds=[lock],
-            # What is typed at the terminal, and whatever ends the stack's own group, must not reach it.
+            # A session of its own: Ctrl-C and signals to the stack's process group must not reach the guard.
             start_new_session=True,
         )
 
     def dismiss(self) -> None:
-        """Have it end what is left, and wait for that."""
+        """Make the guard end the remaining processes, and wait for it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=_PATIENCE_S + 5)
@@ -48,7 +48,7 @@ def end_all(token: str) -> None:
     """Kill every process that carries `token`, and their children, until none is left."""
     until = time.monotonic() + _PATIENCE_S
     while (found := _marked(token)) and time.monotonic() < until:
-        # First nobody may start another one, then all are killed.
+        # Stop all of them first, so that none can start another; then kill them.
         for process in found:
             _signal(process, signal.SIGSTOP)
         family = {*found, *_marked(token)}
@@ -62,7 +62,7 @@ def _marked(token: str) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(TOKEN_VARIABLE) == token:
-                # PostgreSQL's processes write their titles over their environment: they are found as children.
+                # PostgreSQL's processes overwrite their environment with their titles; they are found as children.
                 found.update((process, *process.children(recursive=True)))
         except psutil.Error:
             continue
@@ -77,7 +77,7 @@ def _signal(process: psutil.Process, number: int) -> None:
 
 
 def main() -> None:
-    """Wait for the end of standard input, then end everything."""
+    """Wait for the end of standard input, then end all processes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()

@@ -1,4 +1,4 @@
-"""What the stack consists of: how each part is run, and the environment that tells the product where they are."""
+"""The parts of the stack: their command lines, and the environment with the product's configuration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PUSHER_APP: Final = ("100000", "sandbox-key", "sandbox-secret")
 _WEBHOOK_PATH: Final = "/api/public/hotel/room-bookings/stripe-webhook/"
 _WORKER_READY: Final = "worker ready on task queue"
 
-# What the stack decides must not come from elsewhere, so that no part ever meets a real account.
+# The stack sets these variables itself, so that no part ever uses a real account.
 _DECIDED_HERE: Final = (
     "DATABASE_URL",
     "TEMPORAL_",
@@ -35,15 +35,15 @@ _DECIDED_HERE_TOO: Final = ("AUTH_SECRET", "HOST", "PORT", "PYTHONPATH", "VIRTUA
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything the parts' command lines are made of.
+    """The values from which the parts' command lines are built.
 
     Args:
-        folder: data, logs and what is kept.
+        folder: data, logs, ports and secrets.
         ports: by name: `api`, `api2`, …, `temporal`, `temporal-http`, `temporal-ui`, `stripe`, `pusher`, `smtp`,
             `inbox`, `postgres`.
-        database_url: where the product's tables are.
+        database_url: the product's database.
         token: marks every process of this stack.
-        extra: variables that come on top, for API and worker.
+        extra: additional variables for API and worker.
     """
 
     folder: Path
@@ -55,12 +55,12 @@ class Layout:
     ui: bool
 
     def url(self, name: str) -> str:
-        """The address of an HTTP part."""
+        """The base URL of an HTTP part."""
         return f"http://{HOST}:{self.ports[name]}"
 
     @property
     def product(self) -> dict[str, str]:
-        """The variables the product is configured by."""
+        """The product's configuration variables."""
         app_id, key, secret = PUSHER_APP
         ui = {"TEMPORAL_UI_URL": self.url("temporal-ui")} if self.ui else {}
         return {
@@ -85,7 +85,7 @@ class Layout:
             "EMAIL_FROM": "Hotel Holds <bookings@hotel-holds.test>",
             "PUBLIC_BASE_URL": self.url("api"),
             "AUTH_SECRET": self.folder_state.secret("auth"),
-            # Everybody on this machine comes from one address.
+            # All clients on this machine share one address.
             "RATE_LIMIT_BOOKING_PER_HOUR": "0",
             "RATE_LIMIT_VERIFY_PER_MIN": "0",
             **self.extra,
@@ -93,7 +93,7 @@ class Layout:
 
 
 def inherited(token: str) -> dict[str, str]:
-    """Our own environment, less what the stack decides."""
+    """This process's environment without the variables that the stack sets."""
     folder_state = {
         name: value
         for name, value in os.environ.items()
@@ -109,7 +109,7 @@ def inherited(token: str) -> dict[str, str]:
 
 
 def python(*arguments: str) -> tuple[str, ...]:
-    """A command line for this interpreter; `-P`: modules come from the repository, not from a data folder."""
+    """A command line for this interpreter. `-P` keeps the working directory off the module path."""
     return (sys.executable, "-P", *arguments)
 
 
@@ -169,7 +169,7 @@ def api(at: Layout, name: str) -> Part:
         name=name,
         command=python("-m", "api"),
         environment={**inherited(at.token), **at.product, "HOST": HOST, "PORT": str(at.ports[name])},
-        # Not the repository: an `.env` there may be about real accounts.
+        # Not the repository: its `.env` may name real accounts.
         folder=at.folder,
         ready=answers(at.ports[name], "/healthz"),
     )
@@ -183,6 +183,6 @@ def worker(at: Layout, name: str) -> Part:
         environment={**inherited(at.token), **at.product},
         folder=at.folder,
         ready=lambda logged: _WORKER_READY in logged,
-        # A step that hangs is not waited for as long as in a real deployment: Temporal repeats it.
+        # Shorter than in a real deployment; Temporal repeats a step that was cut off.
         stop_patience_s=10,
     )

@@ -1,4 +1,4 @@
-"""Choosing ports on 127.0.0.1 that stay free while the program behind them is down."""
+"""Chooses ports on 127.0.0.1 that stay reserved while their program is down."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Final
 
 HOST: Final = "127.0.0.1"
 
-# Below every system's range for outgoing connections: a server that is down for a moment must find its port
-# free again, and a client that reconnects must not be given that very port as its own.
+# Below every system's range for outgoing connections: a restarted server must find its port free, and a client
+# that reconnects must not get that port as its own.
 _FIRST, _LAST = 20_000, 31_999
 _TRIES: Final = 200
 
 
 class NoFreePortError(RuntimeError):
-    """Every port that was tried is in use."""
+    """All tried ports are in use."""
 
 
 class Ports:
-    """The ports of one stack. Other stacks of this machine keep away from them until `release`."""
+    """The ports of one stack. Other stacks on this machine do not use them until `release`."""
 
     def __init__(self) -> None:
         self._claims: list[socket.socket] = []
 
     def take(self, *wished: int | None) -> int:
-        """Choose the first of `wished` that nobody uses, or else any free one.
+        """Choose the first of `wished` that is free, or else any free port.
 
         Raises:
-            NoFreePortError: there is none.
+            NoFreePortError: no port is free.
         """
         anywhere = (random.randint(_FIRST, _LAST) for _ in range(_TRIES))
         for port in (*(port for port in wished if port), *anywhere):
@@ -40,15 +40,15 @@ class Ports:
         raise NoFreePortError(f"no free port between {_FIRST} and {_LAST}")
 
     def release(self) -> None:
-        """Let others have them."""
+        """Release the ports."""
         while self._claims:
             self._claims.pop().close()
 
     def _claim(self, port: int) -> bool:
-        """Tell other stacks that the port is ours, though nothing listens on it yet or any more."""
+        """Reserve the port among stacks, even while nothing listens on it."""
         claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # An abstract socket leaves no file, and is gone with its process. Only Linux has them; elsewhere two
-        # stacks that start in the same moment may, rarely, choose the same port, and one then fails to start.
+        # An abstract socket leaves no file and ends with its process. Only Linux has them; on other systems two stacks
+        # that start in the same moment may rarely choose the same port, and one then fails to start.
         if sys.platform == "linux":
             try:
                 claim.bind(f"\0hotel-holds-port-{port}")
@@ -61,7 +61,7 @@ class Ports:
 
 def _is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: connections that were closed a moment ago are no reason to go elsewhere.
+        # As servers do: recently closed connections do not make the port unusable.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

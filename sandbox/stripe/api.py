@@ -1,4 +1,4 @@
-"""What every API request goes through: the key, the parameters, idempotency, faults, and the log."""
+"""The steps of every API request: API key, parameters, idempotency, faults, and the log."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Call:
     """A request as its handler sees it.
 
     Args:
-        change: what it does is part of this.
-        id: the object named in the path; empty where there is none.
+        change: the change it is part of.
+        id: the object named in the path; empty if there is none.
         params: checked, with their types.
-        base_url: what the stand-in's own links begin with.
+        base_url: the beginning of the stand-in's links.
     """
 
     change: StripeChange
@@ -60,9 +60,9 @@ class Route:
         method: `GET` or `POST`.
         path: may hold `{id}`.
         params: the SDK's type of its parameters.
-        handler: what it does.
-        understood: names of the parameters that the handler heeds, beside `expand`; None when it checks that
-            itself. Others that Stripe knows are refused: better than to ignore them silently.
+        handler: carries the request out.
+        understood: names of the parameters that the handler supports, beside `expand`; None if the handler checks
+        them itself. Other parameters of Stripe's are refused instead of being ignored silently.
     """
 
     method: str
@@ -72,7 +72,7 @@ class Route:
     understood: frozenset[str] | None = frozenset()
 
     def refuse_unsupported(self, params: dict[str, Any]) -> None:
-        """Refuse what Stripe knows and the handler does not.
+        """Refuse parameters that Stripe has and the handler does not support.
 
         Raises:
             ApiError: there is such a parameter.
@@ -154,7 +154,7 @@ class Api:
         return await (self._once(asked, entry.idempotency_key) if entry.idempotency_key else self._run(asked))
 
     async def _once(self, asked: _PendingRequest, key: str) -> ApiAnswer:
-        """Run a request under its key, or answer as its first run did."""
+        """Run a request under its key, or replay the first answer."""
         idempotency.check_length(key)
         kept = idempotency.replay(self._sandbox.store, key, asked.digest, self._sandbox.clock.now_s())
         if kept is not None:
@@ -177,13 +177,13 @@ class Api:
         kinds: Collection[FaultKind],
         effect: Callable[[Fault | None], ApiAnswer],
     ) -> ApiAnswer:
-        """Let a request take effect and return the answer, unless a fault comes between.
+        """Carry a request out and return the answer, unless a fault intervenes.
 
         Args:
             asked: the request.
-            kinds: which faults may strike.
-            effect: carries it out, and keeps and returns the answer; it is given the fault that shall be
-                the answer though the effect takes place.
+            kinds: the faults that may act.
+            effect: carries it out, then stores and returns the answer; it gets the fault that becomes the answer
+            although the effect takes place.
         """
         entry = asked.entry
         fault = self._sandbox.faults.take(f"{entry.method} {entry.path}", kinds, entry.idempotency_key)
@@ -204,7 +204,7 @@ class Api:
         return answer
 
     def _carry_out(self, asked: _PendingRequest, error: Fault | None) -> ApiAnswer:
-        """Run the handler and keep the answer under the key, all in one transaction."""
+        """Run the handler and store the answer under the key, in one transaction."""
         sandbox, route = self._sandbox, asked.route
         sweep(sandbox)
         try:
@@ -240,7 +240,7 @@ class Api:
             raise ApiError(401, f"Invalid API Key provided: {_masked(given)}", stored=False)
 
     def _base_url(self, request: Request) -> str:
-        """What links to the stand-in begin with: as configured, or as the caller addressed it."""
+        """The beginning of links to the stand-in: as configured, or the request's own host."""
         return self._sandbox.config.public_url or f"{request.url.scheme}://{request.url.netloc}"
 
 
@@ -278,7 +278,7 @@ def _check_version(request: Request) -> None:
 
 
 def _was_under_way(status: int) -> bool:
-    """Whether an error is told once the request was under way, and is therefore kept under its key."""
+    """Whether an error occurs after the request began to run, and is therefore stored under its key."""
     return status >= _SERVER_ERROR or status == _CARD_REFUSED
 
 

@@ -27,11 +27,11 @@ _PAGES: Final = "/c/"
 class StripeStandIn:
     """The stand-in as an ASGI application, to be run by `sandbox.serving`.
 
-    Its state is opened when the application starts, and closed when it ends. What a load test uses, the API
-    and the payment page, is served without a framework in between: its cost would be the merchant's.
+    Its state is opened when the application starts, and closed when it ends. The API and the payment page, which load
+    tests use, are served without a framework, whose cost would distort the measurement.
 
     Args:
-        config: how it is set up.
+        config: its configuration.
     """
 
     def __init__(self, config: Config) -> None:

@@ -1,4 +1,4 @@
-"""The test cards of the hosted page, and how each of them behaves."""
+"""The test cards of the hosted page, and their behaviour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXTENDED_HOLD_S: Final = 30 * DAY_S
 
 
 class CardBehaviour(StrEnum):
-    """What happens when a card is used."""
+    """The result of using a card."""
 
     APPROVED = "approved"
     DECLINED = "declined"
@@ -22,7 +22,7 @@ class CardBehaviour(StrEnum):
 
 
 class RefundCourse(StrEnum):
-    """What becomes of a refund to a card. https://docs.stripe.com/testing#refunds"""
+    """The course of a refund to a card. https://docs.stripe.com/testing#refunds"""
 
     SUCCEEDS = "succeeds"
     PENDS = "pends"
@@ -40,11 +40,11 @@ class Card:
 
     Args:
         number: its digits.
-        behaviour: what happens when it is used.
+        behaviour: the result of using it.
         about: one line for the page.
         hold_s: seconds from the authorization to `capture_before`.
-        names_end: whether the charge says when the hold lapses.
-        refunds: what becomes of money sent back to it.
+        names_end: whether the charge has a `capture_before`.
+        refunds: the course of its refunds.
     """
 
     number: str

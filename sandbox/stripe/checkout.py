@@ -24,7 +24,7 @@ def create_session(change: StripeChange, params: dict[str, Any], base_url: str) 
     """Create a session from parameters whose names and types have been checked.
 
     Raises:
-        ApiError: Stripe would refuse them, or the stand-in does not know what they mean.
+        ApiError: Stripe would refuse them, or the stand-in does not support them.
     """
     check_understood(params)
     line_items, currency = line_items_of(params)
@@ -78,10 +78,10 @@ def create_session(change: StripeChange, params: dict[str, Any], base_url: str) 
 
 
 def expire(change: StripeChange, session: Obj) -> None:
-    """Close an open session, and with it what it has of a PaymentIntent.
+    """Close an open session, and cancel its PaymentIntent if it has one.
 
     Raises:
-        ApiError: it is complete, or expired already.
+        ApiError: it is complete or has expired.
     """
     if session["status"] != "open":
         raise ApiError(
@@ -98,7 +98,7 @@ def expire(change: StripeChange, session: Obj) -> None:
 
 
 def pay(change: StripeChange, session: Obj, card: Card, hold_s: int | None) -> str | None:
-    """Let the guest pay an open session with a card; return what went wrong, if anything.
+    """Pay an open session with a card, as the guest; return the problem, if any.
 
     Afterwards the session is complete, or open with its PaymentIntent in `requires_action` (the 3-D Secure
     step is due) or `requires_payment_method` (another card is wanted).
@@ -116,7 +116,7 @@ def pay(change: StripeChange, session: Obj, card: Card, hold_s: int | None) -> s
 
 
 def authenticate(change: StripeChange, session: Obj, card: Card, *, passed: bool) -> str | None:
-    """End the 3-D Secure step and return what went wrong, if anything."""
+    """End the 3-D Secure step; return the problem, if any."""
     intent = session_intent(change, session)
     assert intent is not None
     if not passed:
@@ -126,7 +126,7 @@ def authenticate(change: StripeChange, session: Obj, card: Card, *, passed: bool
 
 
 def session_intent(change: StripeChange, session: Obj) -> Obj | None:
-    """Return the session's PaymentIntent, if there is one by now."""
+    """Return the session's PaymentIntent, if there is one yet."""
     intent_id = session.get("payment_intent")
     return change.store.get("payment_intent", intent_id) if intent_id else None
 
@@ -138,5 +138,5 @@ def _complete(change: StripeChange, session: Obj, intent: Obj, card: Card, hold_
     session[PRIVATE]["due_at"] = None
     change.store.save(session)
     authorize(change, intent, card, hold_s, email)
-    # Taken at once, where capture is automatic: that made it `paid`.
+    # With automatic capture the money was taken at once, which made the session `paid`.
     change.emit("checkout.session.completed", change.store.get("checkout.session", session["id"]))

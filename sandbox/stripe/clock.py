@@ -1,7 +1,7 @@
 """The stand-in's time: the computer's own, or moved on request, as with Stripe's test clocks.
 
-https://docs.stripe.com/billing/testing/test-clocks. What is created, expires and lapses follows it, and so do
-signatures and the age of idempotency keys; deliveries are tried again in the computer's time.
+https://docs.stripe.com/billing/testing/test-clocks. Creation, expiry and lapse times follow it, and so do signatures
+and the age of idempotency keys; retries of deliveries follow the computer's time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 
 
 class StripeClock:
-    """Tells the time, which runs on after it was moved."""
+    """A clock that keeps running after it was moved."""
 
     def __init__(self) -> None:
         self._offset_s = 0.0
@@ -25,9 +25,9 @@ class StripeClock:
         return time.time() + self._offset_s
 
     def move(self, offset_s: float) -> None:
-        """Be `offset_s` seconds ahead of the computer's time from now on."""
+        """Set the clock `offset_s` seconds ahead of the computer's time."""
         self._offset_s = offset_s
 
     def set(self, now_s: float) -> None:
-        """Let it be this time, as Unix time in seconds."""
+        """Set the clock to a Unix time in seconds."""
         self._offset_s = now_s - time.time()

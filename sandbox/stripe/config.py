@@ -1,4 +1,4 @@
-"""How a stand-in is set up."""
+"""The configuration of a stand-in."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ DEFAULT_SECRET_KEY = "sk_test_sandbox"  # noqa: S105 (it opens nothing but this 
 
 @dataclass(frozen=True)
 class Config:
-    """One stand-in.
+    """The configuration of one stand-in.
 
     Args:
-        data: the folder that keeps its state.
+        data: the folder of its state.
         secret_key: the API key it accepts.
-        webhook_url: where events go; None keeps the endpoint set before, if any.
-        webhook_secrets: what they are signed with; several while one is being rolled.
+        webhook_url: the endpoint for events; None keeps the endpoint set before, if any.
+        webhook_secrets: their signing secrets; several while one is being rolled.
         public_url: the address in Checkout links; None takes it from each request.
         webhook_retry_base_s: seconds to the first retry of a failed delivery; doubles up to a minute.
     """

@@ -1,6 +1,6 @@
-"""The control API under `/_sandbox/`: what a test or a demo may ask beyond Stripe's own API.
+"""The control API under `/_sandbox/`, for tests and demos.
 
-Under `/_sandbox/dashboard/` acts a person in the Stripe Dashboard, or time: the events are the same.
+Requests under `/_sandbox/dashboard/` act as a person in the Stripe Dashboard, or as the passing of time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Body(BaseModel):
 
 
 class _Amount(_Body):
-    """Stripe's minor units; all there is when absent. `reason` is Stripe's code."""
+    """An amount in Stripe's minor units; the whole amount if absent. `reason` is Stripe's code."""
 
     amount: Annotated[int, Field(ge=1)] | None = None
     reason: str | None = None
@@ -45,7 +45,7 @@ class _DisputeDecision(_Body):
 
 
 class _SyntheticEvent(_Body):
-    """An event about an object in the store, by id, or about whatever `object` says."""
+    """An event about a stored object, by id, or about the content of `object`."""
 
     type: str
     id: str | None = None
@@ -57,7 +57,7 @@ class _Count(_Body):
 
 
 class _EndpointBody(_Body):
-    """No `url`: events are kept and go nowhere. `secret` may hold several, separated by commas."""
+    """The webhook endpoint. Without `url`, events are stored and not sent. `secret` may hold several, with commas."""
 
     url: str | None
     secret: str | None = None
@@ -66,7 +66,7 @@ class _EndpointBody(_Body):
 
 
 class _Holds(_Body):
-    """Bookings whose guests have all paid by now, `amount` each, in Stripe's minor units. No webhook tells of it."""
+    """Bookings whose guests have paid `amount` each, in Stripe's minor units. No webhook is sent."""
 
     bookings: list[str]
     amount: int
@@ -79,7 +79,7 @@ class _Latency(_Body):
 
 
 class _Time(_Body):
-    """One of: `now`, as Unix time in seconds; `offset_s`, seconds ahead of the computer's time."""
+    """Either `now`, as Unix time in seconds, or `offset_s`, in seconds ahead of the computer's time."""
 
     now: float | None = None
     offset_s: float | None = None
@@ -284,7 +284,7 @@ def _subject(change: StripeChange, body: _SyntheticEvent) -> Obj:
                 return obj
     if body.object is None:
         raise HTTPException(404, f"no object {body.id!r}")
-    # Shaping needs a kind it knows; the rest is the caller's.
+    # Shaping needs a known kind; the caller chooses the other fields.
     return {"object": "payment_intent", "created": change.now_s, **body.object}
 
 

@@ -1,4 +1,4 @@
-"""Disputes, as far as a merchant's server hears of them. https://docs.stripe.com/disputes"""
+"""Disputes, as far as a merchant's server sees them. https://docs.stripe.com/disputes"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CARD = {"brand": "visa", "case_type": "chargeback", "network": "visa", "network
 
 
 def open_dispute(change: StripeChange, intent: Obj, charge: Obj, amount: int | None) -> Obj:
-    """Let the cardholder dispute a captured charge; the money is withdrawn. Return the dispute.
+    """Dispute a captured charge, as the cardholder; the money is withdrawn. Return the dispute.
 
     Raises:
         ApiError: nothing was captured, or it is disputed already.
@@ -56,7 +56,7 @@ def open_dispute(change: StripeChange, intent: Obj, charge: Obj, amount: int | N
 
 
 def close_dispute(change: StripeChange, charge: Obj, *, won: bool) -> Obj:
-    """Decide the open dispute of a charge and return it. A dispute that is won gives the money back.
+    """Decide the open dispute of a charge and return it. A won dispute reinstates the money.
 
     Raises:
         ApiError: there is no open one.

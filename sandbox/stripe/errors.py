@@ -16,12 +16,12 @@ class ApiError(Exception):
 
     Args:
         status: the HTTP status.
-        message: for a person.
+        message: text for people.
         code: Stripe's error code; many errors have none.
-        param: the parameter that is to blame.
+        param: the invalid parameter.
         type_: Stripe's error type.
-        stored: whether an idempotency key remembers it. Stripe's do not remember what failed in validation.
-        payment_intent: the PaymentIntent the error is about, which Stripe sends along whole.
+        stored: whether it is stored under the idempotency key. Stripe does not store validation errors.
+        payment_intent: the PaymentIntent concerned, which Stripe includes in full.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class ApiError(Exception):
 
 
 def invalid(message: str, *, code: str | None = None, param: str | None = None) -> ApiError:
-    """A parameter failed validation, before anything was done."""
+    """A parameter failed validation, before the request began to run."""
     return ApiError(400, message, code=code, param=param, stored=False)
 
 
 def unsupported(names: list[str]) -> ApiError:
-    """Parameters that Stripe knows and the stand-in does not."""
+    """Parameters that Stripe has and the stand-in does not support."""
     message = f"This stand-in for Stripe does not implement: {', '.join(names)}"
     return invalid(message, code="sandbox_unsupported", param=names[0])
 
@@ -68,7 +68,7 @@ def missing(param: str) -> ApiError:
 
 
 def no_such(kind: str, object_id: str, param: str) -> ApiError:
-    """An id that leads nowhere: in the path a 404, in a parameter a 400."""
+    """An unknown id: a 404 in the path, a 400 in a parameter."""
     status = (
         404 if param in {"id", "intent", "session", "charge_id", "refund_id", "dispute_id", "event"} else 400
     )
@@ -76,5 +76,5 @@ def no_such(kind: str, object_id: str, param: str) -> ApiError:
 
 
 def unexpected_state(intent: Obj, message: str) -> ApiError:
-    """The PaymentIntent's status does not allow what was asked."""
+    """The PaymentIntent's status does not allow the request."""
     return ApiError(400, message, code="payment_intent_unexpected_state", payment_intent=intent)

@@ -1,4 +1,4 @@
-"""Events: what happened, as Stripe tells of it. https://docs.stripe.com/api/events"""
+"""Events. https://docs.stripe.com/api/events"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.stripe.store import Store
 
 @dataclass(frozen=True)
 class Origin:
-    """The request that caused a change; neither part is set when time did."""
+    """The request that caused a change; both parts are empty if time did."""
 
     request_id: str | None = None
     idempotency_key: str | None = None
@@ -30,9 +30,9 @@ def new_event(
         type_: such as `charge.refunded`.
         obj: the object; the event keeps a copy.
         created: Unix time in seconds.
-        origin: what caused it.
-        previous: the changed fields' values before.
-        pending: how many endpoints have not heard of it yet.
+        origin: the cause.
+        previous: the previous values of the changed fields.
+        pending: the number of endpoints that have not received it yet.
     """
     data: dict[str, Any] = {"object": {name: value for name, value in obj.items() if name != PRIVATE}}
     if previous is not None:
@@ -51,7 +51,7 @@ def new_event(
 
 
 def rendered(store: Store, event: Obj) -> Obj:
-    """Return an event in its full shape, with the number of deliveries still to be made."""
+    """Return an event in its full shape, with the number of pending deliveries."""
     row = store.execute(
         "SELECT count(*) AS n FROM deliveries WHERE event_id = ? AND state = 'pending'", event["id"]
     ).fetchone()
@@ -62,7 +62,7 @@ def found_event(store: Store, event_id: str) -> Obj:
     """Return an event.
 
     Raises:
-        ApiError: there is none of that id.
+        ApiError: there is none with that id.
     """
     event = store.find("event", event_id)
     if event is None:

@@ -1,4 +1,4 @@
-"""`expand[]`: ids replaced by what they stand for. https://docs.stripe.com/expand"""
+"""`expand[]`: ids replaced by their objects. https://docs.stripe.com/expand"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def expanded(store: Store, obj: Obj, paths: list[str]) -> Obj:
     """Return an object, or a list of them, with the fields at these paths expanded.
 
     Raises:
-        ApiError: a path that leads nowhere.
+        ApiError: a path does not exist.
     """
     for path in paths:
         steps = path.split(".")

@@ -14,12 +14,12 @@ _DEEPEST: Final = 20
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """Turn a form body or a query into nested dicts, with strings at the ends.
+    """Parse a form body or a query into nested dicts of strings.
 
-    An array comes out as a dict whose names are its indices.
+    An array becomes a dict whose names are its indices.
 
     Raises:
-        ApiError: names that contradict each other, brackets that do not match or go too deep.
+        ApiError: names contradict each other, or brackets do not match or nest too deep.
     """
     tree: dict[str, Any] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):

@@ -1,4 +1,4 @@
-"""Many holds at once, as if as many guests had paid: what a benchmark begins with."""
+"""Places many holds at once, for benchmarks."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _PAGE: Final = "http://127.0.0.1"
 
 
 class _SilentChange(StripeChange):
-    """A change that nobody hears of: no event is kept, and no webhook sent."""
+    """A change without events and webhooks."""
 
     def emit(self, type_: str, obj: Obj, previous: Obj | None = None) -> None:
-        """Let it go."""
+        """Drop the event."""
 
 
 def place_holds(
     sandbox: Sandbox, bookings: Sequence[str], amount: int, currency: str, hotel: str
 ) -> dict[str, str]:
-    """Let a guest pay for each booking, without an event; all in one transaction.
+    """Pay for each booking as its guest, without events; all in one transaction.
 
     Args:
-        sandbox: where they pay.
-        bookings: ids, as they stand in the metadata.
+        sandbox: the stand-in.
+        bookings: booking ids for the metadata.
         amount: of each hold, in Stripe's minor units.
         currency: a code, in either case.
-        hotel: its slug, as it stands in the metadata.
+        hotel: the hotel's slug for the metadata.
 
     Returns:
-        The PaymentIntent's id by booking; each waits to be captured.
+        The PaymentIntent's id by booking; each is `requires_capture`.
 
     Raises:
         ApiError: Stripe would refuse such a session.
@@ -51,7 +51,7 @@ def place_holds(
 
 
 def _asked(booking_id: str, amount: int, currency: str, hotel: str) -> dict[str, Any]:
-    """What a merchant asks for a hold on a guest's card."""
+    """The parameters of a merchant's request for a hold."""
     metadata = {"booking_id": booking_id, "hotel": hotel}
     price = {"currency": currency, "unit_amount": amount, "product_data": {"name": f"A room at {hotel}"}}
     return {

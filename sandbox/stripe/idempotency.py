@@ -1,7 +1,7 @@
 """Idempotency keys, with Stripe's rules. https://docs.stripe.com/api/idempotent_requests
 
-The first answer under a key is kept once the request began to run, a 500 included; what failed in validation,
-or met the same key in flight, is not. A key is forgotten after a day.
+The first answer under a key is stored once the request began to run, even a 500. Validation errors and conflicts
+with the same key in flight are not stored. A key expires after a day.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LONGEST: Final = 255
 
 
 def fingerprint(path: str, raw: dict[str, Any]) -> str:
-    """Return a digest of what a request asks for, whatever the order of its parameters."""
+    """Return a digest of a request that does not depend on the order of its parameters."""
     return f"{path} {hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()}"
 
 
@@ -34,7 +34,7 @@ def check_length(key: str) -> None:
 
 
 def replay(store: Store, key: str, digest: str, now_s: float) -> ApiAnswer | None:
-    """Return the answer kept under a key, or None.
+    """Return the answer stored under a key, or None.
 
     Raises:
         ApiError: the key was used for another request.
@@ -50,7 +50,7 @@ def replay(store: Store, key: str, digest: str, now_s: float) -> ApiAnswer | Non
 
 
 def check_same(key: str, first: str, digest: str) -> None:
-    """Refuse another use of a key than its first.
+    """Refuse a key that was used for another request.
 
     Raises:
         ApiError: of Stripe's type `idempotency_error`.
@@ -68,7 +68,7 @@ def check_same(key: str, first: str, digest: str) -> None:
 
 
 def in_flight(key: str) -> ApiError:
-    """The answer to a request that comes while another one of the same key is under way."""
+    """The answer to a request while another one with the same key is under way."""
     return ApiError(
         409,
         f"There is currently another in-progress request using this Idempotency Key ({key}). Please try again "
@@ -79,7 +79,7 @@ def in_flight(key: str) -> ApiError:
 
 
 def keep(store: Store, key: str, digest: str, answer: ApiAnswer, request_id: str, now_s: float) -> None:
-    """Keep an answer under a key, and drop a few that are too old."""
+    """Store an answer under a key, and delete some expired ones."""
     store.execute(
         "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE created_at < ? LIMIT 10)",
         now_s - KEPT_S,

@@ -7,7 +7,7 @@ import string
 from typing import Final
 
 _ALPHABET: Final = (string.ascii_letters + string.digits).encode()
-# From any byte to a letter or digit. Some come up a little more often than others, which is no secret here.
+# Maps any byte to a letter or digit. The distribution is slightly uneven, which does not matter here.
 _LEGIBLE: Final = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
 _LENGTHS: Final = {"cs_test": 58, "req": 14}
 

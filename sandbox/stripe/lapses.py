@@ -1,4 +1,4 @@
-"""What the passing of time does: sessions expire, holds lapse, refunds come to their end."""
+"""The effects of time: sessions expire, holds lapse, refunds finish."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LOOK_EVERY_S: Final = 0.2
 
 
 def sweep(sandbox: Sandbox) -> None:
-    """Expire every session, lapse every hold and settle every refund whose time has come.
+    """Expire every session, lapse every hold and finish every refund that is due.
 
-    Called before each request too, so that nobody ever sees a hold that the bank has let go.
+    Also called before each request, so that no caller sees a lapsed hold.
     """
     for obj in sandbox.store.due(sandbox.clock.now_s()):
         with sandbox.change() as change:

@@ -1,4 +1,4 @@
-"""The ledger: what became of all the money, for tests, reconciliation and demos."""
+"""The ledger: all payments with their captures and refunds, for tests and demos."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def ledger(
     """Return PaymentIntents, sessions, refunds and disputes, newest first.
 
     Args:
-        store: where they are.
-        payment_intent: only this one, and what belongs to it.
-        booking_id: only those whose metadata carry this `booking_id`, and what belongs to them.
-        limit: at most so many of each.
+        store: the stand-in's store.
+        payment_intent: only this one, and its related objects.
+        booking_id: only those with this `booking_id` in their metadata, and their related objects.
+        limit: the largest number of each kind.
     """
     own: dict[str, Any] = {}
     related: dict[str, Any] = {}
@@ -56,7 +56,7 @@ def _intent(store: Store, intent: Obj) -> dict[str, Any]:
         **_picked(intent, "id status amount currency amount_capturable amount_received capture_method"),
         "booking_id": intent["metadata"].get("booking_id"),
         "metadata": intent["metadata"],
-        # Of the captured money; what a release gave back was never taken.
+        # Captured money only; a released hold was never taken.
         "refunded": private["returned"],
         "released": private["released"],
         "captures": private["captures"],

@@ -11,7 +11,7 @@ from babel.numbers import format_currency
 
 _ZERO_DECIMAL: Final = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
 _THREE_DECIMAL: Final = frozenset("bhd jod kwd omr tnd".split())
-# Counted in hundredths although people use whole units only.
+# Counted in hundredths, although these currencies have whole units only.
 _WHOLE_UNITS: Final = frozenset("isk ugx".split())
 _MINIMUM_MINOR: Final = {
     **dict.fromkeys("usd eur aud cad chf jpy krw".split(), 50),
@@ -39,7 +39,7 @@ def minimum_minor(currency: str) -> int:
 
 
 def step_minor(currency: str) -> int:
-    """Return what amounts in Stripe's minor units must be a multiple of."""
+    """Return the number of which amounts in Stripe's minor units must be a multiple."""
     if currency in _WHOLE_UNITS:
         return 100
     return 10 if currency in _THREE_DECIMAL else 1
@@ -47,7 +47,7 @@ def step_minor(currency: str) -> int:
 
 @lru_cache(1000)
 def shown(amount_minor: int, currency: str) -> str:
-    """Return an amount as a guest reads it: `€150.00`, `¥15,000`."""
+    """Return an amount for guests: `€150.00`, `¥15,000`."""
     decimals = 0 if currency in _ZERO_DECIMAL else 3 if currency in _THREE_DECIMAL else 2
     pattern = "¤#,##0" + ("." + "0" * decimals if decimals else "")
     amount = Decimal(amount_minor).scaleb(-decimals)

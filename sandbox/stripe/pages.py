@@ -1,7 +1,7 @@
-"""The hosted payment page, its 3-D Secure step, and the ledger to look at. Plain HTML forms, no script.
+"""The hosted payment page, its 3-D Secure step, and the ledger's page. Plain HTML forms, no script.
 
-`curl -d card_number=4242424242424242 SESSION_URL` pays, too. `hold_seconds` on the form is an extra of the
-sandbox: how long the hold lasts.
+`curl -d card_number=4242424242424242 SESSION_URL` pays too. `hold_seconds` on the form is the stand-in's own: the
+duration of the hold.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LEDGER_ROWS: Final = 100
 
 
 class Pages:
-    """Renders the pages and takes their forms; an ASGI application for what is under `/c/`."""
+    """Renders the pages and handles their forms; an ASGI application for `/c/`."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -50,7 +50,7 @@ class Pages:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request for a page, or for what its form does."""
+        """Serve one request for a page or from its form."""
         request = Request(scope, receive)
         body = await request.body()
         match = _PATH.fullmatch(scope["path"])
@@ -69,7 +69,7 @@ class Pages:
         await response(scope, receive, send)
 
     async def _pay(self, session: Obj, form: dict[str, str]) -> Response:
-        """Pay: on to the merchant, or to the 3-D Secure step, or back to the page with what went wrong."""
+        """Pay, then redirect to the merchant or to the 3-D Secure step, or show the page with the problem."""
         if session["status"] != "open":
             return self._checkout_page(session, None, 410 if session["status"] == "expired" else 409)
         card = CARDS.get(re.sub(r"[ -]", "", form.get("card_number", "")))
@@ -117,7 +117,7 @@ class Pages:
         return bool(self._sandbox.store.get("payment_intent", intent_id)["status"] == "requires_action")
 
     async def _back_to_merchant(self, session: Obj, completed_event_id: str) -> Response:
-        # Checkout gives the merchant's server ten seconds to hear of it before the guest arrives there.
+        # Checkout waits up to ten seconds for the merchant's webhook before it redirects the guest.
         await self._sandbox.deliverer.first_attempt(completed_event_id)
         url = session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"])
         return RedirectResponse(url, 303)

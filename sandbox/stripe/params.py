@@ -1,7 +1,7 @@
 """Checks parameters against the SDK's own `stripe.params` types, by introspection: names, types and enums.
 
-The SDK leaves enums open (`Literal[...] | str`) for values of later versions; Stripe itself does not, nor does
-this.
+The SDK leaves enums open (`Literal[...] | str`) for values of later versions. Stripe itself refuses unknown values,
+and so does this module.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from typing_extensions import get_type_hints, is_typeddict
 from sandbox.stripe.errors import ApiError, invalid, missing
 
 _TRANSPORT_OPTIONS: Final = frozenset(RequestOptions.__annotations__)
-# ASCII digits, no more than a 64-bit integer has room for. Not int(): it takes underscores, spaces and more.
+# ASCII digits within 64 bits. Not int(), which accepts underscores, spaces and more.
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
 _METADATA_KEYS, _METADATA_KEY_LENGTH, _METADATA_VALUE_LENGTH = 50, 40, 500
 
 
 def checked(params_type: type, raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters with their types, or refuse them as Stripe would.
+    """Return the parameters converted to their types, or refuse them as Stripe would.
 
     Args:
         params_type: a TypedDict from `stripe.params`.
-        raw: what `form.parsed` made of the request.
+        raw: the result of `form.parsed`.
 
     Raises:
         ApiError: an unknown, missing or malformed parameter.
@@ -55,7 +55,7 @@ def _object(params_type: type, raw: dict[str, Any], prefix: str) -> dict[str, An
 @cache
 def _hints(params_type: type) -> dict[str, Any]:
     module = vars(sys.modules[params_type.__module__])
-    # Named in RequestOptions, which lives in another module; those names are left out below anyway.
+    # RequestOptions is defined in another module; its names are left out below.
     foreign = {"StripeContext": object, "Mapping": Mapping}
     hints = get_type_hints(params_type, globalns=module, localns=foreign, include_extras=True)
     return {name: hint for name, hint in hints.items() if name not in _TRANSPORT_OPTIONS}
@@ -76,7 +76,7 @@ def _unknown(names: list[str], known: list[str], prefix: str) -> ApiError:
 
 @cache
 def _alternatives(hint: Any) -> tuple[Any, ...]:
-    """Return the types a value may have; an annotation may offer several."""
+    """Return the types that an annotation allows."""
     origin = get_origin(hint)
     if origin in {NotRequired, Required}:
         return _alternatives(get_args(hint)[0])

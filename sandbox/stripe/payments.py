@@ -1,8 +1,8 @@
 """PaymentIntents and their charges: authorization, capture, cancellation, and the lapse of a hold.
 
 https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
-Every function changes objects within a `StripeChange` and emits the events Stripe would. A hold that is released, by
-a cancellation, a partial capture or its lapse, counts as `amount_refunded` on the charge, as at Stripe.
+Every function changes objects within a `StripeChange` and emits the events Stripe would. A released hold counts as
+`amount_refunded` on the charge, as at Stripe, whether a cancellation, a partial capture or its lapse released it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CANCELABLE = "requires_payment_method, requires_capture, requires_confirmation, 
 
 
 def create_intent(change: StripeChange, session: Obj) -> Obj:
-    """Create the PaymentIntent of a Checkout session, as the guest first confirms."""
+    """Create the PaymentIntent of a Checkout session, at the guest's first confirmation."""
     asked = session[PRIVATE]["payment_intent_data"]
     intent_id = new_id("pi")
     intent: Obj = {
@@ -39,7 +39,7 @@ def create_intent(change: StripeChange, session: Obj) -> Obj:
         "currency": session["currency"],
         "description": asked.get("description"),
         "livemode": False,
-        # Only what was asked for the PaymentIntent: the session's own metadata does not get here.
+        # `payment_intent_data` only: the session's own metadata are not copied.
         "metadata": asked.get("metadata") or {},
         "payment_method_options": {"card": session.get("payment_method_options", {}).get("card", {})},
         "payment_method_types": ["card"],
@@ -55,7 +55,7 @@ def create_intent(change: StripeChange, session: Obj) -> Obj:
 
 
 def require_action(change: StripeChange, intent: Obj, card: Card, hold_s: int | None) -> None:
-    """Ask for a 3-D Secure step; `authorize` or `fail` follows."""
+    """Require a 3-D Secure step; `authorize` or `fail` follows."""
     intent |= {
         "status": "requires_action",
         "payment_method": new_id("pm"),
@@ -68,7 +68,7 @@ def require_action(change: StripeChange, intent: Obj, card: Card, hold_s: int | 
 
 
 def fail(change: StripeChange, intent: Obj, card: Card, email: str | None) -> str:
-    """Let an attempt fail and return the reason for the guest; the PaymentIntent waits for another card."""
+    """Fail an attempt and return the reason for the guest; the PaymentIntent waits for another card."""
     challenged = intent["status"] == "requires_action"
     error: Obj = {"type": "card_error", "code": "card_declined", "decline_code": "generic_decline"}
     error["message"] = "Your card was declined."
@@ -95,7 +95,7 @@ def fail(change: StripeChange, intent: Obj, card: Card, email: str | None) -> st
 
 
 def authorize(change: StripeChange, intent: Obj, card: Card, hold_s: int | None, email: str | None) -> Obj:
-    """Place the hold, or take the money where capture is automatic. Return the charge."""
+    """Place the hold, or take the money if capture is automatic. Return the charge."""
     charge = _new_charge(change, intent, card, email)
     manual = intent["capture_method"] == "manual"
     if manual:
@@ -133,15 +133,15 @@ def _hold_s(intent: Obj, card: Card, hold_s: int | None) -> int:
 
 
 def capture(change: StripeChange, intent: Obj, amount: int | None) -> None:
-    """Take a hold's money, once; what is not taken is released.
+    """Capture a hold, once; the remainder is released.
 
     Args:
-        change: what this is part of.
+        change: the change it is part of.
         intent: the PaymentIntent; changed and saved.
-        amount: in Stripe's minor units; None for all of it.
+        amount: in Stripe's minor units; None for the whole hold.
 
     Raises:
-        ApiError: the PaymentIntent has no hold, or one of less.
+        ApiError: the PaymentIntent has no hold, or a smaller one.
     """
     if intent["status"] == "succeeded":
         message = "This PaymentIntent could not be captured because it has already been captured."
@@ -187,10 +187,10 @@ def _take(change: StripeChange, intent: Obj, charge: Obj, amount: int) -> None:
 
 
 def cancel(change: StripeChange, intent: Obj, reason: str | None) -> None:
-    """Cancel a PaymentIntent that Checkout made: only while it holds money.
+    """Cancel a PaymentIntent that Checkout created, which is possible only while it holds money.
 
     Raises:
-        ApiError: it is over, or not authorized yet; then its session is what can be expired.
+        ApiError: it has ended, or is not authorized yet; in the second case its session can be expired.
     """
     if intent["status"] in {"succeeded", "canceled"}:
         raise unexpected_state(
@@ -210,7 +210,7 @@ def cancel(change: StripeChange, intent: Obj, reason: str | None) -> None:
 
 
 def lapse(change: StripeChange, intent: Obj) -> None:
-    """The bank's time is over: the hold is gone, and Stripe cancels the PaymentIntent."""
+    """Lapse a hold: Stripe cancels the PaymentIntent."""
     charge = _give_back(change, intent, "automatic", "expired_uncaptured_charge")
     change.emit("charge.expired", charge)
     change.emit("payment_intent.canceled", intent)

@@ -1,7 +1,7 @@
-"""Posting webhooks over HTTP/1.1 connections that are kept open.
+"""Posts webhooks over persistent HTTP/1.1 connections.
 
-Only the status of an answer matters to a webhook, so this reads little more; a full client would cost a load
-test more than the rest of the stand-in.
+A webhook needs only the status of an answer. A full client would cost a load test more than the rest of the
+stand-in.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BODILESS: Final = frozenset({204, 304})
 
 
 class NoAnswerError(Exception):
-    """The connection ended, or something came that is not HTTP. `str()` is one word."""
+    """The connection ended, or the answer is not HTTP. `str()` is one word."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class _Connection:
 
     @property
     def usable(self) -> bool:
-        """Whether the other side has kept it open, as far as this side has heard."""
+        """Whether the connection is open, as far as this side knows."""
         return not self.reader.at_eof() and not self.writer.is_closing()
 
 
@@ -59,13 +59,13 @@ class Poster:
         Args:
             url: an `http` or `https` address.
             body: the content.
-            headers: beside `Host` and `Content-Length`.
-            timeout_s: seconds for all of it, from when a connection may be opened.
+            headers: headers beside `Host` and `Content-Length`.
+            timeout_s: seconds for the whole request, including the connection.
 
         Raises:
-            OSError: no connection could be made, or it broke; `TimeoutError` is one.
-            NoAnswerError: there was no answer that makes sense.
-            ValueError: the address makes no sense.
+            OSError: the connection failed; `TimeoutError` is one.
+            NoAnswerError: there was no valid answer.
+            ValueError: the URL is invalid.
         """
         target = _target(url)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -77,7 +77,7 @@ class Poster:
                 if not connection.usable:
                     connection.writer.close()
                     continue
-                # The other side may close what it has kept open at any moment: then a fresh one is tried.
+                # The other side may close an idle connection at any moment; then try a new one.
                 with suppress(ConnectionError, NoAnswerError):
                     return await self._exchange(connection, target, message)
             reader, writer = await asyncio.open_connection(target.host, target.port, ssl=target.tls or None)
@@ -97,7 +97,7 @@ class Poster:
         return status
 
     async def close(self) -> None:
-        """Close what is kept open."""
+        """Close the idle connections."""
         for connections in self._idle.values():
             for connection in connections:
                 connection.writer.close()
@@ -128,13 +128,13 @@ async def _answer_head(reader: asyncio.StreamReader) -> tuple[int, bytes]:
         match = _STATUS.match(head)
         if match is None:
             raise NoAnswerError("NotHttp")
-        # 100 and its like announce that the answer is still to come.
+        # A 1xx status precedes the answer.
         if not match[1].startswith(b"1"):
             return int(match[1]), head
 
 
 async def _body_read(reader: asyncio.StreamReader, status: int, head: bytes) -> bool:
-    """Read the answer's body where its length is plain; whether the connection can be used again."""
+    """Read the answer's body if its length is given; returns whether the connection can be reused."""
     length = _LENGTH.search(head)
     size = int(length[1]) if length else 0 if status in _BODILESS else _LONGEST_BODY + 1
     if size > _LONGEST_BODY or _LAST.search(head):

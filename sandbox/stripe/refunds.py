@@ -19,7 +19,7 @@ def new_refund(
     metadata: dict[str, str] | None = None,
     released: bool = False,
 ) -> Obj:
-    """Return a refund of a charge, not saved yet. `released`: of a hold, not of captured money."""
+    """Return a new refund of a charge, unsaved. `released` marks the release of a hold."""
     return {
         "id": new_id("re"),
         "object": "refund",
@@ -46,18 +46,18 @@ def refund(
     reason: str | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Obj:
-    """Give captured money back and return the refund.
+    """Refund captured money and return the refund.
 
     Args:
-        change: what this is part of.
+        change: the change it is part of.
         intent: the PaymentIntent.
-        charge: its charge; None when it never had one.
-        amount: in Stripe's minor units; None for all that is left.
+        charge: its charge; None if it never had one.
+        amount: in Stripe's minor units; None for the whole rest.
         reason: Stripe's reason code.
-        metadata: kept with the refund.
+        metadata: stored with the refund.
 
     Raises:
-        ApiError: nothing was captured, nothing (or less) is left, or the charge is disputed.
+        ApiError: nothing was captured, less than the amount is left, or the charge is disputed.
     """
     if charge is None or charge["status"] != "succeeded" or intent["status"] == "canceled":
         raise ApiError(
@@ -90,7 +90,7 @@ def refund(
 
 
 def settle(change: StripeChange, made: Obj) -> None:
-    """A refund's time has come: one that was pending succeeds, one that had succeeded fails."""
+    """Finish a refund that is due: a pending one succeeds, a succeeded one fails."""
     if made["status"] != "pending":
         fail(change, made)
         return
@@ -101,10 +101,10 @@ def settle(change: StripeChange, made: Obj) -> None:
 
 
 def fail(change: StripeChange, made: Obj) -> None:
-    """Let the bank send a refund back; the money is the merchant's again.
+    """Fail a refund: the bank returns the money to the merchant.
 
     Raises:
-        ApiError: it has failed before, or never was a refund but the release of a hold.
+        ApiError: it has failed already, or is the release of a hold.
     """
     if made["status"] not in {"pending", "succeeded"} or made[PRIVATE]["released"]:
         raise ApiError(400, f"Refund {made['id']} cannot fail: its status is {made['status']}.")

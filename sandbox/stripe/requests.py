@@ -1,4 +1,4 @@
-"""A log of API requests, for tests and demos. It never holds a body, and so no card data."""
+"""A log of API requests, for tests and demos. It stores no bodies, and so no card data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _KEPT: Final = 2000
 
 @dataclass
 class LoggedRequest:
-    """One request. `status` is null while it is under way, and for ever if no answer was sent."""
+    """One request. `status` is null while it is under way, and stays null if no answer was sent."""
 
     at: float
     request_id: str
@@ -26,19 +26,19 @@ class LoggedRequest:
 
 
 class StripeRequestLog:
-    """The last requests, and how many there were by `METHOD route`. Lives in memory."""
+    """The last requests, and their counts by `METHOD route`, in memory."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._last: deque[LoggedRequest] = deque(maxlen=_KEPT)
 
     def add(self, entry: LoggedRequest) -> None:
-        """Note a request as it comes in; its status may be filled in later."""
+        """Record an incoming request; its status may be set later."""
         self._counts[f"{entry.method} {entry.route}"] += 1
         self._last.append(entry)
 
     def clear(self) -> None:
-        """Start counting afresh."""
+        """Reset the counts."""
         self._counts.clear()
         self._last.clear()
 

@@ -1,4 +1,4 @@
-"""The API's endpoints: which there are, and what each does. The rules are in the modules they call."""
+"""The API's endpoints and their handlers. The rules are in the modules they call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def found(store: Store, kind: str, object_id: str, param: str) -> Obj:
     """Return an object.
 
     Raises:
-        ApiError: there is none of that kind and id; `param` names where the id came from.
+        ApiError: there is none with that kind and id; `param` names the parameter with the id.
     """
     obj = store.find(kind, object_id)
     if obj is None:
@@ -196,7 +196,7 @@ def _balance(_: Call) -> Obj:
 
 
 def _webhook_endpoints(call: Call) -> Obj:
-    """The one that the control API has set; Stripe shows no secret after it was made."""
+    """The endpoint that the control API has set; Stripe shows no secret after the creation."""
     kept = call.change.store.setting("webhook_endpoint")
     data = [] if kept is None else [_webhook_endpoint(kept)]
     return {"object": "list", "data": data, "has_more": False, "url": "/v1/webhook_endpoints"}

@@ -1,4 +1,4 @@
-"""What may be asked of a new Checkout session: Stripe's own limits, and what the stand-in knows to do.
+"""Checks of a request for a Checkout session: Stripe's limits, and those of the stand-in.
 
 https://docs.stripe.com/api/checkout/sessions/create. Names and types have been checked before, by `params`.
 """
@@ -41,10 +41,10 @@ _PRICE: Final = frozenset({"currency", "product", "product_data", "unit_amount",
 
 
 def check_understood(params: dict[str, Any]) -> None:
-    """Refuse what Stripe knows and the stand-in does not: better than to ignore it silently.
+    """Refuse parameters and values that the stand-in does not support, instead of ignoring them silently.
 
     Raises:
-        ApiError: there is such a parameter, or such a value.
+        ApiError: a parameter or a value is not supported.
     """
     options = params.get("payment_method_options", {})
     given = {
@@ -76,7 +76,7 @@ def line_items_of(params: dict[str, Any]) -> tuple[list[Obj], str]:
     """Return the session's line items, and their currency.
 
     Raises:
-        ApiError: there are none, or too many, or they are malformed, or of several currencies.
+        ApiError: there are none or too many, they are malformed, or they have several currencies.
     """
     if not params.get("line_items"):
         raise missing("line_items")
@@ -156,10 +156,10 @@ def _unit_amount(price: dict[str, Any], name: str) -> int:
 
 
 def check_total(total: int, currency: str) -> None:
-    """Refuse what cannot be charged in this currency.
+    """Refuse a total that cannot be charged in this currency.
 
     Raises:
-        ApiError: too little, too much, or an amount of which the currency has no coins.
+        ApiError: the total is too small, too large, or not a multiple of the currency's smallest coin.
     """
     minimum = minimum_minor(currency)
     if total < minimum:
@@ -179,7 +179,7 @@ def check_total(total: int, currency: str) -> None:
 
 
 def check_addresses(params: dict[str, Any]) -> None:
-    """Refuse addresses that are none, and references that are too long.
+    """Refuse malformed addresses, and references that are too long.
 
     Raises:
         ApiError: a malformed URL or e-mail address, no `success_url`, or a reference over 200 characters.
@@ -200,7 +200,7 @@ def check_addresses(params: dict[str, Any]) -> None:
 
 
 def expires_at_of(params: dict[str, Any], now_s: int) -> int:
-    """Return when the session shall expire, as Unix time in seconds; a day from `now_s` by default.
+    """Return the session's expiry as Unix time in seconds; a day from `now_s` by default.
 
     Raises:
         ApiError: less than half an hour or more than a day from `now_s`.

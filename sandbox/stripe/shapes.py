@@ -1,6 +1,6 @@
-"""The shape of answers, read off the SDK's own resource classes: every annotated field is there, null if unset.
+"""The shape of answers, from the SDK's resource classes: every annotated field is present, null if unset.
 
-Inside the stand-in an object is the part of it that is set. `PRIVATE` holds what Stripe would never show.
+Inside the stand-in an object has only the fields that are set. `PRIVATE` holds data that Stripe would never show.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _CLASSES: Final[dict[str, type[StripeObject]]] = {
 
 
 def shaped(obj: Obj) -> Obj:
-    """Return an object as Stripe would send it: private parts gone, absent fields null.
+    """Return an object as Stripe would send it: without private data, with absent fields null.
 
-    Objects within it (expanded ones, and those of an event or a list) are shaped likewise.
+    Nested objects (expanded ones, and those of an event or a list) are shaped too.
     """
     if obj.get("object") == "list":
         return {**obj, "data": [shaped(item) for item in obj["data"]]}
@@ -44,7 +44,7 @@ def shaped(obj: Obj) -> Obj:
 
 
 def is_expandable(obj: Obj, name: str) -> bool:
-    """Whether Stripe would expand this field of an object: it may hold an id or the object itself."""
+    """Whether this field of an object can be expanded: it may hold an id or the object itself."""
     cls = _CLASSES.get(str(obj.get("object")))
     return cls is not None and "ForwardRef(" in str(cls.__annotations__.get(name, ""))
 
@@ -66,7 +66,7 @@ def _value(value: Any, nested: type[StripeObject] | None) -> Any:
     if not isinstance(value, dict):
         return value
     kind = value.get("object")
-    # An event's `data` has the object itself under that name.
+    # An event's `data` has the object under that name.
     if isinstance(kind, str) and (kind == "list" or kind in _CLASSES):
         return shaped(value)
     return _filled(value, nested) if nested else value
@@ -75,7 +75,7 @@ def _value(value: Any, nested: type[StripeObject] | None) -> Any:
 @cache
 def _template(cls: type[StripeObject]) -> Obj:
     names = [name for name in cls.__annotations__ if name != "OBJECT_NAME" and not name.startswith("_")]
-    # "One of these, named by `type`": Stripe sends the member that `type` names, and no other.
+    # A union with a `type`: Stripe sends the member that `type` names, and no other.
     if "type" in names and "id" not in names:
         names = [name for name in names if name not in cls._inner_class_types]
     return dict.fromkeys(names)

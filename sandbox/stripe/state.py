@@ -1,4 +1,4 @@
-"""The running stand-in: its store, its deliveries, its faults, and the one way to change anything."""
+"""The running stand-in: its store, its deliveries, its faults, and its transactions."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sandbox.stripe.webhooks import Endpoint, StripeDeliverer, StripeDelivery
 
 
 class StripeChange:
-    """What one request, or the passing of time, does: objects written and events emitted, all or nothing.
+    """The change of one request, or of the passing of time: objects and events, all or nothing.
 
     Args:
-        store: where it is written; a transaction is open on it.
+        store: the store, with an open transaction.
         deliverer: takes the events.
-        origin: what caused it.
-        now_s: when, as Unix time in seconds.
+        origin: the cause.
+        now_s: the time, as Unix time in seconds.
     """
 
     def __init__(self, store: Store, deliverer: StripeDeliverer, origin: Origin, now_s: int) -> None:
@@ -34,7 +34,7 @@ class StripeChange:
         self._origin = origin
 
     def emit(self, type_: str, obj: Obj, previous: Obj | None = None) -> None:
-        """Tell of an object as it is now. `previous` has the changed fields' values before."""
+        """Emit an event about an object's present state. `previous` has the previous values of the changed fields."""
         endpoint = self._deliverer.endpoint
         wanted = endpoint is not None and endpoint.wants(type_)
         event = new_event(
@@ -47,7 +47,7 @@ class StripeChange:
 
 
 class Sandbox:
-    """One running stand-in. Built within the event loop, because deliveries start with it."""
+    """One running stand-in. Build it within the event loop, because deliveries start with it."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -62,7 +62,7 @@ class Sandbox:
 
     @contextmanager
     def change(self, origin: Origin | None = None) -> Iterator[StripeChange]:
-        """Open a transaction; at its end the events emitted within it are sent out."""
+        """Open a transaction; at its end its events are sent."""
         with self.store.transaction():
             change = StripeChange(self.store, self.deliverer, origin or Origin(), int(self.clock.now_s()))
             yield change

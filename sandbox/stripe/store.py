@@ -1,7 +1,7 @@
-"""What the stand-in remembers: one SQLite file, written in short transactions.
+"""The stand-in's state: one SQLite file, written in short transactions.
 
-One row holds one object, as JSON. A handler changes all it has to within one transaction, events, deliveries
-and the idempotency key's answer included: a `kill -9` leaves all of it or nothing.
+One row holds one object, as JSON. A handler writes its objects, events, deliveries and the idempotency key's answer in
+one transaction, so a `kill -9` leaves all of them or none.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ ON CONFLICT (id) DO UPDATE SET payment_intent = excluded.payment_intent, charge 
 
 @dataclass(frozen=True)
 class ListPage:
-    """Which part of a list is wanted, as in Stripe's list parameters."""
+    """A page of a list, as in Stripe's list parameters."""
 
     limit: int = 10
     starting_after: str | None = None
@@ -56,13 +56,13 @@ class ListPage:
 
 
 class Store:
-    """The SQLite file and the statements on it. Used from one thread."""
+    """The SQLite file and its statements. Single-threaded."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(folder / "stripe.sqlite3", isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        # Nobody else reads the file while it is open: without locks to take, a transaction costs a fifth less.
+        # No other process uses the file; exclusive locking makes a transaction a fifth cheaper.
         for pragma in (
             "locking_mode = EXCLUSIVE",
             "journal_mode = WAL",
@@ -78,7 +78,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All statements within take effect together, or none does."""
+        """Run the statements within as one transaction."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -100,7 +100,7 @@ class Store:
             obj["created"],
             obj.get("payment_intent"),
             obj.get("charge"),
-            # What lists are filtered by: an event's type, any other object's status.
+            # The filter of lists: an event's type, any other object's status.
             obj["type"] if obj["object"] == "event" else obj.get("status"),
             (obj.get("metadata") or {}).get("booking_id"),
             private.get("due_at"),
@@ -116,10 +116,10 @@ class Store:
         return json.loads(row["body"]) if row else None
 
     def get(self, kind: str, object_id: str) -> Obj:
-        """Return an object that must be there.
+        """Return an object that must exist.
 
         Raises:
-            KeyError: it is not.
+            KeyError: it does not exist.
         """
         obj = self.find(kind, object_id)
         if obj is None:
@@ -134,7 +134,7 @@ class Store:
         Args:
             kind: such as `charge`.
             where: conditions with a placeholder each, and the values: `{"created >= ?": 3}`.
-            page: one row more than its limit is returned when there are more; None returns all.
+            page: one row more than its limit is returned if there are more; None returns all.
         """
         conditions, values = ["kind = ?"], [kind]
         for condition, value in (where or {}).items():
@@ -151,14 +151,14 @@ class Store:
                 values.append(page.ending_before)
                 order = "ASC"
         rows = self._db.execute(
-            # Conditions are this package's own text; whatever came from outside is bound.
+            # Conditions are this package's own text; outside values are bound.
             f"SELECT body FROM objects WHERE {' AND '.join(conditions)} ORDER BY seq {order} LIMIT ?",  # noqa: S608
             (*values, limit),
         ).fetchall()
         return [json.loads(row["body"]) for row in rows]
 
     def due(self, now_s: float) -> list[Obj]:
-        """Return the sessions, holds and refunds whose time has come, earliest first."""
+        """Return the sessions, holds and refunds that are due, earliest first."""
         rows = self._db.execute(
             "SELECT body FROM objects WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at, seq LIMIT 500",
             (now_s,),
@@ -171,7 +171,7 @@ class Store:
         return json.loads(row["value"]) if row else None
 
     def set_setting(self, name: str, value: Any) -> None:
-        """Keep a setting."""
+        """Store a setting."""
         self._db.execute(
             "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (name, json.dumps(value)),

@@ -1,7 +1,7 @@
-"""Delivery of events to the webhook endpoint: signed, tried again like Stripe's, with faults on order.
+"""Delivers events to the webhook endpoint: signed, retried like Stripe's, with injected faults.
 
-https://docs.stripe.com/webhooks. Deliveries do not wait for one another. What is pending is in the store, so a
-restart goes on with it; a retry carries a fresh timestamp and signature.
+https://docs.stripe.com/webhooks. Deliveries do not wait for one another. Pending deliveries are in the store, so a
+restart resumes them; a retry has a new timestamp and signature.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _EVENT: Final = "event"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where events go.
+    """The webhook endpoint.
 
     Args:
         url: the address.
         secrets: one `v1` signature is made with each.
-        events: the types it is sent, or `*` for all.
+        events: the event types it receives, or `*` for all.
     """
 
     url: str
@@ -47,24 +47,24 @@ class Endpoint:
     events: tuple[str, ...] = (EVERYTHING,)
 
     def wants(self, event_type: str) -> bool:
-        """Whether it is sent events of this type."""
+        """Whether it receives events of this type."""
         return EVERYTHING in self.events or event_type in self.events
 
 
 @dataclass
 class StripeDelivery:
-    """One delivery that is still to be made; its row in the store says the same.
+    """One pending delivery, as in its row in the store.
 
     Args:
         id: of the row.
-        event_id: of what is delivered.
+        event_id: of the event.
         type: of the event.
-        cause: `event`, or why it is sent once more.
+        cause: `event`, or the reason for a repeat.
         created_at: the computer's time, as Unix time in seconds; so is `next_at`.
-        next_at: when it is tried.
-        attempts: how often it has been tried.
-        outcomes: the last attempts' statuses, or the names of what went wrong.
-        body: what is sent, at hand for the first attempt.
+        next_at: the time of the next attempt.
+        attempts: the number of attempts.
+        outcomes: the last attempts' statuses or error names.
+        body: the body, cached for the first attempt.
     """
 
     id: int
@@ -109,13 +109,13 @@ class StripeDeliverer:
         self._poster = Poster()
 
     def configure(self, endpoint: Endpoint | None) -> None:
-        """Send from now on, retries included, to this endpoint; to none with None."""
+        """Set the endpoint for all further deliveries, also for retries; None stops them."""
         self.endpoint = endpoint
         kept = asdict(endpoint) if endpoint else None
         self._store.set_setting("webhook_endpoint", kept)
 
     def resume(self) -> None:
-        """Go on with what was pending when the last run ended."""
+        """Resume the deliveries that were pending when the last run ended."""
         rows = self._store.execute("SELECT * FROM deliveries WHERE state = 'pending' ORDER BY id").fetchall()
         self.begin(
             StripeDelivery(
@@ -132,14 +132,14 @@ class StripeDeliverer:
         )
 
     async def close(self) -> None:
-        """Stop; what is pending stays in the store."""
+        """Stop; pending deliveries stay in the store."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._poster.close()
 
     def plan(self, event: Obj, cause: str = _EVENT) -> StripeDelivery:
-        """Note a delivery in the store and return it; `begin` starts it."""
+        """Store a delivery and return it; `begin` starts it."""
         now_s = time.time()
         cursor = self._store.execute(
             "INSERT INTO deliveries (event_id, type, cause, state, created_at, next_at) "
@@ -159,9 +159,9 @@ class StripeDeliverer:
             task.add_done_callback(self._tasks.discard)
 
     async def first_attempt(self, event_id: str) -> None:
-        """Wait until an event has been tried once, as Checkout does before it lets the guest go.
+        """Wait for the first attempt of an event, as Checkout does before it redirects the guest.
 
-        A fault that loses or holds back the event ends the wait, and so does the time.
+        A fault that drops or delays the event ends the wait, and so does the time limit.
         """
         if not self._store.execute(
             "SELECT 1 FROM deliveries WHERE event_id = ? AND state = 'pending' AND attempts = 0", event_id
@@ -186,7 +186,7 @@ class StripeDeliverer:
             self._tried(delivery.event_id)
 
     async def _attempt(self, delivery: StripeDelivery) -> int | str:
-        """Send once and return the HTTP status, or the name of what went wrong."""
+        """Send once and return the HTTP status or the name of the error."""
         endpoint = self.endpoint
         if endpoint is None:
             return "no endpoint"
@@ -206,7 +206,7 @@ class StripeDeliverer:
             return type(error).__name__
 
     def _note(self, delivery: StripeDelivery, outcome: int | str) -> str:
-        """Write down what came of an attempt, and return the delivery's state."""
+        """Store the result of an attempt, and return the delivery's state."""
         now_s = time.time()
         delivery.attempts += 1
         delivery.outcomes = [*delivery.outcomes, outcome][-_KEPT_OUTCOMES:]
@@ -226,7 +226,7 @@ class StripeDeliverer:
         return state
 
     async def _undisturbed(self, delivery: StripeDelivery) -> bool:
-        """Carry out a webhook fault, if one strikes; False when the delivery is lost."""
+        """Apply a webhook fault, if one matches; False if the delivery is dropped."""
         fault = self._faults.take(f"WEBHOOK {delivery.type}", WEBHOOK_FAULTS)
         if fault is None:
             return True
@@ -275,13 +275,13 @@ class StripeDeliverer:
             tried.set()
 
     def redeliver(self, event: Obj, count: int) -> list[int]:
-        """Send an event again, `count` times at once, whatever came of it before. Faults are passed over."""
+        """Send an event again, `count` times at once, regardless of earlier results. Faults are skipped."""
         deliveries = [self.plan(event, "redelivery") for _ in range(count)]
         self.begin(deliveries)
         return [delivery.id for delivery in deliveries]
 
     def listed(self, event_id: str | None, limit: int) -> list[dict[str, Any]]:
-        """Return deliveries, newest first, with what came of each attempt."""
+        """Return deliveries, newest first, with the result of each attempt."""
         where = "event_id = ?1" if event_id else "?1 IS NULL"
         rows = self._store.execute(
             f"SELECT * FROM deliveries WHERE {where} ORDER BY id DESC LIMIT ?2",  # noqa: S608 (its own text)

@@ -142,7 +142,7 @@ async def test_deadlines_arrive_by_themselves(windows: Windows, guest: Window, c
     booking_id = await hold(guest, client, HASTY)
     await ask_to(approver, "approve", booking_id)
     await come_by_link(unpaid, await booked(client, HASTY))
-    await guest.reads("The hotel did not answer in the time it had")
+    await guest.reads("The hotel did not answer in time, so")
     await guest.reads("The hold of ¥54,000 has been released")
     await expect(approver.page.locator("#standing")).to_contain_text(
         "Declined because nobody decided in time", timeout=PATIENCE_MS

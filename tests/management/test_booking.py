@@ -109,7 +109,7 @@ async def test_show_says_that_a_workflow_is_lost(shared_harness: ManagementHarne
     booking = await shared_harness.submitted()
     await booking.lose_workflow()
     said = await shared_harness.done("booking", "show", booking.booking_id)
-    assert "Its workflow is lost: `reconcile` gives it one back." in said
+    assert "Its workflow is lost: `reconcile` starts it again." in said
 
 
 async def test_show_of_no_booking(shared_harness: ManagementHarness) -> None:
@@ -140,7 +140,7 @@ async def test_retry_carries_the_stuck_decision_out(shared_harness: ManagementHa
 
     said = await shared_harness.done("booking", "retry", booking.booking_id)
 
-    assert "done, it needs nobody any more. It is CONFIRMED" in said
+    assert "done, nothing left to do. It is CONFIRMED" in said
     row = await booking.row()
     assert (row.status, row.needs_attention, row.decision_made_by) == (
         "CONFIRMED",
@@ -168,7 +168,7 @@ async def test_retry_refunds_what_was_captured_in_part_while_the_booking_had_no_
 
     said = await shared_harness.done("booking", "retry", booking.booking_id)
 
-    assert "done, it needs nobody any more. It is DECLINED" in said
+    assert "done, nothing left to do. It is DECLINED" in said
     assert (await booking.row()).reason_code == "PAYMENT_MISMATCH"
     [payment] = await booking.payments()
     assert (payment["amount_received"], payment["refunded"]) == (5000, 5000)
@@ -178,7 +178,7 @@ async def test_resolve_follows_what_was_done_in_the_dashboard(shared_harness: Ma
     booking = await _stuck_approval(shared_harness)
     await booking.dashboard("cancel")
     said = await shared_harness.done("booking", "resolve", booking.booking_id)
-    assert "done, it needs nobody any more. It is DECLINED" in said
+    assert "done, nothing left to do. It is DECLINED" in said
     assert (await booking.row()).reason_code == "AUTHORIZATION_EXPIRED"
 
 
@@ -208,13 +208,13 @@ async def test_resolve_of_a_guests_stuck_cancellation_follows_the_hold_they_canc
     await booking.dashboard("cancel")
     said = await shared_harness.done("booking", "resolve", booking.booking_id)
 
-    assert "done, it needs nobody any more. It is CANCELLED" in said
+    assert "done, nothing left to do. It is CANCELLED" in said
 
 
 async def test_a_healthy_booking_has_nothing_to_retry(shared_harness: ManagementHarness) -> None:
     booking = await shared_harness.held()
     said = await shared_harness.done("booking", "retry", booking.booking_id)
-    assert "nothing was stuck" in said
+    assert "nothing to do" in said
     assert await booking.status() is Status.PENDING_APPROVAL
 
 
@@ -233,7 +233,7 @@ async def test_retry_reaches_the_workflow_that_returns_an_unmatched_payment(
     await shared_harness.stripe.clear_faults()
     said = await shared_harness.done("booking", "retry", booking.booking_id)
 
-    assert "done, it needs nobody any more. It is DECLINED" in said
+    assert "done, nothing left to do. It is DECLINED" in said
     assert {payment["status"] for payment in await booking.payments()} == {"canceled"}
     assert "unmatched_payment_returned" in await booking.events()
 

@@ -72,12 +72,12 @@ async def test_all_is_well(ready: ManagementHarness) -> None:
         ({"PUBLIC_BASE_URL": "https://elsewhere.test"}, "Stripe webhook endpoint", "no enabled endpoint"),
         ({"PUSHER_SECRET": "another"}, "Pusher", "refuses these credentials"),
         ({"PUSHER_APP_ID": "7"}, "Pusher", "PUSHER"),
-        ({"SMTP_PORT": "9"}, "SMTP", "Look at SMTP_HOST and SMTP_PORT"),
+        ({"SMTP_PORT": "9"}, "SMTP", "Check SMTP_HOST and SMTP_PORT"),
         ({"SMTP_USERNAME": "hotel", "SMTP_PASSWORD": "wrong"}, "SMTP", "SMTP"),
         ({"TEMPORAL_NAMESPACE": "nowhere"}, "Temporal namespace", "there is no namespace nowhere"),
         ({"TEMPORAL_TASK_QUEUE": "another"}, "Temporal schedules", "sweep is on task queue nobody"),
-        ({"TEMPORAL_ADDRESS": "127.0.0.1:9"}, "Temporal namespace", "Look at TEMPORAL_ADDRESS"),
-        ({"DATABASE_URL": "postgresql://a@127.0.0.1:9/a"}, "PostgreSQL version", "Look at DATABASE_URL"),
+        ({"TEMPORAL_ADDRESS": "127.0.0.1:9"}, "Temporal namespace", "Check TEMPORAL_ADDRESS"),
+        ({"DATABASE_URL": "postgresql://a@127.0.0.1:9/a"}, "PostgreSQL version", "Check DATABASE_URL"),
     ],
 )
 async def test_what_is_not_set_up_right(

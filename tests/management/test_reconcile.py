@@ -78,7 +78,7 @@ async def _is_submitted(booking: ManagementBookingDriver) -> bool:
 
 async def _hears_operators(booking: ManagementBookingDriver) -> bool:
     said = await booking.harness.done("booking", "resolve", booking.booking_id)
-    return "needs nobody any more" in said and not (await booking.row()).needs_attention
+    return "nothing left to do" in said and not (await booking.row()).needs_attention
 
 
 async def _told_its_guest_and_ended(booking: ManagementBookingDriver) -> bool:

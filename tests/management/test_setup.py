@@ -122,7 +122,7 @@ async def test_a_hotel_gets_the_products_terms(shared_harness: ManagementHarness
 
 async def test_adding_a_hotel_again_changes_nothing(shared_harness: ManagementHarness, grand: str) -> None:
     said = await shared_harness.done("hotel", "add", grand, *HOTEL)
-    assert said == f"Hotel {grand} is there already with these values; nothing changed.\n"
+    assert said == f"Hotel {grand} exists already with these values; nothing changed.\n"
     said = await _refusal(shared_harness, 1, "hotel", "add", grand, *HOTEL, "--approval-sla-s", "60")
     assert "with other values: approval_sla_s is 86400, not 60. Nothing changed" in said
     assert (await _hotel(shared_harness.database, grand)).approval_sla_s == 86400
@@ -238,7 +238,7 @@ async def test_demo_data_twice(harness: ManagementHarness) -> None:
     first = await harness.done("demo-data", DEMO_PASSWORD=None)
     assert "Password of viewer@hotel-killarney.test" in first
     second = await harness.done("demo-data", DEMO_PASSWORD="only-for-this-test")
-    assert second.startswith("The demo's hotels, rooms and staff are there already.")
+    assert second.startswith("The demo's hotels, rooms and staff exist already.")
     assert "only-for-this-test" not in second
     for slug, currency in (("hotel-killarney", "EUR"), ("kyoto-inn", "JPY")):
         assert (await _hotel(harness.database, slug)).currency == currency

@@ -254,7 +254,7 @@ async def test_requests_that_nobody_paid_or_decided_tell_how_they_ended(
     await undecided.until("DECLINED", timeout_s=PATIENCE_S)
     page = (await opened(page_clients, undecided)).page
     assert page is not None
-    assert "The hotel did not answer in the time it had, so your request has ended." in page.words
+    assert "The hotel did not answer in time, so your request has ended." in page.words
 
 
 async def test_what_changes_is_sent_again_only_when_it_has_changed(
