@@ -29,8 +29,8 @@ def group() -> None:
 def erase(context: typer.Context, booking_id: BookingId) -> None:
     """Remove a guest's data from a booking that is over; amounts, times and Stripe's ids stay.
 
-    A booking is over if it was declined, expired or cancelled, or if the day of check-out has begun. The guest gets no more
-    e-mails about it. This cannot be undone.
+    A booking is over if it was declined, expired or cancelled, or if the day of check-out has begun. The guest gets
+    no more e-mails about it. This cannot be undone.
 
     Exit status: 0 done, now or before; 1 refused, or no such booking; 3 the database is away.
     """

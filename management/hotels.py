@@ -55,7 +55,8 @@ PaymentWindow = Annotated[
 CutoffDays = Annotated[
     int | None,
     typer.Option(
-        **_within("cutoff_days_before"), help="Days before check-in of the cutoff, by which the hotel answers…"
+        **_within("cutoff_days_before"),
+        help="Days before check-in of the cutoff, by which the hotel answers…",
     ),
 ]
 CutoffHour = Annotated[

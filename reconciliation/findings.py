@@ -91,8 +91,8 @@ class DatabaseSnapshot:
     """A booking in the database. Amounts are in the currency's smallest unit.
 
     Args:
-        fee_minor: the amount the hotel may keep after the booking's end: the policy's fee, or less by a manager's choice, if
-            the booking was confirmed and then cancelled, else 0.
+        fee_minor: the amount the hotel may keep after the booking's end: the policy's fee, or less by a manager's
+            choice, if the booking was confirmed and then cancelled, else 0.
         closes_at: end of the payment window; None while it is a draft.
         check_out_at: 00:00 hotel time of the check-out day.
         dispute_recorded: its timeline records a dispute.
