@@ -23,7 +23,7 @@ from sqlmodel import Field, SQLModel
 
 from domain.booking import ActorKind, ReasonCode, Status
 from domain.cancellation import CancellationPolicy, CancellationTerms
-from domain.deadlines import midnight
+from domain.deadlines import local_hour, midnight
 from domain.money import Money
 
 
@@ -47,10 +47,12 @@ class Hotel(SQLModel, table=True):
     name: str = Field(max_length=200)
     currency: str = Field(max_length=3)
     timezone: str = Field(max_length=64)
+    check_in_hour: int = 15
+    check_out_hour: int = 11
     approval_sla_s: int = 86400
     payment_window_s: int = 86400
-    cutoff_days_before: int | None = None
-    cutoff_hour: int = 12
+    cutoff_days_before: int = 0
+    cutoff_hour: int = 22
     free_cancel_days: int = 2
     late_cancel_fee_percent: int = 100
     contact_email: str | None = Field(default=None, max_length=320)
@@ -143,9 +145,11 @@ class Booking(SQLModel, table=True):
     amount_refunded_minor: int = Field(default=0, sa_type=BigInteger)
     currency: str = Field(max_length=3)
     timezone: str = Field(max_length=64)
+    check_in_hour: int
+    check_out_hour: int
     approval_sla_s: int
     payment_window_s: int
-    cutoff_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    cutoff_at: datetime = Field(sa_column=_instant())
     free_cancel_days: int
     late_cancel_fee_percent: int
     status: str = Field(default=Status.DRAFT, max_length=20)
@@ -179,12 +183,17 @@ class Booking(SQLModel, table=True):
     @property
     def cancellation_terms(self) -> CancellationTerms:
         """The end of free cancellation, in the time zone at booking time, and the fee after it."""
-        return self.cancellation_policy.for_stay(self.check_in, self.timezone)
+        return self.cancellation_policy.for_stay(self.check_in, self.check_in_hour, self.timezone)
 
     @property
     def check_in_at(self) -> datetime:
         """The start of the stay, in the time zone at booking time."""
-        return midnight(self.check_in, self.timezone)
+        return local_hour(self.check_in, self.check_in_hour, self.timezone)
+
+    @property
+    def check_out_at(self) -> datetime:
+        """The end of the stay's last night: 00:00 at the hotel on the day of check-out."""
+        return midnight(self.check_out, self.timezone)
 
     @property
     def told_reason(self) -> ReasonCode | None:
@@ -224,7 +233,8 @@ class BookingAttention(SQLModel, table=True):
 class BookingCommand(SQLModel, table=True):
     """A command and its outcome. The note stays here: the signal carries the id alone.
 
-    `status_when_issued` is the booking's status as it was shown to the person who issued the command.
+    `status_when_issued` is the booking's status as it was shown to the person who issued the command;
+    `refund_minor` is the total refund that a manager who cancels has chosen.
     """
 
     __tablename__ = "booking_command"
@@ -236,6 +246,7 @@ class BookingCommand(SQLModel, table=True):
     actor: str = Field(max_length=320)
     reason_code: str | None = Field(default=None, max_length=40)
     reason_note: str | None = Field(default=None, max_length=1000)
+    refund_minor: int | None = Field(default=None, sa_type=BigInteger)
     status_when_issued: str | None = Field(default=None, max_length=20)
     created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
     closed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))

@@ -21,7 +21,7 @@ from api.views import BookingDetails, CreatedBooking, show
 from api.workflow_calls import admitted, await_outcome, worker_away
 from dispatch.client import start_booking
 from domain.booking import Status
-from domain.deadlines import cutoff_at, hotel_today, nights
+from domain.deadlines import cutoff_at, hotel_today, is_too_late, nights
 from domain.errors import DomainError
 from domain.identifiers import access_token, new_booking_id
 from domain.messages.starts import SUBMIT_COMMAND
@@ -304,11 +304,11 @@ def _priced(hotel: Hotel, room_type: RoomType, new_booking: NewBooking, now: dat
     )
 
 
-def _check_in_time(check_in: date, timezone: str, cutoff: datetime | None, now: datetime) -> None:
-    """Refuse a stay that has begun, or that the hotel would have no time to decide on."""
+def _check_in_time(check_in: date, timezone: str, cutoff: datetime, now: datetime) -> None:
+    """Refuse a stay that lies in the past, or that leaves no time to pay and to answer."""
     if check_in < hotel_today(now, timezone):
         raise invalid("check_in", "Check-in lies in the past, by the hotel's calendar.")
-    if cutoff is not None and cutoff <= now:
+    if is_too_late(cutoff, now):
         raise invalid("check_in", "The hotel takes no more requests for this check-in.", code="too_late")
 
 

@@ -11,8 +11,9 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 
 from api.auth import find
-from api.errors import TEMPORAL_UNAVAILABLE, ProblemError, conflict, unavailable
+from api.errors import TEMPORAL_UNAVAILABLE, ProblemError, conflict, invalid, unavailable
 from api.outages import mapped_outages, reading, temporal_away
+from api.schemas import CancelIn
 from api.services import Services
 from api.views import BookingDetails, BookingView, DecidedBooking, DecidedStaffBooking, show, show_to_staff
 from api.workflow_calls import await_outcome
@@ -20,9 +21,11 @@ from dispatch.commands import NOT_SENT, close, send_command
 from dispatch.errors import TemporalAwayError
 from dispatch.names import DECISION_SIGNALS
 from domain.booking import ENDED, ActorKind, Decision, ReasonCode, Status
-from domain.decisions import CommandOutcome, immediate_outcome
+from domain.decisions import CommandOutcome, cancellable_until, immediate_outcome
+from domain.errors import DomainError
 from domain.identifiers import new_command_id, workflow_id
 from domain.messages.signals import Command
+from domain.money import Money, parse
 from models import BookingCommand, Staff, utc_now
 from storage.database import DATABASE_ERRORS
 
@@ -40,7 +43,9 @@ _DETAILS: Final[Mapping[CommandOutcome, str]] = {
     CommandOutcome.ALREADY_DECIDED: "This booking has been decided otherwise; `booking` shows how.",
     CommandOutcome.IN_PROGRESS: "A decision is being carried out right now; look at the booking again shortly.",
     CommandOutcome.NOT_CANCELLABLE: "A booking in this status cannot be cancelled by you.",
-    CommandOutcome.TOO_LATE: "The booking cannot be cancelled once the day of check-in has begun.",
+    CommandOutcome.TOO_LATE: (
+        "It is too late: guests cancel until the stay starts, and managers until the day of check-out."
+    ),
 }
 
 
@@ -50,13 +55,16 @@ class DecisionInput:
 
     Args:
         staff: who, or None for the guest.
-        reason_code, reason_note: why, for a decline. The note stays in the database.
+        reason_code, reason_note: why, for a decline; a manager's cancellation has a note alone. The note stays in
+            the database.
+        refund: what a manager who cancels wants refunded in all; None for everything.
     """
 
     decision: Decision
     staff: Staff | None = None
     reason_code: ReasonCode | None = None
     reason_note: str | None = None
+    refund: Money | None = None
 
     @property
     def actor(self) -> ActorKind:
@@ -71,12 +79,13 @@ async def decide(services: Services, found: BookingDetails, request: DecisionInp
         200 with the booking where it was carried out, by this caller or another; 202 where it is under way.
 
     Raises:
-        ProblemError: 409 where it came out otherwise; 503 where a dependency is away. The detail says
-            whether the decision has been taken nevertheless.
+        ProblemError: 409 where it came out otherwise; 422 for a refund that cannot be; 503 where a dependency is
+            away. The detail says whether the decision has been taken nevertheless.
     """
     outcome = _outcome_by_projection(found, request)
     if outcome is not None:
         return await _respond(services, found, request, outcome)
+    _check_refund(found, request)
     row, command = _command(found, request)
     signals = {workflow_id(row.booking_id): DECISION_SIGNALS[request.decision]}
     with mapped_outages():
@@ -95,13 +104,39 @@ def _outcome_by_projection(
     """Judge by the row, where it is the last word: the workflow is not there, or cannot undo it."""
     row = found.booking
     status = Status(row.status)
-    checked_in = utc_now() >= row.check_in_at
+    until = cancellable_until(request.actor, row.check_in_at, row.check_out_at)
     outcome = immediate_outcome(
-        request.decision, request.actor, status, row.reason_code, checked_in=checked_in
+        request.decision, request.actor, status, row.reason_code, too_late=utc_now() >= until
     )
     if workflow_gone or status is Status.DRAFT or status in ENDED or outcome in _FINAL:
         return outcome
     return None
+
+
+def cancellation_by(manager: Staff, found: BookingDetails, wishes: CancelIn) -> DecisionInput:
+    """A manager's cancellation.
+
+    Raises:
+        ProblemError: 422, the refund is no amount of the booking's currency.
+    """
+    refund = None
+    if wishes.refund_amount is not None:
+        try:
+            refund = parse(wishes.refund_amount, found.booking.currency)
+        except DomainError as error:
+            raise invalid("refund_amount", f"{error}.") from None
+    return DecisionInput(Decision.CANCEL, manager, reason_note=wishes.reason_note, refund=refund)
+
+
+def _check_refund(found: BookingDetails, request: DecisionInput) -> None:
+    """Refuse a refund that is less than the guest was promised, or more than was captured."""
+    row = found.booking
+    if request.refund is None or Status(row.status) is not Status.CONFIRMED:
+        return
+    least, most = row.cancellation_terms.refund(row.total, utc_now()).minor, row.amount_captured_minor
+    if not least <= request.refund.minor <= most:
+        bounds = " to ".join(str(Money(minor, row.currency)) for minor in (least, most))
+        raise invalid("refund_amount", f"The policy and what was captured allow {bounds} {row.currency}.")
 
 
 def _command(found: BookingDetails, request: DecisionInput) -> tuple[BookingCommand, Command]:
@@ -113,6 +148,7 @@ def _command(found: BookingDetails, request: DecisionInput) -> tuple[BookingComm
         staff_id=request.staff.id if request.staff else None,
         reason_code=request.reason_code,
         issued_at=issued_at,
+        refund_minor=request.refund.minor if request.refund else None,
         status_when_issued=status_when_issued,
     )
     row = BookingCommand(
@@ -122,6 +158,7 @@ def _command(found: BookingDetails, request: DecisionInput) -> tuple[BookingComm
         actor=request.staff.email if request.staff else ActorKind.GUEST,
         reason_code=request.reason_code,
         reason_note=request.reason_note,
+        refund_minor=command.refund_minor,
         status_when_issued=status_when_issued,
         created_at=issued_at,
     )

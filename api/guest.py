@@ -171,7 +171,7 @@ async def _not_payable(services: Services, found: BookingDetails) -> ProblemErro
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     async with reading(services.database) as db:
         view = await show(db, found)
-    detail = "Nothing is to be paid for this booking now; `booking` shows where it stands."
+    detail = "No payment page opens for this booking now; `booking` shows where it stands."
     return conflict("not_payable", detail, view.model_dump(mode="json"))
 
 

@@ -189,6 +189,19 @@ class DeclineIn(_Input):
     )
 
 
+class CancelIn(_Input):
+    """A manager's cancellation of a confirmed booking."""
+
+    refund_amount: Annotated[str, Field(max_length=20)] | None = Field(
+        None,
+        description="What the guest gets back in all: at least what the policy gives, by default everything.",
+        examples=["150.00"],
+    )
+    reason_note: Annotated[str | None, Field(max_length=1000), AfterValidator(_several_lines)] = Field(
+        None, description="The guest reads it."
+    )
+
+
 class ChannelIn(_Input):
     """A subscription to a private realtime channel, as Pusher's clients ask for it."""
 

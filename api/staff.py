@@ -10,11 +10,11 @@ from pydantic import BaseModel, BeforeValidator
 
 from api.auth import STAFF_TOKEN_S, TOKEN_PATH, BookingId, Decider, Manager, OwnHotel, Slug, find, staff_token
 from api.cursors import decode, encode
-from api.decisions import DecisionInput, decide
+from api.decisions import DecisionInput, cancellation_by, decide
 from api.errors import problems, unauthorized
 from api.limits import Client, check, count, subject
 from api.outages import reading, transaction
-from api.schemas import DeclineIn, SearchText, composed
+from api.schemas import CancelIn, DeclineIn, SearchText, composed
 from api.services import Api, Services
 from api.views import BookingDetails, BookingPage, DecidedStaffBooking, StaffBooking, show_to_staff
 from domain.booking import Decision, Status
@@ -160,9 +160,15 @@ async def decline(
 @router.post(
     f"{_BOOKINGS}/{{booking_id}}/cancel/",
     response_model=DecidedStaffBooking,
-    responses=_DECIDED | problems(401, 403, 404, 409),
+    responses=_DECIDED | problems(401, 403, 404, 409, 413, 422),
 )
-async def cancel(services: Api, colleague: Manager, slug: Slug, booking_id: BookingId) -> Response:
-    """Cancel a confirmed booking; the guest is refunded by the hotel's policy."""
+async def cancel(
+    services: Api,
+    colleague: Manager,
+    slug: Slug,
+    booking_id: BookingId,
+    wishes: Annotated[CancelIn | None, Body()] = None,
+) -> Response:
+    """Cancel a confirmed booking until check-out; the guest gets everything back, or what the manager chooses."""
     found = await find(services, slug, booking_id)
-    return await decide(services, found, DecisionInput(Decision.CANCEL, colleague.staff))
+    return await decide(services, found, cancellation_by(colleague.staff, found, wishes or CancelIn()))

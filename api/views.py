@@ -259,7 +259,7 @@ def _may_still_come(row: Booking, decision: Decision) -> bool:
     # A decision whose sender died before the signal stays open in the books for ever; nobody waits for it
     # once the booking has moved on.
     outcome = immediate_outcome(
-        decision, ActorKind.GUEST, Status(row.status), row.reason_code, checked_in=False
+        decision, ActorKind.GUEST, Status(row.status), row.reason_code, too_late=False
     )
     return outcome is None
 

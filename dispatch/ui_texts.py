@@ -48,7 +48,7 @@ def reconciliation_details(bookings: int, healed: int, left: int) -> str:
 WAITING_FOR_SUBMISSION: Final = "submission"
 WAITING_FOR_PAYMENT: Final = "the guest's payment"
 WAITING_FOR_DECISION: Final = "the hotel's decision"
-WAITING_FOR_CHECK_IN: Final = "check-in"
+WAITING_FOR_CHECK_OUT: Final = "check-out"
 WAITING_FOR_LAST_MESSAGES: Final = "its last messages"
 WAITING_FOR_OPERATOR: Final = "an operator: `booking retry` or `booking resolve`"
 WAITING_FOR_ROW: Final = "an operator, to look at the row and `booking retry`"
@@ -66,7 +66,7 @@ def waiting_for_stripe(decision: Decision) -> str:
 
 PAYMENT_TIMER: Final = "Payment window, or time to ask Stripe"
 DECISION_TIMER: Final = "Reminder, or decision deadline"
-CHECK_IN_TIMER: Final = "Check-in"
+CHECK_OUT_TIMER: Final = "Check-out"
 PAUSE_BEFORE_STRIPE: Final = "Pause before asking Stripe again"
 PAUSE_BEFORE_HOLD: Final = "Pause before reading the hold again"
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from domain.deadlines import midnight
+from domain.booking import ActorKind
+from domain.deadlines import local_hour, midnight
 from domain.money import Money
 
 _NUMBERS: Final = dict(enumerate("two three four five six seven eight nine ten".split(), 2))
@@ -28,6 +29,20 @@ class CancellationTerms:
         """What goes back to the guest who cancels a captured booking of this total at this time."""
         return total if at < self.free_until else total.minus(self.late_fee(total))
 
+    def refund_asked_by(
+        self, actor: ActorKind, total: Money, at: datetime, chosen_minor: int | None
+    ) -> Money:
+        """What goes back in all: by the policy for a guest; as a manager chooses, and by default all of it.
+
+        Args:
+            chosen_minor: a manager's choice in the smallest unit; never less than the policy gives.
+        """
+        least = self.refund(total, at)
+        if actor is ActorKind.GUEST:
+            return least
+        chosen = total.minor if chosen_minor is None else chosen_minor
+        return Money(min(max(chosen, least.minor), total.minor), total.currency)
+
     def late_fee(self, total: Money) -> Money:
         """What the hotel keeps of this total from `free_until` on."""
         return total.percent(self.late_cancel_fee_percent)
@@ -38,25 +53,29 @@ class CancellationPolicy:
     """A hotel's policy, as it stood when the booking was made.
 
     Args:
-        free_cancel_days: free of charge until this many days before check-in.
+        free_cancel_days: free of charge until this many days before check-in; 0 for until the stay starts.
         late_cancel_fee_percent: share of the total kept after that, 0–100.
     """
 
     free_cancel_days: int
     late_cancel_fee_percent: int
 
-    def free_until(self, check_in: date, timezone: str) -> datetime:
-        """The last instant of free cancellation: midnight at the hotel, so many days before check-in."""
+    def free_until(self, check_in: date, check_in_hour: int, timezone: str) -> datetime:
+        """The end of free cancellation: midnight at the hotel, so many days before check-in, or the stay's start."""
+        if self.free_cancel_days == 0:
+            return local_hour(check_in, check_in_hour, timezone)
         return midnight(check_in - timedelta(days=self.free_cancel_days), timezone)
 
-    def for_stay(self, check_in: date, timezone: str) -> CancellationTerms:
+    def for_stay(self, check_in: date, check_in_hour: int, timezone: str) -> CancellationTerms:
         """What the policy means for a stay that begins on this day, by the hotel's clock."""
-        return CancellationTerms(self.free_until(check_in, timezone), self.late_cancel_fee_percent)
+        return CancellationTerms(
+            self.free_until(check_in, check_in_hour, timezone), self.late_cancel_fee_percent
+        )
 
     @property
     def has_fee(self) -> bool:
         """Whether cancelling can ever cost anything."""
-        # From check-in on nothing can be cancelled: a fee that begins there is none.
+        # From the stay's start on no guest can cancel: a fee that begins there is none.
         return self.late_cancel_fee_percent > 0 and self.free_cancel_days > 0
 
     def in_words(self) -> str:

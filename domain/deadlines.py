@@ -13,6 +13,12 @@ from domain.errors import DeadlineError
 SESSION_SHORTEST = timedelta(minutes=31)
 SESSION_LONGEST = timedelta(hours=24, seconds=-60)
 
+CUTOFF_MARGIN = timedelta(minutes=30)
+"""The payment window ends this long before the hotel's cutoff at the latest: someone still has to answer."""
+NOTICE_SHORTEST = CUTOFF_MARGIN + SESSION_SHORTEST
+"""A request with less time than this to the cutoff leaves none in which to pay."""
+_LAST_SESSION_MARGIN = timedelta(minutes=5)
+
 # The shortest window a card network gives (Visa, merchant-initiated): the safe guess where Stripe names none.
 HOLD_WITHOUT_CAPTURE_BEFORE = timedelta(days=4, hours=18)
 
@@ -29,14 +35,22 @@ class DecisionDeadline:
     reason: ReasonCode
 
 
-def _local(day: date, hour: int, timezone: str) -> datetime:
+def local_hour(day: date, hour: int, timezone: str) -> datetime:
+    """The instant of a full hour at the hotel.
+
+    Args:
+        hour: 0 to 24; 24 is the next midnight. An hour that the clocks skip begins when they have been put forward.
+        timezone: IANA name.
+    """
+    if hour == 24:
+        day, hour = day + timedelta(days=1), 0
     # In UTC, because differences of two local times ignore a change of the clocks between them.
     return datetime.combine(day, time(hour), ZoneInfo(timezone)).astimezone(UTC)
 
 
 def midnight(day: date, timezone: str) -> datetime:
-    """00:00 of `day` in the hotel's `timezone` (an IANA name): check-in, as the product counts it."""
-    return _local(day, 0, timezone)
+    """00:00 of `day` in the hotel's `timezone` (an IANA name)."""
+    return local_hour(day, 0, timezone)
 
 
 def hotel_today(now: datetime, timezone: str) -> date:
@@ -56,15 +70,29 @@ def nights(check_in: date, check_out: date) -> int:
     return count
 
 
-def cutoff_at(check_in: date, timezone: str, days_before: int | None, hour: int) -> datetime | None:
-    """The hotel's own cutoff before check-in: `hour` o'clock local time, `days_before` days ahead.
+def cutoff_at(check_in: date, timezone: str, days_before: int, hour: int) -> datetime:
+    """The hotel's cutoff: `hour` o'clock local time (0 to 24), `days_before` days before check-in."""
+    return local_hour(check_in - timedelta(days=days_before), hour, timezone)
 
-    Returns:
-        The instant, or None where the hotel has switched the cutoff off.
-    """
-    if days_before is None:
-        return None
-    return _local(check_in - timedelta(days=days_before), hour, timezone)
+
+def is_too_late(cutoff: datetime, now: datetime) -> bool:
+    """Whether a request made at `now` leaves no time to pay and to answer before the cutoff."""
+    return cutoff - now < NOTICE_SHORTEST
+
+
+def payment_window_end(submitted_at: datetime, payment_window_s: int, cutoff: datetime) -> datetime:
+    """Until when a guest may pay: so many seconds from submission, and in time for an answer before the cutoff."""
+    return min(submitted_at + timedelta(seconds=payment_window_s), cutoff - CUTOFF_MARGIN)
+
+
+def last_answer_at(window_end: datetime, approval_sla_s: int, cutoff: datetime) -> datetime:
+    """Until when the hotel may still confirm a request that is paid at the very end of its window."""
+    return min(window_end + timedelta(seconds=approval_sla_s), cutoff)
+
+
+def last_session_at(submitted_at: datetime, window_end: datetime) -> datetime:
+    """From when no Checkout session opens: 5 minutes before the window's end, or its last tenth if that is less."""
+    return window_end - min(_LAST_SESSION_MARGIN, (window_end - submitted_at) / 10)
 
 
 def session_expires_at(now: datetime, window_end: datetime) -> datetime:
@@ -85,7 +113,7 @@ def decision_deadline(
     *,
     authorized_at: datetime,
     approval_sla_s: int,
-    cutoff: datetime | None,
+    cutoff: datetime,
     capture_before: datetime | None,
     authorization_margin_s: int,
 ) -> DecisionDeadline:
@@ -94,7 +122,7 @@ def decision_deadline(
     Args:
         authorized_at: when the hold was placed.
         approval_sla_s: seconds the hotel gives itself.
-        cutoff: the hotel's cutoff before check-in, if it has one.
+        cutoff: the hotel's cutoff; a hold that is seen after it is released at once.
         capture_before: Stripe's word on when the hold lapses, if it gives one.
         authorization_margin_s: seconds to stay clear of that, at most a tenth of the hold's length.
     """
@@ -102,11 +130,10 @@ def decision_deadline(
     margin = min(timedelta(seconds=authorization_margin_s), (lapses - authorized_at) / 10)
     # First in the list wins a tie: a hotel's own limit says more to the guest than the bank's.
     candidates = [
-        DecisionDeadline(authorized_at + timedelta(seconds=approval_sla_s), ReasonCode.APPROVAL_TIMEOUT)
+        DecisionDeadline(authorized_at + timedelta(seconds=approval_sla_s), ReasonCode.APPROVAL_TIMEOUT),
+        DecisionDeadline(cutoff, ReasonCode.APPROVAL_TIMEOUT),
+        DecisionDeadline(lapses - margin, ReasonCode.AUTHORIZATION_EXPIRED),
     ]
-    if cutoff is not None:
-        candidates.append(DecisionDeadline(cutoff, ReasonCode.APPROVAL_TIMEOUT))
-    candidates.append(DecisionDeadline(lapses - margin, ReasonCode.AUTHORIZATION_EXPIRED))
     return min(candidates, key=lambda deadline: deadline.at)
 
 

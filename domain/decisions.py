@@ -5,6 +5,7 @@ The workflow asks before it acts; the API asks once a booking's workflow has end
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from domain.booking import (
@@ -40,14 +41,19 @@ def is_carried_out(decision: Decision, status: Status, reason_code: str | None) 
     return decision is not Decision.DECLINE or reason_code in STAFF_REASON_CODES
 
 
+def cancellable_until(actor: ActorKind, check_in_at: datetime, check_out_at: datetime) -> datetime:
+    """Until when a confirmed stay can be cancelled: by its guest until it starts, by the hotel until it is over."""
+    return check_in_at if actor is ActorKind.GUEST else check_out_at
+
+
 def immediate_outcome(
-    decision: Decision, actor: ActorKind, status: Status, reason_code: str | None, *, checked_in: bool
+    decision: Decision, actor: ActorKind, status: Status, reason_code: str | None, *, too_late: bool
 ) -> CommandOutcome | None:
     """Judge a decision against where the booking stands.
 
     Args:
         reason_code: the booking's, which tells a person's decline from the system's.
-        checked_in: whether check-in (00:00 hotel time) has begun.
+        too_late: whether a confirmed stay can no longer be cancelled by `actor` (`cancellable_until`).
 
     Returns:
         None where the decision may be carried out now, else how it comes out without doing anything.
@@ -55,7 +61,7 @@ def immediate_outcome(
     if is_carried_out(decision, status, reason_code):
         return CommandOutcome.SETTLED
     if decision is Decision.CANCEL:
-        return _cancellation_outcome(actor, status, checked_in=checked_in)
+        return _cancellation_outcome(actor, status, too_late=too_late)
     if status is Status.PENDING_APPROVAL:
         return None
     if status in {Status.DRAFT, Status.PENDING_PAYMENT}:
@@ -63,9 +69,9 @@ def immediate_outcome(
     return CommandOutcome.ALREADY_DECIDED
 
 
-def _cancellation_outcome(actor: ActorKind, status: Status, *, checked_in: bool) -> CommandOutcome | None:
+def _cancellation_outcome(actor: ActorKind, status: Status, *, too_late: bool) -> CommandOutcome | None:
     if not allows(status, cancellation_event(actor)):
         return CommandOutcome.NOT_CANCELLABLE
-    if status is Status.CONFIRMED and checked_in:
+    if status is Status.CONFIRMED and too_late:
         return CommandOutcome.TOO_LATE
     return None

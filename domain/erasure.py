@@ -13,16 +13,16 @@ RECIPIENT: Final = "erased"
 """Where a mail to the guest went: mails stay on record, addresses do not."""
 
 
-def reason_to_keep(status: Status, *, checked_in: bool) -> str | None:
+def reason_to_keep(status: Status, *, stay_over: bool) -> str | None:
     """Say why the guest's data is still needed; None where it may go.
 
     Args:
-        checked_in: whether check-in (00:00 hotel time) has begun.
+        stay_over: whether 00:00 hotel time of the check-out day has passed.
     """
-    if status in ENDED or (status is Status.CONFIRMED and checked_in):
+    if status in ENDED or (status is Status.CONFIRMED and stay_over):
         return None
     if status is Status.DRAFT:
         return "it is a draft, which deletes itself a day after it was made"
     if status is Status.CONFIRMED:
-        return "the guest has not checked in yet; cancel the booking first"
+        return "the stay is not over yet; wait for check-out, or cancel the booking first"
     return f"it is {status}: somebody still waits for a payment or a decision"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
 from icalendar import Calendar
 from icalendar import Event as CalendarEvent
 
@@ -9,9 +12,9 @@ from models import Booking, Hotel, RoomType
 
 
 def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: str) -> bytes:
-    """A stay as an all-day entry; the same booking always gives the same bytes.
+    """A stay from the check-in hour to the check-out hour; the same booking always gives the same bytes.
 
-    RFC 5545: an all-day entry ends on the first day that is not part of it. For a stay that is check-out.
+    RFC 5545: an entry in local time names its time zone, and the file describes that zone.
 
     Args:
         domain: of the sender's address; makes the entry's id globally unique.
@@ -19,8 +22,8 @@ def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: s
     entry = CalendarEvent()
     entry.add("uid", f"{booking.booking_id}@{domain}")
     entry.add("dtstamp", booking.paid_at or booking.updated_at)
-    entry.add("dtstart", booking.check_in)
-    entry.add("dtend", booking.check_out)
+    entry.add("dtstart", _at(booking.check_in, booking.check_in_hour, booking))
+    entry.add("dtend", _at(booking.check_out, booking.check_out_hour, booking))
     entry.add("summary", f"Stay at {hotel.name}")
     entry.add("location", hotel.name)
     entry.add("description", f"{room_type.name}, booking {booking.booking_id}")
@@ -31,5 +34,13 @@ def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: s
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
     calendar.add_component(entry)
+    # From before the last change of the clocks: readers take the offset from it.
+    calendar.add_missing_timezones(
+        first_date=booking.check_in - timedelta(days=366), last_date=booking.check_out
+    )
     content: bytes = calendar.to_ical()
     return content
+
+
+def _at(day: date, hour: int, booking: Booking) -> datetime:
+    return datetime.combine(day, time(hour), ZoneInfo(booking.timezone))

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from domain.booking import ReasonCode, Status
-from domain.deadlines import nights
+from domain.deadlines import last_answer_at, nights, payment_window_end
 from models import Booking, Hotel, RoomType
-from wording.guest import REASONS
+from wording.guest import REASONS, cancelling_notice
 from wording.values import count_in_words, day_in_words, instant_in_words, money_in_words, people_in_words
 
 
@@ -26,8 +26,8 @@ def _facts(words: dict[str, Any], *, for_staff: bool) -> list[tuple[str, str]]:
     facts = [
         ("Booking", words["booking_id"]),
         ("Room", words["room_name"]),
-        ("Check-in", words["check_in"]),
-        ("Check-out", words["check_out"]),
+        ("Check-in", f"{words['check_in']}, from {words['check_in_hour']}"),
+        ("Check-out", f"{words['check_out']}, by {words['check_out_hour']}"),
         ("Stay", f"{words['nights']}, {words['guests']}"),
         ("Total", words["total"]),
     ]
@@ -48,6 +48,8 @@ def _stay(booking: Booking, hotel: Hotel, room_type: RoomType) -> dict[str, Any]
         "room_name": room_type.name,
         "rooms": room_type.rooms,
         "check_in": day_in_words(booking.check_in),
+        "check_in_hour": f"{booking.check_in_hour:02}:00",
+        "check_out_hour": f"{booking.check_out_hour:02}:00",
         "check_out": day_in_words(booking.check_out),
         "nights": count_in_words(count, "night"),
         "guests": people_in_words(booking.adults, booking.children),
@@ -98,6 +100,14 @@ def _cancelling(booking: Booking, now: datetime) -> dict[str, Any]:
         "policy": policy.in_words(),
         "has_fee": policy.has_fee,
         "is_free": now < terms.free_until,
+        "has_started": now >= booking.check_in_at,
+        "cancelling_notice": _cancelling_notice(booking, now),
         "free_until": instant_in_words(terms.free_until, booking.timezone),
         "late_fee": money_in_words(terms.late_fee(booking.total).minor, booking.currency),
     }
+
+
+def _cancelling_notice(booking: Booking, now: datetime) -> str | None:
+    pays_by = booking.payment_deadline or payment_window_end(now, booking.payment_window_s, booking.cutoff_at)
+    answer_by = last_answer_at(pays_by, booking.approval_sla_s, booking.cutoff_at)
+    return cancelling_notice(booking.check_in_at, booking.decision_deadline or answer_by, now)

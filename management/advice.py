@@ -41,7 +41,7 @@ def _about_the_workflow(rows: BookingRows, workflow: Workflow | str, now: dateti
 
 def _needs_workflow(rows: BookingRows, workflow: Workflow, now: datetime) -> bool:
     status = Status(rows.booking.status)
-    if status in UNDER_DECISION or (status is Status.CONFIRMED and not _checked_in(rows, now)):
+    if status in UNDER_DECISION or (status is Status.CONFIRMED and now < rows.booking.check_out_at):
         return True
     return rows.booking.needs_attention and not workflow.payment_workflows
 
@@ -58,7 +58,7 @@ def _nothing(rows: BookingRows, now: datetime) -> str:
         return "Nothing: the booking has ended."
     if status is Status.CONFIRMED:
         return (
-            f"Nothing: {'the guest has checked in' if _checked_in(rows, now) else 'it waits for check-in'}."
+            f"Nothing: {'it waits for check-out' if now < rows.booking.check_out_at else 'the stay is over'}."
         )
     waits = {
         Status.DRAFT: "the guest has not submitted it; a draft is deleted after a day",
@@ -66,10 +66,6 @@ def _nothing(rows: BookingRows, now: datetime) -> str:
         Status.PENDING_APPROVAL: "it waits for the hotel's decision",
     }
     return f"Nothing: {waits[status]}."
-
-
-def _checked_in(rows: BookingRows, now: datetime) -> bool:
-    return now >= rows.booking.check_in_at
 
 
 def _words(kind: str) -> str:

@@ -29,8 +29,8 @@ def group() -> None:
 def erase(context: typer.Context, booking_id: BookingId) -> None:
     """Remove a guest's data from a booking that is over; amounts, times and Stripe's ids stay.
 
-    A booking is over if it was declined, expired or cancelled, or if check-in has begun. The guest gets no more
-    e-mails about it. This cannot be undone.
+    A booking is over if it was declined, expired or cancelled, or if the day of check-out has begun. The guest gets
+    no more e-mails about it. This cannot be undone.
 
     Exit status: 0 done, now or before; 1 refused, or no such booking; 3 the database is away.
     """
@@ -49,8 +49,8 @@ async def _erase(tools: Tools, booking_id: str) -> str | None:
         booking = await booking_to_erase(db, booking_id)
         if booking is None:
             fail(f"There is no booking {booking_id}.")
-        checked_in = utc_now() >= booking.check_in_at
-        reason = reason_to_keep(Status(booking.status), checked_in=checked_in)
+        stay_over = utc_now() >= booking.check_out_at
+        reason = reason_to_keep(Status(booking.status), stay_over=stay_over)
         if reason is not None:
             fail(f"{booking_id}: the guest's data is still needed: {reason}.")
         before = booking.guest_erased_at

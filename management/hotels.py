@@ -37,6 +37,13 @@ Slug = Annotated[str, typer.Argument(callback=checks.slug, help="The hotel's nam
 Name = Annotated[str | None, typer.Option(callback=checks.name, help="As guests read it.")]
 Currency = Annotated[str | None, typer.Option(callback=checks.currency, help="ISO 4217, such as EUR.")]
 Timezone = Annotated[str | None, typer.Option(callback=checks.timezone, help="IANA, such as Europe/Dublin.")]
+CheckInHour = Annotated[
+    int | None,
+    typer.Option(**_within("check_in_hour"), help="The hour, hotel time, at which a stay starts."),
+]
+CheckOutHour = Annotated[
+    int | None, typer.Option(**_within("check_out_hour"), help="The hour, hotel time, by which guests leave.")
+]
 ApprovalSla = Annotated[
     int | None,
     typer.Option(**_within("approval_sla_s"), help="Seconds the hotel has to answer, from the hold."),
@@ -47,9 +54,15 @@ PaymentWindow = Annotated[
 ]
 CutoffDays = Annotated[
     int | None,
-    typer.Option(**_within("cutoff_days_before"), help="Days before check-in by which the hotel answers…"),
+    typer.Option(
+        **_within("cutoff_days_before"),
+        help="Days before check-in of the cutoff, by which the hotel answers…",
+    ),
 ]
-CutoffHour = Annotated[int | None, typer.Option(**_within("cutoff_hour"), help="…at this hour, hotel time.")]
+CutoffHour = Annotated[
+    int | None,
+    typer.Option(**_within("cutoff_hour"), help="…at this hour, hotel time; 24 is the next midnight."),
+]
 FreeCancelDays = Annotated[
     int | None,
     typer.Option(
@@ -77,6 +90,8 @@ def add(
     name: Name,
     currency: Currency,
     timezone: Timezone,
+    check_in_hour: CheckInHour = None,
+    check_out_hour: CheckOutHour = None,
     approval_sla_s: ApprovalSla = None,
     payment_window_s: PaymentWindow = None,
     cutoff_days_before: CutoffDays = None,
@@ -91,6 +106,8 @@ def add(
         name=name,
         currency=currency,
         timezone=timezone,
+        check_in_hour=check_in_hour,
+        check_out_hour=check_out_hour,
         approval_sla_s=approval_sla_s,
         payment_window_s=payment_window_s,
         cutoff_days_before=cutoff_days_before,
@@ -122,10 +139,11 @@ def set_(
     name: Name = None,
     currency: Currency = None,
     timezone: Timezone = None,
+    check_in_hour: CheckInHour = None,
+    check_out_hour: CheckOutHour = None,
     approval_sla_s: ApprovalSla = None,
     payment_window_s: PaymentWindow = None,
     cutoff_days_before: CutoffDays = None,
-    no_cutoff: Annotated[bool, typer.Option("--no-cutoff", help="Switch the cutoff off.")] = False,
     cutoff_hour: CutoffHour = None,
     free_cancel_days: FreeCancelDays = None,
     late_cancel_fee_percent: LateFee = None,
@@ -133,12 +151,12 @@ def set_(
     contact_phone: ContactPhone = None,
 ) -> None:
     """Change a hotel's terms; existing bookings keep theirs."""
-    if no_cutoff and cutoff_days_before is not None:
-        raise typer.BadParameter("give --cutoff-days-before or --no-cutoff, not both")
     terms = _given(
         name=name,
         currency=currency,
         timezone=timezone,
+        check_in_hour=check_in_hour,
+        check_out_hour=check_out_hour,
         approval_sla_s=approval_sla_s,
         payment_window_s=payment_window_s,
         cutoff_days_before=cutoff_days_before,
@@ -148,8 +166,6 @@ def set_(
         contact_email=contact_email,
         contact_phone=contact_phone,
     )
-    if no_cutoff:
-        terms["cutoff_days_before"] = None
     if not terms:
         raise typer.BadParameter("nothing to set: give at least one of the options (see --help)")
     tools = tools_of(context)

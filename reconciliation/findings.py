@@ -13,7 +13,7 @@ from typing import Final
 from domain.booking import ENDED, UNDER_DECISION, Decision, Status
 from domain.payment import PaymentSnapshot
 
-_CHECK_IN_MARGIN: Final = timedelta(minutes=1)
+_CHECK_OUT_MARGIN: Final = timedelta(minutes=1)
 """The servers' clocks may differ: around check-in a workflow may have ended already, or not yet."""
 
 
@@ -91,10 +91,10 @@ class DatabaseSnapshot:
     """A booking in the database. Amounts are in the currency's smallest unit.
 
     Args:
-        fee_minor: the amount the hotel may keep after the booking's end: the policy's fee if the booking was
-        confirmed and then cancelled, else 0.
+        fee_minor: the amount the hotel may keep after the booking's end: the policy's fee, or less by a manager's
+            choice, if the booking was confirmed and then cancelled, else 0.
         closes_at: end of the payment window; None while it is a draft.
-        check_in_at: 00:00 hotel time of the check-in day.
+        check_out_at: 00:00 hotel time of the check-out day.
         dispute_recorded: its timeline records a dispute.
         open_decisions: oldest first.
     """
@@ -106,7 +106,7 @@ class DatabaseSnapshot:
     amount_minor: int
     currency: str
     created_at: datetime
-    check_in_at: datetime
+    check_out_at: datetime
     captured_minor: int = 0
     refunded_minor: int = 0
     fee_minor: int = 0
@@ -120,13 +120,13 @@ class DatabaseSnapshot:
     def is_open(self, now: datetime) -> bool:
         """Whether the booking needs a running workflow."""
         if self.status is Status.CONFIRMED:
-            return now < self.check_in_at - _CHECK_IN_MARGIN
+            return now < self.check_out_at - _CHECK_OUT_MARGIN
         return self.status in UNDER_DECISION
 
     def is_over(self, now: datetime) -> bool:
         """Whether the booking's workflow may have completed."""
         if self.status is Status.CONFIRMED:
-            return now > self.check_in_at + _CHECK_IN_MARGIN
+            return now > self.check_out_at + _CHECK_OUT_MARGIN
         return self.status in ENDED
 
 

@@ -63,8 +63,8 @@ async def bookings_to_compare(
             or_(
                 col(Booking.status).in_(_OPEN),
                 col(Booking.updated_at) >= since,
-                # A confirmed booking is over at check-in, which does not change its row.
-                (col(Booking.status) == Status.CONFIRMED) & (col(Booking.check_in) >= since.date()),
+                # A confirmed booking is over at check-out, which does not change its row.
+                (col(Booking.status) == Status.CONFIRMED) & (col(Booking.check_out) >= since.date()),
                 col(Booking.needs_attention),
             ),
         )
@@ -95,9 +95,11 @@ async def _facts(db: AsyncSession, rows: Sequence[tuple[Booking, Hotel]]) -> dic
     ids = [booking.booking_id for booking, _ in rows]
     steps = await timelines(db, ids)
     open_decisions = await _open_decisions(db, ids)
+    chosen = await _chosen_refunds(db, ids)
     return {
-        booking.booking_id: _database_snapshot(
-            booking, hotel, steps[booking.booking_id], open_decisions[booking.booking_id]
+        booking.booking_id: replace(
+            _database_snapshot(booking, hotel, steps[booking.booking_id], open_decisions[booking.booking_id]),
+            fee_minor=_fee_minor(booking, steps[booking.booking_id], chosen.get(booking.booking_id)),
         )
         for booking, hotel in rows
     }
@@ -110,6 +112,19 @@ async def _open_decisions(db: AsyncSession, ids: Sequence[str]) -> dict[str, lis
         decision = UnansweredDecision(row.command_id, Decision(row.kind), row.created_at)
         found[row.booking_id].append(decision)
     return found
+
+
+async def _chosen_refunds(db: AsyncSession, ids: Sequence[str]) -> dict[str, int]:
+    """The refunds that managers chose with the cancellations that were carried out."""
+    step = (
+        (col(BookingTimeline.booking_id) == col(BookingCommand.booking_id))
+        & (col(BookingTimeline.at) == col(BookingCommand.closed_at))
+        & (col(BookingTimeline.event) == Event.CANCELLED_BY_STAFF)
+    )
+    chosen = col(BookingCommand.refund_minor)
+    query = select(col(BookingCommand.booking_id), chosen).join(BookingTimeline, step)
+    found = await db.execute(query.where(col(BookingCommand.booking_id).in_(ids), chosen.is_not(None)))
+    return {booking_id: minor for booking_id, minor in found if minor is not None}
 
 
 def _database_snapshot(
@@ -126,10 +141,9 @@ def _database_snapshot(
         amount_minor=booking.amount_minor,
         currency=booking.currency,
         created_at=booking.created_at,
-        check_in_at=booking.check_in_at,
+        check_out_at=booking.check_out_at,
         captured_minor=booking.amount_captured_minor,
         refunded_minor=booking.amount_refunded_minor,
-        fee_minor=_fee_minor(booking, steps),
         payment_intent_id=booking.payment_intent_id,
         needs_attention=booking.needs_attention,
         closes_at=booking.payment_deadline,
@@ -143,13 +157,18 @@ def _submitted_at(steps: Sequence[BookingTimeline]) -> datetime | None:
     return next((step.at for step in steps if step.event == Event.SUBMITTED), None)
 
 
-def _fee_minor(booking: Booking, steps: Sequence[BookingTimeline]) -> int:
-    """The fee that the policy lets the hotel keep for a cancelled booking that was confirmed."""
+def _fee_minor(booking: Booking, steps: Sequence[BookingTimeline], chosen_minor: int | None) -> int:
+    """What the hotel may keep of a confirmed booking that was cancelled.
+
+    Args:
+        chosen_minor: the refund that a manager chose, if one did.
+    """
     step = next((step for step in steps if step.event in _CANCELLATIONS), None)
     if step is None or step.from_status != Status.CONFIRMED:
         return 0
-    refund = booking.cancellation_terms.refund(booking.total, step.at)
-    return booking.amount_minor - refund.minor
+    actor = ActorKind.GUEST if step.event == Event.CANCELLED_BY_GUEST else ActorKind.STAFF
+    terms = booking.cancellation_terms
+    return booking.amount_minor - terms.refund_asked_by(actor, booking.total, step.at, chosen_minor).minor
 
 
 # --- terms to restart a lost workflow ---
@@ -223,6 +242,7 @@ def _command(row: BookingCommand, staff_id: int | None) -> Command:
         staff_id=staff_id,
         reason_code=ReasonCode(row.reason_code) if row.reason_code else None,
         issued_at=row.created_at,
+        refund_minor=row.refund_minor,
         status_when_issued=Status(row.status_when_issued) if row.status_when_issued else None,
     )
 

@@ -146,6 +146,6 @@ class Remedies:
                 return _MOVED_ON
             actor = ActorKind.GUEST if command.actor == ActorKind.GUEST else ActorKind.STAFF
             decision, status = Decision(command.kind), Status(row.status)
-            outcome = immediate_outcome(decision, actor, status, row.reason_code, checked_in=True)
+            outcome = immediate_outcome(decision, actor, status, row.reason_code, too_late=True)
             await close_command(db, command.command_id, outcome or CommandOutcome.ALREADY_DECIDED, utc_now())
         return _HEALED

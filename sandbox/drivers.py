@@ -227,6 +227,6 @@ class StaffDriver:
         body = {"reason_code": code} | ({"reason_note": note} if note else {})
         return await self.ask("POST", f"{booking_id}/decline/", json=body)
 
-    async def cancel(self, booking_id: str) -> httpx.Response:
-        """Cancel a confirmed booking; managers only."""
-        return await self.ask("POST", f"{booking_id}/cancel/")
+    async def cancel(self, booking_id: str, **wishes: str) -> httpx.Response:
+        """Cancel a confirmed booking; managers only, with their `refund_amount` and `reason_note`."""
+        return await self.ask("POST", f"{booking_id}/cancel/", json=wishes)

@@ -54,11 +54,13 @@ class Policy:
     free_cancel_days: int
     late_cancel_fee_percent: int
     timezone: str
+    check_in_hour: int = 15
 
     def fee_minor(self, amount_minor: int, check_in: date, cancelled_at: datetime) -> int:
         """The fee on `amount_minor`, computed independently from the policy's definition."""
         last_free_day = check_in - timedelta(days=self.free_cancel_days)
-        free_until = datetime.combine(last_free_day, time(), ZoneInfo(self.timezone))
+        hour = 0 if self.free_cancel_days else self.check_in_hour
+        free_until = datetime.combine(last_free_day, time(hour), ZoneInfo(self.timezone))
         return 0 if cancelled_at < free_until else amount_minor * self.late_cancel_fee_percent // 100
 
 
@@ -70,6 +72,7 @@ class BookingEvidence:
         private: texts about the guest, and notes, that must never leave the product's own database.
         policy: None if unknown; then the ledger's fee is accepted.
         cancel_asked_at: time of the command behind the cancellation; None if unknown.
+        chosen_refund_minor: the total refund that a manager who cancelled chose; None if none did.
         guest_cancelled_in: the status in which the guest cancelled; None if staff did, or if unknown.
         payment_deadline: end of the payment window; None if unknown.
         open_decisions: decisions without an outcome.
@@ -94,6 +97,7 @@ class BookingEvidence:
     policy: Policy | None = None
     cancel_asked_at: datetime | None = None
     guest_cancelled_in: str | None = None
+    chosen_refund_minor: int | None = None
     payment_deadline: datetime | None = None
     open_decisions: tuple[str, ...] = ()
 
@@ -182,6 +186,7 @@ def booking_from_api(booking: Json, row: BookingEvidence) -> BookingEvidence:
             for row in booking["timeline"]
         ),
         policy=row.policy,
+        chosen_refund_minor=row.chosen_refund_minor,
         payment_deadline=row.payment_deadline,
         open_decisions=row.open_decisions,
     )
@@ -200,7 +205,11 @@ _BOOKINGS = """
         (SELECT min(c.status_when_issued) FROM booking_command c
             JOIN booking_timeline t ON t.booking_id = c.booking_id
             AND t.at = c.closed_at AND t.event = 'cancelled_by_guest'
-            WHERE c.booking_id = b.booking_id AND c.kind = 'cancel') AS guest_cancelled_in
+            WHERE c.booking_id = b.booking_id AND c.kind = 'cancel') AS guest_cancelled_in,
+        (SELECT min(coalesce(c.refund_minor, b.amount_minor)) FROM booking_command c
+            JOIN booking_timeline t ON t.booking_id = c.booking_id
+            AND t.at = c.closed_at AND t.event = 'cancelled_by_staff'
+            WHERE c.booking_id = b.booking_id AND c.kind = 'cancel') AS chosen_refund_minor
     FROM booking b JOIN hotel h ON h.id = b.hotel_id ORDER BY b.id
 """
 _STEPS = "SELECT * FROM booking_timeline ORDER BY booking_id, version"
@@ -255,9 +264,12 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[TimelineEvidence]) -> B
         guest_email=row["guest_email"],
         private=tuple(row[name] for name in private if row[name]),
         timeline=tuple(timeline),
-        policy=Policy(row["free_cancel_days"], row["late_cancel_fee_percent"], row["timezone"]),
+        policy=Policy(
+            row["free_cancel_days"], row["late_cancel_fee_percent"], row["timezone"], row["check_in_hour"]
+        ),
         cancel_asked_at=row["cancel_asked_at"],
         guest_cancelled_in=row["guest_cancelled_in"],
+        chosen_refund_minor=row["chosen_refund_minor"],
         payment_deadline=row["payment_deadline"],
         open_decisions=tuple(row["open_decisions"]),
     )

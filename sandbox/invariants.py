@@ -167,7 +167,10 @@ def _fee(payment: LedgerPayment, booking: BookingEvidence) -> int:
     cancelled = next(step for step in booking.timeline if step.to == "CANCELLED")
     # The fee is the one at the time of the command, which may have waited for a worker.
     issued_at = min(booking.cancel_asked_at or cancelled.at, cancelled.at)
-    return booking.policy.fee_minor(booking.amount_minor, booking.check_in, issued_at)
+    fee = booking.policy.fee_minor(booking.amount_minor, booking.check_in, issued_at)
+    if booking.chosen_refund_minor is None:
+        return fee
+    return min(fee, booking.amount_minor - booking.chosen_refund_minor)
 
 
 def _answers_stand(index: EvidenceIndex) -> CheckItems:

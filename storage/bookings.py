@@ -180,7 +180,7 @@ async def _write_decision(db: AsyncSession, booking: Booking, change: Change, ac
         return
     command.closed_at = change.at
     command.outcome = CommandOutcome.SETTLED
-    if change.event is Event.DECLINED:
+    if change.event in {Event.DECLINED, Event.CANCELLED_BY_STAFF}:
         booking.reason_note = command.reason_note
 
 

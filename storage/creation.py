@@ -27,6 +27,8 @@ def offered_terms(hotel: Hotel, check_in: date) -> dict[str, Any]:
     """The columns of a new booking that keep the hotel's present terms."""
     return {
         "timezone": hotel.timezone,
+        "check_in_hour": hotel.check_in_hour,
+        "check_out_hour": hotel.check_out_hour,
         "approval_sla_s": hotel.approval_sla_s,
         "payment_window_s": hotel.payment_window_s,
         "cutoff_at": cutoff_at(check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour),
@@ -49,6 +51,7 @@ def submission_terms(
         approval_sla_s=booking.approval_sla_s,
         cutoff_at=booking.cutoff_at,
         check_in_at=booking.check_in_at,
+        check_out_at=booking.check_out_at,
         free_cancel_until=cancellation.free_until,
         late_cancel_fee_percent=cancellation.late_cancel_fee_percent,
         authorization_margin_s=authorization_margin_s,

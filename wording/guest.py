@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from domain.booking import Event, ReasonCode
@@ -39,3 +40,17 @@ EVENTS: Final = {
     Event.UNMATCHED_PAYMENT_RETURNED: "A payment that was not needed was returned to you",
 }
 """Events in words. Guests do not see the events that are missing here."""
+
+
+def cancelling_notice(check_in_at: datetime, answer_by: datetime, now: datetime) -> str | None:
+    """What a guest is told who will not, or may not, be able to cancel once the hotel confirms; None for all others.
+
+    Args:
+        check_in_at: when the stay starts.
+        answer_by: until when the hotel may confirm.
+    """
+    if now >= check_in_at:
+        return "The stay has started: once the hotel has confirmed, you cannot cancel."
+    if answer_by > check_in_at:
+        return "You cannot cancel once the stay has started, and the hotel may confirm only after that."
+    return None

@@ -1,4 +1,4 @@
-"""One booking, from submission until check-in.
+"""One booking, from submission until check-out.
 
 Everything that reaches a booking — a guest's request, a decision, news from Stripe — is put into one queue
 in the order of its arrival, and one loop works it off. So the first signal in the history wins, no two
@@ -67,7 +67,7 @@ class BookingWorkflow:
 
     @workflow.run
     async def run(self, terms: BookingTerms) -> WorkflowSnapshot:
-        """Take the payment, wait for the decision, keep the booking until check-in."""
+        """Take the payment, wait for the decision, keep the booking until check-out."""
         if not await self._begin(terms.resume):
             await workflow.wait_condition(workflow.all_handlers_finished)
             return self.state()

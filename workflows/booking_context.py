@@ -71,12 +71,12 @@ async def follow_payment_event(context: BookingContext, hint: StripeEventHint) -
 
 
 def judge_request(
-    context: BookingContext, request: DecisionRequested, *, checked_in: bool = False
+    context: BookingContext, request: DecisionRequested, *, too_late: bool = False
 ) -> CommandOutcome | None:
     """The outcome of a decision that there is nothing to do for, else None (`domain.decisions`)."""
     state = context.state
     return immediate_outcome(
-        request.decision, request.command.actor, state.status, state.reason_code, checked_in=checked_in
+        request.decision, request.command.actor, state.status, state.reason_code, too_late=too_late
     )
 
 

@@ -164,14 +164,17 @@ class DecisionPhase:
         self._pending_command = request
         self._message_queue.decision_in_progress = request.decision
         self._state.wait_for(ui_texts.waiting_for_stripe(request.decision))
+        timed_out: ReasonCode | None = None
         try:
-            if request.decision is Decision.APPROVE:
-                payment = await self._capture()
-            else:
+            if request.decision is not Decision.APPROVE:
                 payment = await self._release()
+            else:
+                payment = await self._capture()
+                if payment.is_held:
+                    payment, timed_out = await self._release(), ReasonCode.APPROVAL_TIMEOUT
         finally:
             self._message_queue.decision_in_progress = None
-        if not await self._follow(payment, request):
+        if not await self._follow(payment, request, timed_out=timed_out):
             raise PaymentStepFailedError(
                 Attention(AttentionCode.HOLD_STILL_PLACED, self._hold.payment_intent_id)
             )
@@ -183,16 +186,26 @@ class DecisionPhase:
             self._pending_command = None
 
     async def _capture(self) -> PaymentSnapshot:
-        # After capture_before the bank may have dropped the hold; such a booking is never confirmed.
-        if workflow.now() >= self._hold.lapses_at:
-            return await self._release()
-        try:
-            return await self._payment_steps.capture(self._hold.payment_intent_id, self._hold.lapses_at)
-        except PaymentStepFailedError:
-            payment = await self._payment_steps.read_until_answered(self._hold.payment_intent_id)
-            if payment.is_held:
-                raise
-            return payment
+        """Capture the hold while there is time, and return what Stripe then says.
+
+        Returns:
+            A payment that still waits for its capture where the time was over: nothing is captured for a stay that is
+            over, or from a hold that the bank may have dropped.
+
+        Raises:
+            PaymentStepFailedError: Stripe refused, and the hold stands.
+        """
+        until = min(self._hold.lapses_at, self._context.terms.check_out_at)
+        refusal: PaymentStepFailedError | None = None
+        if workflow.now() < until:
+            try:
+                return await self._payment_steps.capture(self._hold.payment_intent_id, until)
+            except PaymentStepFailedError as error:
+                refusal = error
+        payment = await self._payment_steps.read_until_answered(self._hold.payment_intent_id)
+        if refusal and payment.is_held and workflow.now() < until:
+            raise refusal
+        return payment
 
     async def _release(self) -> PaymentSnapshot:
         until = max(self._hold.lapses_at, workflow.now()) + RELEASE_PATIENCE

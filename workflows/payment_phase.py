@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError
 from dispatch import ui_texts
 from domain.attention import Attention, AttentionCode
 from domain.booking import ActorKind, Event, Status
-from domain.deadlines import session_expires_at
+from domain.deadlines import last_session_at, payment_window_end, session_expires_at
 from domain.decisions import CommandOutcome
 from domain.messages.answers import SessionAnswer
 from domain.messages.signals import StripeEventHint
@@ -55,7 +55,8 @@ class PaymentPhase:
         terms = context.terms
         resume = terms.resume
         submitted_at = resume.submitted_at if resume else workflow.now()
-        self.closes_at = submitted_at + timedelta(seconds=terms.payment_window_s)
+        self.closes_at = payment_window_end(submitted_at, terms.payment_window_s, terms.cutoff_at)
+        self._last_session_at = last_session_at(submitted_at, self.closes_at)
         self._poll = timedelta(seconds=terms.payment_poll_s)
         # A resumed booking may have missed anything: it asks at once.
         self._next_poll_at = workflow.now() if resume else self.closes_at
@@ -196,13 +197,13 @@ class PaymentPhase:
         with report_unanswered(message.answer):
             if await self._reuse_session(message):
                 return
-            if self._state.status is not Status.PENDING_PAYMENT or self._is_over():
+            if self._state.status is not Status.PENDING_PAYMENT or not self._may_open_session():
                 message.answer.set_result(SessionAnswer())
             else:
                 await self._open_session(message)
 
-    def _is_over(self) -> bool:
-        return self._closing or self._cancellation is not None or workflow.now() >= self.closes_at
+    def _may_open_session(self) -> bool:
+        return not self._closing and self._cancellation is None and workflow.now() < self._last_session_at
 
     async def _reuse_session(self, message: SessionRequested) -> bool:
         if self._session is None:

@@ -25,6 +25,8 @@ from domain.payment import PaymentSnapshot
 from gateway.errors import FAILED, FINAL, KEY_REJECTED, REFUSED, UNKNOWN
 from workflows import options
 
+_NO_TIME: Final = timedelta(0)
+
 
 class PaymentStepFailedError(Exception):
     """Stripe refused, or gave no clear answer in time: a person has to look.
@@ -166,9 +168,14 @@ class PaymentSteps:
         return await self._repeat_until_answered(attempt, workflow.now() + timedelta(hours=24), session_id)
 
     async def capture(self, payment_intent_id: str, until: datetime) -> PaymentSnapshot:
-        """Capture the booking's total, trying until `until`."""
+        """Capture the booking's total, trying until `until` and no longer."""
         return await self._run_payment_step(
-            Payments.capture, payment_intent_id, self._amount_minor, until, ui_texts.CAPTURE
+            Payments.capture,
+            payment_intent_id,
+            self._amount_minor,
+            until,
+            ui_texts.CAPTURE,
+            at_least=_NO_TIME,
         )
 
     async def release(self, payment_intent_id: str, until: datetime) -> PaymentSnapshot:
@@ -188,6 +195,8 @@ class PaymentSteps:
         amount_minor: int,
         until: datetime,
         summary: str,
+        *,
+        at_least: timedelta = options.STRIPE_PATIENCE_SHORTEST,
     ) -> PaymentSnapshot:
         step = MoneyStep(
             booking_id=self._booking_id,
@@ -208,22 +217,29 @@ class PaymentSteps:
                 retry_policy=options.STRIPE_RETRY,
             )
 
-        return await self._repeat_until_answered(attempt, until, payment_intent_id)
+        return await self._repeat_until_answered(attempt, until, payment_intent_id, at_least)
 
     async def _repeat_until_answered(
-        self, attempt: Callable[[int, timedelta], Awaitable[PaymentSnapshot]], until: datetime, subject: str
+        self,
+        attempt: Callable[[int, timedelta], Awaitable[PaymentSnapshot]],
+        until: datetime,
+        subject: str,
+        at_least: timedelta = options.STRIPE_PATIENCE_SHORTEST,
     ) -> PaymentSnapshot:
         """Repeat a step under new generations of its key until it is answered, refused, or out of time.
 
         Args:
             subject: the PaymentIntent or session that a person is pointed to where it fails.
+            at_least: each attempt has this long even where less is left until `until`.
 
         Raises:
             PaymentStepFailedError: refused, or `until` has passed without a clear answer.
         """
         pause = timedelta(seconds=1)
         while True:
-            patience = max(until - workflow.now(), options.STRIPE_PATIENCE_SHORTEST)
+            patience = max(until - workflow.now(), at_least)
+            if patience <= _NO_TIME:
+                raise PaymentStepFailedError(Attention(AttentionCode.STRIPE_UNANSWERED, subject))
             try:
                 return await attempt(self.generation, patience)
             except ActivityError as error:
@@ -236,7 +252,8 @@ class PaymentSteps:
                     raise PaymentStepFailedError(Attention(code, subject, text)) from error
             # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:
             # what is left of it is used, under the same key.
-            await workflow.sleep(pause, summary=ui_texts.PAUSE_BEFORE_STRIPE)
+            left = max(until - workflow.now(), at_least)
+            await workflow.sleep(min(pause, left), summary=ui_texts.PAUSE_BEFORE_STRIPE)
             pause = min(pause * 2, timedelta(minutes=5))
 
     def _question(self, session_id: str | None, payment_intent_id: str | None) -> PaymentQuestion:

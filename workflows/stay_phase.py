@@ -1,4 +1,4 @@
-"""CONFIRMED until check-in: the guest or the hotel may cancel, and the policy says what is refunded."""
+"""CONFIRMED until check-out: the guest may cancel by the policy until the stay starts, a manager until it is over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from temporalio import workflow
 from dispatch import ui_texts
 from domain.booking import UNDER_DECISION, ActorKind, Decision, Status, cancellation_event
 from domain.cancellation import CancellationTerms
-from domain.decisions import CommandOutcome
+from domain.decisions import CommandOutcome, cancellable_until
 from domain.messages.signals import Command
 from domain.money import Money
 from workflows.booking_context import (
@@ -27,7 +27,7 @@ REFUND_PATIENCE = timedelta(hours=24)
 
 
 class StayPhase:
-    """Keeps a confirmed booking until check-in, and carries out its cancellation."""
+    """Keeps a confirmed booking until check-out, and carries out its cancellation."""
 
     def __init__(self, context: BookingContext) -> None:
         self._context = context
@@ -38,15 +38,15 @@ class StayPhase:
         self._pending_command: tuple[DecisionRequested, datetime] | None = None
 
     async def run(self) -> None:
-        """Handle messages until check-in or a cancellation."""
-        self._state.wait_for(ui_texts.WAITING_FOR_CHECK_IN)
-        while self._state.status is Status.CONFIRMED and workflow.now() < self._terms.check_in_at:
+        """Handle messages until check-out or a cancellation."""
+        self._state.wait_for(ui_texts.WAITING_FOR_CHECK_OUT)
+        while self._state.status is Status.CONFIRMED and workflow.now() < self._terms.check_out_at:
             await self.handle(
-                await self._message_queue.next(self._terms.check_in_at, ui_texts.CHECK_IN_TIMER)
+                await self._message_queue.next(self._terms.check_out_at, ui_texts.CHECK_OUT_TIMER)
             )
 
     async def handle(self, message: QueueMessage | None) -> None:
-        """React to a message, or to check-in (None)."""
+        """React to a message, or to check-out (None)."""
         try:
             match message:
                 case None:
@@ -64,8 +64,8 @@ class StayPhase:
 
     async def _decide(self, request: DecisionRequested) -> None:
         issued_at = _issued_at(request.command)
-        checked_in = issued_at >= self._terms.check_in_at
-        outcome = judge_request(self._context, request, checked_in=checked_in)
+        until = cancellable_until(request.command.actor, self._terms.check_in_at, self._terms.check_out_at)
+        outcome = judge_request(self._context, request, too_late=issued_at >= until)
         if outcome is not None:
             self._message_queue.report_outcome(request.command, outcome)
         elif self._pending_command is not None or self._is_overtaken(request.command, issued_at):
@@ -81,13 +81,13 @@ class StayPhase:
         is safe.
         """
         was_free = command.actor is ActorKind.GUEST and command.status_when_issued in UNDER_DECISION
-        return was_free and self._due(issued_at).minor != self._terms.amount_minor
+        return was_free and self._due(command, issued_at).minor != self._terms.amount_minor
 
     async def _cancel(self, request: DecisionRequested, issued_at: datetime) -> None:
         self._message_queue.decision_in_progress = Decision.CANCEL
         self._state.wait_for(ui_texts.WAITING_FOR_REFUND)
         try:
-            refunded_minor = await self._refund(issued_at)
+            refunded_minor = await self._refund(request.command, issued_at)
         except PaymentStepFailedError:
             self._pending_command = (request, issued_at)
             self._message_queue.report_outcome(request.command, CommandOutcome.NEEDS_ATTENTION)
@@ -102,9 +102,9 @@ class StayPhase:
         )
         self._message_queue.mark_done(request.command.command_id)
 
-    async def _refund(self, issued_at: datetime) -> int:
-        """Refund what the policy says, and return what has gone back in total."""
-        due = self._due(issued_at)
+    async def _refund(self, command: Command, issued_at: datetime) -> int:
+        """Refund what is due, and return what has gone back in total."""
+        due = self._due(command, issued_at)
         if due.minor <= self._state.refunded_minor:
             return self._state.refunded_minor
         assert self._state.payment_intent_id is not None, "a confirmed booking was paid"
@@ -114,10 +114,11 @@ class StayPhase:
             raise PaymentStepFailedError(refund_not_done(self._state.payment_intent_id))
         return payment.amount_refunded_minor
 
-    def _due(self, issued_at: datetime) -> Money:
+    def _due(self, command: Command, issued_at: datetime) -> Money:
         terms = self._terms
         cancellation = CancellationTerms(terms.free_cancel_until, terms.late_cancel_fee_percent)
-        return cancellation.refund(Money(terms.amount_minor, terms.currency), issued_at)
+        total = Money(terms.amount_minor, terms.currency)
+        return cancellation.refund_asked_by(command.actor, total, issued_at, command.refund_minor)
 
     # --- an operator's retry ---
 
@@ -142,7 +143,7 @@ class StayPhase:
         if resolved_by_hand:
             assert self._state.payment_intent_id is not None, "a confirmed booking was paid"
             payment = await self._payment_steps.read_until_answered(self._state.payment_intent_id)
-            if payment.amount_refunded_minor < self._due(issued_at).minor:
+            if payment.amount_refunded_minor < self._due(request.command, issued_at).minor:
                 self._pending_command = None
                 self._message_queue.report_outcome(request.command, CommandOutcome.ALREADY_DECIDED)
                 return

@@ -1,4 +1,4 @@
-"""The end of a booking's workflow: at check-in, or once the booking is declined, expired or cancelled."""
+"""The end of a booking's workflow: at check-out, or once the booking is declined, expired or cancelled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class WindingDown:
     """Lets a booking's workflow end once nobody waits for it and it needs no person.
 
     Args:
-        stay: handles what still arrives, as the stay's own business may outlast check-in: a cancellation that was
+        stay: handles what still arrives, as the stay's own business may outlast check-out: a cancellation that was
             asked for in time, or one whose refund has failed.
     """
 

@@ -25,6 +25,7 @@ class Command:
     Args:
         issued_at: when it was asked for, by the clock of the API that took it.
         status_when_issued: the booking's status as its asker was shown it, and with it what cancelling costs.
+        refund_minor: what a manager who cancels wants refunded in all, in the smallest unit; None for everything.
     """
 
     command_id: str = ""
@@ -33,3 +34,4 @@ class Command:
     reason_code: ReasonCode | None = None
     issued_at: datetime | None = None
     status_when_issued: Status | None = None
+    refund_minor: int | None = None

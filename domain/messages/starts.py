@@ -59,8 +59,9 @@ class BookingTerms:
         amount_minor: the total in the currency's smallest unit.
         payment_window_s: seconds from submission in which the guest may pay.
         approval_sla_s: seconds from the hold in which the hotel answers.
-        cutoff_at: the hotel's cutoff before check-in, if it has one.
-        check_in_at: 00:00 hotel time of the check-in day.
+        cutoff_at: the hotel's cutoff, after which nothing is paid or approved.
+        check_in_at: when the stay starts.
+        check_out_at: 00:00 hotel time of the check-out day.
         free_cancel_until: end of free cancellation.
         late_cancel_fee_percent: share kept afterwards, 0–100.
         authorization_margin_s: seconds to stay clear of `capture_before`.
@@ -75,8 +76,9 @@ class BookingTerms:
     currency: str = "EUR"
     payment_window_s: int = 86400
     approval_sla_s: int = 86400
-    cutoff_at: datetime | None = None
+    cutoff_at: datetime = EPOCH
     check_in_at: datetime = EPOCH
+    check_out_at: datetime = EPOCH
     free_cancel_until: datetime = EPOCH
     late_cancel_fee_percent: int = 0
     authorization_margin_s: int = 3600

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from icalendar import Calendar
@@ -169,7 +170,7 @@ async def test_another_version_is_another_mail(
 async def test_the_stay_as_a_calendar_entry(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:
-    """An all-day entry from check-in to check-out, under an id that stays the same."""
+    """An entry from the check-in hour to the check-out hour on the hotel's clock, under an id that stays the same."""
     booking = await standing(database, hotel_rows, MailKind.CONFIRMED)
     await mail_harness.send(booking, MailKind.CONFIRMED, version=4)
     [mail] = await mail_harness.arrived(booking)
@@ -182,8 +183,11 @@ async def test_the_stay_as_a_calendar_entry(
     assert (calendar["VERSION"], calendar["METHOD"]) == ("2.0", "PUBLISH")
     [entry] = calendar.walk("VEVENT")
     assert entry["UID"] == f"{booking.booking_id}@hotels.test"
-    assert entry.decoded("DTSTART") == date(2026, 12, 24)
-    assert entry.decoded("DTEND") == date(2026, 12, 26)
+    zone = booking.timezone
+    [described] = calendar.walk("VTIMEZONE")
+    assert described["TZID"] == entry["DTSTART"].params["TZID"] == entry["DTEND"].params["TZID"] == zone
+    assert entry.decoded("DTSTART") == datetime(2026, 12, 24, 15, tzinfo=ZoneInfo(zone))
+    assert entry.decoded("DTEND") == datetime(2026, 12, 26, 11, tzinfo=ZoneInfo(zone))
     assert entry["SUMMARY"] == f"Stay at {hotel_rows.hotel.name}"
     assert entry["STATUS"] == "CONFIRMED"
     assert entry.decoded("DTSTAMP") == T0.replace(microsecond=0)

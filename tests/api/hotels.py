@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -122,6 +122,12 @@ class HotelDriver:
             email = self.email(role)
             self._staff[role] = await StaffDriver.log_in(self.stack.client, self.slug, email, PASSWORD)
         return self._staff[role]
+
+
+def midday_zone() -> str:
+    """A time zone in which it is between noon and one o'clock: the day has begun, and no cutoff is near."""
+    # POSIX: a zone west of Greenwich has the plus.
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
 async def open_hotel(

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from domain.identifiers import access_token
-from tests.api.hotels import PERSON, HotelDriver, Json, open_hotel
+from tests.api.hotels import PERSON, HotelDriver, Json, midday_zone, open_hotel
 from tests.api.problems import assert_problem
 from tests.api.rows import count_bookings, edit, reprice, row_of
 from tests.api.stack import AUTH_SECRET, ApiStack
@@ -119,8 +119,10 @@ async def test_names_of_many_scripts_pass(hotel: HotelDriver) -> None:
 @pytest.mark.parametrize("timezone", [_AHEAD, _BEHIND])
 async def test_today_is_the_hotels(stack: ApiStack, timezone: str) -> None:
     """A stay may begin today, by the calendar that hangs in the hotel, and not the day before."""
-    inn = await open_hotel(stack, timezone=timezone)
-    assert (await inn.ask_for(inn.wish(days_ahead=0))).status_code == 201
+    inn = await open_hotel(stack, timezone=timezone, cutoff_hour=24)
+    today = await inn.ask_for(inn.wish(days_ahead=0))
+    # In the day's last hour it is too late to pay.
+    assert today.status_code == 201 or today.json()["code"] == "too_late"
     assert_problem(await inn.ask_for(inn.wish(days_ahead=-1)), 422, "invalid_request", "check_in")
 
 
@@ -232,10 +234,19 @@ async def test_above_the_largest_charge(stack: ApiStack) -> None:
 
 async def test_past_the_hotels_cutoff(stack: ApiStack) -> None:
     """A hotel that would have no time to decide is not asked; a later stay is fine."""
-    inn = await open_hotel(stack, cutoff_days_before=2, cutoff_hour=0)
+    inn = await open_hotel(stack, timezone=midday_zone(), cutoff_days_before=2, cutoff_hour=13)
     problem = assert_problem(await inn.ask_for(inn.wish(days_ahead=2)), 422, "too_late")
     assert problem["errors"][0]["field"] == "check_in"
     assert (await inn.ask_for(inn.wish(days_ahead=3))).status_code == 201
+
+
+async def test_submitting_too_close_to_the_cutoff(stack: ApiStack) -> None:
+    """A draft keeps the cutoff its guest was told; less than 61 minutes before it nobody could pay and be answered."""
+    inn = await open_hotel(stack, timezone=midday_zone())
+    guest = await inn.draft(days_ahead=0)
+    await edit(inn, guest, cutoff_at=datetime.now(UTC) + timedelta(minutes=60))
+    assert_problem(await guest.ask("POST", "submit/"), 422, "too_late")
+    assert (await row_of(inn, guest)).status == "DRAFT"
 
 
 async def test_unknown_hotel(stack: ApiStack, hotel: HotelDriver) -> None:
@@ -332,7 +343,7 @@ async def test_a_draft_takes_no_payment_and_no_decision(hotel: HotelDriver) -> N
 async def test_submitting_late(stack: ApiStack) -> None:
     """A draft whose time has come is not submitted any more."""
     inn = await open_hotel(stack, timezone=_BEHIND)
-    guest = await inn.draft(days_ahead=0)
+    guest = await inn.draft(days_ahead=1)
     yesterday = datetime.now(ZoneInfo(_BEHIND)).date() - timedelta(days=1)
     await edit(inn, guest, check_in=yesterday)
     assert_problem(await guest.ask("POST", "submit/"), 422, "invalid_request", "check_in")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import httpx
 from temporalio.converter import DataConverter
@@ -12,10 +13,10 @@ from domain.identifiers import workflow_id
 from domain.messages.signals import Command
 from domain.roles import Role
 from sandbox.drivers import GuestDriver
-from tests.api.hotels import HotelDriver, open_hotel
+from tests.api.hotels import HotelDriver, midday_zone, open_hotel
 from tests.api.outcomes import money, settled
 from tests.api.problems import assert_problem
-from tests.api.rows import commands_of
+from tests.api.rows import commands_of, edit
 from tests.api.stack import PATIENCE_S, ApiStack
 from tests.workflows.servers import Json
 
@@ -275,12 +276,29 @@ async def test_timed_out(stack: ApiStack) -> None:
         assert problem["booking"]["reason_code"] == "APPROVAL_TIMEOUT"
 
 
-async def test_from_check_in_on(stack: ApiStack) -> None:
-    """A stay that has begun is not cancelled; its workflow has ended, and the row answers."""
-    inn = await open_hotel(stack, timezone="Pacific/Pago_Pago")
-    guest = await inn.confirmed(days_ahead=0)
-    await stack.temporal.get_workflow_handle(workflow_id(guest.booking_id)).result()
-    manager = await inn.staff(Role.MANAGER)
+async def test_once_the_stay_has_started(stack: ApiStack) -> None:
+    """Its guest cancels no more; a manager does, and chooses what goes back within the policy and what was paid."""
+    inn = await open_hotel(stack, timezone=midday_zone(), check_in_hour=0, late_cancel_fee_percent=30)
+    guest, manager = await inn.confirmed(days_ahead=0), await inn.staff(Role.MANAGER)
+    assert_problem(await guest.cancel(), 409, "too_late")
+    for amount in ("104.99", "150.01", "-1", "120.001", "much"):
+        problem = await manager.cancel(guest.booking_id, refund_amount=amount)
+        assert_problem(problem, 422, "invalid_request", "refund_amount")
+    booking = settled(
+        await manager.cancel(guest.booking_id, refund_amount="120.00", reason_note="A leak. Sorry!")
+    )
+    assert (booking["status"], booking["amount_refunded"]) == ("CANCELLED", "120.00")
+    assert (await guest.read_booking())["reason_note"] == "A leak. Sorry!"
+    assert await money(inn, guest) == ("succeeded", 15000, 12000, 1)
+
+
+async def test_from_check_out_on(stack: ApiStack) -> None:
+    """A stay that is over is not cancelled; its workflow has ended, and the row answers."""
+    inn = await open_hotel(stack, timezone=midday_zone())
+    guest, manager = await inn.held(), await inn.staff(Role.MANAGER)
+    await stack.temporal.get_workflow_handle(workflow_id(guest.booking_id)).terminate()
+    ago = inn.today() - timedelta(days=3)
+    await edit(inn, guest, status="CONFIRMED", check_in=ago, check_out=ago + timedelta(days=2))
     assert_problem(await guest.cancel(), 409, "too_late")
     assert_problem(await manager.cancel(guest.booking_id), 409, "too_late")
     assert_problem(await manager.decline(guest.booking_id), 409, "already_decided")

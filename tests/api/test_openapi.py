@@ -128,7 +128,11 @@ def test_the_document_tells_of_errors(document: Json) -> None:
             "/api/staff/hotel/{slug}/room-bookings/{booking_id}/decline/",
             "200 202 401 403 404 409 413 422 503",
         ),
-        ("post", "/api/staff/hotel/{slug}/room-bookings/{booking_id}/cancel/", "200 202 401 403 404 409 503"),
+        (
+            "post",
+            "/api/staff/hotel/{slug}/room-bookings/{booking_id}/cancel/",
+            "200 202 401 403 404 409 413 422 503",
+        ),
         ("post", "/api/realtime/auth/", "200 403 413 422 503"),
         ("get", "/readyz", "200 503"),
     ],

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.booking import ActorKind
 from domain.cancellation import CancellationPolicy, CancellationTerms
 from domain.money import Money
 
@@ -20,19 +21,25 @@ A_MOMENT = timedelta(microseconds=1)
     ("check_in", "days", "timezone", "until"),
     [
         ("2026-12-10", 2, "Europe/Dublin", "2026-12-08T00:00"),
-        ("2026-12-10", 0, "Europe/Dublin", "2026-12-10T00:00"),
+        # None ahead: until the stay starts.
+        ("2026-12-10", 0, "Europe/Dublin", "2026-12-10T15:00"),
         ("2026-12-10", 2, "Asia/Tokyo", "2026-12-07T15:00"),
         # The clocks change in between: midnight stays midnight at the hotel.
         ("2026-03-30", 1, "Europe/Dublin", "2026-03-29T00:00"),
-        ("2026-03-30", 0, "Europe/Dublin", "2026-03-29T23:00"),
+        ("2026-03-29", 0, "Europe/Dublin", "2026-03-29T14:00"),
         ("2026-10-26", 1, "Europe/Dublin", "2026-10-24T23:00"),
         ("2028-03-01", 1, "Europe/Dublin", "2028-02-29T00:00"),
         ("2026-06-01", 365, "Europe/Dublin", "2025-05-31T23:00"),
+        # The first and the last place on earth in which a day begins.
+        ("2026-12-10", 1, "Pacific/Kiritimati", "2026-12-08T10:00"),
+        ("2026-12-10", 0, "Pacific/Kiritimati", "2026-12-10T01:00"),
+        ("2026-12-10", 1, "Pacific/Pago_Pago", "2026-12-09T11:00"),
+        ("2026-12-10", 0, "Pacific/Pago_Pago", "2026-12-11T02:00"),
     ],
 )
 def test_free_until(check_in: str, days: int, timezone: str, until: str) -> None:
-    """Midnight at the hotel, so many days before check-in."""
-    found = CancellationPolicy(days, 100).free_until(date.fromisoformat(check_in), timezone)
+    """Midnight at the hotel, so many days before check-in; without days, 15:00 of the day itself."""
+    found = CancellationPolicy(days, 100).free_until(date.fromisoformat(check_in), 15, timezone)
     assert found == datetime.fromisoformat(until).replace(tzinfo=UTC)
 
 
@@ -71,6 +78,24 @@ def test_a_refund_is_what_is_not_kept(minor: int, currency: str, percent: int, l
         assert total.minus(back) == total.percent(percent)
     else:
         assert back == total
+
+
+@pytest.mark.parametrize(
+    ("actor", "chosen", "back"),
+    [
+        (ActorKind.GUEST, None, 10500),
+        (ActorKind.GUEST, 15000, 10500),
+        (ActorKind.STAFF, None, 15000),
+        (ActorKind.STAFF, 12000, 12000),
+        # Never less than the guest was promised, nor more than was paid.
+        (ActorKind.STAFF, 0, 10500),
+        (ActorKind.STAFF, 15001, 15000),
+    ],
+)
+def test_refund_at_cancellation(actor: ActorKind, chosen: int | None, back: int) -> None:
+    """The policy binds a guest; a manager chooses, by default everything."""
+    terms = CancellationTerms(MIDNIGHT, 30)
+    assert terms.refund_asked_by(actor, TOTAL, MIDNIGHT, chosen) == Money(back, "EUR")
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,14 @@ from domain.deadlines import (
     cutoff_at,
     decision_deadline,
     hotel_today,
+    is_too_late,
+    last_answer_at,
     last_capture_at,
+    last_session_at,
+    local_hour,
     midnight,
     nights,
+    payment_window_end,
     promised_deadline,
     reminder_at,
     session_expires_at,
@@ -121,10 +126,80 @@ def test_cutoff(days_before: int, hour: int, timezone: str, instant: str) -> Non
     assert cutoff_at(date(2026, 3, 30), timezone, days_before, hour) == utc(instant)
 
 
-def test_no_cutoff() -> None:
-    """It is off unless the hotel says how many days before; 0 days is not off."""
-    assert cutoff_at(date(2026, 3, 30), "Europe/Dublin", None, 12) is None
-    assert cutoff_at(date(2026, 3, 30), "Europe/Dublin", 0, 0) == midnight(date(2026, 3, 30), "Europe/Dublin")
+@pytest.mark.parametrize(
+    ("day", "hour", "timezone", "instant"),
+    [
+        # 24 is the next midnight, also on days of 23 and of 25 hours.
+        ("2026-12-24", 24, "Europe/Dublin", "2026-12-25T00:00"),
+        ("2026-03-29", 24, "Europe/Dublin", "2026-03-29T23:00"),
+        ("2026-10-25", 24, "Europe/Dublin", "2026-10-26T00:00"),
+        ("2026-04-23", 24, "Africa/Cairo", "2026-04-23T22:00"),
+        ("2026-12-31", 24, "Pacific/Kiritimati", "2026-12-31T10:00"),
+        ("2026-12-31", 24, "Pacific/Pago_Pago", "2027-01-01T11:00"),
+        ("2028-02-28", 24, "Europe/Dublin", "2028-02-29T00:00"),
+        # The first of two hours of that name.
+        ("2026-10-25", 1, "Europe/Dublin", "2026-10-25T00:00"),
+        # An hour the clocks skip begins after the change.
+        ("2026-03-29", 2, "Europe/Berlin", "2026-03-29T01:00"),
+        ("2026-12-24", 15, "Pacific/Kiritimati", "2026-12-24T01:00"),
+        ("2026-12-24", 15, "Pacific/Pago_Pago", "2026-12-25T02:00"),
+    ],
+)
+def test_hours_at_the_hotel(day: str, hour: int, timezone: str, instant: str) -> None:
+    """0 to 24, on the hotel's clock."""
+    assert local_hour(date.fromisoformat(day), hour, timezone) == utc(instant)
+
+
+@given(days, timezones)
+def test_hour_24_is_the_next_midnight(day: date, timezone: str) -> None:
+    """Whatever the clocks do that night."""
+    assert local_hour(day, 24, timezone) == midnight(day + DAY, timezone)
+
+
+@pytest.mark.parametrize("timezone", ["Pacific/Kiritimati", "Europe/Dublin", "Pacific/Pago_Pago"])
+def test_nobody_approves_a_stay_that_is_over(timezone: str) -> None:
+    """The latest cutoff there is comes no later than 00:00 of the earliest day of check-out."""
+    day = date(2026, 12, 24)
+    assert cutoff_at(day, timezone, 0, 24) == midnight(day + DAY, timezone)
+
+
+@pytest.mark.parametrize(
+    ("left", "late"),
+    [(61 * MINUTE, False), (61 * MINUTE - timedelta(seconds=1), True), (timedelta(0), True), (-DAY, True)],
+)
+def test_a_request_comes_61_minutes_before_the_cutoff(left: timedelta, late: bool) -> None:
+    """Half an hour to answer, and the shortest payment page before it."""
+    assert is_too_late(NOON + left, NOON) is late
+
+
+@pytest.mark.parametrize(
+    ("window_s", "cutoff", "ends"),
+    [
+        (86400, 2 * DAY, DAY),
+        (86400, DAY, DAY - 30 * MINUTE),
+        (86400, DAY + 30 * MINUTE, DAY),
+        (600, 61 * MINUTE, 10 * MINUTE),
+        (86400, 61 * MINUTE, 31 * MINUTE),
+    ],
+)
+def test_the_payment_window_ends_before_the_cutoff(window_s: int, cutoff: timedelta, ends: timedelta) -> None:
+    """So long from submission, and 30 minutes before the cutoff at the latest."""
+    assert payment_window_end(NOON, window_s, NOON + cutoff) == NOON + ends
+
+
+@pytest.mark.parametrize(
+    ("window", "before"),
+    [(DAY, 5 * MINUTE), (50 * MINUTE, 5 * MINUTE), (31 * MINUTE, 3.1 * MINUTE), (MINUTE, MINUTE / 10)],
+)
+def test_no_session_opens_at_the_windows_end(window: timedelta, before: timedelta) -> None:
+    """The last five minutes, or the last tenth where that is less."""
+    assert last_session_at(NOON, NOON + window) == NOON + window - before
+
+
+def test_the_last_answer() -> None:
+    """So long from the window's end, and the cutoff at the latest."""
+    assert last_answer_at(NOON, 3600, NOON + DAY) == NOON + HOUR
+    assert last_answer_at(NOON, 3600, NOON + 30 * MINUTE) == NOON + 30 * MINUTE
 
 
 # --- Checkout sessions ---
@@ -171,7 +246,7 @@ def deadline(
     found = decision_deadline(
         authorized_at=NOON,
         approval_sla_s=int(sla_s),
-        cutoff=None if cutoff is None else NOON + cutoff,
+        cutoff=NOON + (100 * DAY if cutoff is None else cutoff),
         capture_before=None if hold is None else NOON + hold,
         authorization_margin_s=margin_s,
     )

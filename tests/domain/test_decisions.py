@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from domain.booking import STAFF_REASON_CODES, ActorKind, Decision, ReasonCode, Status
-from domain.decisions import CommandOutcome, immediate_outcome, is_carried_out
+from domain.decisions import CommandOutcome, cancellable_until, immediate_outcome, is_carried_out
 
 STATUSES = "DRAFT PENDING_PAYMENT PENDING_APPROVAL CONFIRMED DECLINED EXPIRED CANCELLED".split()
 
 # One column per status, in the order above. `-`: may be carried out now.
 #
 #   "Before authorization 409 not_authorized; decided otherwise, timed out, cancelled or hold gone 409
-#   already_decided; cancel in a status that has no such row 409 not_cancellable, from check-in on 409 too_late."
+#   already_decided; cancel in a status that has no such row 409 not_cancellable, for guests from the stay's start, for
+#   managers from check-out on 409 too_late."
 WORDS = """
 approve          not_authorized  not_authorized  -               settled         already_decided already_decided already_decided
 decline          not_authorized  not_authorized  -               already_decided BY_WHOM         already_decided already_decided
@@ -23,11 +26,11 @@ cancel:others    not_cancellable not_cancellable not_cancellable IN_TIME        
 TABLE = {line.split()[0]: line.split()[1:] for line in WORDS.strip().splitlines()}
 
 
-def expected(decision: str, actor: str, status: str, reason_code: str | None, checked_in: bool) -> str | None:
+def expected(decision: str, actor: str, status: str, reason_code: str | None, too_late: bool) -> str | None:
     row = decision if decision != "cancel" else f"cancel:{'guest' if actor == 'guest' else 'others'}"
     word = TABLE[row][STATUSES.index(status)]
     if word == "IN_TIME":
-        return "too_late" if checked_in else None
+        return "too_late" if too_late else None
     if word == "BY_WHOM":
         by_staff = reason_code in {
             "NO_AVAILABILITY",
@@ -40,18 +43,25 @@ def expected(decision: str, actor: str, status: str, reason_code: str | None, ch
     return None if word == "-" else word
 
 
-@pytest.mark.parametrize("checked_in", [False, True], ids=["before check-in", "from check-in on"])
+@pytest.mark.parametrize("too_late", [False, True], ids=["in time", "too late"])
 @pytest.mark.parametrize("actor", ActorKind)
 @pytest.mark.parametrize("decision", Decision)
 def test_every_decision_is_judged_as_the_contract_says(
-    decision: Decision, actor: ActorKind, checked_in: bool
+    decision: Decision, actor: ActorKind, too_late: bool
 ) -> None:
     """Whatever the booking's status, and whatever its reason code."""
     for status in Status:
         for reason_code in [None, *ReasonCode]:
-            outcome = immediate_outcome(decision, actor, status, reason_code, checked_in=checked_in)
-            wanted = expected(str(decision), str(actor), str(status), reason_code, checked_in)
+            outcome = immediate_outcome(decision, actor, status, reason_code, too_late=too_late)
+            wanted = expected(str(decision), str(actor), str(status), reason_code, too_late)
             assert outcome == wanted, (status, reason_code)
+
+
+@pytest.mark.parametrize("actor", ActorKind)
+def test_until_when_a_confirmed_stay_is_cancelled(actor: ActorKind) -> None:
+    """Guests until the stay starts, the hotel until it is over."""
+    starts, ends = datetime(2026, 12, 24, 15, tzinfo=UTC), datetime(2026, 12, 26, tzinfo=UTC)
+    assert cancellable_until(actor, starts, ends) == (starts if actor == "guest" else ends)
 
 
 @pytest.mark.parametrize("decision", Decision)
@@ -61,7 +71,7 @@ def test_reason_codes_may_be_plain_strings(decision: Decision) -> None:
         for status in Status:
             done = is_carried_out(decision, status, reason_code)
             assert done is (
-                immediate_outcome(decision, ActorKind.STAFF, status, reason_code, checked_in=False)
+                immediate_outcome(decision, ActorKind.STAFF, status, reason_code, too_late=False)
                 is CommandOutcome.SETTLED
             )
 

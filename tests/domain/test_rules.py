@@ -23,9 +23,11 @@ from domain.timestamps import rfc3339
 DOMAIN = Path(__file__).parents[2] / "domain"
 RUNBOOK = DOMAIN.parent / "docs" / "runbook.md"
 TERMS = HotelTerms(
+    check_in_hour=15,
+    check_out_hour=11,
     approval_sla_s=86400,
     payment_window_s=86400,
-    cutoff_days_before=None,
+    cutoff_days_before=0,
     cutoff_hour=12,
     free_cancel_days=2,
     late_cancel_fee_percent=100,
@@ -103,7 +105,9 @@ def test_managers_cannot_lock_themselves_out(own: bool, role: Role, active: bool
         ("approval_sla_s", 1, 30 * 86400),
         ("payment_window_s", 1, 30 * 86400),
         ("cutoff_days_before", 0, 365),
-        ("cutoff_hour", 0, 23),
+        ("cutoff_hour", 0, 24),
+        ("check_in_hour", 0, 23),
+        ("check_out_hour", 0, 23),
         ("free_cancel_days", 0, 365),
         ("late_cancel_fee_percent", 0, 100),
     ],
@@ -118,12 +122,12 @@ def test_bounds_of_terms(term: str, least: int, most: int) -> None:
         assert refused.value.term == term
 
 
-@pytest.mark.parametrize("checked_in", [True, False])
+@pytest.mark.parametrize("stay_over", [True, False])
 @pytest.mark.parametrize("status", Status)
-def test_when_a_guest_may_be_erased(status: Status, checked_in: bool) -> None:
+def test_when_a_guest_may_be_erased(status: Status, stay_over: bool) -> None:
     """Once nobody needs the data: the booking has ended, or the guest is there."""
-    may_go = status in {"DECLINED", "EXPIRED", "CANCELLED"} or (status == "CONFIRMED" and checked_in)
-    assert (reason_to_keep(status, checked_in=checked_in) is None) is may_go
+    may_go = status in {"DECLINED", "EXPIRED", "CANCELLED"} or (status == "CONFIRMED" and stay_over)
+    assert (reason_to_keep(status, stay_over=stay_over) is None) is may_go
 
 
 @pytest.mark.parametrize("code", AttentionCode)

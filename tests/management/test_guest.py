@@ -164,7 +164,7 @@ async def test_an_erased_booking_is_shown_as_before(shared_harness: ManagementHa
         ("draft", "a draft, which deletes itself"),
         ("submitted", "waits for a payment or a decision"),
         ("held", "waits for a payment or a decision"),
-        ("confirmed", "has not checked in yet"),
+        ("confirmed", "the stay is not over yet"),
     ],
 )
 async def test_a_booking_that_is_not_over_keeps_its_guest(
@@ -178,8 +178,8 @@ async def test_a_booking_that_is_not_over_keeps_its_guest(
     assert (row.guest_email, row.guest_erased_at) == (booking.guest_email, None)
 
 
-async def test_a_stay_that_has_begun_is_over(shared_harness: ManagementHarness) -> None:
-    booking = await shared_harness.draft(check_in_days=-1)
+async def test_a_stay_is_over_with_its_check_out(shared_harness: ManagementHarness) -> None:
+    booking = await shared_harness.draft(check_in_days=-3)
     await booking.set(status=Status.CONFIRMED)
     await shared_harness.done("guest", "erase", booking.booking_id)
     assert (await booking.row()).guest_email == ""

@@ -116,7 +116,13 @@ async def test_schedules_follow_the_configuration(shared_harness: ManagementHarn
 async def test_a_hotel_gets_the_products_terms(shared_harness: ManagementHarness, grand: str) -> None:
     hotel = await _hotel(shared_harness.database, grand)
     assert (hotel.name, hotel.currency, hotel.timezone) == ("The Grand", "EUR", "Europe/Dublin")
-    assert (hotel.approval_sla_s, hotel.payment_window_s, hotel.cutoff_days_before) == (86400, 86400, None)
+    assert (hotel.approval_sla_s, hotel.payment_window_s, hotel.cutoff_days_before, hotel.cutoff_hour) == (
+        86400,
+        86400,
+        0,
+        22,
+    )
+    assert (hotel.check_in_hour, hotel.check_out_hour) == (15, 11)
     assert (hotel.free_cancel_days, hotel.late_cancel_fee_percent) == (2, 100)
 
 
@@ -136,7 +142,9 @@ async def test_a_hotels_terms_are_set(shared_harness: ManagementHarness, grand: 
         "approval_sla_s": ("3600", 3600),
         "payment_window_s": ("1800", 1800),
         "cutoff_days_before": ("1", 1),
-        "cutoff_hour": ("18", 18),
+        "cutoff_hour": ("24", 24),
+        "check_in_hour": ("16", 16),
+        "check_out_hour": ("10", 10),
         "free_cancel_days": ("7", 7),
         "late_cancel_fee_percent": ("50", 50),
     }
@@ -148,7 +156,6 @@ async def test_a_hotels_terms_are_set(shared_harness: ManagementHarness, grand: 
         name: value for name, (_, value) in terms.items()
     }
     assert "is so already" in await shared_harness.done("hotel", "set", grand, *options)
-    assert "cutoff_days_before 1 → None" in await shared_harness.done("hotel", "set", grand, "--no-cutoff")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +167,8 @@ async def test_a_hotels_terms_are_set(shared_harness: ManagementHarness, grand: 
         (("--late-cancel-fee-percent", "101"), 2, "equal to 100"),
         (("--name", " "), 2, "1 to 200"),
         ((), 2, "nothing to set"),
-        (("--no-cutoff", "--cutoff-days-before", "1"), 2, "not both"),
+        (("--no-cutoff",), 2, "No such option"),
+        (("--cutoff-hour", "25"), 2, "equal to 24"),
     ],
 )
 async def test_what_cannot_be_is_refused(

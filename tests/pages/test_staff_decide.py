@@ -7,9 +7,10 @@ import asyncio
 import pytest
 
 from domain.booking import Decision
+from models import Hotel as HotelRow
 from sandbox.drivers import GuestDriver, wait_until
 from tests.api.hotels import HotelDriver, open_hotel
-from tests.api.rows import commands_of, edit
+from tests.api.rows import commands_of
 from tests.api.stack import ApiStack
 from tests.pages.page_client import PageClient
 
@@ -154,7 +155,7 @@ async def test_roles_are_kept(viewer: PageClient, approver: PageClient, hotel: H
     for path in ("approve/", "decline/"):
         assert (await PageClient.open(viewer, at(waiting, path))).status == 403, path
     await approver.open("/staff/")
-    assert (await approver.send(at(confirmed, "cancel/"), refund="15000")).status == 403
+    assert (await approver.send(at(confirmed, "cancel/"), refund_amount="150.00")).status == 403
     assert (await approver.send(at(waiting, "help/"), kind="retry")).status == 403
     assert (await approver.open(at(confirmed, "cancel/"))).status == 403
     assert at(confirmed, "cancel/") not in (await approver.open(at(confirmed))).links
@@ -169,7 +170,7 @@ async def test_another_hotels_booking_is_not_found(manager: PageClient, stack: A
         assert (await manager.open(at(guest, path))).status == 404, path
     await manager.open("/staff/")
     for path in ("approve/", "decline/", "decline/preview/", "cancel/"):
-        page = await manager.send(at(guest, path), reason_code="OTHER", refund="15000")
+        page = await manager.send(at(guest, path), reason_code="OTHER")
         assert (page.status, "Philippa" in page.html) == (404, False), path
     assert await status_of(guest) == "PENDING_APPROVAL"
 
@@ -215,7 +216,7 @@ async def test_what_came_out_and_was_undone_later_is_not_called_too_late(
     approved = await approver.send(at(guest, "approve/"))
     assert "Approved: €150.00" in (await approver.follow(approved.location)).words
     await manager.open(at(guest, "cancel/"))
-    cancelled = await manager.send(at(guest, "cancel/"), refund="15000")
+    cancelled = await manager.send(at(guest, "cancel/"), refund_amount="150.00")
     assert "Cancelled: €150.00" in (await manager.follow(cancelled.location)).words
     assert "too late" not in (await approver.open(approved.location)).words
 
@@ -260,20 +261,25 @@ async def test_a_slow_stripe_shows_capturing_and_ends_in_the_true_state(
     assert "load delay:2s" not in outcome_page.html
 
 
-async def test_cancelling_shows_the_refund_first_and_refuses_another_one(
-    manager: PageClient, hotel: HotelDriver
+async def test_a_manager_chooses_the_refund_between_the_policys_and_what_was_paid(
+    manager: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
+    async with stack.database.transaction() as db:
+        row = await db.get_one(HotelRow, hotel.id)
+        row.free_cancel_days, row.late_cancel_fee_percent = 60, 30
     guest = await hotel.confirmed(days_ahead=30)
     preview = await manager.open(at(guest, "cancel/"))
-    assert "Goes back to the guest €150.00" in preview.words
-    assert "The hotel keeps €0.00" in preview.words
-    # The free cancellation ends while the manager reads.
-    await edit(hotel, guest, free_cancel_days=60, late_cancel_fee_percent=30)
-    page = await manager.send(at(guest, "cancel/"))
-    assert page.status == 409
-    assert "Nothing has been cancelled: the refund is another one than you were shown." in page.words
-    assert "Goes back to the guest €105.00" in page.words
+    assert "By the policy the guest gets back at least €105.00" in preview.words
+    assert 'value="150.00"' in preview.html
+    page = await manager.send(at(guest, "cancel/"), refund_amount="104.99", reason_note="A leak.")
+    assert page.status == 422
+    assert "105.00 to 150.00 EUR" in page.words
+    assert "A leak." in page.html
     assert await status_of(guest) == "CONFIRMED"
+    outcome_page = await manager.submit(at(guest, "cancel/"), refund_amount="120.00", reason_note="A leak.")
+    assert "Cancelled: €120.00 goes back to the guest" in outcome_page.words
+    booking = await guest.read_booking()
+    assert (booking["amount_refunded"], booking["reason_note"]) == ("120.00", "A leak.")
 
 
 async def test_cancelling_refunds_what_was_shown(manager: PageClient, hotel: HotelDriver) -> None:

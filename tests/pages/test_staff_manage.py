@@ -20,7 +20,8 @@ TERMS = {
     "approval_sla_s_unit": "hours",
     "payment_window_s": "2",
     "payment_window_s_unit": "days",
-    "cutoff": "yes",
+    "check_in_hour": "16",
+    "check_out_hour": "10",
     "cutoff_days_before": "3",
     "cutoff_hour": "18",
     "free_cancel_days": "7",
@@ -63,12 +64,10 @@ async def test_the_policy_is_set_and_shown_as_it_was_set(
     row = await row_of(stack, hotel)
     assert (row.approval_sla_s, row.payment_window_s) == (36 * 3600, 2 * 86400)
     assert (row.cutoff_days_before, row.cutoff_hour) == (3, 18)
+    assert (row.check_in_hour, row.check_out_hour) == (16, 10)
     assert (row.free_cancel_days, row.late_cancel_fee_percent) == (7, 50)
     assert "seven days before check-in; after that the hotel keeps 50% of the total." in outcome_page.words
     assert 'value="36"' in outcome_page.html
-    without = {name: value for name, value in TERMS.items() if name != "cutoff"}
-    await manager.submit("/staff/policy/", **without)
-    assert (await row_of(stack, hotel)).cutoff_days_before is None
 
 
 async def test_how_guests_reach_the_hotel_is_set_and_read_by_them(
@@ -92,7 +91,8 @@ async def test_how_guests_reach_the_hotel_is_set_and_read_by_them(
         ("approval_sla_s", "31", "between a second and 30 days"),
         ("payment_window_s", "", "must be a whole number"),
         ("payment_window_s_unit", "fortnights", "must have a unit"),
-        ("cutoff_hour", "24", "between 0 and 23"),
+        ("cutoff_hour", "25", "between 0 and 24"),
+        ("check_in_hour", "24", "between 0 and 23"),
         ("cutoff_days_before", "-1", "must be a whole number"),
         ("free_cancel_days", "366", "between 0 and 365"),
         ("late_cancel_fee_percent", "101", "between 0 and 100"),

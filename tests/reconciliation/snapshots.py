@@ -33,7 +33,7 @@ BASE = DatabaseSnapshot(
     amount_minor=TOTAL,
     currency="EUR",
     created_at=NOW - timedelta(minutes=5),
-    check_in_at=NOW + timedelta(days=20),
+    check_out_at=NOW + timedelta(days=20),
     closes_at=NOW + HOUR,
 )
 RUNNING = ExternalSnapshot(workflow=WorkflowState.RUNNING)

@@ -50,7 +50,7 @@ def _combinations() -> Iterator[tuple[DatabaseSnapshot, ExternalSnapshot]]:
             status,
             payment_intent_id=OWN if named else None,
             needs_attention=flagged,
-            check_in_at=NOW - HOUR if has_come else NOW + HOUR,
+            check_out_at=NOW - HOUR if has_come else NOW + HOUR,
             open_decisions=asked,
         )
         unknown = named and own is None
@@ -91,13 +91,13 @@ def _check(row: DatabaseSnapshot, said: ExternalSnapshot, found: list[Finding]) 
     assert len({finding.key for finding in found}) == len(found), case
     # M5: whoever needs a workflow and has none gets one, once nobody else writes the row; nobody who has one gets
     # another.
-    needs_one = row.status in UNDER_DECISION or (row.status is Status.CONFIRMED and row.check_in_at > NOW)
+    needs_one = row.status in UNDER_DECISION or (row.status is Status.CONFIRMED and row.check_out_at > NOW)
     resumed = any(finding.remedy is Remedy.RESUME for finding in found)
     assert not (resumed and (running or said.payment_workflows)), case
     is_left = bool(said.payment_workflows) and not row.needs_attention
     assert (FindingKind.WORKFLOW_MISSING in kinds) == (needs_one and not running and not is_left), case
     # M8: one that was lost at its end comes back to it; one that is unknown may have come to it long ago.
-    over = row.status in ENDED or (row.status is Status.CONFIRMED and row.check_in_at < NOW)
+    over = row.status in ENDED or (row.status is Status.CONFIRMED and row.check_out_at < NOW)
     untold = (
         over
         and said.workflow is WorkflowState.LOST
@@ -145,7 +145,7 @@ def _check_remedy(row: DatabaseSnapshot, said: ExternalSnapshot, finding: Findin
         case Remedy.CLOSE_PAGE:
             assert row.status not in {Status.DRAFT, Status.PENDING_PAYMENT}, case
         case Remedy.CLOSE_DECISION:
-            over = row.status in ENDED or (row.status is Status.CONFIRMED and row.check_in_at < NOW)
+            over = row.status in ENDED or (row.status is Status.CONFIRMED and row.check_out_at < NOW)
             assert over, case
             assert said.workflow not in {WorkflowState.RUNNING, WorkflowState.LOST}, case
         case Remedy.SUBMIT:

@@ -56,12 +56,12 @@ CLEAN = {
         booking(Status.CONFIRMED, dispute_recorded=True),
         snapshot(RUNNING, replace(TAKEN, disputed=True)),
     ),
-    "checked in": (booking(Status.CONFIRMED, check_in_at=NOW - HOUR), snapshot(OVER, TAKEN)),
+    "the stay is over": (booking(Status.CONFIRMED, check_out_at=NOW - HOUR), snapshot(OVER, TAKEN)),
     "checked in long ago": (
-        booking(Status.CONFIRMED, check_in_at=NOW - HOUR),
+        booking(Status.CONFIRMED, check_out_at=NOW - HOUR),
         snapshot(ExternalSnapshot(), TAKEN),
     ),
-    "check-in is now": (booking(Status.CONFIRMED, check_in_at=NOW), snapshot(OVER, TAKEN)),
+    "check-out is now": (booking(Status.CONFIRMED, check_out_at=NOW), snapshot(OVER, TAKEN)),
     "declined": (booking(Status.DECLINED), snapshot(OVER, RELEASED)),
     "declined, mails on their way": (booking(Status.DECLINED), snapshot(RUNNING, RELEASED)),
     "declined, captured in part and refunded": (
@@ -238,7 +238,7 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
         [(FindingKind.ATTENTION_WITHOUT_WORKFLOW, Remedy.RESUME, "")],
     ),
     "lost before check-in with a cancellation that nobody answered": (
-        booking(Status.CONFIRMED, check_in_at=NOW - HOUR, open_decisions=ASKED),
+        booking(Status.CONFIRMED, check_out_at=NOW - HOUR, open_decisions=ASKED),
         snapshot(LOST, TAKEN),
         [(FindingKind.END_NOT_ANNOUNCED, Remedy.RESUME, "")],
     ),

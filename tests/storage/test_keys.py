@@ -216,7 +216,8 @@ async def test_terms_are_what_the_guest_was_told(database: Database) -> None:
     booking = await book(database, hotel_rows, free_cancel_days=5, late_cancel_fee_percent=30, version=1)
     async with database.transaction() as db:
         hotel = await db.get_one(Hotel, hotel_rows.id)
-        hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour = "Europe/Dublin", None, 3
+        hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour = "Europe/Dublin", 0, 3
+        hotel.check_in_hour, hotel.check_out_hour = 9, 9
         hotel.free_cancel_days, hotel.late_cancel_fee_percent = 9, 100
         hotel.payment_window_s, hotel.approval_sla_s = 1234, 4321
     async with database.reading() as db:
@@ -230,7 +231,8 @@ async def test_terms_are_what_the_guest_was_told(database: Database) -> None:
     )
     assert (terms.amount_minor, terms.currency) == (15000, "JPY")
     assert (terms.payment_window_s, terms.approval_sla_s) == (86400, 86400)
-    assert terms.check_in_at == datetime(2026, 12, 23, 15, tzinfo=UTC)
+    assert terms.check_in_at == datetime(2026, 12, 24, 6, tzinfo=UTC)
+    assert terms.check_out_at == datetime(2026, 12, 25, 15, tzinfo=UTC)
     assert terms.cutoff_at == datetime(2026, 12, 23, 9, tzinfo=UTC)
     assert terms.free_cancel_until == datetime(2026, 12, 18, 15, tzinfo=UTC)
     assert terms.late_cancel_fee_percent == 30

@@ -130,11 +130,13 @@ class BookingDriver(BookingView):
         note: str | None = None,
         command_id: str | None = None,
         issued_at: datetime | None = None,
+        refund_minor: int | None = None,
     ) -> str:
         """Ask for a decision and return its command id; its outcome is not waited for.
 
         Args:
             issued_at: when the API took it, if not now.
+            refund_minor: what a manager wants refunded in all.
         """
         staff_id = None
         if actor is ActorKind.STAFF:
@@ -148,9 +150,12 @@ class BookingDriver(BookingView):
             reason_code=reason_code,
             reason_note=note,
             status_when_issued=status_when_issued,
+            refund_minor=refund_minor,
             created_at=issued_at,
         )
-        await self.signal(decision, command_id, actor, staff_id, reason_code, issued_at, status_when_issued)
+        await self.signal(
+            decision, command_id, actor, staff_id, reason_code, issued_at, status_when_issued, refund_minor
+        )
         self._harness.asked[command_id] = (self.booking_id, decision)
         return command_id
 

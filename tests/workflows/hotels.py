@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.cancellation import CancellationPolicy
-from domain.deadlines import cutoff_at, hotel_today, midnight
+from domain.deadlines import hotel_today
 from domain.identifiers import new_booking_id
 from domain.messages.starts import BookingTerms
 from models import Booking, Hotel, RoomType, Staff
@@ -115,7 +114,6 @@ def _booking(
 
 
 def _terms(hotel: Hotel, booking: Booking, more: dict[str, Any]) -> BookingTerms:
-    policy = CancellationPolicy(hotel.free_cancel_days, hotel.late_cancel_fee_percent)
     terms: dict[str, Any] = {
         "booking_id": booking.booking_id,
         "hotel_slug": hotel.slug,
@@ -123,9 +121,10 @@ def _terms(hotel: Hotel, booking: Booking, more: dict[str, Any]) -> BookingTerms
         "currency": booking.currency,
         "payment_window_s": hotel.payment_window_s,
         "approval_sla_s": hotel.approval_sla_s,
-        "cutoff_at": cutoff_at(booking.check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour),
-        "check_in_at": midnight(booking.check_in, hotel.timezone),
-        "free_cancel_until": policy.free_until(booking.check_in, hotel.timezone),
+        "cutoff_at": booking.cutoff_at,
+        "check_in_at": booking.check_in_at,
+        "check_out_at": booking.check_out_at,
+        "free_cancel_until": booking.cancellation_terms.free_until,
         "late_cancel_fee_percent": hotel.late_cancel_fee_percent,
         # Rarely: each question costs time, and the tests that are about it ask for more.
         "payment_poll_s": 7200,

@@ -183,11 +183,12 @@ async def test_hold_that_lapsed_meanwhile_declines(harness: WorkflowHarness) -> 
 
 
 async def test_hold_that_is_still_there_asks_for_a_person(harness: WorkflowHarness) -> None:
-    """The bank may have dropped it; Stripe has not noticed."""
+    """The time to capture is over, and the release does not get through either."""
     booking = await harness.held(hold_s=HOUR_S)
-    harness.activity_faults.order("payments.capture", FaultMode.BEFORE, times=1000)
+    for step in ("payments.capture", "payments.release"):
+        harness.activity_faults.order(step, FaultMode.BEFORE, times=1000)
     harness.clock.stripe_follows = False
-    result = await _decide(harness, booking, minutes=63)
+    result = await _decide(harness, booking, minutes=130)
     assert result.outcome is CommandOutcome.NEEDS_ATTENTION
     assert await booking.status() is Status.PENDING_APPROVAL
     assert (await booking.row()).needs_attention

@@ -18,9 +18,9 @@ async def _heard(harness: WorkflowHarness) -> None:
     await harness.wait_until_idle()
 
 
-async def _at_check_in(harness: WorkflowHarness) -> BookingDriver:
+async def _at_check_out(harness: WorkflowHarness) -> BookingDriver:
     booking = await harness.confirmed()
-    await harness.advance_to(booking.terms.check_in_at)
+    await harness.advance_to(booking.terms.check_out_at)
     assert await booking.is_over()
     return booking
 
@@ -192,7 +192,7 @@ async def test_person_who_looks_sees_the_truth_before_any_webhook(harness: Workf
 async def test_refund_is_recorded_and_staff_are_told(
     harness: WorkflowHarness, *, after_check_in: bool
 ) -> None:
-    booking = await (_at_check_in(harness) if after_check_in else harness.confirmed())
+    booking = await (_at_check_out(harness) if after_check_in else harness.confirmed())
     await booking.dashboard("refund", {"amount": 4000})
     await _heard(harness)
 
@@ -214,7 +214,7 @@ async def test_refund_is_recorded_and_staff_are_told(
 async def test_dispute_is_recorded_when_it_opens_and_when_it_closes(
     harness: WorkflowHarness, *, won: bool, after_check_in: bool
 ) -> None:
-    booking = await (_at_check_in(harness) if after_check_in else harness.confirmed())
+    booking = await (_at_check_out(harness) if after_check_in else harness.confirmed())
     await booking.dispute()
     await _heard(harness)
     assert (await booking.events())[2:] == [Event.DISPUTE_RECORDED]

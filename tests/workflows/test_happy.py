@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from domain.booking import ActorKind, Event, ReasonCode, Status
+from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
 from domain.decisions import CommandOutcome
 from tests.workflows.harness import WorkflowHarness
 
 
-async def test_approved_booking_is_paid_and_kept_until_check_in(harness: WorkflowHarness) -> None:
+async def test_approved_booking_is_paid_and_kept_until_check_out(harness: WorkflowHarness) -> None:
     booking = await harness.submitted()
     assert await booking.status() is Status.PENDING_PAYMENT
     await booking.place_hold()
@@ -35,6 +35,8 @@ async def test_approved_booking_is_paid_and_kept_until_check_in(harness: Workflo
     assert row.decision_made_by == f"approver@{booking.terms.hotel_slug}.test"
 
     await harness.advance_to(booking.terms.check_in_at)
+    assert not await booking.is_over()
+    await harness.advance_to(booking.terms.check_out_at)
     assert await booking.is_over()
     assert await booking.status() is Status.CONFIRMED
 
@@ -130,12 +132,26 @@ async def test_cancellation_that_costs_everything_refunds_nothing(harness: Workf
     assert await booking.status() is Status.CANCELLED
 
 
-async def test_staff_cancel_a_confirmed_booking(harness: WorkflowHarness) -> None:
-    booking = await harness.confirmed()
+async def test_staff_cancel_a_stay_that_has_started_and_refund_all_of_it(harness: WorkflowHarness) -> None:
+    booking = await harness.confirmed(check_in_days=3)
+    await harness.advance_to(booking.terms.check_in_at)
+    assert (await booking.cancel()).outcome is CommandOutcome.TOO_LATE
     assert (await booking.cancel(ActorKind.STAFF)).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
+    assert await booking.money() == ("succeeded", 15000, 15000)
     assert (await booking.events())[-1] is Event.CANCELLED_BY_STAFF
     assert await booking.last_actor() == f"manager@{booking.terms.hotel_slug}.test"
+
+
+async def test_staff_choose_what_goes_back_and_never_less_than_the_policy_says(
+    harness: WorkflowHarness,
+) -> None:
+    """The API refuses less; the workflow does not rely on that."""
+    for chosen, refunded in ((12_000, 12_000), (0, 10_500)):
+        booking = await harness.confirmed(free_cancel_days=30, late_cancel_fee_percent=30)
+        command_id = await booking.send(Decision.CANCEL, ActorKind.STAFF, refund_minor=chosen)
+        assert (await booking.outcome(command_id)).outcome is CommandOutcome.SETTLED
+        assert await booking.money() == ("succeeded", 15000, refunded)
 
 
 async def test_staff_cannot_cancel_what_is_not_confirmed(harness: WorkflowHarness) -> None:

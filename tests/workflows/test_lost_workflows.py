@@ -48,13 +48,13 @@ async def test_cancellation_the_lost_workflow_was_asked_for_is_no_expiry_althoug
     assert await booking.guest_subjects() == []
 
 
-async def test_cancellation_the_lost_workflow_was_asked_for_before_check_in_is_carried_out_after_it(
+async def test_cancellation_the_lost_workflow_was_asked_for_before_check_in_is_carried_out_after_check_out(
     harness: WorkflowHarness,
 ) -> None:
     booking = await harness.confirmed(check_in_days=3)
     await booking.lose_workflow()
     command_id = await booking.keep(Decision.CANCEL, ActorKind.GUEST)
-    await harness.advance_to(booking.terms.check_in_at + timedelta(hours=1))
+    await harness.advance_to(booking.terms.check_out_at + timedelta(hours=1))
 
     await booking.give_back_workflow()
 

@@ -117,6 +117,8 @@ async def pay(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
         session = await open_payment_page(services, found, SessionIn())
     except ProblemError as problem:
         if problem.status == 409:
+            if problem.members["booking"]["status"] == Status.PENDING_PAYMENT:
+                return show_problem(page, problem, "The time to pay is almost over", booking_path(booking_id))
             # It has been paid, or has ended, in between: its page says how it stands.
             return page.redirect(booking_path(booking_id))
         return show_problem(page, problem, back=booking_path(booking_id))

@@ -25,9 +25,18 @@ from api.pages.site import Page, ThisPage
 from api.schemas import NewBooking
 from api.services import Api, Services
 from domain.cancellation import CancellationPolicy
-from domain.deadlines import NIGHTS_LONGEST, hotel_today, nights
+from domain.deadlines import (
+    NIGHTS_LONGEST,
+    cutoff_at,
+    hotel_today,
+    last_answer_at,
+    local_hour,
+    nights,
+    payment_window_end,
+)
 from models import Hotel, RoomType, utc_now
 from storage.catalogue import hotel_by_slug, room_types
+from wording.guest import cancelling_notice
 from wording.values import count_in_words, instant_in_words, limit_in_words, money_in_words
 
 router = page_router()
@@ -225,16 +234,22 @@ def _price(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, Any]
         total = quote(hotel, room, stay, utc_now())
     except ProblemError as problem:
         return {"missing": " ".join(refusals(problem.members).values())}
-    terms = hotel_rooms.policy.for_stay(stay.check_in, hotel.timezone)
+    now = utc_now()
+    cutoff = cutoff_at(stay.check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour)
+    answer_by = last_answer_at(
+        payment_window_end(now, hotel.payment_window_s, cutoff), hotel.approval_sla_s, cutoff
+    )
+    check_in_at = local_hour(stay.check_in, hotel.check_in_hour, hotel.timezone)
+    terms = hotel_rooms.policy.for_stay(stay.check_in, hotel.check_in_hour, hotel.timezone)
     return {
         "missing": "",
         "room": room.name,
         "nights": count_in_words(nights(stay.check_in, stay.check_out), "night"),
         "per_night": money_in_words(room.price_per_night_minor, hotel.currency),
         "total": money_in_words(total.minor, total.currency),
-        "free_until": instant_in_words(terms.free_until, hotel.timezone)
-        if terms.free_until > utc_now()
-        else None,
+        "free_until": instant_in_words(terms.free_until, hotel.timezone) if terms.free_until > now else None,
+        "started": now >= check_in_at,
+        "notice": cancelling_notice(check_in_at, answer_by, now),
         "has_fee": hotel_rooms.policy.has_fee,
         "late_fee": money_in_words(terms.late_fee(total).minor, total.currency),
     }

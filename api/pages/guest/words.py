@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from api.views import UNDER_WAY_FOR, BookingDetails, BookingView, TimelineEntry
 from domain.booking import ActorKind, Decision, Event, Status
-from domain.decisions import immediate_outcome
+from domain.decisions import cancellable_until, immediate_outcome
 from emails.format import words_for
 from models import Booking, BookingCommand
 from wording.guest import EVENTS
@@ -98,9 +98,9 @@ def _cancelling(view: BookingView, open_request: BookingCommand | None, now: dat
 def may_cancel(found: BookingDetails, now: datetime) -> bool:
     """Whether the guest could cancel now."""
     row = found.booking
-    checked_in = now >= row.check_in_at
+    too_late = now >= cancellable_until(ActorKind.GUEST, row.check_in_at, row.check_out_at)
     outcome = immediate_outcome(
-        Decision.CANCEL, ActorKind.GUEST, Status(row.status), row.reason_code, checked_in=checked_in
+        Decision.CANCEL, ActorKind.GUEST, Status(row.status), row.reason_code, too_late=too_late
     )
     return outcome is None
 

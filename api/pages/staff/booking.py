@@ -15,7 +15,7 @@ from api.views import UNDER_WAY_FOR, BookingDetails, PaymentState, payment_state
 from domain.attention import advice, meaning
 from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, Status
 from domain.deadlines import nights
-from domain.decisions import immediate_outcome
+from domain.decisions import cancellable_until, immediate_outcome
 from domain.roles import may_decide, may_manage
 from models import BookingAttention, BookingCommand, BookingTimeline, SentMail
 from storage.attention import as_attention, attention_of
@@ -279,9 +279,10 @@ def _under_way(
 def _has_no_effect(found: BookingDetails, decision: Decision, actor: ActorKind, now: datetime) -> bool:
     """Whether the booking stands where that decision can do nothing any more, or not yet."""
     row = found.booking
-    checked_in = now >= row.check_in_at
-    status = Status(row.status)
-    return immediate_outcome(decision, actor, status, row.reason_code, checked_in=checked_in) is not None
+    too_late = now >= cancellable_until(actor, row.check_in_at, row.check_out_at)
+    return (
+        immediate_outcome(decision, actor, Status(row.status), row.reason_code, too_late=too_late) is not None
+    )
 
 
 def _may(found: BookingDetails, reader: Colleague, now: datetime) -> StaffPermissions:

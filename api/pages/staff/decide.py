@@ -5,23 +5,24 @@ A GET never decides: mail scanners and browsers that look ahead open links.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi.responses import Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from api.auth import BookingId
-from api.decisions import DecisionInput, decide
+from api.decisions import DecisionInput, cancellation_by, decide
 from api.errors import ProblemError, invalid, not_found
 from api.outages import mapped_outages, reading
 from api.pages.routing import show_problem
 from api.pages.staff.booking import StaffBookingView, staff_booking_view
 from api.pages.staff.console import Console, DecidingConsole, ManagingConsole, staff_router
-from api.schemas import DeclineIn
+from api.schemas import CancelIn, DeclineIn
 from api.views import BookingDetails
 from dispatch.operator_commands import OperatorAction, OperatorResult, send_operator_command
 from domain.booking import STAFF_REASON_CODES, Decision, MailKind, ReasonCode, Status
 from domain.identifiers import status_page
+from domain.money import Money
 from emails.compose import BookingEmail, Composer
 from models import Booking, utc_now
 from wording import guest
@@ -29,6 +30,8 @@ from wording import staff as words
 from wording.values import money_in_words
 
 router = staff_router()
+
+Wishes = TypeVar("Wishes", bound=BaseModel)
 
 # The most frequent first; OTHER, which says least, last.
 _REASON_CHOICES: Final = [
@@ -55,11 +58,17 @@ async def _read_view(console: Console, found: BookingDetails) -> StaffBookingVie
 
 
 async def _carry_out(console: Console, found: BookingDetails, request: DecisionInput) -> Response:
-    """Have it done; the booking's page then tells how it came out."""
+    """Have it done; the booking's page then tells how it came out.
+
+    Raises:
+        ProblemError: 422, a refund that cannot be.
+    """
     booking_id, refusal = found.booking.booking_id, ""
     try:
         await decide(console.services, found, request)
     except ProblemError as problem:
+        if problem.status == 422:
+            raise
         if problem.status != 409:
             title = "It is not known yet what came of it" if problem.status == 503 else None
             return show_problem(console.page, problem, title, booking_address(booking_id))
@@ -152,12 +161,16 @@ async def _show_decline(
 
 
 def _read(form: Any) -> tuple[DeclineIn | None, dict[str, str]]:
-    fields = {name: form[name] for name in ("reason_code", "reason_note") if form.get(name)}
+    return _read_as(DeclineIn, form)
+
+
+def _read_as(model: type[Wishes], form: Any) -> tuple[Wishes | None, dict[str, str]]:
+    fields = {name: form[name] for name in model.model_fields if form.get(name)}
     # Browsers send line ends in two characters; counted as one, they fit where people were told they do.
     if "reason_note" in fields:
         fields["reason_note"] = fields["reason_note"].replace("\r\n", "\n")
     try:
-        return DeclineIn.model_validate(fields), {}
+        return model.model_validate(fields), {}
     except ValidationError as error:
         return None, {str(item["loc"][0]): item["msg"] for item in error.errors()}
 
@@ -194,7 +207,7 @@ def _email_preview(console: Console, found: BookingDetails, form: Any) -> dict[s
 
 @router.get("/bookings/{booking_id}/cancel/")
 async def ask_to_cancel(console: ManagingConsole, booking_id: BookingId) -> Response:
-    """Show what goes back to the guest, and what the hotel keeps."""
+    """Ask what goes back to the guest: everything, unless the manager chooses less."""
     found = await console.find(booking_id)
     shown = await _read_view(console, found)
     if not shown.may.cancel:
@@ -204,38 +217,41 @@ async def ask_to_cancel(console: ManagingConsole, booking_id: BookingId) -> Resp
 
 @router.post("/bookings/{booking_id}/cancel/")
 async def cancel(console: ManagingConsole, booking_id: BookingId) -> Response:
-    """Cancel and refund, if the refund still is what was shown."""
+    """Cancel and refund what the manager has chosen."""
     form = await console.page.form()
     found = await console.find(booking_id)
-    shown = await _read_view(console, found)
-    if shown.may.cancel and form.get("refund") != str(_refund(found)):
-        return await _show_cancel(console, found, shown, changed=True)
-    return await _carry_out(console, found, DecisionInput(Decision.CANCEL, console.me))
+    wishes, errors = _read_as(CancelIn, form)
+    if wishes is not None:
+        try:
+            return await _carry_out(console, found, cancellation_by(console.me, found, wishes))
+        except ProblemError as problem:
+            errors = {error["field"]: error["message"] for error in problem.members["errors"]}
+    return await _show_cancel(console, found, await _read_view(console, found), form, errors, status=422)
 
 
 async def _show_cancel(
-    console: Console, found: BookingDetails, shown: StaffBookingView, *, changed: bool = False
+    console: Console,
+    found: BookingDetails,
+    shown: StaffBookingView,
+    form: Any = None,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
 ) -> Response:
-    row = found.booking
-    back = max(_refund(found), row.amount_refunded_minor)
+    row, given = found.booking, form or {}
+    gone_back = row.amount_refunded_minor
+    least = max(row.cancellation_terms.refund(row.total, utc_now()).minor, gone_back)
     return await console.show(
         "cancel.html",
-        409 if changed else 200,
+        status,
         booking=shown,
-        changed=changed,
-        refund=_refund(found),
-        back=money_in_words(back, row.currency),
-        kept=money_in_words(row.amount_captured_minor - back, row.currency),
-        gone_back=money_in_words(row.amount_refunded_minor, row.currency)
-        if row.amount_refunded_minor
-        else None,
+        errors=errors or {},
+        refund_amount=given.get("refund_amount", str(Money(row.amount_captured_minor, row.currency))),
+        reason_note=given.get("reason_note", ""),
+        currency=row.currency,
+        least=money_in_words(least, row.currency),
+        most=money_in_words(row.amount_captured_minor, row.currency),
+        gone_back=money_in_words(gone_back, row.currency) if gone_back else None,
     )
-
-
-def _refund(found: BookingDetails) -> int:
-    """What shall have gone back in all if the booking were cancelled now, in the currency's smallest unit."""
-    row = found.booking
-    return row.cancellation_terms.refund(row.total, utc_now()).minor
 
 
 # --- retry and resolve ----------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ _REFUSAL_WORDS: Final = {
     CommandOutcome.NOT_AUTHORIZED: "No card is held for this booking yet.",
     CommandOutcome.IN_PROGRESS: "Another decision is being carried out at this moment; look at what comes of it.",
     CommandOutcome.NOT_CANCELLABLE: "A booking in this status cannot be cancelled by the hotel.",
-    CommandOutcome.TOO_LATE: "The day of check-in has begun: it is too late to cancel.",
+    CommandOutcome.TOO_LATE: "The day of check-out has begun: it is too late to cancel.",
 }
 _OPERATOR_WORDS: Final = {
     OperatorOutcome.UNDER_WAY: (

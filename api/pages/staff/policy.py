@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 from fastapi.responses import Response
 from pydantic import ValidationError
@@ -20,11 +20,20 @@ router = staff_router()
 
 _UNITS: Final = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
 _SPANS: Final = ("approval_sla_s", "payment_window_s")
-_NUMBERS: Final = ("cutoff_days_before", "cutoff_hour", "free_cancel_days", "late_cancel_fee_percent")
+_NUMBERS: Final = (
+    "check_in_hour",
+    "check_out_hour",
+    "cutoff_days_before",
+    "cutoff_hour",
+    "free_cancel_days",
+    "late_cancel_fee_percent",
+)
 _CONTACT: Final = tuple(ContactIn.model_fields)
 _MOST_DIGITS: Final = 9
 
 _LABELS: Final = {
+    "check_in_hour": "Check-in from",
+    "check_out_hour": "Check-out by",
     "approval_sla_s": "The hotel answers within",
     "payment_window_s": "Guests pay within",
     "cutoff_days_before": "Days before check-in",
@@ -53,7 +62,6 @@ async def change_policy(console: ManagingConsole) -> Response:
     contact, mistakes = _read_contact(form)
     if terms is None or contact is None:
         values = _values(console.hotel) | dict(form)
-        values["cutoff"] = "yes" if form.get("cutoff") else ""
         return await _show(console, values, errors=errors | mistakes, status=422)
     async with transaction(console.services.database) as db:
         hotel = await hotel_by_slug(db, console.hotel.slug, lock=True)
@@ -90,9 +98,6 @@ def _values(hotel: Hotel) -> Values:
     """Terms and contact as the form's fields hold them."""
     values = {name: str(getattr(hotel, name)) for name in _NUMBERS}
     values |= {name: getattr(hotel, name) or "" for name in _CONTACT}
-    values["cutoff"] = "" if hotel.cutoff_days_before is None else "yes"
-    if hotel.cutoff_days_before is None:
-        values["cutoff_days_before"] = "1"
     for name in _SPANS:
         seconds: int = getattr(hotel, name)
         unit = next(unit for unit, each in _UNITS.items() if seconds % each == 0)
@@ -102,12 +107,9 @@ def _values(hotel: Hotel) -> Values:
 
 def _read_terms(form: Mapping[str, str]) -> tuple[HotelTerms | None, Errors]:
     """The terms, or what is wrong with each of them."""
-    values: dict[str, Any] = {}
+    values: dict[str, int] = {}
     errors: Errors = {}
     for name in BOUNDS:
-        if name == "cutoff_days_before" and not form.get("cutoff"):
-            values[name] = None
-            continue
         try:
             values[name] = _span(form, name) if name in _SPANS else _number(form, name)
             check_term(name, values[name])
