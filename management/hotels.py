@@ -9,6 +9,7 @@ import typer
 
 from domain.hotel_terms import BOUNDS
 from management import checks
+from management.hotel_display import list_hotels, show_hotel
 from management.tools import fail, refuse_other_values, say, tools_of
 from models import Hotel
 from storage import catalogue
@@ -181,3 +182,7 @@ async def _change(database: Database, slug: str, terms: dict[str, Any]) -> list[
 
 def _given(**terms: Any) -> dict[str, Any]:
     return {key: value for key, value in terms.items() if value is not None}
+
+
+app.command("list")(list_hotels)
+app.command("show")(show_hotel)
