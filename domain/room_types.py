@@ -39,8 +39,11 @@ def check_price(text: str, currency: str) -> Money:
     """Read a price per night in a hotel's currency, which Stripe would charge.
 
     Raises:
+        RoomTypeError: nothing was written.
         AmountError: no amount, or one that cannot be charged.
     """
+    if not text.strip():
+        raise RoomTypeError(f"give a price, such as {Money(15000, currency)}")
     return check_chargeable(parse(text, currency))
 
 
