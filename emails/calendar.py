@@ -5,6 +5,7 @@ from __future__ import annotations
 from icalendar import Calendar
 from icalendar import Event as CalendarEvent
 
+from domain.location import read_location
 from models import Booking, Hotel, RoomType
 
 
@@ -22,7 +23,10 @@ def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: s
     entry.add("dtstart", booking.check_in)
     entry.add("dtend", booking.check_out)
     entry.add("summary", f"Stay at {hotel.name}")
-    entry.add("location", hotel.name)
+    entry.add("location", ", ".join((hotel.name, *(hotel.address or "").splitlines())))
+    if hotel.location:
+        place = read_location(hotel.location)
+        entry.add("geo", (place.latitude, place.longitude))
     entry.add("description", f"{room_type.name}, booking {booking.booking_id}")
     entry.add("status", "CONFIRMED")
     entry.add("transp", "TRANSPARENT")

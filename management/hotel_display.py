@@ -36,7 +36,7 @@ def list_hotels(context: typer.Context) -> None:
 
 def show_hotel(
     context: typer.Context,
-    slug: Annotated[str, typer.Argument(callback=checks.slug, help="The hotel's name in addresses.")],
+    slug: Annotated[str, typer.Argument(callback=checks.slug, help="The hotel's name in URLs.")],
 ) -> None:
     """Show a hotel's terms, named as `hotel set` takes them, and its room types."""
     tools = tools_of(context)

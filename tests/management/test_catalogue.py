@@ -71,6 +71,17 @@ async def test_a_hotel_is_shown_in_the_terms_it_is_set_with(
         assert line in words, line
 
 
+async def test_a_hotels_own_words_are_set(shared_harness: ManagementHarness, grand: str) -> None:
+    words = ("--address", "1 Lake Road, Killarney", "--directions", "Past the church.")
+    arguments = ("hotel", "set", grand, *words, "--location", "52.0599, -9.5044")
+    await shared_harness.done(*arguments)
+    assert "nothing changed" in await shared_harness.done(*arguments)
+    said = _words(await shared_harness.done("hotel", "show", grand))
+    assert "address 1 Lake Road, Killarney directions Past the church. location 52.059900,-9.504400" in said
+    for option, value in (("--location", "Killarney"), ("--contact-phone", "call us")):
+        await _refusal(shared_harness, 2, "hotel", "set", grand, option, value)
+
+
 @pytest.mark.parametrize("command", [("hotel", "show"), ("room-type", "list", "--hotel")])
 async def test_a_hotel_that_is_not_there(shared_harness: ManagementHarness, command: tuple[str, ...]) -> None:
     said = await _refusal(shared_harness, 1, *command, "nowhere")
