@@ -57,6 +57,9 @@ class Hotel(SQLModel, table=True):
     late_cancel_fee_percent: int = 100
     contact_email: str | None = Field(default=None, max_length=320)
     contact_phone: str | None = Field(default=None, max_length=40)
+    address: str | None = Field(default=None, max_length=500)
+    directions: str | None = Field(default=None, max_length=1000)
+    location: str | None = Field(default=None, max_length=30)
 
     @property
     def cancellation_policy(self) -> CancellationPolicy:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from domain.booking import STAFF_REASON_CODES, ReasonCode
+from domain.location import LocationError, read_location
 
 _PEOPLE_LIMIT: Final = 100
 _URL_LIMIT: Final = 2000
@@ -91,6 +92,13 @@ def _phone(text: str | None) -> str | None:
     return text or None
 
 
+def _location(text: str | None) -> str | None:
+    try:
+        return str(read_location(text)) if text else None
+    except LocationError as error:
+        raise PydanticCustomError("location", "is no place on earth: {why}", {"why": str(error)}) from None
+
+
 def _web_address(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -161,6 +169,9 @@ class ContactIn(_Input):
 
     contact_email: EmailAddress | None = None
     contact_phone: PhoneNumber | None = None
+    address: Annotated[str | None, Field(max_length=500), AfterValidator(_several_lines)] = None
+    directions: Annotated[str | None, Field(max_length=1000), AfterValidator(_several_lines)] = None
+    location: Annotated[str | None, Field(max_length=60), AfterValidator(_location)] = None
 
 
 class SessionIn(_Input):

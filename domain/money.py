@@ -124,7 +124,7 @@ def parse(text: str, currency: str) -> Money:
     places = decimals(currency)
     written = _AMOUNT.fullmatch(text.strip())
     if written is None:
-        raise AmountError(f"{text!r} is not an amount; write it like 150.00")
+        raise AmountError(f"{text!r} is not an amount; write it like {Money(15000, currency)}")
     sign, whole, fraction = written["sign"], written["whole"], (written["fraction"] or "").rstrip("0")
     if len(fraction) > places:
         raise AmountError(f"{text!r} has more decimals than {currency} does ({places})")
@@ -139,7 +139,10 @@ def check_chargeable(money: Money) -> Money:
     """
     minimum = MINIMUM_CHARGE_MINOR.get(money.currency, 1)
     if money.minor < minimum:
-        raise AmountError(f"{money} {money.currency} is below the smallest charge, {minimum} minor units")
+        smallest = Money(minimum, money.currency)
+        raise AmountError(
+            f"{money} {money.currency} is below the smallest charge, {smallest} {money.currency}"
+        )
     if money.stripe_amount > MAXIMUM_CHARGE_MINOR:
         raise AmountError(f"{money} {money.currency} is above the largest charge Stripe takes")
     return money

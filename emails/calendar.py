@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from icalendar import Calendar
 from icalendar import Event as CalendarEvent
 
+from domain.location import read_location
 from models import Booking, Hotel, RoomType
 
 
@@ -25,7 +26,10 @@ def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: s
     entry.add("dtstart", _at(booking.check_in, booking.check_in_hour, booking))
     entry.add("dtend", _at(booking.check_out, booking.check_out_hour, booking))
     entry.add("summary", f"Stay at {hotel.name}")
-    entry.add("location", hotel.name)
+    entry.add("location", ", ".join((hotel.name, *(hotel.address or "").splitlines())))
+    if hotel.location:
+        place = read_location(hotel.location)
+        entry.add("geo", (place.latitude, place.longitude))
     entry.add("description", f"{room_type.name}, booking {booking.booking_id}")
     entry.add("status", "CONFIRMED")
     entry.add("transp", "TRANSPARENT")

@@ -71,7 +71,8 @@ class Composer:
     """Composes e-mails.
 
     Args:
-        email_from: the sender's address, with or without a name; the hotel's name is used if it has none.
+        email_from: the sender's address, with or without a name. Guests' e-mails carry the hotel's name instead; so do
+            staff's if there is none.
         public_base_url: the address at which guests and staff reach the product.
         auth_secret: guests' links are derived from it.
     """
@@ -110,7 +111,8 @@ class Composer:
             "attention": [(meaning(reason.code), reason.text) for reason in email.attention],
             "link": self._link(booking.booking_id, kind),
         }
-        message = self._addressed(email.hotel, recipient, date)
+        name = self._sender_name if for_staff else ""
+        message = self._addressed(name or email.hotel.name, recipient, date)
         if email.hotel.contact_email and not for_staff:
             set_mailbox(message, "Reply-To", email.hotel.name, email.hotel.contact_email)
         message["Subject"] = one_line(self._render(kind, "subject.txt", context))
@@ -134,7 +136,7 @@ class Composer:
             "facts": [(row.booking_id, f"{row.kind.replace('_', ' ')}: {row.detail}") for row in listed],
             "link": f"{self._public_base_url}/staff/",
         }
-        message = self._addressed(hotel, recipient, date)
+        message = self._addressed(self._sender_name or hotel.name, recipient, date)
         message["Subject"] = one_line(self._render(_REPORT, "subject.txt", context))
         message["Message-ID"] = message_id(
             hotel.slug, f"{_REPORT}-{report.run_id}", 0, recipient, self._domain
@@ -142,10 +144,10 @@ class Composer:
         self._write(message, _REPORT, context)
         return message
 
-    def _addressed(self, hotel: Hotel, recipient: str, date: datetime) -> EmailMessage:
+    def _addressed(self, sender_name: str, recipient: str, date: datetime) -> EmailMessage:
         # Without SMTPUTF8 a header may contain ASCII only.
         message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
-        set_mailbox(message, "From", self._sender_name or hotel.name, self.sender)
+        set_mailbox(message, "From", sender_name, self.sender)
         message["To"] = _address(recipient)
         message["Date"] = format_datetime(date)
         # Suppresses out-of-office replies: https://www.rfc-editor.org/rfc/rfc3834

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from domain.booking import ReasonCode, Status
 from domain.deadlines import last_answer_at, nights, payment_window_end
@@ -35,7 +35,12 @@ def _facts(words: dict[str, Any], *, for_staff: bool) -> list[tuple[str, str]]:
         facts.insert(1, ("Guest", words["guest_name"]))
     if for_staff and words["special_requests"]:
         facts.append(("Special requests", words["special_requests"]))
+    if not for_staff and words["is_confirmed"]:
+        facts += [(label, words[name]) for label, name in _ARRIVAL if words[name]]
     return facts
+
+
+_ARRIVAL: Final = (("Address", "address"), ("Directions", "directions"))
 
 
 def _stay(booking: Booking, hotel: Hotel, room_type: RoomType) -> dict[str, Any]:
@@ -45,6 +50,9 @@ def _stay(booking: Booking, hotel: Hotel, room_type: RoomType) -> dict[str, Any]
         "hotel_name": hotel.name,
         "contact_email": hotel.contact_email,
         "contact_phone": hotel.contact_phone,
+        "address": hotel.address,
+        "directions": hotel.directions,
+        "is_confirmed": booking.status == Status.CONFIRMED,
         "room_name": room_type.name,
         "rooms": room_type.rooms,
         "check_in": day_in_words(booking.check_in),

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from api.accounts import staff_address
-from api.schemas import composed
 from domain.accounts import check_password
 from domain.errors import DomainError
 from domain.identifiers import ALPHABET
-from domain.money import Money, check_chargeable, decimals, parse
+from domain.money import Money, decimals
+from domain.room_types import CODE_LONGEST, RoomTypeError, check_name, check_price
 
 _NAME_IN_ADDRESSES: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BOOKING_ID: Final = re.compile(rf"BK(-[{ALPHABET}]{{5}}){{3}}")
@@ -26,7 +26,7 @@ def slug(text: str) -> str:
 
 def code(text: str) -> str:
     """A room type's name in requests, such as `double`."""
-    return _code(text, longest=40)
+    return _code(text, longest=CODE_LONGEST)
 
 
 def _code(text: str, *, longest: int) -> str:
@@ -41,10 +41,10 @@ def name(text: str | None) -> str | None:
     """A name for guests: one line, not empty."""
     if text is None:
         return None
-    text = composed(text).strip()
-    if not text or len(text) > 200 or not text.isprintable():
-        raise typer.BadParameter("give one line of 1 to 200 characters")
-    return text
+    try:
+        return check_name(text)
+    except RoomTypeError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def currency(text: str | None) -> str | None:
@@ -75,7 +75,7 @@ def price(text: str, of_currency: str) -> Money:
         typer.BadParameter: not an amount, or one that Stripe cannot charge.
     """
     try:
-        return check_chargeable(parse(text, of_currency))
+        return check_price(text, of_currency)
     except DomainError as error:
         raise typer.BadParameter(str(error), param_hint="--price-per-night") from None
 

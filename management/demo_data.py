@@ -29,13 +29,30 @@ class _DemoHotel:
     double_minor: int
     suite_minor: int
     phone: str
+    address: str
 
 
 _HOTELS: Final = (
     _DemoHotel(
-        "hotel-killarney", "Hotel Killarney", "EUR", "Europe/Dublin", 150_00, 320_00, "+353 64 555 0100"
+        "hotel-killarney",
+        "Hotel Killarney",
+        "EUR",
+        "Europe/Dublin",
+        150_00,
+        320_00,
+        "+353 64 555 0100",
+        "1 Lake Road\nKillarney",
     ),
-    _DemoHotel("kyoto-inn", "Kyoto Inn", "JPY", "Asia/Tokyo", 18_000, 42_000, "+81 75 555 0100"),
+    _DemoHotel(
+        "kyoto-inn",
+        "Kyoto Inn",
+        "JPY",
+        "Asia/Tokyo",
+        18_000,
+        42_000,
+        "+81 75 555 0100",
+        "1 Willow Street\nKyoto",
+    ),
 )
 
 
@@ -84,6 +101,7 @@ async def _ensure_hotel(db: AsyncSession, demo: _DemoHotel) -> tuple[int, list[s
         timezone=demo.timezone,
         contact_email=f"reception@{demo.slug}.test",
         contact_phone=demo.phone,
+        address=demo.address,
     )
     added = [demo.slug] if await catalogue.add_unless_there(db, hotel) else []
     kept = await catalogue.hotel_by_slug(db, demo.slug)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
+from api.schemas import ContactIn
 from domain.hotel_terms import BOUNDS
 from management import checks
+from management.hotel_display import list_hotels, show_hotel
 from management.tools import fail, refuse_other_values, say, tools_of
 from models import Hotel
 from storage import catalogue
 from storage.database import Database
-
-_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{3,38}")
 
 app = typer.Typer(no_args_is_help=True, help="Hotels and the terms they offer.")
 
@@ -23,14 +24,19 @@ def _within(term: str) -> dict[str, Any]:
     return {"min": BOUNDS[term].least, "max": BOUNDS[term].most}
 
 
-def _contact_email(text: str | None) -> str | None:
-    return None if text is None else checks.email(text)
+def _contact(name: str) -> Callable[[str | None], str | None]:
+    """A check of one way to reach a hotel, the same as in the console."""
 
+    def check(text: str | None) -> str | None:
+        if text is None:
+            return None
+        try:
+            value: str | None = getattr(ContactIn.model_validate({name: text}), name)
+        except ValidationError as error:
+            raise typer.BadParameter(f"it {error.errors()[0]['msg']}") from None
+        return value
 
-def _contact_phone(text: str | None) -> str | None:
-    if text is not None and not _PHONE.fullmatch(text):
-        raise typer.BadParameter(f"{text!r} is no telephone number; write it like +353 1 234 5678")
-    return text
+    return check
 
 
 Slug = Annotated[str, typer.Argument(callback=checks.slug, help="The hotel's name in URLs.")]
@@ -76,10 +82,25 @@ LateFee = Annotated[
     ),
 ]
 
-ContactEmail = Annotated[str | None, typer.Option(callback=_contact_email, help="E-mail address for guests.")]
+ContactEmail = Annotated[
+    str | None, typer.Option(callback=_contact("contact_email"), help="E-mail address for guests.")
+]
 ContactPhone = Annotated[
     str | None,
-    typer.Option(callback=_contact_phone, help="Telephone number for guests, with the country code."),
+    typer.Option(
+        callback=_contact("contact_phone"), help="Telephone number for guests, with the country code."
+    ),
+]
+Address = Annotated[
+    str | None, typer.Option(callback=_contact("address"), help="As on a letter, in one line or several.")
+]
+Directions = Annotated[
+    str | None,
+    typer.Option(callback=_contact("directions"), help="How guests get there, and what to know on arrival."),
+]
+Location = Annotated[
+    str | None,
+    typer.Option(callback=_contact("location"), help="Latitude and longitude, such as 52.0599,-9.5044."),
 ]
 
 
@@ -100,6 +121,9 @@ def add(
     late_cancel_fee_percent: LateFee = None,
     contact_email: ContactEmail = None,
     contact_phone: ContactPhone = None,
+    address: Address = None,
+    directions: Directions = None,
+    location: Location = None,
 ) -> None:
     """Add a hotel; omitted terms get the product's defaults."""
     terms = _given(
@@ -116,6 +140,9 @@ def add(
         late_cancel_fee_percent=late_cancel_fee_percent,
         contact_email=contact_email,
         contact_phone=contact_phone,
+        address=address,
+        directions=directions,
+        location=location,
     )
     tools = tools_of(context)
 
@@ -149,6 +176,9 @@ def set_(
     late_cancel_fee_percent: LateFee = None,
     contact_email: ContactEmail = None,
     contact_phone: ContactPhone = None,
+    address: Address = None,
+    directions: Directions = None,
+    location: Location = None,
 ) -> None:
     """Change a hotel's terms; existing bookings keep theirs."""
     terms = _given(
@@ -165,6 +195,9 @@ def set_(
         late_cancel_fee_percent=late_cancel_fee_percent,
         contact_email=contact_email,
         contact_phone=contact_phone,
+        address=address,
+        directions=directions,
+        location=location,
     )
     if not terms:
         raise typer.BadParameter("nothing to set: give at least one of the options (see --help)")
@@ -197,3 +230,7 @@ async def _change(database: Database, slug: str, terms: dict[str, Any]) -> list[
 
 def _given(**terms: Any) -> dict[str, Any]:
     return {key: value for key, value in terms.items() if value is not None}
+
+
+app.command("list")(list_hotels)
+app.command("show")(show_hotel)

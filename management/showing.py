@@ -16,6 +16,7 @@ from domain.identifiers import payment_in_dashboard
 from domain.money import Money
 from management.account import BookingRows, Workflow
 from management.advice import next_steps
+from models import Hotel, RoomType
 from reconciliation.findings import WorkflowState
 from storage.attention import as_attention
 
@@ -38,6 +39,22 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made
+
+
+def room_type_table(hotel: Hotel, room_types: Iterable[RoomType]) -> Table:
+    """A hotel's room types with their prices."""
+    columns = ("Code", "Name", f"Price per night ({hotel.currency})", "Max. guests", "Rooms")
+    rows = [
+        (
+            each.code,
+            each.name,
+            str(Money(each.price_per_night_minor, hotel.currency)),
+            str(each.max_guests),
+            str(each.rooms),
+        )
+        for each in room_types
+    ]
+    return table(f"Room types of {hotel.slug}", columns, rows)
 
 
 def show(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Annotated
 
 import typer
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from domain.accounts import comparable_password
 from domain.roles import Role
 from management import checks
 from management.tools import Tools, fail, refuse_other_values, say, tools_of
@@ -15,11 +17,6 @@ from models import Staff
 from storage import catalogue
 
 app = typer.Typer(no_args_is_help=True, help="Accounts of a hotel's staff.")
-
-
-@app.callback()
-def group() -> None:
-    """Keep `staff add` as two words although it is the only command."""
 
 
 @app.command("add")
@@ -42,8 +39,7 @@ def add(
         _refuse_other_account(kept, role, password)
         say(f"{email} is on the staff of {hotel} already with these values; nothing changed.")
         return
-    given = password or typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    hashed = PasswordHasher().hash(checks.password(given))
+    hashed = PasswordHasher().hash(checks.password(password or _ask_for_password()))
     row = Staff(hotel_id=hotel_id, email=email, role=role, password_hash=hashed)
     if tools.run(_add(tools, row)):
         say(f"{email} added to the staff of {hotel} as {role}.")
@@ -51,16 +47,61 @@ def add(
         fail(f"{email} was added by somebody else just now. Nothing changed; look with what values.")
 
 
+@app.command("set-password")
+def set_password(
+    context: typer.Context,
+    email: Annotated[str, typer.Option(callback=checks.email, help="Their log-in.")],
+    password: Annotated[
+        str | None, typer.Option(help="Asked for when left out, which keeps it out of the shell's history.")
+    ] = None,
+    generate: Annotated[bool, typer.Option("--generate", help="Make one up and print it.")] = False,
+) -> None:
+    """Set a forgotten password. Everybody who is logged in with the one before is logged out."""
+    if generate and password is not None:
+        raise typer.BadParameter("give --password or --generate, not both")
+    tools = tools_of(context)
+    # Looked up first: nobody should be asked for a password that is then not used.
+    kept = tools.run(_find(tools, email))
+    given = secrets.token_urlsafe(12) if generate else checks.password(password or _ask_for_password())
+    if _matches(kept.password_hash, given):
+        say(f"{email} has this password already; nothing changed.")
+        return
+    tools.run(_set_password(tools, email, PasswordHasher().hash(given)))
+    say(f"Password of {email} set; their log-ins have ended.")
+    if generate:
+        say(f"Password: {given}")
+    if not kept.active:
+        say("Their log-in is closed; a manager of the hotel opens it in the console, under Staff.")
+
+
+def _ask_for_password() -> str:
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+async def _find(tools: Tools, email: str) -> Staff:
+    async with tools.database() as database, database.reading() as db:
+        found = await catalogue.staff_with_hotel(db, email)
+    if found is None:
+        fail(f"There is no staff account {email}. `staff add` adds one.")
+    return found[0]
+
+
+async def _set_password(tools: Tools, email: str, password_hash: str) -> None:
+    async with tools.database() as database, database.transaction() as db:
+        await catalogue.set_password(db, email, password_hash)
+
+
 def _refuse_other_account(kept: Staff, role: Role, password: str | None) -> None:
-    how = "a manager of the hotel changes it in the console, under People."
+    how = "a manager of the hotel changes it in the console, under Staff."
     refuse_other_values(kept.email, kept, {"role": role, "active": True}, how)
     if password is not None and not _matches(kept.password_hash, password):
+        how = "`staff set-password` sets one."
         fail(f"{kept.email} is there already with another password. Nothing changed; {how}")
 
 
 def _matches(password_hash: str, password: str) -> bool:
     try:
-        return PasswordHasher().verify(password_hash, password)
+        return PasswordHasher().verify(password_hash, comparable_password(password))
     except (VerificationError, InvalidHashError):
         return False
 

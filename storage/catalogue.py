@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -26,6 +27,32 @@ async def room_types(db: AsyncSession, hotel_id: int) -> Sequence[RoomType]:
     """A hotel's room types, by their codes."""
     query = select(RoomType).where(col(RoomType.hotel_id) == hotel_id)
     return (await db.scalars(query.order_by(col(RoomType.code)))).all()
+
+
+async def room_type_by_code(db: AsyncSession, hotel_id: int, code: str) -> RoomType | None:
+    """A room type of that hotel."""
+    query = select(RoomType).where(col(RoomType.hotel_id) == hotel_id, col(RoomType.code) == code)
+    return (await db.scalars(query)).one_or_none()
+
+
+async def change_room_type(
+    db: AsyncSession, room_type: RoomType, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give a room type other values; its bookings keep what their guests were told.
+
+    The caller has locked the hotel: nobody else changes prices or counts meanwhile.
+
+    Args:
+        values: by column.
+
+    Returns:
+        The former value of each column that was changed.
+    """
+    former = {name: kept for name, value in values.items() if (kept := getattr(room_type, name)) != value}
+    for name in former:
+        setattr(room_type, name, values[name])
+    await db.flush()
+    return former
 
 
 async def staff_with_hotel(db: AsyncSession, email: str) -> tuple[Staff, Hotel] | None:

@@ -56,6 +56,9 @@ def _hotels() -> None:
         sa.Column("late_cancel_fee_percent", sa.Integer(), nullable=False),
         sa.Column("contact_email", sa.String(length=320), nullable=True),
         sa.Column("contact_phone", sa.String(length=40), nullable=True),
+        sa.Column("address", sa.String(length=500), nullable=True),
+        sa.Column("directions", sa.String(length=1000), nullable=True),
+        sa.Column("location", sa.String(length=30), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("slug"),
     )

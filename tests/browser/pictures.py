@@ -195,6 +195,8 @@ class PageGallery:
             ("staff-attention", "attention/"),
             ("staff-stuck", f"bookings/{stuck}/"),
             ("staff-figures", "figures/"),
+            ("staff-rooms", "rooms/"),
+            ("staff-room-type", "rooms/double/"),
             ("staff-policy", "policy/"),
             ("staff-people", "people/"),
         ):

@@ -13,6 +13,7 @@ from api.pages.staff import decide as staff_decide
 from api.pages.staff import log_in as staff_log_in
 from api.pages.staff import people as staff_people
 from api.pages.staff import policy as staff_policy
+from api.pages.staff import rooms as staff_rooms
 from api.pages.staff.booking import attention, staff_booking_view
 from api.pages.staff.console import HOME, AtConsole, Console, ManagingConsole, staff_router
 from api.pages.staff.figures import DAYS, figures
@@ -140,6 +141,7 @@ ROUTERS: Final = (
     staff_log_in.router,
     router,
     staff_decide.router,
+    staff_rooms.router,
     staff_policy.router,
     staff_people.router,
 )

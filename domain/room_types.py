@@ -1,0 +1,74 @@
+"""Within which bounds a room type is described, whoever enters it: operators by command, managers by form."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+from typing import Final
+
+from domain.errors import DomainError
+from domain.hotel_terms import Bounds
+from domain.money import Money, check_chargeable, parse
+
+CODE_LONGEST: Final = 40
+NAME_LONGEST: Final = 200
+BOUNDS: Final = {"max_guests": Bounds(1, 100), "rooms": Bounds(1, 10_000)}
+"""By the names of the room type's columns."""
+
+_NOT_IN_CODES: Final = re.compile(r"[^a-z0-9]+")
+
+
+class RoomTypeError(DomainError):
+    """A room type cannot be described so."""
+
+
+def check_name(text: str) -> str:
+    """Return a name as it is kept: composed (NFC), without blanks around it.
+
+    Raises:
+        RoomTypeError: empty, too long, or more than one line.
+    """
+    text = unicodedata.normalize("NFC", text).strip()
+    if not text or len(text) > NAME_LONGEST or not text.isprintable():
+        raise RoomTypeError(f"give one line of 1 to {NAME_LONGEST} characters")
+    return text
+
+
+def check_price(text: str, currency: str) -> Money:
+    """Read a price per night in a hotel's currency, which Stripe would charge.
+
+    Raises:
+        RoomTypeError: nothing was written.
+        AmountError: no amount, or one that cannot be charged.
+    """
+    if not text.strip():
+        raise RoomTypeError(f"give a price, such as {Money(15000, currency)}")
+    return check_chargeable(parse(text, currency))
+
+
+def check_count(term: str, number: int) -> int:
+    """Return how many guests or rooms there are.
+
+    Raises:
+        RoomTypeError: outside the bounds of `term`.
+    """
+    bounds = BOUNDS[term]
+    if not bounds.least <= number <= bounds.most:
+        raise RoomTypeError(f"give a whole number between {bounds.least} and {bounds.most}")
+    return number
+
+
+def code_from(name: str, taken: Collection[str]) -> str:
+    """Make a code for requests from a name: `Double room` becomes `double-room`.
+
+    Args:
+        taken: codes the hotel's other room types have.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    stem = _NOT_IN_CODES.sub("-", plain)[: CODE_LONGEST - 5].strip("-") or "room"
+    code, number = stem, 1
+    while code in taken:
+        number += 1
+        code = f"{stem}-{number}"
+    return code
