@@ -25,6 +25,8 @@ from domain.payment import PaymentSnapshot
 from gateway.errors import FAILED, FINAL, KEY_REJECTED, REFUSED, UNKNOWN
 from workflows import options
 
+_PAUSE_SHORTEST: Final = timedelta(seconds=1)
+
 
 class PaymentStepFailedError(Exception):
     """Stripe refused, or gave no clear answer in time: a person has to look.
@@ -221,7 +223,7 @@ class PaymentSteps:
         Raises:
             PaymentStepFailedError: refused, or `until` has passed without a clear answer.
         """
-        pause = timedelta(seconds=1)
+        began_at = workflow.now()
         while True:
             patience = max(until - workflow.now(), options.STRIPE_PATIENCE_SHORTEST)
             try:
@@ -236,8 +238,9 @@ class PaymentSteps:
                     raise PaymentStepFailedError(Attention(code, subject, text)) from error
             # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:
             # what is left of it is used, under the same key.
-            await workflow.sleep(pause, summary=ui_texts.PAUSE_BEFORE_STRIPE)
-            pause = min(pause * 2, timedelta(minutes=5))
+            # A pause is half of the time tried so far: an attempt is 11 events, and fewer than 40 fill 30 days.
+            pause = min((workflow.now() - began_at) / 2, until - workflow.now())
+            await workflow.sleep(max(pause, _PAUSE_SHORTEST), summary=ui_texts.PAUSE_BEFORE_STRIPE)
 
     def _question(self, session_id: str | None, payment_intent_id: str | None) -> PaymentQuestion:
         return PaymentQuestion(
