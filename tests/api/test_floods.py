@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from domain.identifiers import workflow_id
+from reconciliation.findings import WorkflowState
+from reconciliation.temporal_reader import TemporalReader
 from sandbox.drivers import GuestDriver
 from tests.api.hotels import HotelDriver
 from tests.api.rows import minute_of
@@ -110,6 +112,8 @@ async def test_page_is_found_by_all_who_ask_while_runs_come_and_go(hotel: HotelD
             assert {answer.json()["session_id"] for answer in answers} == {guest.session_id}
     described = await handle.describe()
     assert described.run_id != first_run
+    seen = await TemporalReader(hotel.stack.temporal, lambda: None).workflow(guest.booking_id)
+    assert seen == (WorkflowState.RUNNING, "PENDING_PAYMENT"), "reconciliation misses no workflow"
     assert described.history_length < 500
     assert (await guest.cancel()).json()["status"] == "CANCELLED"
 

@@ -71,7 +71,7 @@ async def test_poll_of_the_next_run_finds_the_hold(harness: WorkflowHarness) -> 
 async def test_stuck_cancellation_is_tried_again_in_the_next_run(harness: WorkflowHarness) -> None:
     booking = await continued_with_a_stuck_cancellation(harness)
     assert await booking.status() is Status.PENDING_PAYMENT
-    assert (await booking.row()).needs_attention is not None
+    assert (await booking.row()).needs_attention
     await harness.advance(minutes=62)
     assert await booking.status() is Status.CANCELLED
     assert await booking.last_actor() == ActorKind.GUEST
@@ -191,7 +191,7 @@ async def test_mail_that_failed_is_sent_again_by_an_operator_in_the_next_run(
     await booking.retry()
     await harness.wait_until_idle()
     assert len(await booking.guest_subjects()) == 1
-    assert (await booking.row()).needs_attention is None
+    assert not (await booking.row()).needs_attention
 
 
 async def test_repeats_are_dropped_by_the_next_run(harness: WorkflowHarness) -> None:
