@@ -102,6 +102,7 @@ async def test_reminder_and_deadline_come_when_they_were_to_come_and_once(harnes
     await fill_history(harness, booking)
     await harness.advance_to(deadline - timedelta(minutes=1))
     assert (await booking.mails(), await booking.status()) == (mails, Status.PENDING_APPROVAL)
+    assert (await booking.staff_events()).count("booking-deadline-near") == 1
     await harness.advance_to(deadline + timedelta(minutes=1))
     assert await booking.status() is Status.DECLINED
     assert (await booking.row()).reason_code == ReasonCode.APPROVAL_TIMEOUT
