@@ -27,18 +27,20 @@ from api.views import (
     show_hotel,
     show_payment,
 )
-from api.workflow_calls import ask_workflow
+from api.workflow_calls import check_payment, open_session
 from dispatch.errors import WorkflowGoneError
-from dispatch.names import CHECK_PAYMENT, PAYMENT_SESSION
 from domain.booking import UNDER_DECISION, Decision, Status
 from domain.messages.answers import SessionRequest
 from domain.money import Money
 from models import ReturnAddresses
 from storage.bookings import keep_return_addresses, owns_session, session_url
 from storage.catalogue import hotel_by_slug, room_types
-from storage.limits import Limit
+from storage.limits import Limit, count_attempt, window_number
 
 router = APIRouter(prefix="/api/public/hotel", tags=["guests"])
+
+_QUESTION_SHARED_S: Final = 3
+"""Seconds in which all who ask how a booking's payment stands share one question to Stripe."""
 
 _BOOKING: Final = "/{slug}/room-bookings/{booking_id}"
 
@@ -127,7 +129,7 @@ async def open_payment_page(
         raise await _not_payable(services, found)
     request = await _count_and_keep(services, row.booking_id, wishes)
     try:
-        answer = await ask_workflow(services, row.booking_id, PAYMENT_SESSION, request)
+        answer = await open_session(services, row.booking_id, request)
     except WorkflowGoneError:
         raise await _workflow_gone(services, found) from None
     if not answer.payable:
@@ -199,12 +201,20 @@ async def verify(
 async def ask_stripe(services: Services, found: BookingDetails) -> BookingDetails:
     """Have Stripe asked about a booking whose money may still move, and return the booking as it then stands.
 
+    Above the limit per booking the row answers: whoever made the crowd, its guest is not turned away.
+
     Raises:
         ProblemError: 503, Temporal, its workers, Stripe or the database are away.
     """
+    booking_id = found.booking.booking_id
     if Status(found.booking.status) not in UNDER_DECISION:
         return found
+    async with transaction(services.database) as db:
+        limit = Limit(f"check:{booking_id}", services.verifications_per_min)
+        if await count_attempt(db, limit) is not None:
+            return found
+        window = await window_number(db, _QUESTION_SHARED_S)
     # A workflow that has ended meanwhile has left its word in the row.
     with suppress(WorkflowGoneError):
-        await ask_workflow(services, found.booking.booking_id, CHECK_PAYMENT)
+        await check_payment(services, booking_id, window)
     return await find(services, found.hotel.slug, found.booking.booking_id)

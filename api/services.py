@@ -11,7 +11,9 @@ from fastapi import Depends, Request
 from temporalio.client import Client
 
 from api.accounts import Passwords
+from api.crowds import PlacesPerBooking, SharedQuestions
 from api.metrics import Metrics
+from domain.messages.answers import WorkflowSnapshot
 from storage.database import Database
 
 GUESTS_AT_ONCE: Final = 12
@@ -28,9 +30,11 @@ class Services:
         authorization_margin_s, payment_poll_s: terms that every booking is submitted with.
         login_failures_per_min: per account and client; three times that per client.
         sessions_per_min: per booking.
-        verifications_per_min: questions how a payment stands, per client.
+        verifications_per_min: questions how a payment stands, per client, and that reach Stripe, per booking.
         bookings_per_hour: per client; a third of that per guest's e-mail address.
-        submitting, asking_stripe: let in so many guests at once to wait for either, in the order of their coming.
+        submitting, opening_sessions, checking_payments: let in so many guests at once to wait for each, in the order
+            of their coming.
+        session_places, payment_checks: keep the guests of one booking from taking the places of others.
     """
 
     database: Database
@@ -51,7 +55,10 @@ class Services:
     verifications_per_min: int
     bookings_per_hour: int
     submitting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
-    asking_stripe: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
+    opening_sessions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
+    checking_payments: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
+    session_places: PlacesPerBooking = field(default_factory=PlacesPerBooking)
+    payment_checks: SharedQuestions[WorkflowSnapshot] = field(default_factory=SharedQuestions)
 
 
 def _services(request: Request) -> Services:

@@ -22,8 +22,8 @@ from api.services import Services
 from dispatch import client, commands
 from dispatch.client import booking_handle
 from dispatch.errors import TemporalAwayError, WorkflowGoneError
-from dispatch.names import Update
-from domain.messages.answers import CommandResult
+from dispatch.names import CHECK_PAYMENT, PAYMENT_SESSION, Update
+from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest, WorkflowSnapshot
 from gateway.errors import REFUSED
 
 Argument = TypeVar("Argument")
@@ -72,19 +72,44 @@ async def await_outcome(services: Services, booking_id: str, command_id: str) ->
         return None
 
 
-async def ask_workflow(
-    services: Services, booking_id: str, update: Update[Argument, Answer], argument: Argument | None = None
-) -> Answer:
-    """Ask a booking's workflow what it has to ask Stripe for.
+async def open_session(services: Services, booking_id: str, request: SessionRequest) -> SessionAnswer:
+    """Have a booking's workflow open a Checkout session, or find the one that is open.
 
     Raises:
         WorkflowGoneError: the booking's workflow has ended.
         ProblemError: 503: Temporal, its workers or Stripe are away.
     """
+    async with admitted(services.session_places.of(booking_id)), admitted(services.opening_sessions):
+        return await _ask(services, booking_id, PAYMENT_SESSION, request)
+
+
+async def check_payment(services: Services, booking_id: str, window: int) -> WorkflowSnapshot:
+    """Have a booking's workflow ask Stripe how the payment stands; many callers share one question.
+
+    Args:
+        window: which few seconds it is. All API processes ask once in them: Temporal knows the question by its id.
+
+    Raises: as `open_session`.
+    """
+
+    async def ask() -> WorkflowSnapshot:
+        async with admitted(services.checking_payments):
+            return await _ask(services, booking_id, CHECK_PAYMENT, id_=f"check:{window}")
+
+    return await services.payment_checks.ask(booking_id, ask)
+
+
+async def _ask(
+    services: Services,
+    booking_id: str,
+    update: Update[Argument, Answer],
+    argument: Argument | None = None,
+    *,
+    id_: str | None = None,
+) -> Answer:
     handle = booking_handle(services.temporal, booking_id)
     try:
-        async with admitted(services.asking_stripe):
-            return await update.ask(handle, argument, patience_s=STRIPE_PATIENCE_S)
+        return await update.ask(handle, argument, patience_s=STRIPE_PATIENCE_S, id_=id_)
     except TimeoutError as error:
         raise await _timeout_problem(services) from error
     except TemporalAwayError as error:
@@ -107,7 +132,8 @@ def _failed(error: WorkflowUpdateFailedError) -> Exception:
     if isinstance(cause, ApplicationError) and cause.type == REFUSED:
         detail = "Stripe refused the request. If another attempt fails too, tell the hotel."
         return unavailable(STRIPE_UNAVAILABLE, detail)
-    # What is left is Temporal's own word for a workflow that ended while the update waited.
+    # What is left is Temporal's own word for a workflow that ended while the update waited, and a check that the
+    # workflow has no room for in its history: the row answers both.
     return WorkflowGoneError()
 
 

@@ -10,8 +10,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from temporalio.client import WorkflowHandle, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from dispatch.errors import temporal_call, temporal_errors
@@ -22,7 +27,10 @@ from domain.messages.signals import Command, StripeEventHint
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
 
-_CROWDED_PAUSE_S: Final = 0.2
+_PAUSE_S: Final = 0.2
+
+RUN_CONTINUES: Final = "run_continues"
+"""The type of the error with which a run refuses an update because its history is full: the next run is asked."""
 
 BOOKING_WORKFLOW: Final = "BookingWorkflow"
 ENDED_BOOKING_PAYMENT_WORKFLOW: Final = "EndedBookingPaymentWorkflow"
@@ -55,11 +63,16 @@ class Signal(Generic[Argument]):
 
 @dataclass(frozen=True)
 class Update(Generic[Argument, Answer]):
-    """An update of a booking's workflow: the caller waits for the answer, and the request may be lost."""
+    """An update of a booking's workflow: the caller waits for the answer, and the request may be lost.
+
+    Args:
+        patient: whether the next run is asked where this one's history is full.
+    """
 
     name: str
     argument: type[Argument]
     answer: type[Answer]
+    patient: bool = True
 
     async def ask(
         self,
@@ -102,9 +115,17 @@ class Update(Generic[Argument, Answer]):
                 # Temporal admits ten waiting callers per workflow.
                 if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
                     raise
-                await asyncio.sleep(_CROWDED_PAUSE_S)
+            except WorkflowUpdateFailedError as error:
+                if not self.patient or not run_continues(error):
+                    raise
             else:
                 return answer
+            await asyncio.sleep(_PAUSE_S)
+
+
+def run_continues(error: WorkflowUpdateFailedError) -> bool:
+    """Whether an update was refused because its run's history is full."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == RUN_CONTINUES
 
 
 @dataclass(frozen=True)
@@ -142,7 +163,7 @@ DECISION_SIGNALS: Final = {
 }
 
 PAYMENT_SESSION: Final = Update("payment_session", SessionRequest, SessionAnswer)
-CHECK_PAYMENT: Final = Update("check_payment", type(None), WorkflowSnapshot)
+CHECK_PAYMENT: Final = Update("check_payment", type(None), WorkflowSnapshot, patient=False)
 AWAIT_OUTCOME: Final = Update("await_outcome", str, CommandResult)
 
 STATE: Final = Query("state", WorkflowSnapshot)

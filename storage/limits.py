@@ -78,6 +78,12 @@ async def wait_of(db: AsyncSession, limit: Limit) -> int | None:
     return _left_s(limit.window, now) if now else None
 
 
+async def window_number(db: AsyncSession, length_s: int) -> int:
+    """Which window of so many seconds it is, by the database's clock: all API processes agree."""
+    now = (await db.scalars(select(_NOW))).one()
+    return int(now.timestamp()) // length_s
+
+
 def _began_at(window: Window) -> Function[datetime]:
     # UTC, because hours begin at other moments in some time zones.
     return func.date_trunc(window.value, func.now(), "UTC", type_=DateTime(timezone=True))

@@ -7,6 +7,8 @@ steps on the same money overlap, and a handler does no more than note what came.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
@@ -14,9 +16,10 @@ from activities.bookings import BOOKING_GONE
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest, WorkflowSnapshot
 from domain.messages.signals import Command, StripeEventHint
-from domain.messages.starts import SUBMIT_COMMAND, BookingTerms, Resumption
+from domain.messages.starts import SUBMIT_COMMAND, BookingTerms
 from workflows.booking_context import BookingContext
 from workflows.booking_state import BookingState
+from workflows.continuation import terms_of_next_run
 from workflows.decision_phase import DecisionPhase
 from workflows.hold import reread_hold
 from workflows.message_queue import (
@@ -24,13 +27,14 @@ from workflows.message_queue import (
     EmailFailed,
     MessageQueue,
     OperatorCommand,
-    PaymentCheckRequested,
     SessionRequested,
     StripeEventReceived,
 )
 from workflows.notifications import Notifications
+from workflows.payment_check import PaymentCheck
 from workflows.payment_phase import PaymentPhase
 from workflows.payment_steps import PaymentSteps, failure
+from workflows.run_length import RunLength
 from workflows.stay_phase import StayPhase
 from workflows.winding_down import WindingDown
 
@@ -41,6 +45,7 @@ class BookingWorkflow:
 
     @workflow.init
     def __init__(self, terms: BookingTerms) -> None:
+        self._run_length = RunLength()
         self._context = self._assemble(terms)
         self._state = self._context.state
         self._message_queue = self._context.message_queue
@@ -48,6 +53,12 @@ class BookingWorkflow:
         for request in terms.resume.decisions if terms.resume else ():
             self._message_queue.put(DecisionRequested(request.decision, request.command))
         self._payment = PaymentPhase(self._context)
+        self._decision: DecisionPhase | None = None
+        self._stay = StayPhase(self._context)
+        self._payment_check = PaymentCheck(self._context, self._payment)
+        if terms.continuation is not None:
+            self._state.continue_from(terms.continuation)
+            self._message_queue.continue_from(terms.continuation)
 
     def _assemble(self, terms: BookingTerms) -> BookingContext:
         notifications = Notifications(
@@ -63,26 +74,35 @@ class BookingWorkflow:
             version=terms.version,
         )
         payment_steps = PaymentSteps(terms.booking_id, terms.amount_minor, terms.currency)
-        return BookingContext(terms, state, MessageQueue(state), payment_steps, notifications)
+        return BookingContext(
+            terms, state, MessageQueue(state, self._run_length, self._hand_on), payment_steps, notifications
+        )
+
+    def _hand_on(self) -> NoReturn:
+        workflow.continue_as_new(terms_of_next_run(self._context, self._payment, self._decision, self._stay))
 
     @workflow.run
     async def run(self, terms: BookingTerms) -> WorkflowSnapshot:
         """Take the payment, wait for the decision, keep the booking until check-out."""
-        if not await self._begin(terms.resume):
+        if not await self._begin(terms):
             await workflow.wait_condition(workflow.all_handlers_finished)
             return self.state()
         await self._payment.run()
         if self._state.status is Status.PENDING_APPROVAL:
             assert self._payment.hold is not None, "PENDING_APPROVAL means that a card is held"
-            await DecisionPhase(self._context, self._payment.hold).run()
-        stay = StayPhase(self._context)
+            self._decision = DecisionPhase(self._context, self._payment.hold)
+            await self._decision.run()
         if self._state.status is Status.CONFIRMED:
-            await stay.run()
-        await WindingDown(self._context, stay).run()
+            await self._stay.run()
+        await WindingDown(self._context, self._stay).run()
         return self.state()
 
-    async def _begin(self, resume: Resumption | None) -> bool:
-        """Start from a submission, or where a lost workflow was; False where the submission came too late."""
+    async def _begin(self, terms: BookingTerms) -> bool:
+        """Start from a submission, or where the run before or a lost workflow was; False if it came too late."""
+        if terms.continuation is not None:
+            self._context.notifications.continue_from(terms.continuation)
+            return True
+        resume = terms.resume
         if resume is None:
             return await self._submit()
         self._state.resume_from(resume)
@@ -151,6 +171,7 @@ class BookingWorkflow:
     @workflow.update
     async def payment_session(self, request: SessionRequest) -> SessionAnswer:
         """Open a payment page, or find the one that is open."""
+        self._run_length.count_update()
         # Its guest may be quicker than the news that the submission was written.
         if self._state.status is Status.DRAFT:
             await workflow.wait_condition(
@@ -162,22 +183,25 @@ class BookingWorkflow:
         self._message_queue.put(message)
         return await message.answer
 
+    @payment_session.validator
+    def _require_room_for_session(self, request: SessionRequest) -> None:  # noqa: ARG002  the update takes it
+        self._run_length.require_room()
+
     @workflow.update
     async def check_payment(self) -> WorkflowSnapshot:
         """Ask Stripe for the truth, follow it, and tell where the booking stands then."""
-        # While a decision is being carried out Stripe is being asked anyway.
-        if (
-            self._state.status in {Status.PENDING_PAYMENT, Status.PENDING_APPROVAL}
-            and not self._message_queue.decision_in_progress
-        ):
-            message = PaymentCheckRequested()
-            self._message_queue.put(message)
-            await message.answer
+        self._run_length.count_update()
+        await self._payment_check.ask()
         return self.state()
+
+    @check_payment.validator
+    def _require_room_for_check(self) -> None:
+        self._run_length.require_room()
 
     @workflow.update
     async def await_outcome(self, command_id: str) -> CommandResult:
         """Wait until a command has come out."""
+        self._run_length.count_update()
         return await self._message_queue.await_outcome(command_id)
 
     @workflow.query

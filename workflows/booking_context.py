@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from domain.booking import Status
 from domain.decisions import CommandOutcome, immediate_outcome
 from domain.messages.answers import SessionAnswer
 from domain.messages.signals import StripeEventHint
-from domain.messages.starts import BookingTerms
+from domain.messages.starts import BookingTerms, Continuation
 from workflows.booking_state import BookingState
 from workflows.message_queue import (
     DecisionRequested,
@@ -38,6 +39,16 @@ class BookingContext:
     message_queue: MessageQueue
     payment_steps: PaymentSteps
     notifications: Notifications
+
+    def continued_in(self, status: Status) -> Continuation | None:
+        """What the run before handed on, if the booking stood in that status then."""
+        continuation = self.terms.continuation
+        return continuation if continuation and continuation.status is status else None
+
+    def begin_phase(self, status: Status, waiting_for: str) -> None:
+        """Say what the booking waits for as a phase begins; one that goes on waits for what it waited for."""
+        continued = self.continued_in(status)
+        self.state.wait_for(continued.waiting_for if continued else waiting_for)
 
 
 CommonMessage = SessionRequested | PaymentCheckRequested | StripeEventReceived | EmailFailed

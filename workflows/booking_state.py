@@ -15,7 +15,7 @@ from domain.booking import ActorKind, Event, ReasonCode, Status, transition
 from domain.messages.changes import Change
 from domain.messages.notifications import StaffEvent
 from domain.messages.signals import Command, StripeEventHint
-from domain.messages.starts import Resumption
+from domain.messages.starts import Continuation, Resumption
 from domain.stripe_events import is_relevant
 from workflows import options
 from workflows.notifications import Notifications
@@ -74,6 +74,19 @@ class BookingState:
         self._update_search_attributes(moved=True)
         for mailing in resume.mailings:
             self._notifications.mail(mailing.kinds, mailing.version)
+
+    def continue_from(self, continuation: Continuation) -> None:
+        """Go on from where the run before was. Temporal has kept the search attributes."""
+        self.status = continuation.status
+        self.reason_code = continuation.reason_code
+        self.payment_intent_id = continuation.payment_intent_id
+        self.refunded_minor = continuation.refunded_minor
+        self.attention = continuation.attention
+        self._attention_shown = bool(self.attention)
+        self.unreturned_payments = {
+            hint.payment_intent_id or hint.session_id or "": hint for hint in continuation.unreturned_payments
+        }
+        self.waiting_for = continuation.waiting_for
 
     async def apply(
         self,

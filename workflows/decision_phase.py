@@ -15,6 +15,7 @@ from domain.deadlines import reminder_at
 from domain.decisions import CommandOutcome
 from domain.messages.notifications import StaffEvent
 from domain.messages.signals import StripeEventHint
+from domain.messages.starts import DecisionProgress
 from domain.payment import PaymentSnapshot, PaymentStatus
 from workflows import options
 from workflows.booking_context import (
@@ -33,6 +34,8 @@ from workflows.message_queue import (
     PaymentCheckRequested,
     QueueMessage,
     StripeEventReceived,
+    decision_requested,
+    open_decision,
     report_unanswered,
 )
 from workflows.payment_steps import PaymentStepFailedError
@@ -54,15 +57,35 @@ class DecisionPhase:
         self._remind_at: datetime | None = reminder_at(hold.authorized_at, hold.deadline.at)
         self._recheck_at: datetime | None = None
         self._pending_command: DecisionRequested | None = None
+        continued = context.continued_in(Status.PENDING_APPROVAL)
+        if continued is not None and continued.hold is not None:
+            self._remind_at = continued.hold.remind_at
+            self._recheck_at = continued.hold.recheck_at
+            self._pending_command = decision_requested(continued.hold.pending_command)
+
+    @property
+    def progress(self) -> DecisionProgress:
+        """The hold, and how far the decision has come, for the next run."""
+        return DecisionProgress(
+            payment=self._hold.payment,
+            authorized_at=self._hold.authorized_at,
+            lapses_at=self._hold.lapses_at,
+            deadline=self._deadline.at,
+            deadline_reason=self._deadline.reason,
+            remind_at=self._remind_at,
+            recheck_at=self._recheck_at,
+            pending_command=open_decision(self._pending_command),
+        )
 
     async def run(self) -> None:
         """Work off what comes until the booking is confirmed or has ended."""
-        self._state.wait_for(ui_texts.WAITING_FOR_DECISION)
+        self._context.begin_phase(Status.PENDING_APPROVAL, ui_texts.WAITING_FOR_DECISION)
         resume = self._context.terms.resume
         if resume and resume.decisions:
             # What the lost workflow had done with the money for it, and not written, is told of as what it was.
             await self._next()
-        if self._state.status is Status.PENDING_APPROVAL:
+        is_continued = self._context.continued_in(Status.PENDING_APPROVAL) is not None
+        if self._state.status is Status.PENDING_APPROVAL and not is_continued:
             # Somebody may have captured or released the hold before this booking ever looked.
             await self._or_request_attention(self._follow(self._hold.payment))
         while self._state.status is Status.PENDING_APPROVAL:

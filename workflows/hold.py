@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 
@@ -11,7 +12,7 @@ from dispatch import ui_texts
 from domain.attention import AttentionCode
 from domain.booking import ActorKind
 from domain.deadlines import DecisionDeadline, decision_deadline, last_capture_at, promised_deadline
-from domain.messages.starts import BookingTerms, Resumption
+from domain.messages.starts import BookingTerms, DecisionProgress, Resumption
 from domain.payment import PaymentSnapshot
 from workflows import options
 from workflows.booking_context import BookingContext
@@ -53,20 +54,45 @@ def hold_of(payment: PaymentSnapshot, terms: BookingTerms) -> Hold:
     )
 
 
+def continued_hold(progress: DecisionProgress) -> Hold:
+    """The hold that the run before had."""
+    assert progress.payment.payment_intent_id is not None, "a hold has a PaymentIntent"
+    return Hold(
+        payment=progress.payment,
+        payment_intent_id=progress.payment.payment_intent_id,
+        authorized_at=progress.authorized_at,
+        lapses_at=progress.lapses_at,
+        deadline=DecisionDeadline(progress.deadline, progress.deadline_reason),
+    )
+
+
 async def reread_hold(context: BookingContext, resume: Resumption) -> Hold:
     """Read the hold of a booking that waits for a decision but lost its workflow.
 
     No message is handled before Stripe has answered. Where Stripe is away, this asks without a limit of time; where it
-    refuses, the next try is an hour later, and an operator's `retry` is heard only then.
+    refuses, the next try is after an hour, and later after longer, or when an operator wants it.
     """
     assert resume.payment_intent_id is not None, "PENDING_APPROVAL means that a card is held"
+    pause = options.PENDING_COMMAND_RECHECK
     while True:
         try:
             payment = await context.payment_steps.read_until_answered(resume.payment_intent_id)
         except PaymentStepFailedError as error:
             await context.state.request_attention(error.attention)
-            await workflow.sleep(options.PENDING_COMMAND_RECHECK, summary=ui_texts.PAUSE_BEFORE_HOLD)
+            await _wait_for_operator(context, pause)
+            pause = min(2 * pause, options.HOLD_REREAD_LONGEST)
         else:
             await context.state.clear_attention({AttentionCode.PAYMENT_UNREAD}, actor=ActorKind.SYSTEM)
             hold = hold_of(payment, context.terms)
             return replace(hold, deadline=promised_deadline(resume.decision_deadline, hold.deadline))
+
+
+async def _wait_for_operator(context: BookingContext, pause: timedelta) -> None:
+    queue = context.message_queue
+    heard = queue.operator_commands
+    with suppress(TimeoutError):
+        await workflow.wait_condition(
+            lambda: queue.operator_commands > heard,
+            timeout=pause,
+            timeout_summary=ui_texts.PAUSE_BEFORE_HOLD,
+        )

@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.bookings import Bookings
 from dispatch import ui_texts
+from dispatch.names import RUN_CONTINUES
 from domain.attention import Attention
 from domain.booking import ActorKind, Decision
 from domain.decisions import CommandOutcome
 from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest
 from domain.messages.changes import RefusedCommand
 from domain.messages.signals import Command, StripeEventHint
+from domain.messages.starts import Continuation, OpenDecision, ReportedOutcome
 from gateway.errors import FINAL, REFUSED
 from workflows import options
 from workflows.booking_state import BookingState
 from workflows.payment_steps import PaymentStepFailedError, failure
+from workflows.run_length import RunLength
 
 STRIPE_UNAVAILABLE = "stripe_unavailable"
+
+_IDS_KEPT: Final = 500
+_OUTCOMES_KEPT: Final = 100
+"""How many a run hands on: a repeat, or a question for an outcome, comes soon or not at all."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +96,43 @@ QueueMessage = (
 
 
 class MessageQueue:
-    """What waits to be dealt with, and what came of it."""
+    """What waits to be dealt with, and what came of it.
 
-    def __init__(self, state: BookingState) -> None:
+    Args:
+        run_length: says when the run shall end.
+        hand_on: ends the run and lets the next one go on. Called while nothing waits, no handler is open and no step
+            on money is under way.
+    """
+
+    def __init__(self, state: BookingState, run_length: RunLength, hand_on: Callable[[], NoReturn]) -> None:
         self._state = state
+        self._run_length = run_length
+        self._hand_on = hand_on
+        self._is_handing_on = False
         self._queue: deque[QueueMessage] = deque()
-        self._received_ids: set[str] = set()
+        self._received_ids: dict[str, None] = {}
         self._results: dict[str, CommandResult] = {}
         self._closing: list[asyncio.Task[None]] = []
         self.decision_in_progress: Decision | None = None
+        self.operator_commands = 0
+
+    def continue_from(self, continuation: Continuation) -> None:
+        """Go on from where the run before was."""
+        self._received_ids = dict.fromkeys(continuation.received_ids)
+        self._results = {kept.command_id: kept.result for kept in continuation.outcomes}
+
+    # --- what the next run is told ---
+
+    @property
+    def received_ids(self) -> tuple[str, ...]:
+        """The newest commands and events."""
+        return tuple(self._received_ids)[-_IDS_KEPT:]
+
+    @property
+    def outcomes(self) -> tuple[ReportedOutcome, ...]:
+        """What came of the newest commands."""
+        kept = list(self._results.items())[-_OUTCOMES_KEPT:]
+        return tuple(ReportedOutcome(command_id, result) for command_id, result in kept)
 
     # --- what handlers do ---
 
@@ -107,7 +142,8 @@ class MessageQueue:
         if key is not None and key in self._received_ids:
             return
         if key is not None:
-            self._received_ids.add(key)
+            self._received_ids[key] = None
+        self.operator_commands += isinstance(message, OperatorCommand)
         if self._interrupts_capture(message) or self._unblocks_projection(message):
             return
         self._queue.append(message)
@@ -134,21 +170,47 @@ class MessageQueue:
         )
 
     async def await_outcome(self, command_id: str) -> CommandResult:
-        """Wait until a command has come out one way or the other."""
-        await workflow.wait_condition(lambda: command_id in self._results or self._state.is_over)
+        """Wait until a command has come out one way or the other.
+
+        Raises:
+            ApplicationError: the run ends before, and the next one has to be asked.
+        """
+        await workflow.wait_condition(
+            lambda: command_id in self._results or self._state.is_over or self._is_handing_on
+        )
+        if command_id not in self._results and self._is_handing_on:
+            raise ApplicationError("the workflow goes on in its next run", type=RUN_CONTINUES)
         return self._results.get(command_id) or self._result(CommandOutcome.ALREADY_DECIDED)
 
     # --- what the booking's loop does ---
 
     async def next(self, until: datetime | None, summary: str) -> QueueMessage | None:
-        """The next item, or None once the time is `until` and nothing waits."""
+        """The next item, or None once the time is `until` and nothing waits.
+
+        A run whose history is full ends here.
+        """
         timeout = None if until is None else (until - workflow.now()).total_seconds()
         if not self.waiting and (timeout is None or timeout > 0):
             try:
-                await workflow.wait_condition(lambda: self.waiting, timeout=timeout, timeout_summary=summary)
+                await workflow.wait_condition(
+                    lambda: self.waiting or self._may_hand_on(), timeout=timeout, timeout_summary=summary
+                )
             except TimeoutError:
                 return None
+            await self._hand_on_unless_waiting()
         return self._queue.popleft() if self.waiting else None
+
+    def _may_hand_on(self) -> bool:
+        return self._run_length.is_full and not self._closing
+
+    async def _hand_on_unless_waiting(self) -> None:
+        if self.waiting:
+            return
+        self._is_handing_on = True
+        await workflow.wait_condition(lambda: self.waiting or workflow.all_handlers_finished())
+        if not self.waiting:
+            self._hand_on()
+        self._is_handing_on = False
 
     @property
     def waiting(self) -> bool:
@@ -188,6 +250,16 @@ class MessageQueue:
         await workflow.execute_activity_method(
             Bookings.close_command, refused, summary=ui_texts.refuse(refused.outcome), **options.DATABASE
         )
+
+
+def open_decision(request: DecisionRequested | None) -> OpenDecision | None:
+    """A decision as one run hands it to the next."""
+    return OpenDecision(request.decision, request.command) if request else None
+
+
+def decision_requested(kept: OpenDecision | None) -> DecisionRequested | None:
+    """A decision as it was before it travelled."""
+    return DecisionRequested(kept.decision, kept.command) if kept else None
 
 
 def _identity(message: QueueMessage) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -16,6 +16,7 @@ from dispatch import ui_texts
 from domain.attention import Attention, AttentionCode
 from domain.booking import MailKind, Status
 from domain.messages.notifications import Mailing, Publication, StaffEvent
+from domain.messages.starts import Continuation, UnsentMailing, UnsentPublication
 from workflows import options
 from workflows.payment_steps import failure
 
@@ -35,8 +36,31 @@ class Notifications:
         self._booking_id = booking_id
         self._hotel_slug = hotel_slug
         self._on_email_failed = on_email_failed
-        self._under_way: list[asyncio.Task[None]] = []
+        self._under_way: dict[asyncio.Task[None], UnsentMailing | UnsentPublication] = {}
         self._failed: list[Mailing] = []
+
+    def continue_from(self, continuation: Continuation) -> None:
+        """Go on with what the run before had not sent; what it was trying in that moment may be sent twice."""
+        self._failed = list(continuation.failed_mailings)
+        for unsent in continuation.unsent_publications:
+            self._start(self._publish(unsent), unsent)
+        for unsent_mailing in continuation.unsent_mailings:
+            self._start(self._mail(unsent_mailing), unsent_mailing)
+
+    @property
+    def unsent_mailings(self) -> tuple[UnsentMailing, ...]:
+        """E-mails that are on their way."""
+        return tuple(unsent for unsent in self._under_way.values() if isinstance(unsent, UnsentMailing))
+
+    @property
+    def unsent_publications(self) -> tuple[UnsentPublication, ...]:
+        """Realtime events that are on their way."""
+        return tuple(unsent for unsent in self._under_way.values() if isinstance(unsent, UnsentPublication))
+
+    @property
+    def failed_mailings(self) -> tuple[Mailing, ...]:
+        """E-mails that could not be sent."""
+        return tuple(self._failed)
 
     def publish(
         self, status: Status, version: int, at: datetime, staff_event: StaffEvent | None = None
@@ -50,11 +74,12 @@ class Notifications:
             updated_at=at,
             staff_event=staff_event,
         )
-        self._start(self._publish(publication))
+        unsent = UnsentPublication(publication, workflow.now() + options.PUSHER_PATIENCE)
+        self._start(self._publish(unsent), unsent)
 
     def mail(self, kinds: tuple[MailKind, ...], version: int) -> None:
         """Send the e-mails of these kinds about a version of the booking."""
-        self._start(self._mail(Mailing(booking_id=self._booking_id, kinds=kinds, version=version)))
+        self._send(Mailing(booking_id=self._booking_id, kinds=kinds, version=version))
 
     @property
     def has_failed_emails(self) -> bool:
@@ -65,19 +90,25 @@ class Notifications:
         """Send once more what could not be sent; each mail keeps its Message-ID."""
         failed, self._failed = self._failed, []
         for mailing in failed:
-            self._start(self._mail(mailing))
+            self._send(mailing)
+
+    def _send(self, mailing: Mailing) -> None:
+        unsent = UnsentMailing(mailing, workflow.now() + options.MAIL_PATIENCE)
+        self._start(self._mail(unsent), unsent)
 
     async def drain(self) -> None:
         """Wait until everything has been sent or given up."""
         while self._under_way:
             await asyncio.gather(*self._under_way)
 
-    async def _publish(self, publication: Publication) -> None:
+    async def _publish(self, unsent: UnsentPublication) -> None:
+        publication = unsent.publication
         try:
             await workflow.execute_activity_method(
                 Realtime.publish,
                 publication,
                 summary=ui_texts.publish(publication.status, publication.version),
+                schedule_to_close_timeout=_time_left(unsent.until),
                 **options.PUSHER,
             )
         except ActivityError as error:
@@ -85,11 +116,16 @@ class Notifications:
                 "realtime event dropped: version %d, %s", publication.version, failure(error)[1]
             )
 
-    async def _mail(self, mailing: Mailing) -> None:
+    async def _mail(self, unsent: UnsentMailing) -> None:
+        mailing = unsent.mailing
         names = ", ".join(mailing.kinds)
         try:
             await workflow.execute_activity_method(
-                Emails.send, mailing, summary=ui_texts.send_email(mailing.kinds), **options.MAIL
+                Emails.send,
+                mailing,
+                summary=ui_texts.send_email(mailing.kinds),
+                schedule_to_close_timeout=_time_left(unsent.until),
+                **options.MAIL,
             )
         except ActivityError as error:
             attention = Attention(AttentionCode.EMAIL_FAILED, names, failure(error)[1])
@@ -99,7 +135,11 @@ class Notifications:
                 self._failed.append(mailing)
                 self._on_email_failed(attention)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None], unsent: UnsentMailing | UnsentPublication) -> None:
         task = asyncio.create_task(work)
-        self._under_way.append(task)
-        task.add_done_callback(self._under_way.remove)
+        self._under_way[task] = unsent
+        task.add_done_callback(self._under_way.pop)
+
+
+def _time_left(until: datetime) -> timedelta:
+    return max(until - workflow.now(), options.NOTIFICATION_PATIENCE_SHORTEST)

@@ -54,16 +54,19 @@ RECONCILE: Final[dict[str, Any]] = {
 # It sends mails as well, and gives up on those after a while.
 RECONCILED: Final[dict[str, Any]] = DATABASE | {"start_to_close_timeout": timedelta(minutes=2)}
 
+NOTIFICATION_PATIENCE_SHORTEST: Final = timedelta(minutes=1)
+"""A notification whose time is over when the next run takes it up is still tried for this long."""
+
 # Old news is no news: after an hour a realtime event is dropped, and the drop logged.
+PUSHER_PATIENCE: Final = timedelta(hours=1)
 PUSHER: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=15),
-    "schedule_to_close_timeout": timedelta(hours=1),
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
 }
 
+MAIL_PATIENCE: Final = timedelta(hours=24)
 MAIL: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=60),
-    "schedule_to_close_timeout": timedelta(hours=24),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=10)
     ),
@@ -71,3 +74,14 @@ MAIL: Final[dict[str, Any]] = {
 
 PENDING_COMMAND_RECHECK: Final = timedelta(hours=1)
 """How often a booking that waits for a person looks by itself whether its money has moved."""
+
+POLL_PAUSE_LONGEST: Final = timedelta(hours=1)
+"""Each poll of Stripe that brings no news doubles the pause before the next, up to this; news resets it."""
+
+HOLD_REREAD_LONGEST: Final = timedelta(days=1)
+"""The longest pause before a booking that took over asks again about a hold that Stripe will not tell of."""
+
+# A replay costs about a millisecond an event, and 16 an update; a workflow task has 10 seconds, and Temporal takes
+# 2,000 updates a run. A run goes on as a new one long before that.
+EVENTS_MOST: Final = 400
+UPDATES_MOST: Final = 40

@@ -15,6 +15,7 @@ from domain.deadlines import last_session_at, payment_window_end, session_expire
 from domain.decisions import CommandOutcome
 from domain.messages.answers import SessionAnswer
 from domain.messages.signals import StripeEventHint
+from domain.messages.starts import Continuation, PaymentProgress
 from domain.messages.stripe_steps import CheckoutSession
 from domain.payment import PaymentSnapshot
 from gateway.errors import FINAL, UNKNOWN
@@ -26,7 +27,7 @@ from workflows.booking_context import (
     report_retry,
     retry_common_steps,
 )
-from workflows.hold import Hold, hold_of
+from workflows.hold import Hold, continued_hold, hold_of
 from workflows.message_queue import (
     DecisionRequested,
     OperatorCommand,
@@ -34,9 +35,12 @@ from workflows.message_queue import (
     QueueMessage,
     SessionRequested,
     StripeEventReceived,
+    decision_requested,
+    open_decision,
     report_unanswered,
 )
 from workflows.payment_steps import PaymentStepFailedError, failure
+from workflows.stripe_poll import StripePoll
 from workflows.unmatched_payments import (
     note_unknown_payment,
     return_funds,
@@ -57,21 +61,50 @@ class PaymentPhase:
         submitted_at = resume.submitted_at if resume else workflow.now()
         self.closes_at = payment_window_end(submitted_at, terms.payment_window_s, terms.cutoff_at)
         self._last_session_at = last_session_at(submitted_at, self.closes_at)
-        self._poll = timedelta(seconds=terms.payment_poll_s)
         # A resumed booking may have missed anything: it asks at once.
-        self._next_poll_at = workflow.now() if resume else self.closes_at
-        self._session: CheckoutSession | None = resume.session if resume else None
-        self._unread_hint: StripeEventHint | None = None
+        first_poll_at = workflow.now() if resume else self.closes_at
+        self._poll = StripePoll(
+            timedelta(seconds=terms.payment_poll_s), resume.session if resume else None, first_poll_at
+        )
         self._cancellation: DecisionRequested | None = None
         """The guest was told that cancelling is safe: nothing else may happen once it is set."""
         self._cancel_at: datetime | None = None
         self._payments_to_return: list[str] = []
         self._closing = False
         self.hold: Hold | None = None
+        if terms.continuation is not None:
+            self._continue_from(terms.continuation)
+
+    def _continue_from(self, continuation: Continuation) -> None:
+        progress = continuation.payment
+        self.closes_at = progress.closes_at
+        self._poll.continue_from(progress.poll)
+        self._cancellation = decision_requested(progress.cancellation)
+        self._cancel_at = progress.cancel_at
+        self._payments_to_return = list(progress.payments_to_return)
+        self._closing = progress.closing
+        self.hold = continued_hold(continuation.hold) if continuation.hold else None
+
+    @property
+    def progress(self) -> PaymentProgress:
+        """How far the payment has come, for the next run."""
+        return PaymentProgress(
+            closes_at=self.closes_at,
+            poll=self._poll.progress,
+            cancellation=open_decision(self._cancellation),
+            cancel_at=self._cancel_at,
+            payments_to_return=tuple(self._payments_to_return),
+            closing=self._closing,
+        )
+
+    @property
+    def session_id(self) -> str | None:
+        """The session that the guest may pay on, or may have paid on."""
+        return self._poll.session_id
 
     async def run(self) -> None:
         """Work off what comes until the booking waits for no payment any more."""
-        self._state.wait_for(ui_texts.WAITING_FOR_PAYMENT)
+        self._context.begin_phase(Status.PENDING_PAYMENT, ui_texts.WAITING_FOR_PAYMENT)
         while self._state.status is Status.PENDING_PAYMENT:
             message = await self._context.message_queue.next(self._due(), ui_texts.PAYMENT_TIMER)
             try:
@@ -82,9 +115,7 @@ class PaymentPhase:
     def _due(self) -> datetime:
         if self._cancel_at is not None:
             return self._cancel_at
-        if self._session is None and self._unread_hint is None:
-            return self.closes_at
-        return min(self.closes_at, self._next_poll_at)
+        return min(self.closes_at, self._poll.next_at or self.closes_at)
 
     async def _handle(self, message: QueueMessage | None) -> None:
         match message:
@@ -95,6 +126,7 @@ class PaymentPhase:
             case PaymentCheckRequested():
                 await self._answer_payment_check(message)
             case StripeEventReceived():
+                self._poll.note_news()
                 await self._read_payment(message.hint)
             case DecisionRequested():
                 await self._decide(message)
@@ -109,48 +141,43 @@ class PaymentPhase:
         elif workflow.now() >= self.closes_at:
             await self._close()
         else:
-            await self._read_payment(self._unread_hint or self._session_hint())
+            if await self._read_payment(self._poll.question):
+                self._poll.note_silence()
 
     # --- asking Stripe ---
 
-    def _session_hint(self) -> StripeEventHint:
-        return StripeEventHint(session_id=self._session.session_id if self._session else None)
-
-    async def _read_payment(self, hint: StripeEventHint) -> None:
-        self._next_poll_at = workflow.now() + self._poll
+    async def _read_payment(self, hint: StripeEventHint) -> bool:
+        """Ask Stripe, and follow what it says; returns whether it has said anything."""
+        self._poll.note_question()
         try:
             payment = await self._payment_steps.read_once(hint.session_id, hint.payment_intent_id)
         except ActivityError as error:
             await self._handle_read_failure(hint, *failure(error))
-            return
-        self._unread_hint = None
-        own_session = self._is_about_own_session(hint)
+            return False
+        self._poll.unread_hint = None
+        own_session = self._poll.is_about_session(hint)
         await self._follow_payment(payment, own_session=own_session)
         if own_session:
             await self._state.clear_attention({AttentionCode.PAYMENT_UNREAD}, actor=ActorKind.SYSTEM)
-
-    def _is_about_own_session(self, hint: StripeEventHint) -> bool:
-        # An event may name our page together with a payment of which Stripe knows nothing.
-        session_id = hint.session_id if hint.payment_intent_id is None else None
-        return self._session is not None and session_id == self._session.session_id
+        return True
 
     async def _handle_read_failure(self, hint: StripeEventHint, kind: str, text: str) -> None:
         workflow.logger.warning("payment not read: %s", text)
-        if kind == UNKNOWN and not self._is_about_own_session(hint):
-            if self._unread_hint == hint:
-                self._unread_hint = None
+        if kind == UNKNOWN and not self._poll.is_about_session(hint):
+            if self._poll.unread_hint == hint:
+                self._poll.unread_hint = None
             await note_unknown_payment(hint)
             return
         # With a page of its own the booking has something better to ask about than what Stripe will not tell.
-        if kind not in FINAL or self._session is None:
+        if kind not in FINAL or self._poll.session is None:
             # Stripe is away: the next poll asks again, about the same thing.
-            self._unread_hint = hint
+            self._poll.unread_hint = hint
             return
-        if self._unread_hint == hint:
-            self._unread_hint = None
-        if self._is_about_own_session(hint):
+        if self._poll.unread_hint == hint:
+            self._poll.unread_hint = None
+        if self._poll.is_about_session(hint):
             await self._state.request_attention(
-                Attention(AttentionCode.PAYMENT_UNREAD, self._session.session_id, text)
+                Attention(AttentionCode.PAYMENT_UNREAD, self._poll.session.session_id, text)
             )
 
     async def _follow_payment(self, payment: PaymentSnapshot, *, own_session: bool) -> None:
@@ -159,6 +186,8 @@ class PaymentPhase:
         Args:
             own_session: the payment was read through the booking's own session.
         """
+        if own_session and not payment.session_open:
+            self._poll.is_session_over = True
         if not payment.is_paid:
             return
         if not payment.matches:
@@ -179,7 +208,7 @@ class PaymentPhase:
         )
         # A payment that came by another way says nothing about the page, which may still be paid on.
         if own_session:
-            self._session = None
+            self._poll.session = None
 
     async def _record_hold(self, payment: PaymentSnapshot) -> None:
         self.hold = hold_of(payment, self._context.terms)
@@ -206,25 +235,25 @@ class PaymentPhase:
         return not self._closing and self._cancellation is None and workflow.now() < self._last_session_at
 
     async def _reuse_session(self, message: SessionRequested) -> bool:
-        if self._session is None:
+        if self._poll.session is None:
             return False
-        payment = await self._payment_steps.read_once(self._session.session_id, None)
+        payment = await self._payment_steps.read_once(self._poll.session.session_id, None)
         if payment.session_open and self._cancellation is None:
-            message.answer.set_result(_answer(self._session, created=False))
+            message.answer.set_result(_answer(self._poll.session, created=False))
             return True
         await self._follow_payment(payment, own_session=True)
         return False
 
     async def _open_session(self, message: SessionRequested) -> None:
         expires_at = session_expires_at(workflow.now(), self.closes_at)
-        self._session = await self._payment_steps.open_session(expires_at, message.request.return_to)
-        self._next_poll_at = workflow.now() + self._poll
-        message.answer.set_result(_answer(self._session, created=True))
+        session = await self._payment_steps.open_session(expires_at, message.request.return_to)
+        self._poll.begin(session)
+        message.answer.set_result(_answer(session, created=True))
 
     async def _answer_payment_check(self, message: PaymentCheckRequested) -> None:
         with report_unanswered(message.answer):
-            if self._session is not None:
-                payment = await self._payment_steps.read_once(self._session.session_id, None)
+            if self._poll.session is not None:
+                payment = await self._payment_steps.read_once(self._poll.session.session_id, None)
                 await self._follow_payment(payment, own_session=True)
             message.answer.set_result(None)
 
@@ -234,9 +263,9 @@ class PaymentPhase:
         """End the window; a session the guest completed in time wins over it."""
         self._closing = True
         self._state.wait_for(ui_texts.WAITING_FOR_SESSION_TO_CLOSE)
-        if self._session is not None:
+        if self._poll.session is not None:
             await self._follow_payment(
-                await self._payment_steps.expire_session(self._session.session_id), own_session=True
+                await self._payment_steps.expire_session(self._poll.session.session_id), own_session=True
             )
         if self._state.status is not Status.PENDING_PAYMENT:
             return
@@ -258,8 +287,8 @@ class PaymentPhase:
     async def _cancel(self) -> None:
         """Carry the guest's cancellation out: close the page, give back what is held, end."""
         assert self._cancellation is not None, "somebody has cancelled"
-        if self._session is not None:
-            payment = await self._payment_steps.expire_session(self._session.session_id)
+        if self._poll.session is not None:
+            payment = await self._payment_steps.expire_session(self._poll.session.session_id)
             if payment.is_paid:
                 self._payments_to_return.append(payment.intent_id)
         facts: dict[str, Any] = {}
@@ -293,7 +322,8 @@ class PaymentPhase:
             elif self._closing:
                 await self._close()
             else:
-                await self._read_payment(self._unread_hint or self._session_hint())
+                self._poll.note_news()
+                await self._read_payment(self._poll.question)
                 if message.resolved_by_hand:
                     await self._state.clear_attention()
 

@@ -11,6 +11,7 @@ from domain.booking import UNDER_DECISION, ActorKind, Decision, Status, cancella
 from domain.cancellation import CancellationTerms
 from domain.decisions import CommandOutcome, cancellable_until
 from domain.messages.signals import Command
+from domain.messages.starts import OpenDecision, PendingCancellation
 from domain.money import Money
 from workflows.booking_context import (
     BookingContext,
@@ -36,10 +37,22 @@ class StayPhase:
         self._message_queue = context.message_queue
         self._payment_steps = context.payment_steps
         self._pending_command: tuple[DecisionRequested, datetime] | None = None
+        pending = self._terms.continuation.pending_cancellation if self._terms.continuation else None
+        if pending is not None:
+            request = DecisionRequested(pending.command.decision, pending.command.command)
+            self._pending_command = request, pending.issued_at
+
+    @property
+    def pending_cancellation(self) -> PendingCancellation | None:
+        """A cancellation whose refund has failed, for the next run."""
+        if self._pending_command is None:
+            return None
+        request, issued_at = self._pending_command
+        return PendingCancellation(OpenDecision(request.decision, request.command), issued_at)
 
     async def run(self) -> None:
         """Handle messages until check-out or a cancellation."""
-        self._state.wait_for(ui_texts.WAITING_FOR_CHECK_OUT)
+        self._context.begin_phase(Status.CONFIRMED, ui_texts.WAITING_FOR_CHECK_OUT)
         while self._state.status is Status.CONFIRMED and workflow.now() < self._terms.check_out_at:
             await self.handle(
                 await self._message_queue.next(self._terms.check_out_at, ui_texts.CHECK_OUT_TIMER)

@@ -14,6 +14,7 @@ from models import Booking
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
+from tests.workflows.long_histories import CONTINUED
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, READ_PAGE, REFUND, refuse
 from tests.workflows.situations import (
     cancelled_while_the_approval_is_written,
@@ -303,6 +304,7 @@ SINGLE_SCENARIOS: Final = (
     ),
     SingleScenario("row written by somebody else and retried", _written_by_somebody_else),
     SingleScenario("lost and given back", _lost_and_given_back),
+    *(SingleScenario(name, run) for name, run in CONTINUED.items()),
     *OPEN_SCENARIOS,
 )
 """Recorded once each, by their names."""

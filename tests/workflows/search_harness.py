@@ -20,12 +20,16 @@ from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.invariants import collect
 from tests.workflows.servers import Json, StandInClient
+from workflows.options import UPDATES_MOST
 
 ALWAYS = frozenset({"M4", "M9"})
 """Promises that hold at every moment, whatever is under way; the others once nothing is."""
 
 _AFTER_EVERYTHING = timedelta(hours=30)
 _HEAL_ROUNDS = 4
+_CROWD = 8
+"""Temporal lets ten callers wait on one workflow at a time."""
+_CROWDS = UPDATES_MOST // _CROWD
 
 
 class SearchHarness:
@@ -66,6 +70,13 @@ class SearchHarness:
         """The guest comes back from the payment page."""
         self._begin(booking.come_back())
         await self.harness.wait_until_idle()
+
+    async def flood(self, booking: BookingDriver) -> None:
+        """A crowd asks how the payment stands, so often that the workflow goes on in its next run."""
+        for _ in range(_CROWDS):
+            for _ in range(_CROWD):
+                self._begin(booking.come_back())
+            await self.harness.wait_until_idle()
 
     async def decide(self, booking: BookingDriver, decisions: list[tuple[Decision, ActorKind]]) -> None:
         """Ask for one or more decisions in the same moment."""

@@ -193,6 +193,11 @@ class BookingStateMachine(RuleBasedStateMachine):
         """The guest returns to the hotel's page."""
         self.do(self.current_search.ask_stripe(self.booking(number)))
 
+    @rule(number=which)
+    def flood(self, number: int) -> None:
+        """Strangers ask again and again, until the history is full."""
+        self.do(self.current_search.flood(self.booking(number)))
+
     @rule(number=which, decisions=st.lists(st.sampled_from(DECIDE), min_size=1, max_size=3))
     def decide(self, number: int, decisions: list[Any]) -> None:
         """Somebody decides, or several do at once."""

@@ -1,0 +1,53 @@
+"""Many callers about one booking: they share a question, or wait among themselves, and leave others their places."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Generic, TypeVar
+from weakref import WeakValueDictionary
+
+Answer = TypeVar("Answer")
+
+PLACES_PER_BOOKING: Final = 3
+
+
+class SharedQuestions(Generic[Answer]):
+    """Questions of which one at a time is asked per booking: who comes meanwhile gets the same answer."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, asyncio.Task[Answer]] = {}
+
+    async def ask(self, booking_id: str, question: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        """Ask, or join those who have asked already.
+
+        Args:
+            question: asks. It goes on although its first caller has left, as others may wait for it.
+
+        Raises: as `question`.
+        """
+        asked = self._asked.get(booking_id)
+        if asked is None:
+            asked = self._asked[booking_id] = asyncio.create_task(question())
+            asked.add_done_callback(lambda done: self._forget(booking_id, done))
+        return await asyncio.shield(asked)
+
+    def _forget(self, booking_id: str, done: asyncio.Task[Answer]) -> None:
+        del self._asked[booking_id]
+        if not done.cancelled():
+            # Everybody may have left: asyncio would then log that nobody has heard of an error.
+            done.exception()
+
+
+class PlacesPerBooking:
+    """How many callers about one booking may be let in at once."""
+
+    def __init__(self) -> None:
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    def of(self, booking_id: str) -> asyncio.Semaphore:
+        """The places of a booking; forgotten once nobody holds or wants one."""
+        places = self._places.get(booking_id)
+        if places is None:
+            places = self._places[booking_id] = asyncio.Semaphore(PLACES_PER_BOOKING)
+        return places

@@ -1,0 +1,45 @@
+"""The longest history that a run of a booking's workflow can have replays well within a workflow task's ten seconds."""
+
+from __future__ import annotations
+
+import time
+
+from temporalio.worker import Replayer
+
+from domain.booking import Decision, ReasonCode, Status
+from tests.workflows.harness import WorkflowHarness
+from tests.workflows.long_histories import history_of, run_id
+from tests.workflows.refusals import CAPTURE
+from worker import WORKFLOWS, sandboxed_runner
+from workflows.options import EVENTS_MOST, UPDATES_MOST
+
+_HOLD_DAYS = 30
+_LONGEST = 900
+"""A run that is nearly full when a capture begins, which then fails for as long as a hold can last."""
+
+
+async def test_longest_history_replays_in_no_time(harness: WorkflowHarness) -> None:
+    booking = await harness.held(
+        hold_s=_HOLD_DAYS * 86400, approval_sla_s=(_HOLD_DAYS - 1) * 86400, check_in_days=60
+    )
+    run = await run_id(booking)
+    while (await booking.handle.describe()).history_length < EVENTS_MOST - 15:
+        await booking.come_back()
+    await harness.stripe.order(CAPTURE, "error_before", status=500, times=None)
+    approval = harness.later(booking.outcome(await booking.send(Decision.APPROVE)))
+    await harness.advance(days=_HOLD_DAYS + 1)
+    await approval
+    assert await booking.status() is Status.DECLINED
+    assert (await booking.row()).reason_code == ReasonCode.AUTHORIZATION_EXPIRED
+
+    history = await history_of(harness, booking, run)
+    updates = sum(
+        event.HasField("workflow_execution_update_accepted_event_attributes") for event in history.events
+    )
+    began = time.process_time()
+    await Replayer(workflows=WORKFLOWS, workflow_runner=sandboxed_runner()).replay_workflow(history)
+    cpu_s = time.process_time() - began
+    print(f"{len(history.events)} events, {updates} updates: replayed in {cpu_s:.2f} s of CPU")
+    assert EVENTS_MOST < len(history.events) < _LONGEST
+    assert updates <= UPDATES_MOST + 1
+    assert cpu_s < 3, "half a second on an idle machine"

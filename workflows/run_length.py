@@ -1,0 +1,42 @@
+"""How long the history of a workflow's run has grown."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from dispatch.names import RUN_CONTINUES
+from workflows import options
+
+
+class RunLength:
+    """Says when a run shall end and the next one go on."""
+
+    def __init__(self) -> None:
+        self._updates = 0
+        self._refuses_updates = False
+
+    def count_update(self) -> None:
+        """Count an update towards what Temporal lets a run take."""
+        self._updates += 1
+        self._refuses_updates = self.is_full
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the run shall end as soon as it can."""
+        return (
+            self._updates >= options.UPDATES_MOST
+            or workflow.info().get_current_history_length() >= options.EVENTS_MOST
+        )
+
+    def require_room(self) -> None:
+        """Refuse an update in its validator: it then leaves no trace in the history.
+
+        The update that finds the history full is let in. The SDK looks at no condition after a refused one, and a run
+        that refused all of them would not notice that it shall end.
+
+        Raises:
+            ApplicationError: the history is full, and the next run has to be asked.
+        """
+        if self._refuses_updates:
+            raise ApplicationError("the history is full: ask the next run", type=RUN_CONTINUES)
