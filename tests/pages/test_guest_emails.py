@@ -257,7 +257,7 @@ def test_a_hold_released_because_nobody_decided_is_told_so() -> None:
             decision_made_by=ActorKind.STRIPE,
         ),
     )
-    assert "The hotel did not answer in the time it had" in _part(composed(by_system), "plain")
+    assert "The hotel did not answer in time" in _part(composed(by_system), "plain")
     assert "The hold on your card ended before" in _part(composed(by_stripe), "plain")
 
 
