@@ -111,6 +111,7 @@ class Booking(SQLModel, table=True):
         CheckConstraint("amount_minor > 0"),
         CheckConstraint("amount_captured_minor between 0 and amount_minor"),
         CheckConstraint("amount_refunded_minor between 0 and amount_captured_minor"),
+        CheckConstraint("amount_paid_elsewhere_minor >= 0"),
         CheckConstraint("check_out > check_in"),
         Index("booking_queue", "hotel_id", "status", "decision_deadline", "id"),
         Index("booking_deadline", "hotel_id", "decision_deadline", "id"),
@@ -146,6 +147,8 @@ class Booking(SQLModel, table=True):
     amount_minor: int = Field(sa_type=BigInteger)
     amount_captured_minor: int = Field(default=0, sa_type=BigInteger)
     amount_refunded_minor: int = Field(default=0, sa_type=BigInteger)
+    amount_paid_elsewhere_minor: int = Field(default=0, sa_type=BigInteger)
+    refund_due_minor: int | None = Field(default=None, sa_type=BigInteger)
     currency: str = Field(max_length=3)
     timezone: str = Field(max_length=64)
     check_in_hour: int
@@ -155,6 +158,7 @@ class Booking(SQLModel, table=True):
     cutoff_at: datetime = Field(sa_column=_instant())
     free_cancel_days: int
     late_cancel_fee_percent: int
+    cancellation_counts_from: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     status: str = Field(default=Status.DRAFT, max_length=20)
     reason_code: str | None = Field(default=None, max_length=40)
     reason_note: str | None = Field(default=None, max_length=1000)

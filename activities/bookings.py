@@ -86,6 +86,8 @@ class Bookings:
             payment_intent_id=booking.payment_intent_id,
             amount_minor=booking.amount_minor,
             amount_refunded_minor=booking.amount_refunded_minor,
+            refund_due_minor=booking.refund_due_minor,
+            amount_paid_elsewhere_minor=booking.amount_paid_elsewhere_minor,
             currency=booking.currency,
             attention=tuple(as_attention(reason) for reason in reasons),
         )

@@ -28,6 +28,7 @@ from domain.messages.signals import Command
 from domain.money import Money, parse
 from models import BookingCommand, Staff, utc_now
 from storage.database import DATABASE_ERRORS
+from storage.owed import refund_for_cancelling
 
 # A signal may arrive although its sender did not hear so. Asking again does no harm.
 _UNCERTAIN: Final = (
@@ -133,7 +134,7 @@ def _check_refund(found: BookingDetails, request: DecisionInput) -> None:
     row = found.booking
     if request.refund is None or Status(row.status) is not Status.CONFIRMED:
         return
-    least, most = row.cancellation_terms.refund(row.total, utc_now()).minor, row.amount_captured_minor
+    least, most = refund_for_cancelling(row, utc_now()).minor, row.amount_captured_minor
     if not least <= request.refund.minor <= most:
         bounds = " to ".join(str(Money(minor, row.currency)) for minor in (least, most))
         raise invalid("refund_amount", f"The policy and what was captured allow {bounds} {row.currency}.")

@@ -68,6 +68,7 @@ class BookingView(_View):
     amount: Amount
     amount_captured: Amount
     amount_refunded: Amount
+    amount_paid_elsewhere: Amount = Field(description="What the hotel paid the guest outside Stripe.")
     currency: str
     status: Status
     reason_code: str | None
@@ -233,6 +234,7 @@ def _view(found: BookingDetails, timeline: Sequence[BookingTimeline], pending: s
         amount=str(Money(row.amount_minor, row.currency)),
         amount_captured=str(Money(row.amount_captured_minor, row.currency)),
         amount_refunded=str(Money(row.amount_refunded_minor, row.currency)),
+        amount_paid_elsewhere=str(Money(row.amount_paid_elsewhere_minor, row.currency)),
         currency=row.currency,
         status=Status(row.status),
         reason_code=row.reason_code,
@@ -278,7 +280,8 @@ def _entry(line: BookingTimeline) -> TimelineEntry:
 def payment_state(row: Booking) -> PaymentState:
     """How a booking's money stands, in one word."""
     ended = Status(row.status) in ENDED
-    if row.amount_refunded_minor > 0 and (ended or row.amount_refunded_minor == row.amount_captured_minor):
+    returned_minor = row.amount_refunded_minor + row.amount_paid_elsewhere_minor
+    if returned_minor > 0 and (ended or returned_minor == row.amount_captured_minor):
         return "refunded"
     if row.amount_captured_minor > 0:
         return "captured"

@@ -16,10 +16,10 @@ from dispatch.events import running_payment_workflows
 from dispatch.names import RESOLVE, RETRY
 from domain.attention import Attention
 from domain.booking import ActorKind, Status
-from domain.decisions import CommandOutcome
+from domain.decisions import RESOLUTION_REFUSALS, CommandOutcome
 from domain.identifiers import new_command_id, workflow_id
 from domain.messages.signals import Command
-from models import Booking, BookingCommand
+from models import Booking, BookingCommand, Staff
 from storage.attention import as_attention, attention_of
 from storage.bookings import booking_by_id
 from storage.database import Database
@@ -45,33 +45,62 @@ class OperatorOutcome(StrEnum):
     NEEDS_ATTENTION = "needs_attention"
     UNDER_WAY = "under_way"
     """The signal is safe; nothing has been heard within the time there was."""
+    REFUSED = "refused"
+    """What the person says they have done does not fit; nothing was changed."""
     NO_WORKFLOW = "no_workflow"
     """The booking has no running workflow that could do it; nothing was sent."""
 
 
 @dataclass(frozen=True)
 class OperatorResult:
-    """The outcome, the booking afterwards, and the reasons why it still needs a person."""
+    """The outcome, the booking afterwards, and the reasons why it still needs a person.
+
+    Args:
+        refusal: why a `resolve` was refused.
+    """
 
     outcome: OperatorOutcome
     booking: Booking
     attention: Sequence[Attention] = ()
+    refusal: CommandOutcome | None = None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a person says they have done, when they resolve a booking; nothing of it where no money is at stake.
+
+    Args:
+        paid_elsewhere_minor: what they paid the guest outside Stripe, in the currency's smallest unit.
+        withdraw: the guest's cancellation is dropped.
+        note: what the guest is told of that. It stays in the database.
+    """
+
+    paid_elsewhere_minor: int | None = None
+    withdraw: bool = False
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class OperatorRequest:
+    """What somebody asks for, and who: an operator, unless a member of staff is named."""
+
+    action: OperatorAction
+    resolution: Resolution = Resolution()
+    staff: Staff | None = None
+
+    @property
+    def actor(self) -> ActorKind:
+        """In which capacity."""
+        return ActorKind.STAFF if self.staff else ActorKind.OPERATOR
 
 
 async def send_operator_command(
-    database: Database,
-    client: Client,
-    booking_id: str,
-    action: OperatorAction,
-    *,
-    wait_s: float,
-    actor: str = ActorKind.OPERATOR,
+    database: Database, client: Client, booking_id: str, request: OperatorRequest, *, wait_s: float
 ) -> OperatorResult | None:
     """Signal the booking's workflow and those of its unmatched payments, and wait for the outcome.
 
     Args:
         wait_s: seconds to wait.
-        actor: who issued the command: an operator, or a manager's e-mail address.
 
     Returns:
         None if there is no such booking.
@@ -86,26 +115,81 @@ async def send_operator_command(
     if before.status == Status.DRAFT:
         # A draft has no workflow, and a stored command would outlive it.
         return OperatorResult(OperatorOutcome.NO_WORKFLOW, before)
-    command = Command(command_id=new_command_id(), actor=ActorKind.OPERATOR)
-    row = BookingCommand(command_id=command.command_id, booking_id=booking_id, kind=action, actor=actor)
     async with temporal_call():
         payment_workflows = (await running_payment_workflows(client)).get(booking_id, [])
-    # The workflow of an unmatched payment reads Stripe at a retry, and keeps what a person did by hand.
-    signals = {workflow_id(booking_id): _SIGNALS[action], **dict.fromkeys(payment_workflows, RETRY)}
-    taken = await send_command(database, client, row, command, signals)
+    workflows = [workflow_id(booking_id), *payment_workflows]
+    # What was paid once must be counted once: it is told to one workflow after the other, until one takes it.
+    groups = [[id_] for id_ in workflows] if request.resolution != Resolution() else [workflows]
+    result = OperatorResult(OperatorOutcome.NO_WORKFLOW, before)
+    for group in groups:
+        reply = await _send(database, client, before, request, group, wait_s)
+        if reply.outcome is not OperatorOutcome.NO_WORKFLOW:
+            result = reply
+        if reply.outcome is not OperatorOutcome.NO_WORKFLOW and reply.refusal not in _NOT_ITS_MONEY:
+            break
+    return result
+
+
+_NOT_ITS_MONEY: Final = frozenset({CommandOutcome.NOTHING_OWED, CommandOutcome.NOTHING_TO_WITHDRAW})
+
+
+async def _send(
+    database: Database,
+    client: Client,
+    before: Booking,
+    request: OperatorRequest,
+    workflows: Sequence[str],
+    wait_s: float,
+) -> OperatorResult:
+    booking_id = before.booking_id
+    row, command = _command(booking_id, request)
+    taken = await send_command(
+        database, client, row, command, dict.fromkeys(workflows, _SIGNALS[request.action])
+    )
     if not taken:
         await close(database, command.command_id, NOT_SENT)
         return OperatorResult(OperatorOutcome.NO_WORKFLOW, before)
+    refusal = None
     try:
         async with asyncio.timeout(wait_s):
             for id_ in taken:
-                if id_ in payment_workflows:
-                    await _await_payment_workflow(database, client, id_, before)
+                if id_ == workflow_id(booking_id):
+                    result = await await_outcome(client, booking_id, command.command_id, wait_s)
+                    refusal = result.outcome if result else None
                 else:
-                    await await_outcome(client, booking_id, command.command_id, wait_s)
+                    await _await_payment_workflow(database, client, id_, before, command.command_id)
     except TimeoutError:
         return OperatorResult(OperatorOutcome.UNDER_WAY, await _read_submitted(database, booking_id))
-    return await _close(database, command.command_id, before)
+    refusal = refusal if refusal in RESOLUTION_REFUSALS else await _refusal(database, command.command_id)
+    return await _close(database, command.command_id, before, refusal)
+
+
+def _command(booking_id: str, request: OperatorRequest) -> tuple[BookingCommand, Command]:
+    """A command as it is kept, and as it is signalled; the note is kept alone."""
+    resolution = request.resolution
+    command = Command(
+        command_id=new_command_id(),
+        actor=request.actor,
+        staff_id=request.staff.id if request.staff else None,
+        paid_elsewhere_minor=resolution.paid_elsewhere_minor,
+        withdraw=resolution.withdraw,
+    )
+    row = BookingCommand(
+        command_id=command.command_id,
+        booking_id=booking_id,
+        kind=request.action,
+        actor=request.staff.email if request.staff else ActorKind.OPERATOR,
+        reason_note=resolution.note,
+    )
+    return row, command
+
+
+async def _refusal(database: Database, command_id: str) -> CommandOutcome | None:
+    """Why the workflow that settles an ended booking's money refused a command, if it did."""
+    async with database.transaction() as db:
+        kept = await db.get(BookingCommand, command_id)
+    outcome = kept.outcome if kept else None
+    return CommandOutcome(outcome) if outcome in RESOLUTION_REFUSALS else None
 
 
 async def _read_row(database: Database, booking_id: str) -> Booking | None:
@@ -119,22 +203,33 @@ async def _read_submitted(database: Database, booking_id: str) -> Booking:
     return row
 
 
-async def _await_payment_workflow(database: Database, client: Client, id_: str, before: Booking) -> None:
+async def _await_payment_workflow(
+    database: Database, client: Client, id_: str, before: Booking, command_id: str
+) -> None:
     handle = client.get_workflow_handle(id_)
     while True:
         with temporal_errors():
             status = (await handle.describe()).status
         if status is not WorkflowExecutionStatus.RUNNING:
             return
-        row = await _read_row(database, before.booking_id)
+        async with database.transaction() as db:
+            kept = await db.get(BookingCommand, command_id)
+            row = await booking_by_id(db, before.booking_id)
+        if kept is not None and kept.closed_at is not None:
+            return
         # The workflow clears its own reason, reads Stripe, and opens the reason again if Stripe still refuses.
         if row is not None and row.version > before.version + 1 and row.needs_attention:
             return
         await asyncio.sleep(_LOOK_AGAIN_AFTER_S)
 
 
-async def _close(database: Database, command_id: str, before: Booking) -> OperatorResult:
+async def _close(
+    database: Database, command_id: str, before: Booking, refusal: CommandOutcome | None
+) -> OperatorResult:
     row = await _read_submitted(database, before.booking_id)
+    if refusal is not None:
+        await close(database, command_id, refusal)
+        return OperatorResult(OperatorOutcome.REFUSED, row, refusal=refusal)
     if row.needs_attention:
         await close(database, command_id, CommandOutcome.NEEDS_ATTENTION)
         async with database.transaction() as db:

@@ -69,6 +69,16 @@ class Attention:
 ABOUT_PAYMENTS_BESIDE: Final = frozenset({AttentionCode.UNMATCHED_PAYMENT_KEPT, AttentionCode.EVENT_UNREAD})
 """Reasons that end when a later look at the same payment finds nothing to do."""
 
+ABOUT_STEPS: Final = frozenset(
+    {
+        AttentionCode.STRIPE_REFUSED,
+        AttentionCode.STRIPE_KEY_REJECTED,
+        AttentionCode.STRIPE_UNANSWERED,
+        AttentionCode.REFUND_NOT_DONE,
+    }
+)
+"""Reasons why a step on a payment got stuck."""
+
 OUTLIVES_STATUS_CHANGE: Final = ABOUT_PAYMENTS_BESIDE | {AttentionCode.REFUND_RETURNED}
 """Money that is still to be given back stays a reason whatever becomes of the booking.
 
@@ -111,11 +121,11 @@ _HELP: Final[Mapping[AttentionCode, _Help]] = MappingProxyType(
         ),
         AttentionCode.REFUND_NOT_DONE: _Help(
             "The refund did not go through.",
-            "Refund in the Stripe Dashboard or by other means, then {resolve}.",
+            "{retry} makes another refund. Or pay the guest by other means, then {resolve} with the amount.",
         ),
         AttentionCode.REFUND_RETURNED: _Help(
-            "The guest's bank sent a refund back: the guest is still owed it.",
-            "Pay the guest by other means, then {resolve}.",
+            "The refund came back and is still owed to the guest.",
+            "{retry} makes a new refund. Or pay the guest by other means, then {resolve} with the amount.",
         ),
         AttentionCode.UNMATCHED_PAYMENT_KEPT: _Help(
             "A payment that this booking cannot use could not be given back.",

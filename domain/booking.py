@@ -41,6 +41,9 @@ class Event(StrEnum):
     CANCELLED_BY_GUEST = "cancelled_by_guest"
     CANCELLED_BY_STAFF = "cancelled_by_staff"
     REFUND_RECORDED = "refund_recorded"
+    REFUND_RETURNED = "refund_returned"
+    PAID_ELSEWHERE = "paid_elsewhere"
+    CANCELLATION_WITHDRAWN = "cancellation_withdrawn"
     DISPUTE_RECORDED = "dispute_recorded"
     UNMATCHED_PAYMENT_RETURNED = "unmatched_payment_returned"
     ATTENTION_NEEDED = "attention_needed"
@@ -97,6 +100,7 @@ class MailKind(StrEnum):
     DECLINED = "declined"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    CANCELLATION_WITHDRAWN = "cancellation_withdrawn"
     STAFF_REQUEST = "staff_request"
     STAFF_REMINDER = "staff_reminder"
     STAFF_PAYMENT_NOTICE = "staff_payment_notice"
@@ -164,6 +168,9 @@ def _table() -> dict[tuple[Status, Event], Transition]:
         (Status.PENDING_APPROVAL, Event.CANCELLED_BY_GUEST): cancelled,
         (Status.CONFIRMED, Event.CANCELLED_BY_GUEST): cancelled,
         (Status.CONFIRMED, Event.CANCELLED_BY_STAFF): cancelled,
+        (Status.CONFIRMED, Event.CANCELLATION_WITHDRAWN): Transition(
+            Status.CONFIRMED, mails=(MailKind.CANCELLATION_WITHDRAWN,)
+        ),
     }
     # Facts about the money are recorded wherever a workflow may meet them; they change no status.
     submitted = [status for status in Status if status is not Status.DRAFT]
@@ -171,6 +178,8 @@ def _table() -> dict[tuple[Status, Event], Transition]:
         notice = (MailKind.STAFF_PAYMENT_NOTICE,)
         table[status, Event.UNMATCHED_PAYMENT_RETURNED] = Transition(status, mails=notice)
         table[status, Event.REFUND_RECORDED] = Transition(status, mails=notice)
+        table[status, Event.REFUND_RETURNED] = Transition(status, mails=notice)
+        table[status, Event.PAID_ELSEWHERE] = Transition(status)
         table[status, Event.DISPUTE_RECORDED] = Transition(status, mails=notice)
         table[status, Event.ATTENTION_NEEDED] = Transition(status, mails=(MailKind.STAFF_ATTENTION,))
         table[status, Event.ATTENTION_CLEARED] = Transition(status)
@@ -181,6 +190,9 @@ TRANSITIONS: Mapping[tuple[Status, Event], Transition] = MappingProxyType(_table
 
 ENDED = frozenset({Status.DECLINED, Status.EXPIRED, Status.CANCELLED})
 """Statuses no event leads out of."""
+
+KEEPS_MONEY = frozenset({Status.CONFIRMED, Status.CANCELLED})
+"""Statuses in which captured money may stay: a cancelled booking may have cost a fee."""
 
 UNDER_DECISION = frozenset({Status.PENDING_PAYMENT, Status.PENDING_APPROVAL})
 

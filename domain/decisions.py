@@ -29,6 +29,23 @@ class CommandOutcome(StrEnum):
     NOT_CANCELLABLE = "not_cancellable"
     TOO_LATE = "too_late"
     NEEDS_ATTENTION = "needs_attention"
+    REFUND_PENDING = "refund_pending"
+    NOTHING_OWED = "nothing_owed"
+    MORE_THAN_OWED = "more_than_owed"
+    NOTHING_TO_WITHDRAW = "nothing_to_withdraw"
+    MONEY_AT_STAKE = "money_at_stake"
+
+
+RESOLUTION_REFUSALS = frozenset(
+    {
+        CommandOutcome.REFUND_PENDING,
+        CommandOutcome.NOTHING_OWED,
+        CommandOutcome.MORE_THAN_OWED,
+        CommandOutcome.NOTHING_TO_WITHDRAW,
+        CommandOutcome.MONEY_AT_STAKE,
+    }
+)
+"""Why a `resolve` was refused and has changed nothing."""
 
 
 def is_carried_out(decision: Decision, status: Status, reason_code: str | None) -> bool:

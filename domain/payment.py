@@ -35,6 +35,8 @@ class PaymentSnapshot:
         authorized_at: when the hold was placed.
         capture_before: when the hold lapses, if Stripe says.
         disputed: the bank has contested it, now or before.
+        refund_pending: a refund is under way whose end the bank has not told.
+        refund_returned: a refund of it failed, now or before.
     """
 
     status: PaymentStatus = PaymentStatus.NONE
@@ -49,6 +51,8 @@ class PaymentSnapshot:
     authorized_at: datetime | None = None
     capture_before: datetime | None = None
     disputed: bool = False
+    refund_pending: bool = False
+    refund_returned: bool = False
 
     @property
     def intent_id(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from domain.booking import ReasonCode, Status
 from domain.deadlines import last_answer_at, nights, payment_window_end
 from models import Booking, Hotel, RoomType
+from storage.owed import owed_minor
 from wording.guest import REASONS, cancelling_notice
 from wording.values import count_in_words, day_in_words, instant_in_words, money_in_words, people_in_words
 
@@ -81,11 +82,18 @@ def _was_held(booking: Booking) -> bool:
 
 def _money(booking: Booking) -> dict[str, Any]:
     captured, refunded = booking.amount_captured_minor, booking.amount_refunded_minor
+    elsewhere, owed = booking.amount_paid_elsewhere_minor, owed_minor(booking)
+    kept = max(captured - refunded - elsewhere - owed, 0)
     return {
         "total": money_in_words(booking.amount_minor, booking.currency),
         "captured": money_in_words(captured, booking.currency),
         "refunded": money_in_words(refunded, booking.currency),
-        "kept": money_in_words(captured - refunded, booking.currency),
+        "kept": money_in_words(kept, booking.currency),
+        "paid_elsewhere": money_in_words(elsewhere, booking.currency),
+        "owed": money_in_words(owed, booking.currency),
+        "is_owed": owed > 0,
+        "is_kept": kept > 0,
+        "was_paid_elsewhere": elsewhere > 0,
         "was_charged": captured > 0,
         "was_refunded": refunded > 0,
         "was_refunded_in_full": captured > 0 and refunded == captured,
@@ -99,6 +107,7 @@ def _decision(booking: Booking) -> dict[str, Any]:
         "decide_by": instant_in_words(booking.decision_deadline, booking.timezone),
         "reason": REASONS[booking.told_reason or ReasonCode.OTHER],
         "note": booking.reason_note,
+        "was_withdrawn": booking.cancellation_counts_from is not None,
     }
 
 

@@ -10,14 +10,19 @@ import stripe
 from domain.money import from_stripe
 from domain.payment import PaymentSnapshot, PaymentStatus
 
-WITH_CHARGE: Final = "latest_charge"
+WITH_CHARGE: Final = "latest_charge.refunds"
 """What a PaymentIntent has to be expanded with, to be read whole."""
+
+_UNDER_WAY: Final = frozenset({"pending", "requires_action"})
+_RETURNED: Final = frozenset({"failed", "canceled"})
+"""Statuses of a refund: https://docs.stripe.com/refunds#failed-refunds."""
 
 
 def payment_snapshot(intent: stripe.PaymentIntent) -> PaymentSnapshot:
     """Read a PaymentIntent that was expanded `WITH_CHARGE`."""
     charge = intent.latest_charge if isinstance(intent.latest_charge, stripe.Charge) else None
     currency = intent.currency.upper()
+    refunds = {refund.status for refund in charge.refunds.data} if charge and charge.refunds else set()
     return PaymentSnapshot(
         status=_status(intent.status),
         payment_intent_id=intent.id,
@@ -29,6 +34,8 @@ def payment_snapshot(intent: stripe.PaymentIntent) -> PaymentSnapshot:
         authorized_at=instant(charge.created) if charge else None,
         capture_before=_capture_before(charge),
         disputed=bool(charge and charge.disputed),
+        refund_pending=not refunds.isdisjoint(_UNDER_WAY),
+        refund_returned=not refunds.isdisjoint(_RETURNED),
     )
 
 

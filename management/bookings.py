@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from dispatch.operator_commands import OperatorAction, OperatorOutcome, OperatorResult, send_operator_command
+from dispatch.operator_commands import (
+    OperatorAction,
+    OperatorOutcome,
+    OperatorRequest,
+    OperatorResult,
+    Resolution,
+    send_operator_command,
+)
 from domain.booking import Status
+from domain.errors import DomainError
 from domain.identifiers import workflow_in_ui
+from domain.money import parse
 from management.account import BookingRows, Workflow, read_rows, read_workflow
 from management.checks import BookingId
 from management.showing import console, show
-from management.tools import DONE, FAILED, UNAVAILABLE, UNDER_WAY, Tools, fail, say, tools_of
+from management.tools import DONE, FAILED, UNAVAILABLE, UNDER_WAY, USAGE, Tools, fail, say, tools_of
 from models import Booking, utc_now
+from storage.bookings import booking_by_id
+from wording.staff import REFUSALS
 
 app = typer.Typer(no_args_is_help=True, help="Show bookings, and help those that need a person.")
 
+PaidElsewhere = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help="What you paid the guest outside Stripe, such as 150.00.")
+]
+Withdraw = Annotated[bool, typer.Option("--withdraw", help="Drop the guest's cancellation that is stuck.")]
+Note = Annotated[str, typer.Option(help="Why it is dropped; mailed to the guest, at most 1000 characters.")]
+_LONGEST_NOTE: Final = 1000
 WaitS = Annotated[float, typer.Option(min=1, max=600, help="Seconds to wait for the outcome.")]
 
 
@@ -55,31 +72,64 @@ def retry(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> 
     Exit status: 0 done; 1 it still needs a person, has no running workflow, or there is no such booking;
     3 a service is away; 4 sent and safe, but the outcome is not known yet.
     """
-    _end(_send_command(tools_of(context), booking_id, OperatorAction.RETRY, wait_s))
+    _end(_send_command(tools_of(context), booking_id, OperatorRequest(OperatorAction.RETRY), wait_s))
 
 
 @app.command("resolve")
-def resolve(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> None:
-    """Say that you have fixed it in Stripe: the product reads Stripe, follows it, and repeats no failed step.
+def resolve(
+    context: typer.Context,
+    booking_id: BookingId,
+    paid_elsewhere: PaidElsewhere = None,
+    withdraw: Withdraw = False,
+    note: Note = "",
+    wait_s: WaitS = 20,
+) -> None:
+    """Say what you have done; Stripe is read first, and no refund is tried again.
 
-    A guest's cancellation of a booking that waits for the hotel's decision is never dropped: while the hold stands,
-    its release is tried again.
+    With --paid-elsewhere you have paid the guest outside Stripe. It is refused while a refund is pending, where
+    nothing is owed, and above what is owed; less leaves the rest owed. A cancellation ends with it.
 
-    A payment that came after the booking's end is handled as with `retry`: Stripe is read first, so a payment that you
-    released or refunded in the Stripe Dashboard is left alone.
+    With --withdraw the guest's cancellation that is stuck is dropped. They are mailed the note, and their next
+    cancellation costs what this one would have.
+
+    With neither, whatever needs a person is closed, unless the guest is owed money. A guest's cancellation of a
+    booking the hotel has not decided on is never dropped: while the hold stands, its release is tried again.
 
     Exit status: 0 done; 1 it still needs a person, has no running workflow, or there is no such booking;
     3 a service is away; 4 sent and safe, but the outcome is not known yet.
     """
-    _end(_send_command(tools_of(context), booking_id, OperatorAction.RESOLVE, wait_s))
+    tools = tools_of(context)
+    if withdraw and paid_elsewhere is not None:
+        fail("Give one of --paid-elsewhere and --withdraw.", USAGE)
+    if withdraw != bool(note.strip()):
+        fail("--withdraw and --note go together: the guest is told why.", USAGE)
+    if len(note) > _LONGEST_NOTE:
+        fail(f"--note: at most {_LONGEST_NOTE} characters.", USAGE)
+    paid_minor = None if paid_elsewhere is None else tools.run(_in_minor(tools, booking_id, paid_elsewhere))
+    resolution = Resolution(paid_minor, withdraw, note.strip() or None)
+    _end(_send_command(tools, booking_id, OperatorRequest(OperatorAction.RESOLVE, resolution), wait_s))
 
 
-def _send_command(tools: Tools, booking_id: str, kind: OperatorAction, wait_s: float) -> OperatorReport:
+async def _in_minor(tools: Tools, booking_id: str, amount: str) -> int:
+    async with tools.database() as database, database.reading() as db:
+        booking = await booking_by_id(db, booking_id)
+    if booking is None:
+        fail(f"There is no booking {booking_id}.")
+    try:
+        paid = parse(amount, booking.currency)
+    except DomainError as error:
+        fail(f"--paid-elsewhere: {error}", USAGE)
+    if paid.minor <= 0:
+        fail("--paid-elsewhere: an amount above zero.", USAGE)
+    return paid.minor
+
+
+def _send_command(tools: Tools, booking_id: str, request: OperatorRequest, wait_s: float) -> OperatorReport:
     async def work() -> OperatorReport:
         async with tools.database() as database:
             temporal = await tools.temporal()
-            result = await send_operator_command(database, temporal, booking_id, kind, wait_s=wait_s)
-            return _report(kind, booking_id, result, wait_s)
+            result = await send_operator_command(database, temporal, booking_id, request, wait_s=wait_s)
+            return _report(request.action, booking_id, result, wait_s)
 
     return tools.run(work())
 
@@ -123,6 +173,11 @@ def _report(
         case OperatorOutcome.NEEDS_ATTENTION:
             reasons = "; ".join(f"{reason.code}: {reason.text}" for reason in result.attention)
             return OperatorReport(FAILED, f"{booking_id} still needs a person ({where}): {reasons}")
+        case OperatorOutcome.REFUSED:
+            assert result.refusal is not None, "a refusal says why"
+            return OperatorReport(
+                FAILED, f"{booking_id}: nothing was changed. {REFUSALS[result.refusal]} It is {where}."
+            )
         case OperatorOutcome.NOTHING_TO_DO:
             return OperatorReport(DONE, f"{booking_id}: nothing to do. Stripe agrees; it is {where}.")
         case OperatorOutcome.DONE:

@@ -19,6 +19,7 @@ from management.advice import next_steps
 from models import Hotel, RoomType
 from reconciliation.findings import WorkflowState
 from storage.attention import as_attention
+from storage.owed import owed_minor
 
 _WIDE: Final = 140
 
@@ -142,8 +143,15 @@ def _money(rows: BookingRows) -> str:
         Money(minor, booking.currency)
         for minor in (booking.amount_minor, booking.amount_captured_minor, booking.amount_refunded_minor)
     )
+    elsewhere, owed = (
+        f", {Money(minor, booking.currency)} {what}" if minor else ""
+        for minor, what in (
+            (booking.amount_paid_elsewhere_minor, "paid elsewhere"),
+            (owed_minor(booking), "still owed"),
+        )
+    )
     held = "held, " if booking.status == Status.PENDING_APPROVAL else ""
-    return f"{total} {booking.currency}: {held}{captured} captured, {refunded} refunded"
+    return f"{total} {booking.currency}: {held}{captured} captured, {refunded} refunded{elsewhere}{owed}"
 
 
 def _deadline(deadline: datetime, now: datetime) -> str:

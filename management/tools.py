@@ -27,8 +27,10 @@ Answer = TypeVar("Answer")
 
 DONE: Final = 0
 FAILED: Final = 1
+USAGE: Final = 2
+"""Typer's own, for a command that was not understood."""
 UNAVAILABLE: Final = 3
-"""A service that the command needs is away. 2 is Typer's own, for a usage error."""
+"""A service that the command needs is away."""
 UNDER_WAY: Final = 4
 """The command is safe, and its outcome is not known yet."""
 

@@ -109,6 +109,7 @@ class DatabaseSnapshot:
     check_out_at: datetime
     captured_minor: int = 0
     refunded_minor: int = 0
+    paid_elsewhere_minor: int = 0
     fee_minor: int = 0
     payment_intent_id: str | None = None
     needs_attention: bool = False

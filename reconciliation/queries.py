@@ -95,11 +95,9 @@ async def _facts(db: AsyncSession, rows: Sequence[tuple[Booking, Hotel]]) -> dic
     ids = [booking.booking_id for booking, _ in rows]
     steps = await timelines(db, ids)
     open_decisions = await _open_decisions(db, ids)
-    chosen = await _chosen_refunds(db, ids)
     return {
-        booking.booking_id: replace(
-            _database_snapshot(booking, hotel, steps[booking.booking_id], open_decisions[booking.booking_id]),
-            fee_minor=_fee_minor(booking, steps[booking.booking_id], chosen.get(booking.booking_id)),
+        booking.booking_id: _database_snapshot(
+            booking, hotel, steps[booking.booking_id], open_decisions[booking.booking_id]
         )
         for booking, hotel in rows
     }
@@ -112,19 +110,6 @@ async def _open_decisions(db: AsyncSession, ids: Sequence[str]) -> dict[str, lis
         decision = UnansweredDecision(row.command_id, Decision(row.kind), row.created_at)
         found[row.booking_id].append(decision)
     return found
-
-
-async def _chosen_refunds(db: AsyncSession, ids: Sequence[str]) -> dict[str, int]:
-    """The refunds that managers chose with the cancellations that were carried out."""
-    step = (
-        (col(BookingTimeline.booking_id) == col(BookingCommand.booking_id))
-        & (col(BookingTimeline.at) == col(BookingCommand.closed_at))
-        & (col(BookingTimeline.event) == Event.CANCELLED_BY_STAFF)
-    )
-    chosen = col(BookingCommand.refund_minor)
-    query = select(col(BookingCommand.booking_id), chosen).join(BookingTimeline, step)
-    found = await db.execute(query.where(col(BookingCommand.booking_id).in_(ids), chosen.is_not(None)))
-    return {booking_id: minor for booking_id, minor in found if minor is not None}
 
 
 def _database_snapshot(
@@ -144,6 +129,8 @@ def _database_snapshot(
         check_out_at=booking.check_out_at,
         captured_minor=booking.amount_captured_minor,
         refunded_minor=booking.amount_refunded_minor,
+        paid_elsewhere_minor=booking.amount_paid_elsewhere_minor,
+        fee_minor=_fee_minor(booking),
         payment_intent_id=booking.payment_intent_id,
         needs_attention=booking.needs_attention,
         closes_at=booking.payment_deadline,
@@ -157,18 +144,9 @@ def _submitted_at(steps: Sequence[BookingTimeline]) -> datetime | None:
     return next((step.at for step in steps if step.event == Event.SUBMITTED), None)
 
 
-def _fee_minor(booking: Booking, steps: Sequence[BookingTimeline], chosen_minor: int | None) -> int:
-    """What the hotel may keep of a confirmed booking that was cancelled.
-
-    Args:
-        chosen_minor: the refund that a manager chose, if one did.
-    """
-    step = next((step for step in steps if step.event in _CANCELLATIONS), None)
-    if step is None or step.from_status != Status.CONFIRMED:
-        return 0
-    actor = ActorKind.GUEST if step.event == Event.CANCELLED_BY_GUEST else ActorKind.STAFF
-    terms = booking.cancellation_terms
-    return booking.amount_minor - terms.refund_asked_by(actor, booking.total, step.at, chosen_minor).minor
+def _fee_minor(booking: Booking) -> int:
+    """What the hotel may keep of a confirmed booking that was cancelled."""
+    return 0 if booking.refund_due_minor is None else booking.amount_minor - booking.refund_due_minor
 
 
 # --- terms to restart a lost workflow ---
@@ -212,6 +190,9 @@ async def _resumption(db: AsyncSession, booking: Booking, status: Status) -> Res
         session=CheckoutSession(session.session_id, session.expires_at) if session else None,
         payment_intent_id=booking.payment_intent_id,
         refunded_minor=booking.amount_refunded_minor,
+        refund_due_minor=booking.refund_due_minor,
+        paid_elsewhere_minor=booking.amount_paid_elsewhere_minor,
+        cancellation_counts_from=booking.cancellation_counts_from,
         attention=tuple(as_attention(reason) for reason in reasons),
         decision_deadline=booking.decision_deadline,
         decisions=await _decisions(db, booking.booking_id),

@@ -71,11 +71,13 @@ class BookingEvidence:
     Args:
         private: texts about the guest, and notes, that must never leave the product's own database.
         policy: None if unknown; then the ledger's fee is accepted.
-        cancel_asked_at: time of the command behind the cancellation; None if unknown.
+        cancel_asked_at: time of the command behind the cancellation, or of one before it that was withdrawn; None if
+            unknown.
         chosen_refund_minor: the total refund that a manager who cancelled chose; None if none did.
         guest_cancelled_in: the status in which the guest cancelled; None if staff did, or if unknown.
         payment_deadline: end of the payment window; None if unknown.
         open_decisions: decisions without an outcome.
+        paid_elsewhere_minor: what people say that they paid the guest outside Stripe.
     """
 
     booking_id: str
@@ -100,6 +102,7 @@ class BookingEvidence:
     chosen_refund_minor: int | None = None
     payment_deadline: datetime | None = None
     open_decisions: tuple[str, ...] = ()
+    paid_elsewhere_minor: int = 0
 
     @property
     def deadline(self) -> datetime | None:
@@ -167,6 +170,7 @@ def booking_from_api(booking: Json, row: BookingEvidence) -> BookingEvidence:
         amount_minor=minor(booking["amount"], currency),
         captured_minor=minor(booking["amount_captured"], currency),
         refunded_minor=minor(booking["amount_refunded"], currency),
+        paid_elsewhere_minor=minor(booking["amount_paid_elsewhere"], currency),
         payment_intent_id=booking["payment_intent_id"],
         needs_attention=bool(booking["needs_attention"]),
         pending_decision=booking["pending_decision"],
@@ -200,8 +204,8 @@ _BOOKINGS = """
     SELECT b.*, h.slug,
         ARRAY(SELECT c.kind FROM booking_command c WHERE c.booking_id = b.booking_id AND c.closed_at IS NULL
             AND c.kind IN ('approve', 'decline', 'cancel') ORDER BY c.created_at) AS open_decisions,
-        (SELECT min(c.created_at) FROM booking_command c WHERE c.booking_id = b.booking_id
-            AND c.kind = 'cancel' AND c.outcome = 'settled') AS cancel_asked_at,
+        least(b.cancellation_counts_from, (SELECT min(c.created_at) FROM booking_command c
+            WHERE c.booking_id = b.booking_id AND c.kind = 'cancel' AND c.outcome = 'settled')) AS cancel_asked_at,
         (SELECT min(c.status_when_issued) FROM booking_command c
             JOIN booking_timeline t ON t.booking_id = c.booking_id
             AND t.at = c.closed_at AND t.event = 'cancelled_by_guest'
@@ -256,6 +260,7 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[TimelineEvidence]) -> B
         amount_minor=row["amount_minor"],
         captured_minor=row["amount_captured_minor"],
         refunded_minor=row["amount_refunded_minor"],
+        paid_elsewhere_minor=row["amount_paid_elsewhere_minor"],
         payment_intent_id=row["payment_intent_id"],
         needs_attention=row["needs_attention"],
         pending_decision=next(iter(row["open_decisions"]), None),

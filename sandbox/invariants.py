@@ -15,10 +15,16 @@ from itertools import chain, pairwise
 from typing import Any, Final
 
 from sandbox.evidence import BookingEvidence, Evidence, TimelineEvidence
-from sandbox.evidence_index import CheckItems, EvidenceIndex, LedgerPayment
+from sandbox.evidence_index import CheckItems, EvidenceIndex
 from sandbox.faults import CANARY
+from sandbox.money_invariants import (
+    OPEN,
+    captured_rightly,
+    confirmed_is_paid,
+    nothing_left_behind,
+    owed_minor,
+)
 
-OPEN: Final = frozenset({"PENDING_PAYMENT", "PENDING_APPROVAL"})
 ENDED: Final = frozenset({"DECLINED", "EXPIRED", "CANCELLED"})
 _DECIDED_AS: Final = {"approve": "CONFIRMED", "decline": "DECLINED", "cancel": "CANCELLED"}
 _TAKES: Final = {
@@ -27,7 +33,6 @@ _TAKES: Final = {
     "cancel": frozenset({"PENDING_PAYMENT", "PENDING_APPROVAL", "CONFIRMED"}),
 }
 """In which statuses a decision can still be carried out."""
-_GIVEN_BACK: Final = frozenset({"capture_mismatched", "unmatched_payment_returned", "cancelled_by_guest"})
 _PUBLISHED_FIELDS: Final = {"booking_id", "status", "updated_at", "version"}
 LATE: Final = timedelta(seconds=30)
 """How long after its deadline a booking may still be as it was."""
@@ -92,87 +97,6 @@ def _check_one(
     return InvariantResult(code, invariant, len(items), tuple(item for item in items if item is not None))
 
 
-def _captured_rightly(index: EvidenceIndex) -> CheckItems:
-    """M1."""
-    for payment in index.payments:
-        if not payment.captures:
-            yield None
-            continue
-        booking = index.bookings.get(payment.booking_id or "")
-        yield _capture_problem(payment, booking)
-
-
-def _capture_problem(payment: LedgerPayment, booking: BookingEvidence | None) -> str | None:
-    if booking is None:
-        return f"{payment.intent_id} was captured for no booking of ours"
-    if payment.captures > 1:
-        return f"{booking.booking_id}: captured {payment.captures} times"
-    confirming = booking.status == "PENDING_APPROVAL" and booking.pending_decision == "approve"
-    if not (booking.has_been("CONFIRMED") or confirming):
-        returned = any(step.event in _GIVEN_BACK for step in booking.timeline)
-        explained = returned or booking.needs_attention
-        return None if explained else f"{booking.booking_id}: captured, and never confirmed"
-    is_own = payment.intent_id == booking.payment_intent_id
-    if is_own and payment.received_minor != booking.amount_minor:
-        return f"{booking.booking_id}: captured {payment.received_minor} instead of {booking.amount_minor}"
-    return None
-
-
-def _confirmed_is_paid(index: EvidenceIndex) -> CheckItems:
-    """M2."""
-    for booking in index.bookings.values():
-        if booking.status != "CONFIRMED":
-            continue
-        own = next((m for m in index.payments if m.intent_id == booking.payment_intent_id), None)
-        name = booking.booking_id
-        if own is None or own.status != "succeeded":
-            yield f"{name}: CONFIRMED, but its payment is {own.status if own else 'unknown to Stripe'}"
-        elif not own.received_minor == booking.captured_minor == booking.amount_minor:
-            ours = f"{booking.captured_minor} of {booking.amount_minor}"
-            yield f"{name}: Stripe has {own.received_minor}, we have {ours}"
-        elif own.refunded_minor != booking.refunded_minor:
-            yield f"{name}: Stripe refunded {own.refunded_minor}, we say {booking.refunded_minor}"
-        else:
-            yield None
-
-
-def _nothing_left_behind(index: EvidenceIndex) -> CheckItems:
-    """M3: no hold or money beyond the amount that the booking's status allows."""
-    for booking in index.bookings.values():
-        yield from (_left_behind(payment, booking) for payment in index.payments_of[booking.booking_id])
-
-
-def _left_behind(payment: LedgerPayment, booking: BookingEvidence) -> str | None:
-    is_own = payment.intent_id == booking.payment_intent_id
-    name = f"{booking.booking_id} ({booking.status})"
-    if payment.is_held and not (is_own and booking.status == "PENDING_APPROVAL"):
-        return f"{name}: {payment.intent_id} still holds the card"
-    if booking.status in {"CONFIRMED", "PENDING_APPROVAL"} and is_own:
-        return None
-    fee = _fee(payment, booking) if is_own else 0
-    if booking.status == "CANCELLED" and is_own and payment.refunded_minor != booking.refunded_minor:
-        return f"{name}: Stripe refunded {payment.refunded_minor}, we say {booking.refunded_minor}"
-    # A refund made in the Dashboard before the cancellation may exceed the policy's.
-    return f"{name}: {payment.kept_minor} kept, the fee is {fee}" if payment.kept_minor > fee else None
-
-
-def _fee(payment: LedgerPayment, booking: BookingEvidence) -> int:
-    if booking.status != "CANCELLED" or not booking.has_been("CONFIRMED"):
-        return 0
-    if booking.policy is None:
-        return payment.kept_minor
-    if booking.guest_cancelled_in in OPEN:
-        # A guest who cancels before the hotel has confirmed was shown that it costs nothing.
-        return 0
-    cancelled = next(step for step in booking.timeline if step.to == "CANCELLED")
-    # The fee is the one at the time of the command, which may have waited for a worker.
-    issued_at = min(booking.cancel_asked_at or cancelled.at, cancelled.at)
-    fee = booking.policy.fee_minor(booking.amount_minor, booking.check_in, issued_at)
-    if booking.chosen_refund_minor is None:
-        return fee
-    return min(fee, booking.amount_minor - booking.chosen_refund_minor)
-
-
 def _answers_stand(index: EvidenceIndex) -> CheckItems:
     """M4."""
     for answer in index.evidence.answers:
@@ -203,10 +127,25 @@ def _hanging(index: EvidenceIndex, workflows: Any) -> CheckItems:
             yield f"{name}: its workflow is {status}"
         elif status == "RUNNING" and booking.status in ENDED and not booking.needs_attention:
             yield f"{name}: its workflow is still running"
+        elif booking.status in ENDED and _is_forgotten(index, workflows, booking):
+            yield f"{name}: its guest is owed money, and no workflow waits for a person"
         elif overdue and not booking.needs_attention:
             yield f"{name}: past its deadline, and asks nobody for help"
         else:
             yield None
+
+
+def _is_forgotten(index: EvidenceIndex, workflows: Any, booking: BookingEvidence) -> bool:
+    """Whether a guest is owed money after the booking's end, and nobody could help by `retry` or `resolve`."""
+    payments = index.payments_of[booking.booking_id]
+    if owed_minor(payments, booking) == 0:
+        return False
+    ids = (f"ended-booking-payment-{payment.intent_id}-" for payment in payments)
+    waiting = any(
+        status == "RUNNING" and id_.startswith((f"booking-{booking.booking_id}", *ids))
+        for id_, status in workflows.items()
+    )
+    return not (waiting and booking.needs_attention)
 
 
 def _left_unanswered(index: EvidenceIndex) -> CheckItems:
@@ -330,9 +269,9 @@ def _leak(where: str, text: str, words: re.Pattern[str] | None) -> str | None:
 
 
 _CHECKS: Final[tuple[tuple[str, str, Callable[[EvidenceIndex], CheckItems | None]], ...]] = (
-    ("M1", "Money is captured once, in full, and only for confirmed bookings", _captured_rightly),
-    ("M2", "A confirmed booking is paid, and refunds agree with Stripe's", _confirmed_is_paid),
-    ("M3", "A booking that ended otherwise leaves no hold and no money behind", _nothing_left_behind),
+    ("M1", "Money is captured once, in full, and only for confirmed bookings", captured_rightly),
+    ("M2", "A confirmed booking is paid, and refunds agree with Stripe's", confirmed_is_paid),
+    ("M3", "A booking that ended otherwise leaves no hold and no money behind", nothing_left_behind),
     ("M4", "A settled answer is never undone", _answers_stand),
     ("M5", "No booking hangs without a workflow or a call for help", _nobody_hangs),
     ("M6", "Every change: one timeline row, one version, published", _each_change_is_published),

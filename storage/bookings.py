@@ -35,6 +35,8 @@ DECISION_EVENTS = frozenset(
         Event.CAPTURE_MISMATCHED,
     }
 )
+NOTE_EVENTS = frozenset({Event.DECLINED, Event.CANCELLED_BY_STAFF, Event.CANCELLATION_WITHDRAWN})
+"""Changes whose note the guest reads."""
 CAPTURE_EVENTS = frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE, Event.CAPTURE_MISMATCHED})
 
 
@@ -165,6 +167,12 @@ def _write_facts(booking: Booking, change: Change) -> None:
         booking.amount_captured_minor = change.amount_captured_minor
     if change.amount_refunded_minor is not None:
         booking.amount_refunded_minor = change.amount_refunded_minor
+    if change.refund_due_minor is not None:
+        booking.refund_due_minor = change.refund_due_minor
+    if change.amount_paid_elsewhere_minor is not None:
+        booking.amount_paid_elsewhere_minor = change.amount_paid_elsewhere_minor
+    if change.cancellation_counts_from is not None:
+        booking.cancellation_counts_from = change.cancellation_counts_from
     if change.event in CAPTURE_EVENTS:
         booking.paid_at = change.at
 
@@ -180,7 +188,7 @@ async def _write_decision(db: AsyncSession, booking: Booking, change: Change, ac
         return
     command.closed_at = change.at
     command.outcome = CommandOutcome.SETTLED
-    if change.event in {Event.DECLINED, Event.CANCELLED_BY_STAFF}:
+    if change.event in NOTE_EVENTS:
         booking.reason_note = command.reason_note
 
 

@@ -100,6 +100,7 @@ class DaySum:
 
     Args:
         refunded_minor: the part of that amount refunded since, on any day.
+        paid_elsewhere_minor: the amount paid to those guests outside Stripe since.
     """
 
     day: date
@@ -108,6 +109,7 @@ class DaySum:
     count: int
     minor: int
     refunded_minor: int = 0
+    paid_elsewhere_minor: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,14 +148,19 @@ async def decisions_by_day(db: AsyncSession, hotel_id: int, since: datetime, tim
     """Outcomes of requests from `since` on, by the hotel's days, with amounts captured then and refunded since."""
     day = _day(col(Booking.decision_made_at), timezone).label("day")
     event = col(BookingTimeline.event)
-    captured, refunded = col(Booking.amount_captured_minor), col(Booking.amount_refunded_minor)
+    amounts = (
+        Booking.amount_captured_minor,
+        Booking.amount_refunded_minor,
+        Booking.amount_paid_elsewhere_minor,
+    )
+    sums = [func.sum(col(amount)) for amount in amounts]
     rows = await db.execute(
-        select(day, event, col(Booking.currency), func.count(), func.sum(captured), func.sum(refunded))
+        select(day, event, col(Booking.currency), func.count(), *sums)
         .join(BookingTimeline, _is_decision())
         .where(col(Booking.hotel_id) == hotel_id, col(Booking.decision_made_at) >= since)
         .group_by("day", event, col(Booking.currency))
     )
-    return [DaySum(row[0], Event(row[1]), row[2], row[3], int(row[4]), int(row[5])) for row in rows]
+    return [DaySum(row[0], Event(row[1]), row[2], row[3], *map(int, row[4:7])) for row in rows]
 
 
 async def time_to_decide(db: AsyncSession, hotel_id: int, since: datetime) -> TimeToDecide:

@@ -36,6 +36,9 @@ EVENTS: Final = {
     Event.CANCELLED_BY_GUEST: "You cancelled",
     Event.CANCELLED_BY_STAFF: "The hotel cancelled",
     Event.REFUND_RECORDED: "Money was refunded to your card",
+    Event.REFUND_RETURNED: "The refund came back and is still owed to you",
+    Event.PAID_ELSEWHERE: "The hotel paid you by other means",
+    Event.CANCELLATION_WITHDRAWN: "The hotel kept your booking: your cancellation was not carried out",
     Event.DISPUTE_RECORDED: "Your bank asked about the payment",
     Event.UNMATCHED_PAYMENT_RETURNED: "A payment that was not needed was returned to you",
 }

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
+from domain.decisions import CommandOutcome
 from domain.roles import Role
 from wording.values import duration_in_words
 
@@ -37,6 +38,9 @@ EVENTS: Final = {
     Event.CANCELLED_BY_GUEST: "Cancelled by the guest",
     Event.CANCELLED_BY_STAFF: "Cancelled by the hotel",
     Event.REFUND_RECORDED: "A refund was recorded",
+    Event.REFUND_RETURNED: "The refund came back and is still owed",
+    Event.PAID_ELSEWHERE: "The guest was paid outside Stripe",
+    Event.CANCELLATION_WITHDRAWN: "The cancellation was withdrawn",
     Event.DISPUTE_RECORDED: "The guest's bank disputes the payment",
     Event.UNMATCHED_PAYMENT_RETURNED: "An unmatched payment was returned",
     Event.ATTENTION_NEEDED: "Needs a person",
@@ -60,6 +64,7 @@ MAILS: Final = {
     MailKind.DECLINED: "Decline",
     MailKind.EXPIRED: "Expiry",
     MailKind.CANCELLED: "Cancellation",
+    MailKind.CANCELLATION_WITHDRAWN: "Cancellation withdrawn",
     MailKind.STAFF_REQUEST: "New request",
     MailKind.STAFF_REMINDER: "Decision due",
     MailKind.STAFF_PAYMENT_NOTICE: "Payment notice",
@@ -72,6 +77,18 @@ UNDER_WAY: Final = {
     Decision.CANCEL: "Cancelling…",
 }
 """Words for decisions without an outcome."""
+
+REFUSALS: Final = {
+    CommandOutcome.REFUND_PENDING: "A refund is under way at Stripe: wait until the bank has answered.",
+    CommandOutcome.NOTHING_OWED: "The guest is owed nothing for this booking.",
+    CommandOutcome.MORE_THAN_OWED: "The guest is owed less than that.",
+    CommandOutcome.NOTHING_TO_WITHDRAW: "No cancellation of a confirmed booking is stuck.",
+    CommandOutcome.MONEY_AT_STAKE: (
+        "The guest is still owed money: try the refund again, say how much you paid outside Stripe, or withdraw the "
+        "cancellation."
+    ),
+}
+"""Why a person's word that a booking is settled was not taken."""
 
 ROLES: Final = {
     Role.VIEWER: "Viewer: reads",

@@ -72,6 +72,7 @@ class BookingWorkflow:
             notifications,
             status=Status.DRAFT,
             version=terms.version,
+            currency=terms.currency,
         )
         payment_steps = PaymentSteps(terms.booking_id, terms.amount_minor, terms.currency)
         return BookingContext(
@@ -163,7 +164,7 @@ class BookingWorkflow:
 
     @workflow.signal
     def resolve(self, command: Command) -> None:
-        """An operator has settled the matter by hand: look at Stripe, and do not try again."""
+        """A person says what they have done: paid the guest elsewhere, dropped the cancellation, or settled it."""
         self._message_queue.put(OperatorCommand(command, resolved_by_hand=True))
 
     # --- updates: they ask and wait, and are worth nothing if lost ---

@@ -22,9 +22,12 @@ from workflows.message_queue import (
     StripeEventReceived,
 )
 from workflows.notifications import Notifications
+from workflows.paid_elsewhere import pay_unreturned_elsewhere
 from workflows.payment_steps import PaymentSteps
 from workflows.unmatched_payments import (
+    ResolutionRefusedError,
     handle_payment_event,
+    resolve_unreturned_payments,
     retry_unreturned_payments,
     track_unreturned_payment,
 )
@@ -91,25 +94,42 @@ def judge_request(
     )
 
 
-# --- an operator's retry ---
+# --- a person's help ---
 
 
 @contextmanager
 def report_retry(context: BookingContext, message: OperatorCommand) -> Iterator[None]:
-    """Report how an operator's command came out: settled if nothing failed and no attention is left."""
-    settled = False
+    """Report how a person's help came out: settled if nothing failed and no attention is left."""
+    outcome = CommandOutcome.NEEDS_ATTENTION
     try:
         yield
-        settled = not context.state.attention
+        if not context.state.attention:
+            outcome = CommandOutcome.SETTLED
+    except ResolutionRefusedError as refusal:
+        outcome = refusal.outcome
     finally:
-        context.message_queue.report_outcome(
-            message.command, CommandOutcome.SETTLED if settled else CommandOutcome.NEEDS_ATTENTION
-        )
+        context.message_queue.report_outcome(message.command, outcome)
 
 
-async def retry_common_steps(context: BookingContext, message: OperatorCommand) -> None:
-    """Try again what may be left over in any phase: e-mails that failed, unmatched payments still here."""
-    await context.state.retry_emails()
-    await retry_unreturned_payments(
-        context.state, context.payment_steps, resolved_by_hand=message.resolved_by_hand
-    )
+async def run_common_steps(context: BookingContext, message: OperatorCommand) -> bool:
+    """Do what a person's help means in any phase, for e-mails that failed and payments that are still here.
+
+    Returns:
+        Whether that was all: a phase has nothing of its own to add to money paid elsewhere.
+
+    Raises:
+        ResolutionRefusedError: what the person says they have done does not fit.
+    """
+    state, payment_steps = context.state, context.payment_steps
+    if message.command.withdraw:
+        raise ResolutionRefusedError(CommandOutcome.NOTHING_TO_WITHDRAW)
+    if message.command.paid_elsewhere_minor is not None:
+        await pay_unreturned_elsewhere(state, payment_steps, message.command)
+        return True
+    if message.resolved_by_hand:
+        await resolve_unreturned_payments(state, payment_steps)
+        state.forget_emails()
+    else:
+        await state.retry_emails()
+        await retry_unreturned_payments(state, payment_steps)
+    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
@@ -11,11 +12,12 @@ from temporalio.common import SearchAttributeUpdate
 from dispatch import ui_texts
 from dispatch.names import BOOKING_STATUS, NEEDS_ATTENTION
 from domain.attention import OUTLIVES_STATUS_CHANGE, Attention, AttentionCode
-from domain.booking import ActorKind, Event, ReasonCode, Status, transition
+from domain.booking import KEEPS_MONEY, ActorKind, Event, MailKind, ReasonCode, Status, transition
 from domain.messages.changes import Change
 from domain.messages.notifications import StaffEvent
 from domain.messages.signals import Command, StripeEventHint
 from domain.messages.starts import Continuation, Resumption
+from domain.payment import PaymentSnapshot
 from domain.stripe_events import is_relevant
 from workflows import options
 from workflows.notifications import Notifications
@@ -31,6 +33,7 @@ class BookingState:
         notifications: tells people of each change.
         status: where the story is taken up.
         version: the row's version at that point.
+        currency: ISO 4217 code.
         database_options: how the database is insisted on.
     """
 
@@ -42,6 +45,7 @@ class BookingState:
         *,
         status: Status,
         version: int,
+        currency: str,
         database_options: dict[str, Any] = options.DATABASE,
     ) -> None:
         self._booking_id = booking_id
@@ -50,11 +54,16 @@ class BookingState:
         self.projection = Projection(notifications, database_options)
         self.status = status
         self.version = version
+        self._currency = currency
         self.reason_code: ReasonCode | None = None
         self.attention: tuple[Attention, ...] = ()
         """The open reasons why a person is needed, oldest first."""
         self.payment_intent_id: str | None = None
         self.refunded_minor = 0
+        self.refund_due_minor: int | None = None
+        """What the guest is to get back in all for a cancellation, carried out or stuck."""
+        self.paid_elsewhere_minor = 0
+        self.cancellation_counts_from: datetime | None = None
         self.waiting_for = ui_texts.WAITING_FOR_SUBMISSION
         self.is_over = False
         self.unreturned_payments: dict[str, StripeEventHint] = {}
@@ -66,6 +75,9 @@ class BookingState:
         self.status = resume.status
         self.payment_intent_id = resume.payment_intent_id
         self.refunded_minor = resume.refunded_minor
+        self.refund_due_minor = resume.refund_due_minor
+        self.paid_elsewhere_minor = resume.paid_elsewhere_minor
+        self.cancellation_counts_from = resume.cancellation_counts_from
         self.attention = resume.attention
         for reason in resume.attention:
             if reason.code in OUTLIVES_STATUS_CHANGE:
@@ -81,6 +93,9 @@ class BookingState:
         self.reason_code = continuation.reason_code
         self.payment_intent_id = continuation.payment_intent_id
         self.refunded_minor = continuation.refunded_minor
+        self.refund_due_minor = continuation.refund_due_minor
+        self.paid_elsewhere_minor = continuation.paid_elsewhere_minor
+        self.cancellation_counts_from = continuation.cancellation_counts_from
         self.attention = continuation.attention
         self._attention_shown = bool(self.attention)
         self.unreturned_payments = {
@@ -125,8 +140,7 @@ class BookingState:
         self.status, self.version = step.to, recorded.version
         self.reason_code = step.reason or change.reason_code or self.reason_code
         self.payment_intent_id = change.payment_intent_id or self.payment_intent_id
-        if change.amount_refunded_minor is not None:
-            self.refunded_minor = change.amount_refunded_minor
+        self._follow_amounts(change)
         self._follow_attention(change, moved=moved)
         self._update_search_attributes(moved=moved)
         if not recorded.published:
@@ -135,10 +149,40 @@ class BookingState:
             # The reason that told of them is over.
             self._notifications.resend_failed_emails()
         mails = step.mails_for(was_held=self.payment_intent_id is not None)
+        if change.attention_opened and MailKind.STAFF_ATTENTION not in mails:
+            mails = (*mails, MailKind.STAFF_ATTENTION)
         if mails:
             self._notifications.mail(mails, self.version)
         if self.projection.blocked_by is not None:
             await self._resume_after_block(waiting_for)
+
+    def _follow_amounts(self, change: Change) -> None:
+        if change.amount_refunded_minor is not None:
+            self.refunded_minor = change.amount_refunded_minor
+        if change.refund_due_minor is not None:
+            self.refund_due_minor = change.refund_due_minor
+        if change.amount_paid_elsewhere_minor is not None:
+            self.paid_elsewhere_minor = change.amount_paid_elsewhere_minor
+        if change.cancellation_counts_from is not None:
+            self.cancellation_counts_from = change.cancellation_counts_from
+
+    def owed_minor(self, payment: PaymentSnapshot) -> int:
+        """What of a captured payment the guest is still owed, in the smallest unit of its currency.
+
+        What was paid outside Stripe counts towards the booking's own payment first, the rest towards others.
+        """
+        if not payment.is_captured:
+            return 0
+        due = payment.amount_received_minor
+        credit = self.paid_elsewhere_minor if payment.currency == self._currency else 0
+        if self.status in KEEPS_MONEY:
+            agreed = self.refund_due_minor
+            if payment.payment_intent_id == self.payment_intent_id:
+                if agreed is not None or self.status is Status.CONFIRMED:
+                    due = agreed or 0
+            else:
+                credit = max(credit - max((agreed or 0) - self.refunded_minor, 0), 0)
+        return max(due - payment.amount_refunded_minor - credit, 0)
 
     def _follow_attention(self, change: Change, *, moved: bool) -> None:
         """Open and clear reasons as the row has done."""
@@ -202,6 +246,10 @@ class BookingState:
         """Send once more what could not be sent. The reason is over meanwhile; a mail that fails again is a new one."""
         self._notifications.resend_failed_emails()
         await self.clear_attention({AttentionCode.EMAIL_FAILED})
+
+    def forget_emails(self) -> None:
+        """Send no more what could not be sent."""
+        self._notifications.forget_failed_emails()
 
     def _update_search_attributes(self, *, moved: bool) -> None:
         """Bring what operators filter by up to date; each update costs the history an event."""

@@ -24,7 +24,7 @@ from workflows.booking_context import (
     handle_common_message,
     judge_request,
     report_retry,
-    retry_common_steps,
+    run_common_steps,
 )
 from workflows.hold import Hold
 from workflows.hold_outcome import record_capture, record_release
@@ -296,8 +296,8 @@ class DecisionPhase:
     async def _run_operator_command(self, message: OperatorCommand) -> None:
         self._recheck_at = None
         with report_retry(self._context, message):
-            await retry_common_steps(self._context, message)
-            await self._retry(resolved_by_hand=message.resolved_by_hand)
+            if not await run_common_steps(self._context, message):
+                await self._retry(resolved_by_hand=message.resolved_by_hand)
 
     async def _retry(self, *, resolved_by_hand: bool) -> None:
         if await self._follow(await self._payment_steps.read_until_answered(self._hold.payment_intent_id)):

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.bookings import STALE_VERSION, Bookings
 from dispatch import ui_texts
-from domain.attention import ABOUT_PAYMENTS_BESIDE, Attention
+from domain.attention import OUTLIVES_STATUS_CHANGE, Attention, AttentionCode
 from domain.booking import Status
-from domain.messages.changes import BookingSnapshot
+from domain.decisions import CommandOutcome
+from domain.messages.changes import BookingSnapshot, RefusedCommand
 from domain.messages.signals import Command
 from domain.messages.starts import EndedBookingEvent
 from workflows import options
 from workflows.booking_state import BookingState
+from workflows.message_queue import OperatorCommand
 from workflows.notifications import Notifications
+from workflows.paid_elsewhere import record_paid_elsewhere
 from workflows.payment_steps import PaymentStepFailedError, PaymentSteps, failure
-from workflows.unmatched_payments import handle_payment_event, subject_of_hint, unreturned_reason
+from workflows.unmatched_payments import (
+    ResolutionRefusedError,
+    follow_resolved_payment,
+    handle_payment_event,
+    subject_of_hint,
+    unreturned_reason,
+)
 
 
 @workflow.defn
@@ -26,12 +37,14 @@ class EndedBookingPaymentWorkflow:
     @workflow.init
     def __init__(self, event: EndedBookingEvent) -> None:
         self._event = event
-        self._retry_requested = False
+        self._commands: deque[OperatorCommand] = deque()
+        self._command: OperatorCommand | None = None
+        """What a person has asked for and is being done."""
         self._own_attention: Attention | None = None
 
     @workflow.run
     async def run(self, event: EndedBookingEvent) -> None:
-        """Look into the news until it is settled, with an operator's help where Stripe refuses."""
+        """Look into the news until it is settled, with a person's help where Stripe refuses."""
         notifications = Notifications(event.booking_id, event.hotel_slug, on_email_failed=lambda _: None)
         generation = 1
         while True:
@@ -53,16 +66,47 @@ class EndedBookingPaymentWorkflow:
         await notifications.drain()
 
     async def _handle_event(self, state: BookingState, payment_steps: PaymentSteps) -> bool:
+        """Look at the payment, as a person's help says; False where it has to be looked at again."""
+        open_before = {each.key for each in state.attention}
         try:
-            await handle_payment_event(state, payment_steps, self._event.hint)
+            await self._settle(state, payment_steps)
+        except ResolutionRefusedError as refusal:
+            await self._close_command(refusal.outcome)
+            await self._next_command()
+            return False
         except PaymentStepFailedError as error:
-            await self._wait_for_operator(state, unreturned_reason(error.attention, self._event.hint))
+            reason = unreturned_reason(error.attention, self._event.hint)
+            if reason.code is AttentionCode.REFUND_RETURNED and reason.key in open_before - self._called_for:
+                # Another one of these waits for a person about it: two of them would refund it twice.
+                return True
+            await self._wait_for_help(state, reason)
             return False
         # The reason is still open where another writer came between when it was to be cleared, or where a workflow
         # that was lost had called for it.
-        codes = ABOUT_PAYMENTS_BESIDE | {each.code for each in (self._own_attention,) if each}
-        await state.clear_attention(codes, subject_of_hint(self._event.hint))
+        await state.clear_attention(OUTLIVES_STATUS_CHANGE, subject_of_hint(self._event.hint))
+        if self._own_attention is not None:
+            await state.clear_attention({self._own_attention.code}, self._own_attention.subject)
         return True
+
+    async def _settle(self, state: BookingState, payment_steps: PaymentSteps) -> None:
+        message, hint = self._command, self._event.hint
+        if message is None:
+            await handle_payment_event(state, payment_steps, hint)
+        elif message.command.withdraw:
+            raise ResolutionRefusedError(CommandOutcome.NOTHING_TO_WITHDRAW)
+        elif message.command.paid_elsewhere_minor is not None:
+            await record_paid_elsewhere(state, payment_steps, hint, message.command)
+            # What is left of the debt keeps the reason open; nobody has asked for a refund of it.
+            self._command = None
+            await handle_payment_event(state, payment_steps, hint)
+        elif message.resolved_by_hand:
+            await follow_resolved_payment(state, payment_steps, hint)
+        else:
+            await handle_payment_event(state, payment_steps, hint, on_request=True)
+
+    @property
+    def _called_for(self) -> set[tuple[AttentionCode, str]]:
+        return {self._own_attention.key} if self._own_attention else set()
 
     def _load_state(self, booking: BookingSnapshot, notifications: Notifications) -> BookingState:
         state = BookingState(
@@ -71,21 +115,43 @@ class EndedBookingPaymentWorkflow:
             notifications,
             status=Status(booking.status),
             version=booking.version,
+            currency=booking.currency,
             database_options=options.DATABASE_SHARED,
         )
         state.payment_intent_id = booking.payment_intent_id
         state.refunded_minor = booking.amount_refunded_minor
+        state.refund_due_minor = booking.refund_due_minor
+        state.paid_elsewhere_minor = booking.amount_paid_elsewhere_minor
         state.attention = booking.attention
         return state
 
-    async def _wait_for_operator(self, state: BookingState, attention: Attention) -> None:
+    async def _wait_for_help(self, state: BookingState, attention: Attention) -> None:
+        self._command = None
         await state.request_attention(attention)
         self._own_attention = attention
-        await workflow.wait_condition(lambda: self._retry_requested)
-        self._retry_requested = False
-        await state.clear_attention({attention.code}, attention.subject)
+        await self._next_command()
+        if self._command is not None and not self._command.resolved_by_hand:
+            await state.clear_attention({attention.code}, attention.subject)
+
+    async def _next_command(self) -> None:
+        await workflow.wait_condition(lambda: bool(self._commands))
+        self._command = self._commands.popleft()
+
+    async def _close_command(self, outcome: CommandOutcome) -> None:
+        assert self._command is not None, "a person has said something that does not fit"
+        await workflow.execute_activity_method(
+            Bookings.close_command,
+            RefusedCommand(self._command.command.command_id, outcome),
+            summary=ui_texts.refuse(outcome),
+            **options.DATABASE,
+        )
 
     @workflow.signal
-    def retry(self, command: Command) -> None:  # noqa: ARG002  the booking's own signal takes it too
-        """An operator wants Stripe asked again."""
-        self._retry_requested = True
+    def retry(self, command: Command) -> None:
+        """A person wants Stripe asked again."""
+        self._commands.append(OperatorCommand(command, resolved_by_hand=False))
+
+    @workflow.signal
+    def resolve(self, command: Command) -> None:
+        """A person says what they have done, as to a booking's own workflow."""
+        self._commands.append(OperatorCommand(command, resolved_by_hand=True))

@@ -50,7 +50,7 @@ class DecisionRequested:
 
 @dataclass(frozen=True)
 class OperatorCommand:
-    """An operator wants a stuck step tried again, or (`resolved_by_hand`) says that it was settled by hand."""
+    """A person wants a stuck step tried again, or (`resolved_by_hand`) says what they have done about it."""
 
     command: Command
     resolved_by_hand: bool

@@ -96,6 +96,10 @@ class Notifications:
         unsent = UnsentMailing(mailing, workflow.now() + options.MAIL_PATIENCE)
         self._start(self._mail(unsent), unsent)
 
+    def forget_failed_emails(self) -> None:
+        """Give up what could not be sent: a person has said so."""
+        self._failed.clear()
+
     async def drain(self) -> None:
         """Wait until everything has been sent or given up."""
         while self._under_way:

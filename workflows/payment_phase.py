@@ -25,7 +25,7 @@ from workflows.booking_context import (
     handle_common_message,
     judge_request,
     report_retry,
-    retry_common_steps,
+    run_common_steps,
 )
 from workflows.hold import Hold, continued_hold, hold_of
 from workflows.message_queue import (
@@ -316,7 +316,8 @@ class PaymentPhase:
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
         with report_retry(self._context, message):
-            await retry_common_steps(self._context, message)
+            if await run_common_steps(self._context, message):
+                return
             if self._cancellation is not None:
                 await self._cancel()
             elif self._closing:

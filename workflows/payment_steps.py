@@ -185,9 +185,12 @@ class PaymentSteps:
 
     async def refund(self, payment_intent_id: str, total_minor: int, until: datetime) -> PaymentSnapshot:
         """Refund until `total_minor` has gone back in all, trying until `until`."""
-        return await self._run_payment_step(
+        payment = await self._run_payment_step(
             Payments.refund, payment_intent_id, total_minor, until, ui_texts.REFUND
         )
+        # A refund that the bank sends back later has to be made anew, and Stripe replays the old answer for a day.
+        self.generation += 1
+        return payment
 
     async def _run_payment_step(
         self,

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 from dispatch import ui_texts
-from domain.booking import UNDER_DECISION, ActorKind, Decision, Status, cancellation_event
+from domain.attention import ABOUT_STEPS
+from domain.booking import UNDER_DECISION, ActorKind, Decision, Event, Status, cancellation_event
 from domain.cancellation import CancellationTerms
 from domain.decisions import CommandOutcome, cancellable_until
-from domain.messages.signals import Command
+from domain.messages.signals import Command, StripeEventHint
 from domain.messages.starts import OpenDecision, PendingCancellation
 from domain.money import Money
 from workflows.booking_context import (
@@ -18,11 +19,12 @@ from workflows.booking_context import (
     handle_common_message,
     judge_request,
     report_retry,
-    retry_common_steps,
+    run_common_steps,
 )
 from workflows.message_queue import DecisionRequested, OperatorCommand, QueueMessage
+from workflows.paid_elsewhere import record_paid_elsewhere
 from workflows.payment_steps import PaymentStepFailedError
-from workflows.unmatched_payments import refund_not_done
+from workflows.unmatched_payments import ResolutionRefusedError, refund_not_done
 
 REFUND_PATIENCE = timedelta(hours=24)
 
@@ -99,8 +101,9 @@ class StayPhase:
     async def _cancel(self, request: DecisionRequested, issued_at: datetime) -> None:
         self._message_queue.decision_in_progress = Decision.CANCEL
         self._state.wait_for(ui_texts.WAITING_FOR_REFUND)
+        due_minor = self._state.refund_due_minor = self._due(request.command, issued_at).minor
         try:
-            refunded_minor = await self._refund(request.command, issued_at)
+            refunded_minor = await self._refund(due_minor)
         except PaymentStepFailedError:
             self._pending_command = (request, issued_at)
             self._message_queue.report_outcome(request.command, CommandOutcome.NEEDS_ATTENTION)
@@ -112,55 +115,98 @@ class StayPhase:
             cancellation_event(request.command.actor),
             command=request.command,
             amount_refunded_minor=refunded_minor,
+            refund_due_minor=due_minor,
         )
         self._message_queue.mark_done(request.command.command_id)
 
-    async def _refund(self, command: Command, issued_at: datetime) -> int:
-        """Refund what is due, and return what has gone back in total."""
-        due = self._due(command, issued_at)
-        if due.minor <= self._state.refunded_minor:
+    async def _refund(self, due_minor: int) -> int:
+        """Refund what is due and was not paid elsewhere, and return what has gone back through Stripe in total."""
+        total_minor = due_minor - self._state.paid_elsewhere_minor
+        if total_minor <= self._state.refunded_minor:
             return self._state.refunded_minor
-        assert self._state.payment_intent_id is not None, "a confirmed booking was paid"
         until = workflow.now() + REFUND_PATIENCE
-        payment = await self._payment_steps.refund(self._state.payment_intent_id, due.minor, until)
-        if payment.amount_refunded_minor < due.minor:
-            raise PaymentStepFailedError(refund_not_done(self._state.payment_intent_id))
+        payment = await self._payment_steps.refund(self._own_payment, total_minor, until)
+        if payment.amount_refunded_minor < total_minor:
+            raise PaymentStepFailedError(refund_not_done(self._own_payment))
         return payment.amount_refunded_minor
+
+    @property
+    def _own_payment(self) -> str:
+        assert self._state.payment_intent_id is not None, "a confirmed booking was paid"
+        return self._state.payment_intent_id
 
     def _due(self, command: Command, issued_at: datetime) -> Money:
         terms = self._terms
         cancellation = CancellationTerms(terms.free_cancel_until, terms.late_cancel_fee_percent)
         total = Money(terms.amount_minor, terms.currency)
-        return cancellation.refund_asked_by(command.actor, total, issued_at, command.refund_minor)
+        # Withdrawing a guest's cancellation must not make the next one dearer.
+        counts_from = self._state.cancellation_counts_from
+        as_of = issued_at if counts_from is None else min(issued_at, counts_from)
+        return cancellation.refund_asked_by(command.actor, total, as_of, command.refund_minor)
 
-    # --- an operator's retry ---
+    # --- a person's help ---
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
         with report_retry(self._context, message):
-            await retry_common_steps(self._context, message)
-            if self._pending_command is not None:
-                await self._resume_cancellation(
-                    *self._pending_command, resolved_by_hand=message.resolved_by_hand
-                )
-            await self._state.clear_attention()
+            if self._pending_command is None:
+                is_all = await run_common_steps(self._context, message)
+            else:
+                is_all = await self._help_cancellation(message, *self._pending_command)
+            if not is_all:
+                await self._state.clear_attention()
 
-    async def _resume_cancellation(
-        self, request: DecisionRequested, issued_at: datetime, *, resolved_by_hand: bool
-    ) -> None:
+    async def _help_cancellation(
+        self, message: OperatorCommand, request: DecisionRequested, issued_at: datetime
+    ) -> bool:
         """Go on with a cancellation that got stuck.
 
-        Args:
-            resolved_by_hand: whoever says so may have paid the guest by other means: nothing is refunded again. What
-                Stripe shows as refunded counts; short of what is due, the cancellation is dropped.
+        Returns:
+            Whether what else the booking needs a person for stays as it is.
+
+        Raises:
+            ResolutionRefusedError: what the person says they have done does not fit.
         """
-        if resolved_by_hand:
-            assert self._state.payment_intent_id is not None, "a confirmed booking was paid"
-            payment = await self._payment_steps.read_until_answered(self._state.payment_intent_id)
-            if payment.amount_refunded_minor < self._due(request.command, issued_at).minor:
-                self._pending_command = None
-                self._message_queue.report_outcome(request.command, CommandOutcome.ALREADY_DECIDED)
-                return
+        command = message.command
+        if command.withdraw:
+            await self._withdraw(command, request, issued_at)
+            return True
+        own = StripeEventHint(payment_intent_id=self._own_payment)
+        if command.paid_elsewhere_minor is not None:
+            await record_paid_elsewhere(self._state, self._payment_steps, own, command)
+            await self._cancel_unless_owed(request, issued_at)
+            return True
+        if message.resolved_by_hand and not await self._cancel_unless_owed(request, issued_at):
+            raise ResolutionRefusedError(CommandOutcome.MONEY_AT_STAKE)
+        is_all = await run_common_steps(self._context, message)
+        if not message.resolved_by_hand:
+            await self._cancel(request, issued_at)
+        return is_all
+
+    async def _cancel_unless_owed(self, request: DecisionRequested, issued_at: datetime) -> bool:
+        """Finish a cancellation whose refund somebody made; False where the guest is owed money still."""
+        payment = await self._payment_steps.read_until_answered(self._own_payment)
+        if self._state.owed_minor(payment) > 0:
+            return False
         await self._cancel(request, issued_at)
+        return True
+
+    async def _withdraw(self, command: Command, request: DecisionRequested, issued_at: datetime) -> None:
+        """Drop a cancellation that got stuck; its guest is told, and may cancel again for what this one would cost."""
+        payment = await self._payment_steps.read_until_answered(self._own_payment)
+        if payment.refund_pending:
+            raise ResolutionRefusedError(CommandOutcome.REFUND_PENDING)
+        if self._state.owed_minor(payment) == 0:
+            await self._cancel(request, issued_at)
+            raise ResolutionRefusedError(CommandOutcome.NOTHING_TO_WITHDRAW)
+        self._pending_command = None
+        self._state.refund_due_minor = None
+        if request.command.actor is ActorKind.GUEST:
+            counts_from = min(issued_at, self._state.cancellation_counts_from or issued_at)
+            await self._state.apply(
+                Event.CANCELLATION_WITHDRAWN, command=command, cancellation_counts_from=counts_from
+            )
+        self._message_queue.report_outcome(request.command, CommandOutcome.ALREADY_DECIDED)
+        await self._state.clear_attention(ABOUT_STEPS, self._own_payment)
 
 
 def _issued_at(command: Command) -> datetime:

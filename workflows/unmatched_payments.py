@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import NoReturn
 
 from temporalio import workflow
 
 from activities.inbox import Inbox
 from dispatch import ui_texts
-from domain.attention import ABOUT_PAYMENTS_BESIDE, Attention, AttentionCode
-from domain.booking import ActorKind, Event, Status
+from domain.attention import OUTLIVES_STATUS_CHANGE, Attention, AttentionCode
+from domain.booking import KEEPS_MONEY, ActorKind, Event, Status
+from domain.decisions import CommandOutcome
 from domain.messages.signals import StripeEventHint
 from domain.payment import PaymentSnapshot
 from workflows import options
@@ -20,12 +22,22 @@ from workflows.booking_state import BookingState
 from workflows.payment_steps import PaymentStepFailedError, PaymentSteps, PaymentUnknownError
 
 PATIENCE = timedelta(hours=24)
-_PATIENCE_OF_A_RETRY = timedelta(minutes=10)
+PATIENCE_OF_A_RETRY = timedelta(minutes=10)
 """Somebody waits for the answer, and the booking's own money behind it."""
-KEEPS_MONEY = frozenset({Status.CONFIRMED, Status.CANCELLED})
-"""Statuses in which captured money may stay: a cancelled booking may have cost a fee."""
 
 _DISPUTE_OPENED, _DISPUTE_CLOSED = "charge.dispute.created", "charge.dispute.closed"
+
+
+class ResolutionRefusedError(Exception):
+    """A `resolve` does not say the truth about the money, and has changed nothing.
+
+    Args:
+        outcome: why, as its sender is told.
+    """
+
+    def __init__(self, outcome: CommandOutcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 async def return_funds(
@@ -40,7 +52,6 @@ async def return_funds(
     payment = await payment_steps.release(payment_intent_id, until)
     if payment.is_captured:
         payment = await payment_steps.refund(payment_intent_id, payment.amount_received_minor, until)
-    # A refund that the guest's bank sent back is answered from memory for a day when it is asked for again.
     if payment.is_at_stake:
         raise PaymentStepFailedError(refund_not_done(payment_intent_id))
     return payment
@@ -66,9 +77,18 @@ async def return_unmatched_payment(
 
 
 async def handle_payment_event(
-    state: BookingState, payment_steps: PaymentSteps, hint: StripeEventHint, patience: timedelta = PATIENCE
+    state: BookingState,
+    payment_steps: PaymentSteps,
+    hint: StripeEventHint,
+    patience: timedelta = PATIENCE,
+    *,
+    on_request: bool = False,
 ) -> None:
     """Look into an event about a booking that waits for no payment and no decision any more.
+
+    Args:
+        on_request: a person wants it tried. A refund that came back is made anew only then: the next one to the same
+            card may come back as well.
 
     Raises:
         PaymentStepFailedError: Stripe refused or gave no clear answer in time; or a guest is owed money that came back.
@@ -81,8 +101,12 @@ async def handle_payment_event(
     is_left_held = state.status is Status.CANCELLED and payment.is_held
     if is_own and state.status in KEEPS_MONEY and not is_left_held:
         await _record_aftermath(state, payment, hint)
-    elif payment.is_at_stake:
-        await return_unmatched_payment(state, payment_steps, payment.payment_intent_id, patience)
+        if state.status is Status.CANCELLED and state.owed_minor(payment) > 0:
+            await _refund_anew(state, payment_steps, payment, patience if on_request else None)
+    elif payment.is_held or state.owed_minor(payment) > 0:
+        if payment.refund_returned and not on_request:
+            await _request_new_refund(state, payment)
+        await return_unmatched_payment(state, payment_steps, payment.intent_id, patience)
 
 
 async def _read_event_payment(
@@ -128,7 +152,7 @@ async def track_unreturned_payment(state: BookingState, hint: StripeEventHint) -
         raise PaymentStepFailedError(unreturned_reason(error.attention, hint)) from None
     # Other events may have told of the same money.
     state.unreturned_payments.pop(subject, None)
-    await state.clear_attention(ABOUT_PAYMENTS_BESIDE, subject, actor=ActorKind.SYSTEM)
+    await state.clear_attention(OUTLIVES_STATUS_CHANGE, subject, actor=ActorKind.SYSTEM)
 
 
 def unreturned_reason(attention: Attention, hint: StripeEventHint) -> Attention:
@@ -143,22 +167,53 @@ def unreturned_reason(attention: Attention, hint: StripeEventHint) -> Attention:
             return replace(attention, code=AttentionCode.UNMATCHED_PAYMENT_KEPT, subject=subject)
 
 
-async def retry_unreturned_payments(
-    state: BookingState, payment_steps: PaymentSteps, *, resolved_by_hand: bool
-) -> None:
-    """Try again what could not be settled; what gets stuck once more stays kept.
+async def retry_unreturned_payments(state: BookingState, payment_steps: PaymentSteps) -> None:
+    """Try again what could not be settled; what gets stuck once more stays kept."""
+    for hint in list(state.unreturned_payments.values()):
+        try:
+            async with track_unreturned_payment(state, hint):
+                await handle_payment_event(state, payment_steps, hint, PATIENCE_OF_A_RETRY, on_request=True)
+        except PaymentStepFailedError as error:
+            await state.request_attention(error.attention)
 
-    Args:
-        resolved_by_hand: whoever says so may have paid the guest by other means: only what is still held is released,
-            captured money is let rest.
+
+async def resolve_unreturned_payments(state: BookingState, payment_steps: PaymentSteps) -> None:
+    """Take what could not be settled as settled by hand, where nothing is owed.
+
+    Raises:
+        ResolutionRefusedError: a guest is owed money still.
     """
     for hint in list(state.unreturned_payments.values()):
         try:
             async with track_unreturned_payment(state, hint):
-                if not resolved_by_hand or (await _read_event_payment(state, payment_steps, hint)).is_held:
-                    await handle_payment_event(state, payment_steps, hint, _PATIENCE_OF_A_RETRY)
+                await follow_resolved_payment(state, payment_steps, hint)
         except PaymentStepFailedError as error:
             await state.request_attention(error.attention)
+
+
+async def follow_resolved_payment(
+    state: BookingState, payment_steps: PaymentSteps, hint: StripeEventHint
+) -> None:
+    """Look at a payment that a person says is settled: what is held is released, nothing is refunded.
+
+    Raises:
+        PaymentStepFailedError: the hold could not be released, or Stripe does not tell about the booking's own payment.
+        ResolutionRefusedError: a guest is owed money still.
+    """
+    try:
+        payment = await _read_event_payment(state, payment_steps, hint)
+    except PaymentStepFailedError:
+        if subject_of_hint(hint) == state.payment_intent_id:
+            raise
+        # It is not known to be the booking's, and somebody has looked it up.
+        return
+    if payment.is_held:
+        await handle_payment_event(state, payment_steps, hint, PATIENCE_OF_A_RETRY)
+    elif payment.payment_intent_id is not None:
+        if payment.payment_intent_id == state.payment_intent_id and state.status in KEEPS_MONEY:
+            await _record_aftermath(state, payment, hint)
+        if state.owed_minor(payment) > 0:
+            raise ResolutionRefusedError(CommandOutcome.MONEY_AT_STAKE)
 
 
 def subject_of_hint(hint: StripeEventHint) -> str:
@@ -167,20 +222,67 @@ def subject_of_hint(hint: StripeEventHint) -> str:
 
 
 async def _record_aftermath(state: BookingState, payment: PaymentSnapshot, hint: StripeEventHint) -> None:
-    returned_minor = state.refunded_minor - payment.amount_refunded_minor
-    if returned_minor != 0:
+    refunded_minor = payment.amount_refunded_minor
+    if refunded_minor > state.refunded_minor:
+        await state.apply(Event.REFUND_RECORDED, actor=ActorKind.STRIPE, amount_refunded_minor=refunded_minor)
+    elif refunded_minor < state.refunded_minor:
+        owed = state.status is Status.CANCELLED and state.owed_minor(payment) > 0
+        await _record_return(state, payment, owed=owed)
+    # A dispute that was won has left no mark on the charge by the time its end is heard of.
+    opened = hint.event_type == _DISPUTE_OPENED and payment.disputed
+    if opened or hint.event_type == _DISPUTE_CLOSED:
+        await state.apply(Event.DISPUTE_RECORDED, actor=ActorKind.STRIPE)
+
+
+async def _record_return(state: BookingState, payment: PaymentSnapshot, *, owed: bool) -> None:
+    """Put on record that a refund came back, and call a person with it where a guest is owed it."""
+    reason = refund_returned(payment.intent_id)
+    is_new = owed and all(each.key != reason.key for each in state.attention)
+    is_own = payment.payment_intent_id == state.payment_intent_id
+    await state.apply(
+        Event.REFUND_RETURNED,
+        actor=ActorKind.STRIPE,
+        amount_refunded_minor=payment.amount_refunded_minor if is_own else None,
+        attention_opened=(reason,) if is_new else (),
+    )
+
+
+async def _request_new_refund(state: BookingState, payment: PaymentSnapshot) -> NoReturn:
+    reason = refund_returned(payment.intent_id)
+    if all(each.key != reason.key for each in state.attention):
+        await _record_return(state, payment, owed=True)
+    raise PaymentStepFailedError(reason)
+
+
+async def _refund_anew(
+    state: BookingState, payment_steps: PaymentSteps, payment: PaymentSnapshot, patience: timedelta | None
+) -> None:
+    """Refund what is owed of a cancelled booking's payment.
+
+    Args:
+        patience: None where nobody has asked for it.
+
+    Raises:
+        PaymentStepFailedError: nobody has asked for it, or it failed.
+    """
+    reason = refund_returned(payment.intent_id)
+    if patience is None:
+        raise PaymentStepFailedError(reason)
+    total_minor = payment.amount_refunded_minor + state.owed_minor(payment)
+    try:
+        payment = await payment_steps.refund(payment.intent_id, total_minor, workflow.now() + patience)
+    except PaymentStepFailedError as error:
+        raise PaymentStepFailedError(replace(reason, detail=error.attention.detail)) from None
+    if payment.amount_refunded_minor > state.refunded_minor:
         await state.apply(
             Event.REFUND_RECORDED,
             actor=ActorKind.STRIPE,
             amount_refunded_minor=payment.amount_refunded_minor,
         )
-    if returned_minor > 0 and state.status is Status.CANCELLED:
-        assert payment.payment_intent_id is not None, "a refund has a payment"
-        detail = f"{returned_minor} in the currency's smallest unit"
-        raise PaymentStepFailedError(
-            Attention(AttentionCode.REFUND_RETURNED, payment.payment_intent_id, detail)
-        )
-    # A dispute that was won has left no mark on the charge by the time its end is heard of.
-    opened = hint.event_type == _DISPUTE_OPENED and payment.disputed
-    if opened or hint.event_type == _DISPUTE_CLOSED:
-        await state.apply(Event.DISPUTE_RECORDED, actor=ActorKind.STRIPE)
+    if state.owed_minor(payment) > 0:
+        raise PaymentStepFailedError(replace(reason, detail=refund_not_done(payment.intent_id).detail))
+
+
+def refund_returned(payment_intent_id: str) -> Attention:
+    """The reason where a refund came back from the guest's bank."""
+    return Attention(AttentionCode.REFUND_RETURNED, payment_intent_id)

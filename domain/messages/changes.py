@@ -23,6 +23,9 @@ class Change:
         attention_opened: new reasons why the booking needs a person. One that is open already stays as it is.
         attention_cleared: reasons that are over. A change of status ends others by itself, as `domain.attention` says.
         payment_deadline: end of the payment window, as it was when the booking was submitted.
+        refund_due_minor: what the guest is to get back in all, as the cancellation was decided.
+        amount_paid_elsewhere_minor: what people have paid the guest outside Stripe, in all.
+        cancellation_counts_from: when the cancellation was asked for that is withdrawn.
     """
 
     booking_id: str = ""
@@ -43,6 +46,9 @@ class Change:
     attention_cleared: tuple[Attention, ...] = ()
     staff_event: StaffEvent | None = None
     payment_deadline: datetime | None = None
+    refund_due_minor: int | None = None
+    amount_paid_elsewhere_minor: int | None = None
+    cancellation_counts_from: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -75,5 +81,7 @@ class BookingSnapshot:
     payment_intent_id: str | None = None
     amount_minor: int = 0
     amount_refunded_minor: int = 0
+    refund_due_minor: int | None = None
+    amount_paid_elsewhere_minor: int = 0
     currency: str = "EUR"
     attention: tuple[Attention, ...] = ()

@@ -20,12 +20,14 @@ class StripeEventHint:
 
 @dataclass(frozen=True)
 class Command:
-    """A person's decision. Its note, if any, is kept in the database under `command_id`.
+    """A person's decision or help. Its note, if any, is kept in the database under `command_id`.
 
     Args:
         issued_at: when it was asked for, by the clock of the API that took it.
         status_when_issued: the booking's status as its asker was shown it, and with it what cancelling costs.
         refund_minor: what a manager who cancels wants refunded in all, in the smallest unit; None for everything.
+        paid_elsewhere_minor: of a `resolve`, what the guest was paid outside Stripe, in the currency's smallest unit.
+        withdraw: of a `resolve`, the cancellation that is stuck is dropped.
     """
 
     command_id: str = ""
@@ -35,3 +37,5 @@ class Command:
     issued_at: datetime | None = None
     status_when_issued: Status | None = None
     refund_minor: int | None = None
+    paid_elsewhere_minor: int | None = None
+    withdraw: bool = False

@@ -34,6 +34,9 @@ class Resumption:
         submitted_at: from when its payment window counts.
         session: the Checkout session opened last, if any.
         refunded_minor: what has gone back so far, in the currency's smallest unit.
+        refund_due_minor: what the cancellation said is to go back in all; None where there was none.
+        paid_elsewhere_minor: what people have paid the guest outside Stripe.
+        cancellation_counts_from: when the guest first asked for a cancellation that was withdrawn.
         attention: the open reasons why the booking needs a person, oldest first.
         decision_deadline: until when the hotel may decide, as guest and staff were told.
         decisions: what the lost workflow was asked for and had not carried out, in the order of its asking.
@@ -46,6 +49,9 @@ class Resumption:
     session: CheckoutSession | None = None
     payment_intent_id: str | None = None
     refunded_minor: int = 0
+    refund_due_minor: int | None = None
+    paid_elsewhere_minor: int = 0
+    cancellation_counts_from: datetime | None = None
     attention: tuple[Attention, ...] = ()
     decision_deadline: datetime | None = None
     decisions: tuple[OpenDecision, ...] = ()
@@ -153,6 +159,7 @@ class Continuation:
 
     Args:
         refunded_minor: what has gone back so far, in the currency's smallest unit.
+        refund_due_minor, paid_elsewhere_minor, cancellation_counts_from: as in `Resumption`.
         unreturned_payments: what to look into again.
         received_ids: commands and events that were taken in, the newest last: a repeat is dropped.
         outcomes: of the newest commands.
@@ -164,6 +171,9 @@ class Continuation:
     reason_code: ReasonCode | None = None
     payment_intent_id: str | None = None
     refunded_minor: int = 0
+    refund_due_minor: int | None = None
+    paid_elsewhere_minor: int = 0
+    cancellation_counts_from: datetime | None = None
     attention: tuple[Attention, ...] = ()
     waiting_for: str = ""
     unreturned_payments: tuple[StripeEventHint, ...] = ()

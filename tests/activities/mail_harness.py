@@ -23,7 +23,7 @@ SENDER = "bookings@hotels.test"
 PUBLIC_BASE_URL = "https://hotels.test"
 AUTH_SECRET = "an-auth-secret-for-activity-tests-only"
 
-# As the contract words them; the last two are the product's own.
+# As the contract words them; the last three are the product's own.
 SUBJECTS = {
     "authorized": "Payment authorized — awaiting hotel confirmation ({id})",
     "confirmed": "Booking Confirmed - {id}",
@@ -34,6 +34,7 @@ SUBJECTS = {
     "staff_reminder": "Decision due - {id}",
     "staff_payment_notice": "Payment notice - {id}",
     "staff_attention": "Attention needed - {id}",
+    "cancellation_withdrawn": "Booking still confirmed - {id}",
 }
 # The booking as it stands when the mail is written; amounts of 15000 are captured where it says so.
 STANDS: dict[str, dict[str, Any]] = {
@@ -55,6 +56,7 @@ STANDS: dict[str, dict[str, Any]] = {
     "staff_reminder": {"status": Status.PENDING_APPROVAL},
     "staff_payment_notice": {"status": Status.CONFIRMED, "amount_captured_minor": 15000},
     "staff_attention": {"status": Status.PENDING_APPROVAL},
+    "cancellation_withdrawn": {"status": Status.CONFIRMED, "amount_captured_minor": 15000},
 }
 
 

@@ -94,4 +94,9 @@ def test_verdicts_double_as_error_codes() -> None:
         "not_cancellable",
         "too_late",
         "needs_attention",
+        "refund_pending",
+        "nothing_owed",
+        "more_than_owed",
+        "nothing_to_withdraw",
+        "money_at_stake",
     ]

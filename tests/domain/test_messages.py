@@ -149,16 +149,18 @@ def test_words_in_payloads_only_grow() -> None:
             "AUTHORIZATION_EXPIRED PAYMENT_MISMATCH"
         ),
         CommandOutcome: (
-            "settled not_authorized already_decided decision_in_progress not_cancellable too_late needs_attention"
+            "settled not_authorized already_decided decision_in_progress not_cancellable too_late needs_attention "
+            "refund_pending nothing_owed more_than_owed nothing_to_withdraw money_at_stake"
         ),
         MailKind: (
             "authorized confirmed declined expired cancelled staff_request staff_reminder staff_payment_notice "
-            "staff_attention"
+            "staff_attention cancellation_withdrawn"
         ),
         Event: (
             "created submitted authorized payment_window_closed approved declined approval_timed_out "
             "authorization_lost captured_outside capture_mismatched cancelled_by_guest cancelled_by_staff "
-            "refund_recorded dispute_recorded unmatched_payment_returned attention_needed attention_cleared"
+            "refund_recorded refund_returned paid_elsewhere cancellation_withdrawn dispute_recorded "
+            "unmatched_payment_returned attention_needed attention_cleared"
         ),
         AttentionCode: (
             "stripe_refused stripe_key_rejected stripe_unanswered payment_unread event_unread hold_still_placed "

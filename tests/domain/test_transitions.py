@@ -26,7 +26,8 @@ STATUSES = "DRAFT PENDING_PAYMENT PENDING_APPROVAL CONFIRMED DECLINED EXPIRED CA
 EVENTS = (
     "created submitted authorized payment_window_closed approved declined approval_timed_out "
     "authorization_lost captured_outside capture_mismatched cancelled_by_guest cancelled_by_staff "
-    "refund_recorded dispute_recorded unmatched_payment_returned attention_needed attention_cleared"
+    "refund_recorded refund_returned paid_elsewhere cancellation_withdrawn dispute_recorded "
+    "unmatched_payment_returned attention_needed attention_cleared"
 ).split()
 
 # from, event, to, the system's reason, e-mails: the status table of the contract, row by row.
@@ -44,11 +45,14 @@ PENDING_PAYMENT  cancelled_by_guest    CANCELLED        -                     ca
 PENDING_APPROVAL cancelled_by_guest    CANCELLED        -                     cancelled
 CONFIRMED        cancelled_by_guest    CANCELLED        -                     cancelled
 CONFIRMED        cancelled_by_staff    CANCELLED        -                     cancelled
+CONFIRMED        cancellation_withdrawn CONFIRMED       -                     cancellation_withdrawn
 """
 
 # What is put on record about the money, or asked of a person, wherever a submitted booking stands.
 RECORDS = {
     "refund_recorded": "staff_payment_notice",
+    "refund_returned": "staff_payment_notice",
+    "paid_elsewhere": "-",
     "dispute_recorded": "staff_payment_notice",
     "unmatched_payment_returned": "staff_payment_notice",
     "attention_needed": "staff_attention",
@@ -171,6 +175,7 @@ def test_staff_mails_are_told_from_guests() -> None:
         "declined",
         "expired",
         "cancelled",
+        "cancellation_withdrawn",
     }
 
 

@@ -12,7 +12,7 @@ from domain.booking import Decision
 from models import StripeWebhookEvent
 from reconciliation.findings import FindingKind
 from storage.creation import submission_terms
-from tests.management.booking_driver import ManagementBookingDriver
+from tests.management.booking_driver import TOTAL_MINOR, ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
 
 NOBODY = "BK-00000-00000-00000"
@@ -175,11 +175,11 @@ async def other_amount(harness: ManagementHarness) -> ManagementBookingDriver:
 
 
 async def short_refund(harness: ManagementHarness) -> ManagementBookingDriver:
-    """Cancelled late, and the fee that was kept is more than the policy allows."""
+    """Cancelled late, and what was kept is more than the fee that was decided on."""
     booking = await harness.confirmed(check_in_days=1)
     await booking.decide(Decision.CANCEL)
     await booking.handle.result()
-    await booking.set(late_cancel_fee_percent=0)
+    await booking.set(refund_due_minor=TOTAL_MINOR)
     return booking
 
 

@@ -190,3 +190,43 @@ async def test_a_cancellation_behind_an_approval_costs_nothing_or_is_not_done(
 
 async def _decisions_kept(stack: ApiStack, guest: GuestDriver) -> int:
     return len(await commands_of(stack, guest.booking_id))
+
+
+async def test_a_refund_that_came_back_is_told_as_still_owed(
+    page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
+) -> None:
+    """Never as money that the hotel keeps by its policy."""
+    guest = await hotel.confirmed()
+    assert settled(await guest.cancel())
+    await stack.temporal.get_workflow_handle(f"booking-{guest.booking_id}").result()
+    [refund] = (await stack.client.ledger(guest.booking_id))["refunds"]
+    await stack.client.dashboard(f"refunds/{refund['id']}/fail")
+
+    async def flagged() -> bool:
+        return bool((await guest.read_booking())["needs_attention"])
+
+    await wait_until(flagged, bool, what="the booking to need a person")
+    page_client = await opened(page_clients, guest)
+    words = (await page_client.open(at(guest))).words
+    assert "€150.00 is still owed to you" in words
+    assert "The refund came back and is still owed to you" in words
+    assert "Still owed to you" in words
+    assert "cancellation policy" not in words
+    booking = await guest.read_booking()
+    assert booking["timeline"][-1]["event"] == "refund_returned"
+    assert (booking["amount_refunded"], booking["amount_paid_elsewhere"]) == ("0.00", "0.00")
+
+
+async def test_a_withdrawn_cancellation_is_told_and_costs_no_more_later(
+    page_clients: PageClients, stack: ApiStack
+) -> None:
+    """The fee applies by now; what the guest is told to pay is what their first cancellation would have cost."""
+    hotel = await open_hotel(stack, free_cancel_days=60, late_cancel_fee_percent=30)
+    guest = await hotel.confirmed()
+    await edit(hotel, guest, cancellation_counts_from=utc_now() - timedelta(days=365), reason_note="Call us.")
+    page_client = await opened(page_clients, guest)
+    words = (await page_client.open(at(guest))).words
+    assert "Your cancellation was not carried out, and your stay is still confirmed." in words
+    assert "Call us." in words
+    preview = await page_client.open(at(guest, "cancel/"))
+    assert "Cancelling costs nothing: the full €150.00 goes back to your card." in preview.words

@@ -38,7 +38,7 @@ async def test_a_stuck_booking_is_listed_and_resumed(
     assert "Capturing…" not in queue, "nothing is under way that waits for somebody"
     page = await manager.open("/staff/attention/")
     assert page.title.startswith("(1) Attention")
-    for words in ("Philippa Quarshie", "Stripe: HTTP 400", "What to do:", "Try again", "Settled by hand"):
+    for words in ("Philippa Quarshie", "Stripe: HTTP 400", "What to do:", "Try again", "I have settled it"):
         assert words in page.words, words
     path = f"/staff/bookings/{guest.booking_id}/help/"
     outcome_page = await manager.follow((await manager.send(path, kind="retry")).location)
@@ -54,7 +54,7 @@ async def test_a_stuck_booking_is_listed_and_resumed(
     assert kinds.count(("retry", f"manager@{hotel.slug}.test")) == 2
 
 
-async def test_settled_by_hand_follows_stripe(
+async def test_what_was_fixed_in_stripe_is_followed(
     manager: PageClient, approver: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     guest = await stuck(hotel, stack, approver)
@@ -68,6 +68,60 @@ async def test_settled_by_hand_follows_stripe(
     assert "Done: it needs nobody any more." in outcome_page.words
     booking = await guest.read_booking()
     assert (booking["status"], booking["reason_code"]) == ("DECLINED", "AUTHORIZATION_EXPIRED")
+
+
+async def unrefunded(hotel: HotelDriver, stack: ApiStack, approver: PageClient) -> GuestDriver:
+    """A booking whose guest has cancelled, and whose refund Stripe refuses."""
+    guest = await hotel.held()
+    await approver.submit(f"/staff/bookings/{guest.booking_id}/approve/")
+    await stack.client.fault(stack.client.at.stripe, match="POST /v1/refunds", **REFUSAL)
+    assert (await guest.cancel()).status_code == 202
+
+    async def flagged() -> bool:
+        return bool((await guest.read_booking())["needs_attention"])
+
+    await wait_until(flagged, bool, what="the booking to need a person")
+    return guest
+
+
+async def test_manager_says_how_much_the_guest_was_paid(
+    manager: PageClient, approver: PageClient, hotel: HotelDriver, stack: ApiStack
+) -> None:
+    guest = await unrefunded(hotel, stack, approver)
+    page = await manager.open("/staff/attention/")
+    for words in ("I've fixed it in Stripe", "I've paid the guest", "Withdraw the cancellation"):
+        assert words in page.words, words
+    path = f"/staff/bookings/{guest.booking_id}/help/"
+    total = (await guest.read_booking())["amount"]
+    outcome_page = await manager.follow((await manager.send(path, kind="resolve")).location)
+    assert "Nothing was changed. The guest is still owed money" in outcome_page.words
+    for amount in ("", "a lot", "0", "1.001"):
+        await manager.open("/staff/attention/")
+        assert (await manager.send(path, kind="paid_elsewhere", amount=amount)).status == 422
+    await manager.open("/staff/attention/")
+    sent = await manager.send(path, kind="paid_elsewhere", amount=f" {total} ")
+    outcome_page = await manager.follow(sent.location)
+    assert "Done:" in outcome_page.words
+    assert "Paid outside Stripe" in outcome_page.words
+    booking = await guest.read_booking()
+    assert (booking["status"], booking["amount_paid_elsewhere"]) == ("CANCELLED", total)
+    assert booking["amount_refunded"] == "0.00"
+    assert booking["timeline"][-2]["actor"] == f"manager@{hotel.slug}.test"
+
+
+async def test_manager_withdraws_a_cancellation_and_says_why(
+    manager: PageClient, approver: PageClient, hotel: HotelDriver, stack: ApiStack
+) -> None:
+    guest = await unrefunded(hotel, stack, approver)
+    path = f"/staff/bookings/{guest.booking_id}/help/"
+    for note in ("", "x" * 1001):
+        await manager.open("/staff/attention/")
+        assert (await manager.send(path, kind="withdraw", note=note)).status == 422
+    await manager.open("/staff/attention/")
+    await manager.send(path, kind="withdraw", note="Please call us.")
+    booking = await guest.read_booking()
+    assert (booking["status"], booking["reason_note"]) == ("CONFIRMED", "Please call us.")
+    assert booking["timeline"][-2]["event"] == "cancellation_withdrawn"
 
 
 async def test_helping_where_nothing_is_stuck_says_so(manager: PageClient, hotel: HotelDriver) -> None:

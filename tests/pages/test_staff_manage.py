@@ -260,7 +260,7 @@ async def test_figures_count_what_happened(
         "Held now €150.00 1 hold, EUR",
         "Captured €300.00 of €600.00 that was held, EUR",
         "Refunded €0.00 of what was captured, EUR",
-        "Net €300.00 captured less refunded, EUR",
+        "Net €300.00 captured less refunded and paid elsewhere, EUR",
     ):
         assert words in page.words, words
     assert "<svg" in page.html
@@ -270,14 +270,17 @@ async def test_figures_count_what_happened(
 async def test_figures_count_refunds(manager: PageClient, hotel: HotelDriver) -> None:
     """A stay that was cancelled is no income: what went back counts on the day on which it was captured."""
     guest = await hotel.confirmed()
-    await edit(hotel, guest, status="CANCELLED", amount_refunded_minor=10500)
+    await edit(
+        hotel, guest, status="CANCELLED", amount_refunded_minor=10500, amount_paid_elsewhere_minor=1000
+    )
     await hotel.confirmed()
     page = await manager.open("/staff/figures/")
     for words in (
         "Captured €300.00 of €300.00 that was held, EUR",
         "Refunded €105.00 of what was captured, EUR",
-        "Net €195.00 captured less refunded, EUR",
-        "€300.00 €300.00 €105.00 €195.00",
+        "Paid elsewhere €10.00 to guests outside Stripe, EUR",
+        "Net €185.00 captured less refunded and paid elsewhere, EUR",
+        "€300.00 €300.00 €105.00 €10.00 €185.00",
     ):
         assert words in page.words, words
 

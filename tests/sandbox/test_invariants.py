@@ -175,13 +175,33 @@ def test_money_kept_after_an_end() -> None:
     assert "M3" in broken(replace(still_held, bookings=[declined]))
 
 
+def test_money_owed_after_the_end_has_a_workflow_and_a_call_for_help() -> None:
+    """A refund that came back is owed: it must be flagged, and some workflow must wait for a person."""
+    returned = booking_evidence(5, refunded_minor=0)
+    owed = evidence(5, ledger={"payment_intents": [intent()]}, bookings=[returned])
+    assert broken(owed) == {"M3", "M5"}
+    flagged = replace(owed, bookings=[replace(returned, needs_attention=True)])
+    assert broken(flagged) == {"M5"}, "nobody waits for a person"
+    for waiting in (f"booking-{ID}", f"ended-booking-payment-{INTENT}-evt_1"):
+        workflows = {f"booking-{ID}": "COMPLETED", waiting: "RUNNING"}
+        assert broken(replace(flagged, workflows=workflows)) == set()
+
+
+@pytest.mark.parametrize(("paid", "found"), [(7000, set()), (6999, {"M3", "M5"})])
+def test_money_paid_elsewhere_counts_as_given_back(paid: int, found: set[str]) -> None:
+    """What a person recorded makes good what Stripe does not show, to the cent."""
+    elsewhere = booking_evidence(5, refunded_minor=0, paid_elsewhere_minor=paid)
+    settled = evidence(5, ledger={"payment_intents": [intent()]}, bookings=[elsewhere])
+    assert broken(settled) == found
+
+
 def test_fee_counts_from_the_moment_of_asking() -> None:
     """A cancellation that was asked for while it was free costs nothing, whenever it was written."""
     late = evidence(5)
     assert broken(late) == set()
     free_until = datetime(2026, 5, 2, 23, tzinfo=UTC)
     asked_in_time = replace(late.bookings[0], cancel_asked_at=free_until - timedelta(minutes=10))
-    assert broken(replace(late, bookings=[asked_in_time])) == {"M3"}
+    assert broken(replace(late, bookings=[asked_in_time])) == {"M3", "M5"}
     asked_too_late = replace(asked_in_time, cancel_asked_at=free_until)
     assert broken(replace(late, bookings=[asked_too_late])) == set()
 
@@ -190,7 +210,7 @@ def test_no_fee_for_what_was_asked_before_the_confirmation() -> None:
     """The guest was shown that cancelling costs nothing, and is charged no fee."""
     late = evidence(5)
     asked_before = replace(late.bookings[0], guest_cancelled_in="PENDING_APPROVAL")
-    assert broken(replace(late, bookings=[asked_before])) == {"M3"}
+    assert broken(replace(late, bookings=[asked_before])) == {"M3", "M5"}
     asked_after = replace(asked_before, guest_cancelled_in="CONFIRMED")
     assert broken(replace(late, bookings=[asked_after])) == set()
 

@@ -230,11 +230,33 @@ class BookingDriver(BookingView):
         await self.handle.signal(BookingWorkflow.retry, command)
         return await self.outcome(command.command_id)
 
-    async def resolve(self) -> CommandResult:
-        """An operator has settled the matter by hand."""
-        command = Command(new_command_id(), ActorKind.OPERATOR)
+    async def resolve(
+        self, *, paid_elsewhere_minor: int | None = None, withdraw: bool = False, note: str | None = None
+    ) -> CommandResult:
+        """An operator says what they have done."""
+        command_id = await self.keep_help(note)
+        command = Command(
+            command_id,
+            ActorKind.OPERATOR,
+            paid_elsewhere_minor=paid_elsewhere_minor,
+            withdraw=withdraw,
+        )
         await self.handle.signal(BookingWorkflow.resolve, command)
-        return await self.outcome(command.command_id)
+        return await self.outcome(command_id)
+
+    async def keep_help(self, note: str | None = None) -> str:
+        """Keep a `resolve` in the books, and return its command id."""
+        row = BookingCommand(
+            command_id=new_command_id(),
+            booking_id=self.booking_id,
+            kind="resolve",
+            actor=ActorKind.OPERATOR,
+            reason_note=note,
+            created_at=await self._harness.now(),
+        )
+        async with self._harness.database.transaction() as db:
+            await bookings.open_command(db, row)
+        return row.command_id
 
     # --- a lost workflow ---
 

@@ -309,10 +309,14 @@ class WorkflowHarness:
     async def retry_ended_booking_payments(self) -> None:
         """An operator wants money of a booking that ended looked at again."""
         command = Command(new_command_id(), ActorKind.OPERATOR)
-        for id_ in self.webhooks.ended_booking_workflows:
-            found = await self.describe(id_)
-            if found is not None and found.status is WorkflowExecutionStatus.RUNNING:
-                await self.client.get_workflow_handle(id_).signal(EndedBookingPaymentWorkflow.retry, command)
+        for id_ in await self.running_ended_booking_payments():
+            await self.client.get_workflow_handle(id_).signal(EndedBookingPaymentWorkflow.retry, command)
+
+    async def running_ended_booking_payments(self) -> list[str]:
+        """Ids of the workflows that settle money of bookings that ended, and are not done."""
+        found = {id_: await self.describe(id_) for id_ in self.webhooks.ended_booking_workflows}
+        running = WorkflowExecutionStatus.RUNNING
+        return [id_ for id_, each in found.items() if each is not None and each.status is running]
 
 
 def _is_attempted(activity: PendingActivityInfo) -> bool:

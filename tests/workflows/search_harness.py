@@ -12,7 +12,7 @@ from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeou
 from temporalio.service import RPCError
 
 from domain.booking import ActorKind, Decision
-from domain.identifiers import new_command_id
+from domain.identifiers import workflow_id
 from domain.messages.signals import Command
 from sandbox.invariants import check
 from tests.workflows.activity_faults import FaultMode
@@ -135,13 +135,27 @@ class SearchHarness:
         await self.harness.advance(**time_)
         self.harness.webhooks.is_paused = False
 
-    async def operate(self, booking: BookingDriver, signal: str) -> None:
-        """An operator's `retry` or `resolve`."""
-        try:
-            await booking.handle.signal(signal, Command(new_command_id(), ActorKind.OPERATOR))
-        except RPCError:
-            return
-        await self.harness.wait_until_idle()
+    async def fail_refunds(self, booking: BookingDriver) -> None:
+        """The bank sends back what was refunded, where it can."""
+        for refund in (await booking.ledger())["refunds"]:
+            path = f"/_sandbox/dashboard/refunds/{refund['id']}/fail"
+            await self.harness.http.post(self.harness.stripe.url + path, json={})
+
+    async def operate(self, booking: BookingDriver, signal: str, **resolution: Any) -> None:
+        """An operator's `retry` or `resolve`; `resolution` says what they have done (`Command`)."""
+        command_id = await booking.keep_help("We kept it." if "withdraw" in resolution else None)
+        command = Command(command_id, ActorKind.OPERATOR, **resolution)
+        # What was paid is told to one workflow after the other until one takes it, as the commands do.
+        one_by_one = bool(resolution)
+        ids = [workflow_id(booking.booking_id), *await self.harness.running_ended_booking_payments()]
+        for id_ in ids:
+            try:
+                await self.harness.client.get_workflow_handle(id_).signal(signal, command)
+            except RPCError:
+                continue
+            await self.harness.wait_until_idle()
+            if one_by_one:
+                break
 
     def _begin(self, call: Coroutine[Any, Any, Any]) -> None:
         self._awaited.append(self.harness.later(_forgiving(call)))

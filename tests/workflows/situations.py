@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.booking import ActorKind, Decision, Status
+from domain.decisions import CommandOutcome
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
@@ -82,4 +83,16 @@ async def cancelled_while_the_approval_is_written(harness: WorkflowHarness) -> t
     await harness.until(is_charged)
     command_id = await booking.send(Decision.CANCEL, ActorKind.GUEST)
     await harness.advance(minutes=1)
+    return booking, command_id
+
+
+async def unrefunded(harness: WorkflowHarness, **terms: int) -> tuple[BookingDriver, str]:
+    """A confirmed booking whose guest cancelled, and whose refund Stripe refused."""
+    booking = await harness.confirmed(**terms)
+    await refuse(harness, REFUND)
+    command_id = await booking.send(Decision.CANCEL, ActorKind.GUEST)
+    assert (await booking.outcome(command_id)).outcome is CommandOutcome.NEEDS_ATTENTION
+    await harness.wait_until_idle()
+    assert await booking.status() is Status.CONFIRMED
+    assert (await booking.row()).needs_attention
     return booking, command_id

@@ -69,7 +69,7 @@ _CARDS = [
     PENDING_REFUNDS_CARD,
     FAILING_REFUNDS_CARD,
 ]
-_EVENTS = ["*", "payment_intent.*", "checkout.session.*", "charge.*"]
+_EVENTS = ["*", "payment_intent.*", "checkout.session.*", "charge.*", "refund.*"]
 
 which = st.integers(0, 1)
 
@@ -220,6 +220,20 @@ class BookingStateMachine(RuleBasedStateMachine):
         """Somebody acts in Stripe's Dashboard, or the hold lapses."""
         self.do(self.current_search.dashboard(self.booking(number), *act))
 
+    @rule(number=which)
+    def fail_refunds(self, number: int) -> None:
+        """The bank sends refunds back, days after they succeeded."""
+        self.do(self.current_search.fail_refunds(self.booking(number)))
+
+    @rule(number=which)
+    def cancel_and_fail(self, number: int) -> None:
+        """The guest cancels, the refund is refused, and a second reason comes with the Dashboard's own refund."""
+        self.do(self.current_search.order("POST /v1/refunds", "error_before", 402, 1))
+        self.do(self.current_search.decide(self.booking(number), DECIDE[2:3]))
+        self.do(self.current_search.dashboard(self.booking(number), "refund", {"amount": 2000}))
+        self.do(self.current_search.fail_refunds(self.booking(number)))
+        self.do(self.current_search.deliver("*", backwards=False, copies=1))
+
     @rule(number=which, won=st.sampled_from([None, False, True]))
     def dispute(self, number: int, won: bool | None) -> None:
         """The cardholder disputes the charge."""
@@ -265,6 +279,17 @@ class BookingStateMachine(RuleBasedStateMachine):
     def operate(self, number: int, signal: str) -> None:
         """An operator helps, needed or not."""
         self.do(self.current_search.operate(self.booking(number), signal))
+
+    @precondition(lambda self: self.search is not None)
+    @rule(
+        number=which,
+        resolution=st.sampled_from(
+            [{"withdraw": True}, *({"paid_elsewhere_minor": minor} for minor in (1, 5000, 10500, 15000))]
+        ),
+    )
+    def resolve(self, number: int, resolution: dict[str, Any]) -> None:
+        """An operator says that the guest was paid elsewhere, or withdraws a cancellation; true or not."""
+        self.do(self.current_search.operate(self.booking(number), "resolve", **resolution))
 
     @invariant()
     def promises_hold(self) -> None:

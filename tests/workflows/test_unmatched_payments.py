@@ -11,7 +11,7 @@ from domain.decisions import CommandOutcome
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
-from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, REFUND, refuse
+from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, refuse
 from tests.workflows.situations import leave_unmatched_payment_stuck
 
 HELD = ("requires_capture", 0, 0)
@@ -167,26 +167,6 @@ async def test_money_that_other_news_settles_keeps_no_flag(harness: WorkflowHarn
     await booking.place_hold()
     assert await booking.status() is Status.PENDING_APPROVAL
     assert not await _flagged(booking)
-
-
-async def test_second_payment_that_was_settled_by_hand_is_let_rest(harness: WorkflowHarness) -> None:
-    """The hotel has paid it back by other means: a refund would pay the guest twice."""
-    booking = await harness.held()
-    [own] = (await booking.ledger())["payment_intents"]
-    await booking.fill_in(await booking.unnoted_page())
-    [second] = [i for i in (await booking.ledger())["payment_intents"] if i["id"] != own["id"]]
-    await harness.stripe.ask("POST", f"/_sandbox/dashboard/payment_intents/{second['id']}/capture", json={})
-    await refuse(harness, REFUND, times=None)
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
-    assert await _flagged(booking)
-    await harness.stand_ins.clear_faults()
-
-    await booking.resolve()
-    await harness.wait_until_idle()
-    assert not await _flagged(booking)
-    assert await booking.intents() == [HELD, CAPTURED]
-    harness.excused = "M1 M3"  # what went back by other means is in no ledger
 
 
 async def test_hold_is_released_also_where_it_is_called_settled_by_hand(harness: WorkflowHarness) -> None:

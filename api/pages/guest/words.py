@@ -12,6 +12,7 @@ from domain.booking import ActorKind, Decision, Event, Status
 from domain.decisions import cancellable_until, immediate_outcome
 from emails.format import words_for
 from models import Booking, BookingCommand
+from storage.owed import owed_minor, refund_for_cancelling
 from wording.guest import EVENTS
 from wording.values import instant_in_words, money_in_words
 
@@ -113,7 +114,7 @@ def cost_of_cancelling(found: BookingDetails, now: datetime) -> Cost:
         if row.payment_intent_id is None:
             return Cost("Cancelling costs nothing: nothing was charged, and nothing is held on your card.")
         return Cost(f"Cancelling costs nothing: the hold of {total} on your card is released.")
-    due = row.cancellation_terms.refund(row.total, now).minor
+    due = refund_for_cancelling(row, now).minor
     refund = max(due, row.amount_refunded_minor)
     kept = row.amount_captured_minor - refund
     price = money_in_words(kept, row.currency) if kept else "nothing"
@@ -141,6 +142,10 @@ def _money(row: Booking) -> list[tuple[str, str]]:
     lines.append(("Charged", say(row.amount_captured_minor)))
     if row.amount_refunded_minor:
         lines.append(("Refunded", say(row.amount_refunded_minor)))
+    if row.amount_paid_elsewhere_minor:
+        lines.append(("Paid to you by other means", say(row.amount_paid_elsewhere_minor)))
+    if owed_minor(row):
+        lines.append(("Still owed to you", say(owed_minor(row))))
     return lines
 
 

@@ -23,6 +23,7 @@ from storage.bookings import timeline
 from storage.console import open_decision
 from storage.mails import mails_of
 from storage.occupancy import rooms_taken_by_night
+from storage.owed import owed_minor
 from wording import staff as words
 from wording.values import (
     count_in_words,
@@ -104,6 +105,8 @@ class MoneyLines:
     held: str | None
     captured: str | None
     refunded: str | None
+    paid_elsewhere: str | None
+    owed: str | None
 
 
 @dataclass(frozen=True)
@@ -234,7 +237,7 @@ def attention(rows: Sequence[BookingAttention], timezone: str, now: datetime) ->
             meaning(reason.code),
             reason.text,
             short_instant(row.since, timezone, now),
-            advice(reason.code, retry="“Try again”", resolve="“Settled by hand”"),
+            advice(reason.code, retry="“Try again”", resolve="“I have settled it”"),
         )
         for row in rows
         for reason in (as_attention(row),)
@@ -254,6 +257,8 @@ def _money(found: BookingDetails) -> MoneyLines:
         held=written(row.amount_minor) if state == "authorized" else None,
         captured=written(row.amount_captured_minor) if row.amount_captured_minor else None,
         refunded=written(row.amount_refunded_minor) if row.amount_refunded_minor else None,
+        paid_elsewhere=written(row.amount_paid_elsewhere_minor) if row.amount_paid_elsewhere_minor else None,
+        owed=written(owed_minor(row)) if owed_minor(row) else None,
     )
 
 

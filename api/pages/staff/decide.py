@@ -19,12 +19,20 @@ from api.pages.staff.booking import StaffBookingView, staff_booking_view
 from api.pages.staff.console import Console, DecidingConsole, ManagingConsole, staff_router
 from api.schemas import CancelIn, DeclineIn
 from api.views import BookingDetails
-from dispatch.operator_commands import OperatorAction, OperatorResult, send_operator_command
+from dispatch.operator_commands import (
+    OperatorAction,
+    OperatorRequest,
+    OperatorResult,
+    Resolution,
+    send_operator_command,
+)
 from domain.booking import STAFF_REASON_CODES, Decision, MailKind, ReasonCode, Status
+from domain.errors import DomainError
 from domain.identifiers import status_page
-from domain.money import Money
+from domain.money import Money, parse
 from emails.compose import BookingEmail, Composer
 from models import Booking, utc_now
+from storage.owed import refund_for_cancelling
 from wording import guest
 from wording import staff as words
 from wording.values import money_in_words
@@ -45,6 +53,7 @@ _REASON_TO_COME: Final = "(the reason you choose)"
 _PREVIEW_SECRET: Final = "preview"  # noqa: S105  the guest's link must not open anything from here
 _PREVIEW_SENDER: Final = "preview@preview.invalid"
 _OPERATOR_WAIT_S: Final = 5
+_LONGEST_NOTE: Final = 1000
 
 
 def booking_address(booking_id: str, query: str = "") -> str:
@@ -239,7 +248,7 @@ async def _show_cancel(
 ) -> Response:
     row, given = found.booking, form or {}
     gone_back = row.amount_refunded_minor
-    least = max(row.cancellation_terms.refund(row.total, utc_now()).minor, gone_back)
+    least = max(refund_for_cancelling(row, utc_now()).minor, gone_back)
     return await console.show(
         "cancel.html",
         status,
@@ -259,28 +268,55 @@ async def _show_cancel(
 
 @router.post("/bookings/{booking_id}/help/")
 async def help_booking(console: ManagingConsole, booking_id: BookingId) -> Response:
-    """Try again what got stuck, or take it as settled by hand."""
+    """Try again what got stuck, or take the manager's word for what they have done."""
     form = await console.page.form()
-    await console.find(booking_id)
-    if form.get("kind") not in set(OperatorAction):
-        raise invalid("kind", "Choose one of the two buttons.")
+    found = await console.find(booking_id)
     try:
-        result = await _send_command(console, booking_id, OperatorAction(form["kind"]))
+        result = await _send_command(console, booking_id, _read_help(console, found.booking, form))
     except ProblemError as problem:
         return show_problem(console.page, problem, back=booking_address(booking_id))
-    return console.page.redirect(booking_address(booking_id, f"operator_outcome={result.outcome}"))
+    refusal = f"&refusal={result.refusal}" if result.refusal else ""
+    return console.page.redirect(booking_address(booking_id, f"operator_outcome={result.outcome}{refusal}"))
 
 
-async def _send_command(console: ManagingConsole, booking_id: str, kind: OperatorAction) -> OperatorResult:
+def _read_help(console: ManagingConsole, booking: Booking, form: Any) -> OperatorRequest:
+    resolution = Resolution()
+    match form.get("kind"):
+        case "retry":
+            return OperatorRequest(OperatorAction.RETRY, staff=console.me)
+        case "resolve":
+            pass
+        case "paid_elsewhere":
+            resolution = Resolution(
+                paid_elsewhere_minor=_read_amount(form.get("amount", ""), booking.currency)
+            )
+        case "withdraw":
+            note = form.get("note", "").replace("\r\n", "\n").strip()
+            if not 0 < len(note) <= _LONGEST_NOTE:
+                raise invalid("note", f"Tell the guest why, in at most {_LONGEST_NOTE} characters.")
+            resolution = Resolution(withdraw=True, note=note)
+        case _:
+            raise invalid("kind", "Choose one of the buttons.")
+    return OperatorRequest(OperatorAction.RESOLVE, resolution, console.me)
+
+
+def _read_amount(text: str, currency: str) -> int:
+    try:
+        paid = parse(text.strip(), currency)
+    except DomainError as error:
+        raise invalid("amount", str(error)) from None
+    if paid.minor <= 0:
+        raise invalid("amount", "Give an amount above zero.")
+    return paid.minor
+
+
+async def _send_command(
+    console: ManagingConsole, booking_id: str, request: OperatorRequest
+) -> OperatorResult:
     services = console.services
     with mapped_outages():
         result = await send_operator_command(
-            services.database,
-            services.temporal,
-            booking_id,
-            kind,
-            wait_s=_OPERATOR_WAIT_S,
-            actor=console.me.email,
+            services.database, services.temporal, booking_id, request, wait_s=_OPERATOR_WAIT_S
         )
     if result is None:
         raise not_found("booking")

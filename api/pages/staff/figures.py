@@ -51,6 +51,7 @@ class MoneyDay:
 
     Args:
         refunded: what of the money captured on that day has gone back since.
+        paid_elsewhere: what those guests were paid outside Stripe.
         net: the rest of it.
     """
 
@@ -58,6 +59,7 @@ class MoneyDay:
     held: str
     captured: str
     refunded: str
+    paid_elsewhere: str
     net: str
 
 
@@ -71,6 +73,7 @@ class CurrencyFigures:
     held: str
     captured: str
     refunded: str
+    paid_elsewhere: str
     net: str
     chart: Chart
     days: Sequence[MoneyDay]
@@ -180,7 +183,8 @@ def _currency_figures(
     held_by_day = [_minor(holds, day, currency) for day in days]
     captured_by_day = [_minor(decisions, day, currency) for day in days]
     refunded_by_day = [_refunded_minor(decisions, day, currency) for day in days]
-    captured, refunded = sum(captured_by_day), sum(refunded_by_day)
+    elsewhere_by_day = [_paid_elsewhere_minor(decisions, day, currency) for day in days]
+    captured, refunded, elsewhere = sum(captured_by_day), sum(refunded_by_day), sum(elsewhere_by_day)
     now = next((each for each in held if each.currency == currency), HeldTotal(currency, 0, 0))
     series = (
         Series("held", "held", held_by_day),
@@ -194,12 +198,13 @@ def _currency_figures(
         held=words(sum(held_by_day)),
         captured=words(captured),
         refunded=words(refunded),
-        net=words(captured - refunded),
+        paid_elsewhere=words(elsewhere),
+        net=words(captured - refunded - elsewhere),
         chart=bar_chart(days, series, words, stacked=False, in_short=short),
         days=[
-            MoneyDay(day, words(on_hold), words(taken), words(back), words(taken - back))
-            for day, on_hold, taken, back in zip(
-                days, held_by_day, captured_by_day, refunded_by_day, strict=True
+            MoneyDay(day, words(on_hold), words(taken), words(back), words(paid), words(taken - back - paid))
+            for day, on_hold, taken, back, paid in zip(
+                days, held_by_day, captured_by_day, refunded_by_day, elsewhere_by_day, strict=True
             )
         ],
     )
@@ -211,3 +216,7 @@ def _minor(sums: Iterable[DaySum], day: date, currency: str) -> int:
 
 def _refunded_minor(sums: Iterable[DaySum], day: date, currency: str) -> int:
     return sum(each.refunded_minor for each in sums if each.day == day and each.currency == currency)
+
+
+def _paid_elsewhere_minor(sums: Iterable[DaySum], day: date, currency: str) -> int:
+    return sum(each.paid_elsewhere_minor for each in sums if each.day == day and each.currency == currency)

@@ -9,9 +9,9 @@ from api.pages.staff.booking import StaffBookingView
 from api.views import BookingDetails
 from dispatch.operator_commands import OperatorOutcome
 from domain.booking import Decision, Event
-from domain.decisions import CommandOutcome, is_carried_out
+from domain.decisions import RESOLUTION_REFUSALS, CommandOutcome, is_carried_out
 from models import Staff
-from wording.staff import UNDER_WAY
+from wording.staff import REFUSALS, UNDER_WAY
 
 _DONE: Final = {
     Decision.APPROVE: "Approved: {captured} was captured, and the guest gets a confirmation.",
@@ -76,7 +76,7 @@ def outcome_notice(
     if decision in set(Decision):
         return _decision_notice(found, view, me, Decision(decision), refusal)
     if operator_outcome in set(OperatorOutcome):
-        return _operator_notice(view, OperatorOutcome(operator_outcome))
+        return _operator_notice(view, OperatorOutcome(operator_outcome), refusal)
     return None
 
 
@@ -120,7 +120,10 @@ def _clause(view: StaffBookingView) -> str:
     return view.decided or "it was decided otherwise"
 
 
-def _operator_notice(view: StaffBookingView, outcome: OperatorOutcome) -> OutcomeNotice:
+def _operator_notice(view: StaffBookingView, outcome: OperatorOutcome, refusal: str) -> OutcomeNotice:
+    if outcome is OperatorOutcome.REFUSED:
+        why = REFUSALS[CommandOutcome(refusal)] if refusal in RESOLUTION_REFUSALS else ""
+        return OutcomeNotice("bad", f"Nothing was changed. {why}".strip())
     if outcome in _OPERATOR_WORDS:
         kind = {OperatorOutcome.UNDER_WAY: "wait", OperatorOutcome.NO_WORKFLOW: "bad"}.get(outcome, "good")
         return OutcomeNotice(kind, _OPERATOR_WORDS[outcome])
