@@ -31,6 +31,7 @@ class Event(StrEnum):
     CREATED = "created"
     SUBMITTED = "submitted"
     AUTHORIZED = "authorized"
+    SOLD_OUT = "sold_out"
     PAYMENT_WINDOW_CLOSED = "payment_window_closed"
     APPROVED = "approved"
     DECLINED = "declined"
@@ -58,6 +59,7 @@ class ReasonCode(StrEnum):
     APPROVAL_TIMEOUT = "APPROVAL_TIMEOUT"
     AUTHORIZATION_EXPIRED = "AUTHORIZATION_EXPIRED"
     PAYMENT_MISMATCH = "PAYMENT_MISMATCH"
+    SOLD_OUT = "SOLD_OUT"
 
 
 STAFF_REASON_CODES = frozenset(
@@ -145,6 +147,7 @@ def _table() -> dict[tuple[Status, Event], Transition]:
         (Status.PENDING_PAYMENT, Event.AUTHORIZED): Transition(
             Status.PENDING_APPROVAL, mails=(MailKind.AUTHORIZED, MailKind.STAFF_REQUEST)
         ),
+        (Status.PENDING_PAYMENT, Event.SOLD_OUT): Transition(Status.DECLINED, ReasonCode.SOLD_OUT, declined),
         (Status.PENDING_PAYMENT, Event.PAYMENT_WINDOW_CLOSED): Transition(
             Status.EXPIRED, mails=(MailKind.EXPIRED,)
         ),
@@ -181,6 +184,9 @@ TRANSITIONS: Mapping[tuple[Status, Event], Transition] = MappingProxyType(_table
 
 ENDED = frozenset({Status.DECLINED, Status.EXPIRED, Status.CANCELLED})
 """Statuses no event leads out of."""
+
+CLAIMS_ROOM = frozenset({Status.PENDING_APPROVAL, Status.CONFIRMED})
+"""Statuses in which a booking has a room of its type for each of its nights."""
 
 UNDER_DECISION = frozenset({Status.PENDING_PAYMENT, Status.PENDING_APPROVAL})
 

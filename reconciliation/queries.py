@@ -217,6 +217,7 @@ async def _resumption(db: AsyncSession, booking: Booking, status: Status) -> Res
         decisions=await _decisions(db, booking.booking_id),
         mailings=tuple(_unsent_mailings(booking, steps, mails, {reason.since for reason in reasons})),
         reason_code=ReasonCode(booking.reason_code) if booking.reason_code else None,
+        sold_out=booking.sold_out_at is not None,
     )
 
 

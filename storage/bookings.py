@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -23,7 +24,7 @@ from models import (
     Staff,
 )
 from storage.attention import apply_attention
-from storage.occupancy import busiest_night, rooms_taken_by_night
+from storage.rooms import follow_status
 
 DECISION_EVENTS = frozenset(
     {
@@ -96,7 +97,8 @@ async def insert_draft(db: AsyncSession, booking: Booking) -> None:
 async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     """Move a booking by one version: row, timeline and the decision behind it, in the caller's transaction.
 
-    A repeat of the same change finds it done and changes nothing.
+    A repeat of the same change finds it done and changes nothing. Rooms are claimed and freed with the status; a hold
+    that finds none left is told so, and leaves the status as it is.
 
     Raises:
         BookingNotFoundError: there is no such row.
@@ -112,6 +114,8 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     before = Status(booking.status)
     step = transition(before, change.event)
     actor = await _actor_name(db, change)
+    if not await follow_status(db, booking, before, step.to):
+        return _sold_out(booking, change)
     await _write_decision(db, booking, change, actor)
     _write_facts(booking, change)
     await apply_attention(db, booking, change, moved=step.to is not before)
@@ -131,6 +135,13 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
         )
     )
     return ChangeResult(version=booking.version, status=step.to)
+
+
+def _sold_out(booking: Booking, change: Change) -> ChangeResult:
+    """Keep that a hold found no room left: a later attempt may find one, and must not claim it."""
+    booking.sold_out_at = booking.sold_out_at or change.at
+    _write_facts(booking, replace(change, decision_deadline=None))
+    return ChangeResult(version=booking.version, status=Status(booking.status), sold_out=True)
 
 
 async def _already_applied(db: AsyncSession, booking: Booking, change: Change) -> ChangeResult:
@@ -240,12 +251,6 @@ async def close_command(db: AsyncSession, command_id: str, outcome: str, at: dat
         .where(col(BookingCommand.command_id) == command_id, col(BookingCommand.closed_at).is_(None))
         .values(closed_at=at, outcome=outcome)
     )
-
-
-async def rooms_taken(db: AsyncSession, booking: Booking) -> int:
-    """Rooms of the same type that other confirmed bookings take on this stay's fullest night."""
-    taken = busiest_night(booking, await rooms_taken_by_night(db, [booking.booking_id]))
-    return taken - 1 if booking.status == Status.CONFIRMED else taken
 
 
 async def timeline_step(db: AsyncSession, booking_id: str, version: int) -> BookingTimeline | None:

@@ -55,6 +55,7 @@ class BookingState:
         """The open reasons why a person is needed, oldest first."""
         self.payment_intent_id: str | None = None
         self.refunded_minor = 0
+        self._hold_found_no_room = False
         self.waiting_for = ui_texts.WAITING_FOR_SUBMISSION
         self.is_over = False
         self.unreturned_payments: dict[str, StripeEventHint] = {}
@@ -66,6 +67,7 @@ class BookingState:
         self.status = resume.status
         self.payment_intent_id = resume.payment_intent_id
         self.refunded_minor = resume.refunded_minor
+        self._hold_found_no_room = resume.sold_out
         self.attention = resume.attention
         for reason in resume.attention:
             if reason.code in OUTLIVES_STATUS_CHANGE:
@@ -81,6 +83,7 @@ class BookingState:
         self.reason_code = continuation.reason_code
         self.payment_intent_id = continuation.payment_intent_id
         self.refunded_minor = continuation.refunded_minor
+        self._hold_found_no_room = continuation.sold_out
         self.attention = continuation.attention
         self._attention_shown = bool(self.attention)
         self.unreturned_payments = {
@@ -96,7 +99,7 @@ class BookingState:
         command: Command | None = None,
         **facts: Any,
     ) -> None:
-        """Let `event` happen to the booking.
+        """Let `event` happen to the booking; a hold that finds no room changes no status: see `is_giving_up_hold`.
 
         Args:
             actor: who did it, where no command says so.
@@ -122,6 +125,10 @@ class BookingState:
         )
         waiting_for = self.waiting_for
         recorded = await self.projection.write(change, self.status, self._show_projection_blocked)
+        if recorded.sold_out:
+            self._hold_found_no_room = True
+            self.payment_intent_id = change.payment_intent_id
+            return
         self.status, self.version = step.to, recorded.version
         self.reason_code = step.reason or change.reason_code or self.reason_code
         self.payment_intent_id = change.payment_intent_id or self.payment_intent_id
@@ -139,6 +146,11 @@ class BookingState:
             self._notifications.mail(mails, self.version)
         if self.projection.blocked_by is not None:
             await self._resume_after_block(waiting_for)
+
+    @property
+    def is_giving_up_hold(self) -> bool:
+        """Whether no room was left for the booking's hold. That is final: all that is left to do is to give it up."""
+        return self._hold_found_no_room and self.status is Status.PENDING_PAYMENT
 
     def _follow_attention(self, change: Change, *, moved: bool) -> None:
         """Open and clear reasons as the row has done."""

@@ -27,6 +27,7 @@ def terms_of_next_run(
         reason_code=state.reason_code,
         payment_intent_id=state.payment_intent_id,
         refunded_minor=state.refunded_minor,
+        sold_out=state.is_giving_up_hold,
         attention=state.attention,
         waiting_for=state.waiting_for,
         unreturned_payments=tuple(state.unreturned_payments.values()),

@@ -39,6 +39,7 @@ class Resumption:
         decisions: what the lost workflow was asked for and had not carried out, in the order of its asking.
         mailings: e-mails that no mail server is on record to have taken.
         reason_code: why the booking ended, which tells a person's decline from the system's.
+        sold_out: its hold found no room left, and has to be given up.
     """
 
     status: Status = Status.PENDING_PAYMENT
@@ -51,6 +52,7 @@ class Resumption:
     decisions: tuple[OpenDecision, ...] = ()
     mailings: tuple[Mailing, ...] = ()
     reason_code: ReasonCode | None = None
+    sold_out: bool = False
 
 
 # --- what a run hands on to the next one, once its history has grown long ---
@@ -80,15 +82,15 @@ class PaymentProgress:
     Args:
         closes_at: the end of the payment window.
         cancellation: the guest's, under way.
-        cancel_at: when it is tried again.
-        payments_to_return: PaymentIntents that go back with the cancellation.
+        end_at: when it is tried again to end it: the guest cancelled, or no room was left.
+        payments_to_return: PaymentIntents that go back with the end.
         closing: the window is over, and the session is being closed.
     """
 
     closes_at: datetime = EPOCH
     poll: PollProgress = field(default_factory=PollProgress)
     cancellation: OpenDecision | None = None
-    cancel_at: datetime | None = None
+    end_at: datetime | None = None
     payments_to_return: tuple[str, ...] = ()
     closing: bool = False
 
@@ -153,6 +155,7 @@ class Continuation:
 
     Args:
         refunded_minor: what has gone back so far, in the currency's smallest unit.
+        sold_out: its hold found no room left, and has to be given up.
         unreturned_payments: what to look into again.
         received_ids: commands and events that were taken in, the newest last: a repeat is dropped.
         outcomes: of the newest commands.
@@ -164,6 +167,7 @@ class Continuation:
     reason_code: ReasonCode | None = None
     payment_intent_id: str | None = None
     refunded_minor: int = 0
+    sold_out: bool = False
     attention: tuple[Attention, ...] = ()
     waiting_for: str = ""
     unreturned_payments: tuple[StripeEventHint, ...] = ()
