@@ -17,6 +17,7 @@ from typing import Any, Final
 from sandbox.evidence import BookingEvidence, Evidence, TimelineEvidence
 from sandbox.evidence_index import CheckItems, EvidenceIndex, LedgerPayment
 from sandbox.faults import CANARY
+from sandbox.rooms import check_nights
 
 OPEN: Final = frozenset({"PENDING_PAYMENT", "PENDING_APPROVAL"})
 ENDED: Final = frozenset({"DECLINED", "EXPIRED", "CANCELLED"})
@@ -27,7 +28,9 @@ _TAKES: Final = {
     "cancel": frozenset({"PENDING_PAYMENT", "PENDING_APPROVAL", "CONFIRMED"}),
 }
 """In which statuses a decision can still be carried out."""
-_GIVEN_BACK: Final = frozenset({"capture_mismatched", "unmatched_payment_returned", "cancelled_by_guest"})
+_GIVEN_BACK: Final = frozenset(
+    {"capture_mismatched", "unmatched_payment_returned", "cancelled_by_guest", "sold_out"}
+)
 _PUBLISHED_FIELDS: Final = {"booking_id", "status", "updated_at", "version"}
 LATE: Final = timedelta(seconds=30)
 """How long after its deadline a booking may still be as it was."""
@@ -37,6 +40,7 @@ _SHORTEST_PRIVATE: Final = 3
 _GUEST_MAILS: Final = {
     ("PENDING_PAYMENT", "PENDING_APPROVAL"): "Payment authorized — awaiting hotel confirmation ({})",
     ("PENDING_PAYMENT", "EXPIRED"): "Booking Expired - {}",
+    ("PENDING_PAYMENT", "DECLINED"): "Booking Update - {}",
     ("PENDING_APPROVAL", "CONFIRMED"): "Booking Confirmed - {}",
     ("PENDING_APPROVAL", "DECLINED"): "Booking Update - {}",
     ("PENDING_PAYMENT", "CANCELLED"): "Booking Cancelled - {}",
@@ -50,7 +54,7 @@ class InvariantResult:
     """The result of one invariant.
 
     Args:
-        code: `M1` to `M9`.
+        code: `M1` to `M10`.
         invariant: the invariant in a few words.
         checked: the number of items checked; None if the evidence was missing.
         violations: one sentence each.
@@ -329,6 +333,12 @@ def _leak(where: str, text: str, words: re.Pattern[str] | None) -> str | None:
     return f"{where}: private text of {len(found[0])} characters at {found.start()}" if found else None
 
 
+def _no_night_sold_twice(index: EvidenceIndex) -> CheckItems | None:
+    """M10."""
+    nights = index.evidence.nights
+    return None if nights is None else check_nights(nights, list(index.bookings.values()))
+
+
 _CHECKS: Final[tuple[tuple[str, str, Callable[[EvidenceIndex], CheckItems | None]], ...]] = (
     ("M1", "Money is captured once, in full, and only for confirmed bookings", _captured_rightly),
     ("M2", "A confirmed booking is paid, and refunds agree with Stripe's", _confirmed_is_paid),
@@ -339,4 +349,5 @@ _CHECKS: Final[tuple[tuple[str, str, Callable[[EvidenceIndex], CheckItems | None
     ("M7", "Every webhook answered 2xx was processed, or kept with a reason", _inbox_is_done),
     ("M8", "Every e-mail was sent for its change, with a Message-ID of its own", _each_change_is_mailed),
     ("M9", "No guest data in histories, realtime channels or logs", _nothing_leaks),
+    ("M10", "No night is sold twice, and each booking has its room", _no_night_sold_twice),
 )

@@ -18,6 +18,9 @@ from sqlmodel import col
 from domain.booking import CLAIMS_ROOM, Status
 from models import Booking, Hotel, RoomClaim, RoomNight, RoomType
 
+FREE: Final = col(RoomNight.capacity) - col(RoomNight.claimed) - col(RoomNight.blocked)
+"""Rooms of a night that could be claimed or blocked."""
+
 _KEEP_NIGHTS: Final = text(
     "INSERT INTO room_night (room_type_id, night, capacity, claimed, blocked, beyond) "
     "SELECT t.id, CAST(days AS date), t.rooms + :overbooking, 0, 0, 0 FROM room_type t, "
@@ -62,7 +65,7 @@ async def lock_nights(
     own = select(RoomClaim).where(
         col(RoomClaim.booking_id) == booking_id, col(RoomClaim.night) == col(RoomNight.night)
     )
-    query = select(col(RoomNight.night), _FREE, own.exists()).where(_in(room_type_id, days))
+    query = select(col(RoomNight.night), FREE, own.exists()).where(nights_between(room_type_id, days))
     rows = await db.execute(query.order_by(col(RoomNight.night)).with_for_update(of=RoomNight))
     return [LockedNight(night, free, is_own) for night, free, is_own in rows]
 
@@ -86,7 +89,7 @@ async def claim_rooms(db: AsyncSession, booking: Booking, *, beyond: bool = Fals
     within = _of(booking.room_type_id, [night.night for night in wanted])
     counts = {"claimed": col(RoomNight.claimed) + 1}
     if beyond:
-        counts["beyond"] = func.greatest(col(RoomNight.beyond), 1 - _FREE)
+        counts["beyond"] = func.greatest(col(RoomNight.beyond), 1 - FREE)
     await db.execute(update(RoomNight).where(within).values(counts))
     claims = [
         RoomClaim(
@@ -116,7 +119,7 @@ async def free_rooms(db: AsyncSession, booking: Booking) -> None:
     # What stood beyond the limit takes the place that became free.
     counts = {
         "claimed": col(RoomNight.claimed) - 1,
-        "beyond": func.greatest(0, func.least(col(RoomNight.beyond), -1 - _FREE)),
+        "beyond": func.greatest(0, func.least(col(RoomNight.beyond), -1 - FREE)),
     }
     await db.execute(update(RoomNight).where(_of(booking.room_type_id, nights)).values(counts))
 
@@ -188,10 +191,8 @@ async def rooms_taken(db: AsyncSession, bookings: Collection[Booking]) -> Mappin
     return {booking.booking_id: found.get(booking.booking_id, 0) for booking in bookings}
 
 
-_FREE: Final = col(RoomNight.capacity) - col(RoomNight.claimed) - col(RoomNight.blocked)
-
-
-def _in(room_type_id: int, days: tuple[date, date]) -> ColumnElement[bool]:
+def nights_between(room_type_id: int, days: tuple[date, date]) -> ColumnElement[bool]:
+    """A room type's nights from the first one to the day before the last."""
     night = col(RoomNight.night)
     return and_(col(RoomNight.room_type_id) == room_type_id, night >= days[0], night < days[1])
 
