@@ -190,7 +190,7 @@ async def _not_payable(services: Services, found: BookingDetails) -> ProblemErro
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     async with reading(services.database) as db:
         view = await show(db, found)
-    if found.booking.sold_out_at is not None:
+    if found.booking.sold_out_at is not None and view.status is Status.PENDING_PAYMENT:
         return sold_out(view.model_dump(mode="json"))
     detail = "No payment page opens for this booking now; `booking` shows where it stands."
     return conflict("not_payable", detail, view.model_dump(mode="json"))

@@ -47,9 +47,14 @@ class StaleVersionError(RuntimeError):
     """The row is at another version than the writer expected: a booking must never have two writers."""
 
 
-async def booking_by_id(db: AsyncSession, booking_id: str) -> Booking | None:
-    """Find a booking by its public id."""
-    return (await db.scalars(select(Booking).where(col(Booking.booking_id) == booking_id))).one_or_none()
+async def booking_by_id(db: AsyncSession, booking_id: str, *, lock: bool = False) -> Booking | None:
+    """Find a booking by its public id.
+
+    Args:
+        lock: keep others from changing it until the transaction ends.
+    """
+    query = select(Booking).where(col(Booking.booking_id) == booking_id)
+    return (await db.scalars(query.with_for_update() if lock else query)).one_or_none()
 
 
 async def booking_in_hotel(
@@ -105,8 +110,7 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
         StaleVersionError: the row is at another version.
         IllegalTransitionError: the transition table has no such row.
     """
-    query = select(Booking).where(col(Booking.booking_id) == change.booking_id).with_for_update()
-    booking = (await db.scalars(query)).one_or_none()
+    booking = await booking_by_id(db, change.booking_id, lock=True)
     if booking is None:
         raise BookingNotFoundError(change.booking_id)
     if booking.version != change.expected_version:

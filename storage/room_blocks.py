@@ -18,6 +18,7 @@ from models import RoomBlock, RoomClaim, RoomNight, RoomType
 from storage.rooms import FREE, lock_nights, nights_between
 
 _NAMED: Final = 20
+_TOLD: Final = 10
 
 
 class RoomsTakenError(Exception):
@@ -29,9 +30,15 @@ class RoomsTakenError(Exception):
     """
 
     def __init__(self, nights: Sequence[date], booking_ids: Sequence[str]) -> None:
-        super().__init__(f"{len(nights)} nights")
+        bookings = f": bookings {_some(booking_ids)}" if booking_ids else ""
+        super().__init__(f"too few rooms would be left on {_some([f'{night}' for night in nights])}{bookings}")
         self.nights = nights
         self.booking_ids = booking_ids
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return ", ".join(names[:_TOLD]) + more
 
 
 @dataclass(frozen=True)

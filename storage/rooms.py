@@ -31,7 +31,8 @@ _RECOUNT: Final = text(
     "UPDATE room_night n SET claimed = c.claimed, beyond = greatest(0, c.claimed + n.blocked - n.capacity) "
     "FROM (SELECT n.room_type_id, n.night, count(c.booking_id) AS claimed FROM room_night n "
     "LEFT JOIN room_claim c USING (room_type_id, night) GROUP BY 1, 2) c "
-    "WHERE c.room_type_id = n.room_type_id AND c.night = n.night AND c.claimed <> n.claimed"
+    "WHERE c.room_type_id = n.room_type_id AND c.night = n.night AND c.claimed <> n.claimed "
+    "RETURNING n.room_type_id, n.night"
 )
 
 
@@ -152,9 +153,9 @@ async def rebuild_claims(db: AsyncSession, booking: Booking, *, beyond: bool) ->
     return True
 
 
-async def recount_claims(db: AsyncSession) -> None:
-    """Let each night count the claims there are."""
-    await db.execute(_RECOUNT)
+async def recount_claims(db: AsyncSession) -> list[str]:
+    """Let each night count the claims there are; returns those that did not, by room type and day."""
+    return [f"room type {id_}, {night}" for id_, night in await db.execute(_RECOUNT)]
 
 
 async def rooms_free(db: AsyncSession, hotel: Hotel, check_in: date, check_out: date) -> Mapping[int, int]:
