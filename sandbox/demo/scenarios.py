@@ -19,7 +19,7 @@ PAYMENT_WINDOW_S: Final = 20
 """How long Kyoto's guests may take to pay; long enough to book, short enough to watch."""
 SHORT_HOLD_S: Final = 20
 LAST_SUITE: Final = RoomRequest(KILLARNEY, "suite", days_ahead=75)
-"""All suites but one are out of service then."""
+"""There are three."""
 PAID: Final = 303
 """The payment page sends a guest who has paid back to the hotel."""
 
@@ -171,13 +171,19 @@ async def _error_after_capture(participants: DemoParticipants, guest: GuestDrive
 
 
 async def _last_room(participants: DemoParticipants, guest: GuestDriver) -> None:
-    """Both have the payment page open; the other one is quicker."""
+    """The payment page is open while others take every suite there is; later they cancel."""
     await guest.open_page()
-    other = await GuestDriver.book(participants.client, LAST_SUITE, _guest("Liam", "O'Connor"))
-    await _held(participants, other)
+    others = [
+        await GuestDriver.book(participants.client, LAST_SUITE, _guest(first_name, "O'Connor"))
+        for first_name in ("Liam", "Niamh", "Conor")
+    ]
+    for other in others:
+        await _held(participants, other)
     participants.progress(f"{guest.booking_id}: pays as well, and no room is left")
     await guest.pay()
     await guest.until("DECLINED")
+    for other in others:
+        await participants.decide(other.booking_id, "cancel", await other.cancel())
 
 
 def _guest(first_name: str, last_name: str) -> Json:
@@ -244,7 +250,7 @@ SCENARIOS: Final = (
     ),
     DemoScenario(
         "8 The last room",
-        "Two guests pay for the last suite. The quicker one has it; the other one's hold is released at once.",
+        "Others take the last suite while this guest pays: no room is sold twice, the hold is released at once.",
         _guest("Hanna", "Virtanen"),
         LAST_SUITE,
         _last_room,

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,6 @@ import httpx
 from sandbox.demo.scenarios import (
     KILLARNEY,
     KYOTO,
-    LAST_SUITE,
     PAYMENT_WINDOW_S,
     DemoParticipants,
     Progress,
@@ -57,20 +55,11 @@ def set_up(folder: Path, progress: Progress) -> Iterator[DemoStack]:
         password = secrets.token_urlsafe(12)
         stack.manage("demo-data", DEMO_PASSWORD=password)
         stack.manage("hotel", "set", KYOTO, "--payment-window-s", str(PAYMENT_WINDOW_S))
-        _leave_one_suite(stack)
         progress(f"everything is up; {KYOTO} gives its guests {PAYMENT_WINDOW_S} s to pay")
         yield DemoStack(stack, folder, password)
     finally:
         progress("stopping everything")
         stack.stop()
-
-
-def _leave_one_suite(stack: Stack) -> None:
-    """Take the other two out of service for the nights of the last room."""
-    begin = datetime.now(UTC).date() + timedelta(days=LAST_SUITE.days_ahead)
-    nights = ("--from", f"{begin}", "--to", f"{begin + timedelta(days=LAST_SUITE.nights)}")
-    which = ("--hotel", LAST_SUITE.hotel, "--code", LAST_SUITE.room_type)
-    stack.manage("room-type", "block", *which, *nights, "--rooms", "2", "--note", "Painting")
 
 
 @asynccontextmanager

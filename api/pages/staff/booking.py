@@ -185,7 +185,7 @@ async def staff_booking_view(
         deadline=short_instant(row.decision_deadline, row.timezone, now)
         if waits and row.decision_deadline
         else None,
-        fullness=Fullness(taken[row.booking_id], found.room_type.rooms + hotel.overbooking)
+        fullness=Fullness(taken[row.booking_id], found.room_type.rooms + found.hotel.overbooking)
         if waits
         else None,
         money=_money(found),
