@@ -31,7 +31,9 @@ class RoomsTakenError(Exception):
 
     def __init__(self, nights: Sequence[date], booking_ids: Sequence[str]) -> None:
         bookings = f": bookings {_some(booking_ids)}" if booking_ids else ""
-        super().__init__(f"too few rooms would be left on {_some([f'{night}' for night in nights])}{bookings}")
+        super().__init__(
+            f"too few rooms would be left on {_some([f'{night}' for night in nights])}{bookings}"
+        )
         self.nights = nights
         self.booking_ids = booking_ids
 
