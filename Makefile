@@ -18,7 +18,7 @@ READY := .venv/installed node_modules/.package-lock.json
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## seven bookings with different outcomes, on a separate stack; exits 0 if every promise holds
+demo: $(READY) ## eight bookings with different outcomes, on a separate stack; exits 0 if every promise holds
 	@exec $(IN)/python -m sandbox.demo $(ARGS)
 
 test: $(READY) ## the quick tests

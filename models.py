@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     UniqueConstraint,
     false,
@@ -55,6 +56,7 @@ class Hotel(SQLModel, table=True):
     cutoff_hour: int = 22
     free_cancel_days: int = 2
     late_cancel_fee_percent: int = 100
+    overbooking: int = 0
     contact_email: str | None = Field(default=None, max_length=320)
     contact_phone: str | None = Field(default=None, max_length=40)
     address: str | None = Field(default=None, max_length=500)
@@ -82,6 +84,65 @@ class RoomType(SQLModel, table=True):
     rooms: int
 
 
+class RoomNight(SQLModel, table=True):
+    """A room type's night as soon as a room of it is claimed or blocked.
+
+    `capacity` repeats what may be claimed or blocked in all, rooms and the hotel's allowance, so that PostgreSQL itself
+    refuses one more. Captured money beyond it is the only exception: `beyond` counts such claims.
+    """
+
+    __tablename__ = "room_night"
+    __table_args__ = (
+        CheckConstraint("claimed + blocked <= capacity + beyond", name="room_night_within_capacity"),
+        CheckConstraint("claimed >= 0 and blocked >= 0 and beyond >= 0", name="room_night_counts"),
+    )
+
+    room_type_id: int = Field(foreign_key="room_type.id", primary_key=True)
+    night: date = Field(primary_key=True)
+    capacity: int
+    claimed: int = 0
+    blocked: int = 0
+    beyond: int = 0
+
+
+class RoomClaim(SQLModel, table=True):
+    """A booking's claim to one room for one night, from its hold to its end."""
+
+    __tablename__ = "room_claim"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["room_type_id", "night"],
+            ["room_night.room_type_id", "room_night.night"],
+            name="room_claim_night",
+        ),
+        Index("room_claim_night", "room_type_id", "night"),
+    )
+
+    booking_id: str = Field(foreign_key="booking.booking_id", primary_key=True, max_length=40)
+    night: date = Field(primary_key=True)
+    room_type_id: int
+    is_beyond: bool = False
+
+
+class RoomBlock(SQLModel, table=True):
+    """Rooms that are out of service or sold elsewhere, from the first night to the day after the last."""
+
+    __tablename__ = "room_block"
+    __table_args__ = (
+        UniqueConstraint("room_type_id", "first_night", "end_day"),
+        CheckConstraint("rooms > 0"),
+        CheckConstraint("end_day > first_night"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    room_type_id: int = Field(foreign_key="room_type.id")
+    first_night: date
+    end_day: date
+    rooms: int
+    note: str | None = Field(default=None, max_length=200)
+    created_at: datetime = Field(default_factory=utc_now, sa_column=_instant())
+
+
 class Staff(SQLModel, table=True):
     """A person who works for one hotel.
 
@@ -104,6 +165,8 @@ class Booking(SQLModel, table=True):
 
     The columns from `timezone` to `late_cancel_fee_percent` keep the hotel's terms at the time of the booking; later
     changes by the hotel do not affect them.
+
+    `sold_out_at`: when its hold found no room left. That is final: the hold is given up, whatever becomes free.
     """
 
     __tablename__ = "booking"
@@ -126,7 +189,6 @@ class Booking(SQLModel, table=True):
             "id",
             postgresql_where="needs_attention",
         ),
-        Index("booking_stay", "room_type_id", "status", "check_in", "check_out"),
         Index("booking_current", "check_out", "status"),
         Index("booking_draft", "created_at", postgresql_where="status = 'DRAFT'"),
     )
@@ -169,6 +231,7 @@ class Booking(SQLModel, table=True):
     payment_reference: str | None = Field(default=None, max_length=255)
     payment_intent_id: str | None = Field(default=None, max_length=255, unique=True)
     payment_authorized_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    sold_out_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     paid_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     decision_made_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     decision_made_by: str | None = Field(default=None, max_length=320)

@@ -62,6 +62,8 @@ class Bookings:
         except SQLAlchemyError as error:
             # Its text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None
+        if recorded.sold_out:
+            return recorded
         changed = {"event": change.event, "status": recorded.status, "version": recorded.version}
         log.info("booking changed", extra={"fields": changed})
         return replace(recorded, published=await self._realtime.try_publish(_publication(change, recorded)))

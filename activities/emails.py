@@ -26,6 +26,7 @@ from models import SentMail, utc_now
 from storage import bookings, mails
 from storage.attention import as_attention, attention_of
 from storage.database import Database
+from storage.rooms import rooms_taken
 
 REFUSED: Final = "mail_refused"
 DEFERRED: Final = "mail_deferred"
@@ -65,17 +66,17 @@ class Emails:
                 raise ApplicationError("the booking's row is gone", type=BOOKING_GONE, non_retryable=True)
             booking, hotel, room_type = found
             step = await bookings.timeline_step(db, mailing.booking_id, mailing.version)
-            rooms_taken = 0
+            taken = 0
             staff: Sequence[str] = ()
             reasons = [as_attention(row) for row in await attention_of(db, booking)]
             if STAFF_MAILS.intersection(mailing.kinds):
-                rooms_taken = await bookings.rooms_taken(db, booking)
+                taken = (await rooms_taken(db, [booking]))[booking.booking_id]
                 staff = await mails.deciding_staff(db, booking.hotel_id)
         # A guest who asked to be forgotten has no address any more.
         guest = [] if booking.guest_erased_at else [booking.guest_email]
         return [
             (
-                BookingEmail(kind, mailing.version, booking, hotel, room_type, step, rooms_taken, reasons),
+                BookingEmail(kind, mailing.version, booking, hotel, room_type, step, taken, reasons),
                 recipient,
             )
             for kind in mailing.kinds

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from fastapi.responses import JSONResponse
 
 from api.auth import find
+from api.availability import has_room_left, require_room, sold_out
 from api.errors import ProblemError, conflict, invalid, invalid_all
 from api.limits import count, subject
 from api.outages import mapped_outages, reading, transaction
@@ -213,6 +214,9 @@ async def _draft(services: Services, booking_request: BookingRequest) -> Booking
     if room_type is None:
         raise invalid("room_type", "This hotel has no such room type; its page lists them.")
     booking = _priced(hotel, room_type, booking_request.new_booking, utc_now())
+    async with reading(services.database) as db:
+        if not await has_room_left(db, BookingDetails(booking, hotel, room_type)):
+            raise sold_out()
     async with transaction(services.database) as db:
         await count(db, _limits(services, booking_request), _TOO_MANY)
         await insert_draft(db, booking)
@@ -322,10 +326,11 @@ async def submit(services: Services, found: BookingDetails) -> BookingDetails:
         The booking as it stands then.
 
     Raises:
-        ProblemError: 422, too late for this stay; 503, Temporal, its workers or the database are away.
+        ProblemError: 409, sold out; 422, too late for this stay; 503, Temporal, its workers or the database are away.
     """
     if Status(found.booking.status) is not Status.DRAFT:
         return found
+    await require_room(services, found)
     booking = found.booking
     _check_in_time(booking.check_in, booking.timezone, booking.cutoff_at, utc_now())
     terms = submission_terms(

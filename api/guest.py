@@ -9,13 +9,16 @@ from fastapi import APIRouter, Body, Header, Query, Response
 
 from api import creation
 from api.auth import BookingId, GuestsBooking, Slug, find, is_plain
+from api.availability import require_room, sold_out
 from api.decisions import DecisionInput, decide
 from api.errors import ProblemError, conflict, invalid, not_found, problems
 from api.limits import Client, count, subject
+from api.offers import offers, show_offers
 from api.outages import reading, temporal_away, transaction
-from api.schemas import NewBooking, SessionIn
+from api.schemas import NewBooking, SessionIn, StayQuery
 from api.services import Api, Services
 from api.views import (
+    AvailabilityView,
     BookingDetails,
     BookingView,
     CreatedBooking,
@@ -32,7 +35,7 @@ from dispatch.errors import WorkflowGoneError
 from domain.booking import UNDER_DECISION, Decision, Status
 from domain.messages.answers import SessionRequest
 from domain.money import Money
-from models import ReturnAddresses
+from models import ReturnAddresses, utc_now
 from storage.bookings import keep_return_addresses, owns_session, session_url
 from storage.catalogue import hotel_by_slug, room_types
 from storage.limits import Limit, count_attempt, window_number
@@ -55,6 +58,19 @@ async def hotel(services: Api, slug: Slug) -> HotelView:
         if found is None or found.id is None:
             raise not_found("hotel")
         return show_hotel(found, await room_types(db, found.id))
+
+
+@router.get("/{slug}/availability/", responses=problems(404, 422))
+async def availability(services: Api, slug: Slug, stay: Annotated[StayQuery, Query()]) -> AvailabilityView:
+    """Which rooms are left for a stay, and what it costs. Nothing is kept free by asking."""
+    if not is_plain(slug):
+        raise not_found("hotel")
+    async with reading(services.database) as db:
+        found = await hotel_by_slug(db, slug)
+        if found is None or found.id is None:
+            raise not_found("hotel")
+        rooms = await room_types(db, found.id)
+        return show_offers(stay, await offers(db, found, rooms, stay, utc_now()))
 
 
 @router.post(
@@ -83,7 +99,7 @@ async def book(
     )
 
 
-@router.post(f"{_BOOKING}/submit/", responses=problems(401, 404, 422))
+@router.post(f"{_BOOKING}/submit/", responses=problems(401, 404, 409, 422))
 async def submit(services: Api, found: GuestsBooking) -> BookingView:
     """Submit a draft; from now on the payment window runs."""
     found = await creation.submit(services, found)
@@ -122,11 +138,12 @@ async def open_payment_page(
     """Open a booking's payment page, or find the one that is open.
 
     Raises:
-        ProblemError: 409, nothing is to be paid; 429; 503, Temporal, its workers or Stripe are away.
+        ProblemError: 409, nothing is to be paid or no room is left; 429; 503, Temporal, its workers or Stripe are away.
     """
     row = found.booking
     if Status(row.status) is not Status.PENDING_PAYMENT:
         raise await _not_payable(services, found)
+    await require_room(services, found)
     request = await _count_and_keep(services, row.booking_id, wishes)
     try:
         answer = await open_session(services, row.booking_id, request)
@@ -173,6 +190,8 @@ async def _not_payable(services: Services, found: BookingDetails) -> ProblemErro
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     async with reading(services.database) as db:
         view = await show(db, found)
+    if found.booking.sold_out_at is not None and view.status is Status.PENDING_PAYMENT:
+        return sold_out(view.model_dump(mode="json"))
     detail = "No payment page opens for this booking now; `booking` shows where it stands."
     return conflict("not_payable", detail, view.model_dump(mode="json"))
 

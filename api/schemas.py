@@ -164,6 +164,15 @@ class NewBooking(_Input):
     )
 
 
+class StayQuery(_Input):
+    """A stay to ask about."""
+
+    check_in: Day = Field(description="Today or later, hotel time.", examples=["2027-05-29"])
+    check_out: Day = Field(description="1 to 30 nights later.", examples=["2027-05-31"])
+    adults: Annotated[int, Field(ge=1, le=_PEOPLE_LIMIT)] = 1
+    children: Annotated[int, Field(ge=0, le=_PEOPLE_LIMIT)] = 0
+
+
 class ContactIn(_Input):
     """How guests reach a hotel; None for not at all in that way."""
 

@@ -178,6 +178,26 @@ class HotelView(_View):
     cancellation_policy: PolicyView
 
 
+class AvailableRoomType(_View):
+    """A kind of room, for one stay."""
+
+    code: str
+    name: str
+    available: int = Field(description="Rooms left on the fullest night; told up to 5.")
+    amount: Amount
+    currency: str
+
+
+class AvailabilityView(_View):
+    """What a hotel has left for a stay: the room types that take so many guests."""
+
+    check_in: date
+    check_out: date
+    adults: int
+    children: int
+    room_types: list[AvailableRoomType]
+
+
 @dataclass(frozen=True)
 class BookingDetails:
     """A booking's row with those it refers to."""

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from bench import report
 from bench.bench_stack import Tell, bench_stack, running_stack
+from bench.crowd import crowd
 from bench.latency import latency
 from bench.scale import rows, waiting
 from bench.throughput import counts, throughput
@@ -26,6 +27,8 @@ from sandbox.stack import Stack
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 _LEVELS: Final = (1, 10, 50, 200)
+_CROWD: Final = (200, 50)
+"""Guests, and the rooms there are for them."""
 _PEAK_UNKNOWN_PER_S: Final = 2.5
 
 
@@ -36,6 +39,7 @@ class Measurement(StrEnum):
     THROUGHPUT = "throughput"
     LATENCY = "latency"
     VERSUS = "versus"
+    CROWD = "crowd"
     WAITING = "waiting"
     ROWS = "rows"
 
@@ -67,7 +71,10 @@ def bench(
         if {Measurement.COUNTS, Measurement.THROUGHPUT}.intersection(parts):
             with running_stack() as stack:
                 asyncio.run(_rates(stack, parts, found, seconds, tell))
-        if set(parts) - {Measurement.COUNTS, Measurement.THROUGHPUT}:
+        if Measurement.CROWD in parts:
+            with running_stack(processes=2) as stack:
+                found["crowd"] = asyncio.run(_crowd(stack, tell))
+        if set(parts) - {Measurement.COUNTS, Measurement.THROUGHPUT, Measurement.CROWD}:
             sizes = (waiting_bookings, deadlines, past_bookings)
             with running_stack() as stack:
                 asyncio.run(_measure(stack, parts, found, seconds, sizes, tell))
@@ -86,6 +93,11 @@ async def _rates(
             found["counts"] = await counts(running)
         if Measurement.THROUGHPUT in parts:
             found["throughput"] = await throughput(running, list(_LEVELS), seconds, tell)
+
+
+async def _crowd(stack: Stack, tell: Tell) -> dict[str, Any]:
+    async with bench_stack(stack) as running:
+        return await crowd(running, *_CROWD, tell)
 
 
 async def _measure(

@@ -46,6 +46,15 @@ class BenchStack:
         return LoadTarget(self.stack.url["api"], HOTEL, self.staff_token)
 
     @property
+    def clients(self) -> list[StackClient]:
+        """For guests who come by themselves, one for each API process."""
+        url = self.stack.url
+        others = (url["stripe"], url["pusher"], url["inbox"])
+        return [
+            StackClient(self.http, Addresses(url[part], *others)) for part in url if part.startswith("api")
+        ]
+
+    @property
     def pids(self) -> dict[str, int]:
         """Process ids by part."""
         return {part: self.stack.processes(part)[0].pid for part in self.stack.parts}
@@ -111,6 +120,8 @@ async def bench_stack(stack: Stack) -> AsyncIterator[BenchStack]:
     """Log in on a running stack with the demo's hotels."""
     password = secrets.token_urlsafe(12)
     stack.manage("demo-data", DEMO_PASSWORD=password)
+    # Everybody asks for the same nights: what is measured is not how soon they are sold out.
+    stack.manage("room-type", "set", "--hotel", HOTEL, "--code", "double", "--rooms", "10000")
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=250)
     async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S, trust_env=False, limits=limits) as http:
         at = Addresses(stack.url["api"], stack.url["stripe"], stack.url["pusher"], stack.url["inbox"])
@@ -122,12 +133,12 @@ async def bench_stack(stack: Stack) -> AsyncIterator[BenchStack]:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
-    """A stack in a separate folder."""
+def running_stack(*, processes: int = 1) -> Iterator[Stack]:
+    """A stack in a separate folder, with so many workers and as many API processes."""
     environment = {"RATE_LIMIT_SESSION_PER_MIN": "1000"}
     with (
         tempfile.TemporaryDirectory(prefix="hotel-bench-") as temporary,
-        Stack(Path(temporary), environment) as stack,
+        Stack(Path(temporary), environment, workers=processes, apis=processes) as stack,
     ):
         yield stack
 

@@ -20,7 +20,7 @@ from storage import (
     inbox,
     limits,
     mails,
-    occupancy,
+    rooms,
     staff_accounts,
 )
 from storage.booking_list import BookingFilter, Sort
@@ -99,13 +99,20 @@ def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
             db, hotel_id, BookingFilter(statuses, limit=_PAGE, **how)
         )
 
+    async def rooms_of(db: AsyncSession) -> object:
+        found = await bookings.booking_in_hotel(db, slug, booking_id)
+        assert found is not None
+        booking, hotel, _ = found
+        free = await rooms.rooms_free(db, hotel, booking.check_in, booking.check_out)
+        return free, await rooms.rooms_taken(db, [booking])
+
     return {
         "booking": lambda db: bookings.booking_in_hotel(db, slug, booking_id),
         "its timeline": lambda db: bookings.timeline(db, booking_id),
         "its open decision": lambda db: console.open_decision(db, booking_id),
         "its e-mails": lambda db: mails.mails_of(db, booking_id),
         "its newest session": lambda db: bookings.newest_session(db, booking_id),
-        "rooms taken on its nights": lambda db: occupancy.rooms_taken_by_night(db, [booking_id]),
+        "rooms free and taken on its nights": rooms_of,
         "queue": listed(Status.PENDING_APPROVAL),
         "list by deadline": listed(),
         "list by deadline, two statuses": listed(Status.PENDING_APPROVAL, Status.PENDING_PAYMENT),

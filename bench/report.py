@@ -66,7 +66,7 @@ def show(found: Json, console: Console) -> None:
             )  # fmt: skip
         console.print(table)
         console.print_json(data=versus["after_kill"])
-    for name in ("counts", "waiting", "rows"):
+    for name in ("counts", "crowd", "waiting", "rows"):
         if name in found:
             console.print(f"[bold]{name}[/bold]")
             console.print_json(data=found[name])

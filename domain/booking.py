@@ -31,6 +31,7 @@ class Event(StrEnum):
     CREATED = "created"
     SUBMITTED = "submitted"
     AUTHORIZED = "authorized"
+    SOLD_OUT = "sold_out"
     PAYMENT_WINDOW_CLOSED = "payment_window_closed"
     APPROVED = "approved"
     DECLINED = "declined"
@@ -61,6 +62,7 @@ class ReasonCode(StrEnum):
     APPROVAL_TIMEOUT = "APPROVAL_TIMEOUT"
     AUTHORIZATION_EXPIRED = "AUTHORIZATION_EXPIRED"
     PAYMENT_MISMATCH = "PAYMENT_MISMATCH"
+    SOLD_OUT = "SOLD_OUT"
 
 
 STAFF_REASON_CODES = frozenset(
@@ -149,6 +151,7 @@ def _table() -> dict[tuple[Status, Event], Transition]:
         (Status.PENDING_PAYMENT, Event.AUTHORIZED): Transition(
             Status.PENDING_APPROVAL, mails=(MailKind.AUTHORIZED, MailKind.STAFF_REQUEST)
         ),
+        (Status.PENDING_PAYMENT, Event.SOLD_OUT): Transition(Status.DECLINED, ReasonCode.SOLD_OUT, declined),
         (Status.PENDING_PAYMENT, Event.PAYMENT_WINDOW_CLOSED): Transition(
             Status.EXPIRED, mails=(MailKind.EXPIRED,)
         ),
@@ -193,6 +196,9 @@ ENDED = frozenset({Status.DECLINED, Status.EXPIRED, Status.CANCELLED})
 
 KEEPS_MONEY = frozenset({Status.CONFIRMED, Status.CANCELLED})
 """Statuses in which captured money may stay: a cancelled booking may have cost a fee."""
+
+CLAIMS_ROOM = frozenset({Status.PENDING_APPROVAL, Status.CONFIRMED})
+"""Statuses in which a booking has a room of its type for each of its nights."""
 
 UNDER_DECISION = frozenset({Status.PENDING_PAYMENT, Status.PENDING_APPROVAL})
 

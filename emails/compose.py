@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from domain.attention import Attention, meaning
-from domain.booking import STAFF_MAILS, Event, MailKind
+from domain.booking import STAFF_MAILS, Event, MailKind, ReasonCode
 from domain.identifiers import status_page
 from emails.calendar import calendar_file
 from emails.format import words_for
@@ -38,7 +38,7 @@ class BookingEmail:
     Args:
         version: the booking's, to which the mail belongs.
         step: the change of that version; None if it is not known.
-        rooms_taken: confirmed bookings of the same room type on the same nights.
+        rooms_taken: rooms of the type that are claimed or blocked on the fullest night, this booking's included.
         attention: the open reasons why the booking needs a person.
     """
 
@@ -106,6 +106,8 @@ class Composer:
         for_staff = kind in STAFF_MAILS
         context = words_for(booking, email.hotel, email.room_type, date, for_staff=for_staff) | {
             "event": event,
+            "sold_out": booking.reason_code == ReasonCode.SOLD_OUT,
+            "hotel_page": f"{self._public_base_url}/hotels/{email.hotel.slug}/",
             "by_staff": event == Event.CANCELLED_BY_STAFF,
             "rooms_taken": email.rooms_taken,
             "attention": [(meaning(reason.code), reason.text) for reason in email.attention],

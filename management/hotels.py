@@ -7,15 +7,19 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.schemas import ContactIn
+from domain.deadlines import hotel_today
 from domain.hotel_terms import BOUNDS
 from management import checks
+from management.blocks import bookings_named
 from management.hotel_display import list_hotels, show_hotel
 from management.tools import fail, refuse_other_values, say, tools_of
-from models import Hotel
+from models import Hotel, utc_now
 from storage import catalogue
 from storage.database import Database
+from storage.room_blocks import set_capacity
 
 app = typer.Typer(no_args_is_help=True, help="Hotels and the terms they offer.")
 
@@ -82,6 +86,10 @@ LateFee = Annotated[
     ),
 ]
 
+Overbooking = Annotated[
+    int | None,
+    typer.Option(min=0, max=1000, help="Rooms of each type that may be sold beyond those there are."),
+]
 ContactEmail = Annotated[
     str | None, typer.Option(callback=_contact("contact_email"), help="E-mail address for guests.")
 ]
@@ -119,6 +127,7 @@ def add(
     cutoff_hour: CutoffHour = None,
     free_cancel_days: FreeCancelDays = None,
     late_cancel_fee_percent: LateFee = None,
+    overbooking: Overbooking = None,
     contact_email: ContactEmail = None,
     contact_phone: ContactPhone = None,
     address: Address = None,
@@ -138,6 +147,7 @@ def add(
         cutoff_hour=cutoff_hour,
         free_cancel_days=free_cancel_days,
         late_cancel_fee_percent=late_cancel_fee_percent,
+        overbooking=overbooking,
         contact_email=contact_email,
         contact_phone=contact_phone,
         address=address,
@@ -174,6 +184,7 @@ def set_(
     cutoff_hour: CutoffHour = None,
     free_cancel_days: FreeCancelDays = None,
     late_cancel_fee_percent: LateFee = None,
+    overbooking: Overbooking = None,
     contact_email: ContactEmail = None,
     contact_phone: ContactPhone = None,
     address: Address = None,
@@ -193,6 +204,7 @@ def set_(
         cutoff_hour=cutoff_hour,
         free_cancel_days=free_cancel_days,
         late_cancel_fee_percent=late_cancel_fee_percent,
+        overbooking=overbooking,
         contact_email=contact_email,
         contact_phone=contact_phone,
         address=address,
@@ -225,7 +237,20 @@ async def _change(database: Database, slug: str, terms: dict[str, Any]) -> list[
         changes = [f"{key} {getattr(hotel, key)} → {value}" for key, value in differing.items()]
         for key, value in differing.items():
             setattr(hotel, key, value)
+        if "overbooking" in differing:
+            await _set_capacities(db, hotel)
         return changes
+
+
+async def _set_capacities(db: AsyncSession, hotel: Hotel) -> None:
+    """Let every coming night follow the hotel's allowance."""
+    assert hotel.id is not None
+    today = hotel_today(utc_now(), hotel.timezone)
+    for room_type in await catalogue.room_types(db, hotel.id):
+        with bookings_named(
+            f"{hotel.slug} cannot have an allowance of {hotel.overbooking} for {room_type.code}"
+        ):
+            await set_capacity(db, room_type, room_type.rooms + hotel.overbooking, today)
 
 
 def _given(**terms: Any) -> dict[str, Any]:

@@ -9,13 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.money import Money
 from domain.room_types import BOUNDS
-from management import checks
+from management import blocks, checks
+from management.blocks import bookings_named
 from management.showing import console, room_type_table
 from management.tools import Tools, fail, refuse_other_values, say, tools_of
 from models import Hotel, RoomType
 from storage import catalogue
 
-app = typer.Typer(no_args_is_help=True, help="Room types and their prices.")
+app = typer.Typer(no_args_is_help=True, help="Room types, their prices, and rooms out of service.")
+app.command("block")(blocks.block)
+app.command("unblock")(blocks.unblock)
 
 HotelSlug = Annotated[str, typer.Option(callback=checks.slug, help="The hotel's slug.")]
 Code = Annotated[str, typer.Option(callback=checks.code, help="Its name in requests, such as double.")]
@@ -76,7 +79,7 @@ def set_(
     max_guests: MaxGuests = None,
     rooms: Rooms = None,
 ) -> None:
-    """Change a room type; bookings made before keep their price."""
+    """Change a room type; bookings made before keep their price, and their rooms."""
     given = {"name": name, "max_guests": max_guests, "rooms": rooms}
     fields = {key: value for key, value in given.items() if value is not None}
     if not fields and price_per_night is None:
@@ -98,7 +101,8 @@ async def _set(
             fail(f"{slug} has no room type {code}. `room-type list --hotel {slug}` lists them.")
         if price_text is not None:
             fields |= {"price_per_night_minor": checks.price(price_text, hotel.currency).minor}
-        former = await catalogue.change_room_type(db, room_type, fields)
+        with bookings_named(f"{slug}'s room type {code} cannot be changed"):
+            former = await catalogue.change_room_type(db, hotel, room_type, fields)
         return [_change(name, value, fields[name], hotel.currency) for name, value in former.items()]
 
 

@@ -34,6 +34,7 @@ from reconciliation.stripe_reader import StripeReader
 from reconciliation.temporal_reader import TemporalReader
 from storage.database import Database
 from storage.inbox import unprocessed_events
+from storage.rooms import recount_claims
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ class Reconciliation:
         snapshots = await comparison.read(plan.since)
         without_booking: list[Finding] = []
         if is_first:
+            await self._recount_claims(plan)
             others, without_booking = await comparison.others(snapshots, bookings.keys())
             bookings |= others
         found = await comparison.find(snapshots, bookings.values())
@@ -130,6 +132,18 @@ class Reconciliation:
         async with self._database.transaction() as db:
             await count_batch(db, plan.run_id, after=batch.after, next_after=next_after, counted=counted)
         return BatchResult(next_after)
+
+    async def _recount_claims(self, plan: Plan) -> None:
+        """Let the nights count the claims there are; what had to be put right stays on record."""
+        if plan.dry_run:
+            return
+        async with self._database.transaction() as db:
+            nights = await recount_claims(db)
+        for name in nights:
+            finding = Finding(
+                FindingKind.CLAIMS_DIFFER, "", Remedy.REBUILD_CLAIMS, name, "the night counted other claims"
+            )
+            await self._keep(_record(plan, finding, RemedyResult(FindingOutcome.HEALED)))
 
     async def _keep(self, record: ReconciliationFinding) -> None:
         # One by one, so that remedies applied before a service went away stay on record.

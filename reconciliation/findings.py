@@ -51,6 +51,8 @@ class FindingKind(StrEnum):
     AMOUNT_DIFFERS = "amount_differs"
     REFUND_SHORT = "refund_short"
     STATUS_DIFFERS = "status_differs"
+    CLAIMS_DIFFER = "claims_differ"
+    OVERBOOKED = "overbooked"
     OVERDUE = "overdue"
 
 
@@ -63,6 +65,7 @@ class Remedy(StrEnum):
     CLOSE_PAGE = "close_payment_page"
     CLOSE_DECISION = "close_decision"
     DELIVER_EVENT = "deliver_event"
+    REBUILD_CLAIMS = "rebuild_claims"
     REPORT = "report"
     """Nothing is safe: a person has to look."""
 
@@ -84,6 +87,23 @@ class UnansweredDecision:
     command_id: str
     decision: Decision
     issued_at: datetime
+
+
+@dataclass(frozen=True)
+class RoomsSnapshot:
+    """A booking's rooms.
+
+    Args:
+        claimed: on how many nights it has one.
+        wanted: on how many it has to have one.
+        fits: those it lacks are free.
+        is_beyond: it has one beyond what the hotel may sell.
+    """
+
+    claimed: int = 0
+    wanted: int = 0
+    fits: bool = True
+    is_beyond: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +137,7 @@ class DatabaseSnapshot:
     decision_deadline: datetime | None = None
     dispute_recorded: bool = False
     open_decisions: tuple[UnansweredDecision, ...] = ()
+    rooms: RoomsSnapshot = RoomsSnapshot()
 
     def is_open(self, now: datetime) -> bool:
         """Whether the booking needs a running workflow."""

@@ -22,10 +22,12 @@ from models import (
     BookingCommand,
     BookingTimeline,
     Hotel,
+    RoomClaim,
     SentMail,
     Staff,
 )
 from reconciliation.findings import DatabaseSnapshot, UnansweredDecision
+from reconciliation.room_queries import rooms_of
 from storage.attention import as_attention, attention_of
 from storage.booking_list import timelines
 from storage.bookings import newest_session
@@ -55,6 +57,7 @@ async def bookings_to_compare(
         after: the row id after which they begin.
         limit: the largest number of bookings.
     """
+    claim = select(RoomClaim).where(col(RoomClaim.booking_id) == col(Booking.booking_id))
     query = (
         select(Booking, Hotel)
         .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
@@ -66,6 +69,8 @@ async def bookings_to_compare(
                 # A confirmed booking is over at check-out, which does not change its row.
                 (col(Booking.status) == Status.CONFIRMED) & (col(Booking.check_out) >= since.date()),
                 col(Booking.needs_attention),
+                # Rooms that were not freed keep others from being claimed, however long ago that was.
+                col(Booking.status).in_(ENDED) & claim.exists(),
             ),
         )
         .order_by(col(Booking.id))
@@ -95,9 +100,11 @@ async def _facts(db: AsyncSession, rows: Sequence[tuple[Booking, Hotel]]) -> dic
     ids = [booking.booking_id for booking, _ in rows]
     steps = await timelines(db, ids)
     open_decisions = await _open_decisions(db, ids)
+    rooms = await rooms_of(db, [booking for booking, _ in rows])
     return {
-        booking.booking_id: _database_snapshot(
-            booking, hotel, steps[booking.booking_id], open_decisions[booking.booking_id]
+        booking.booking_id: replace(
+            _database_snapshot(booking, hotel, steps[booking.booking_id], open_decisions[booking.booking_id]),
+            rooms=rooms[booking.booking_id],
         )
         for booking, hotel in rows
     }
@@ -198,6 +205,7 @@ async def _resumption(db: AsyncSession, booking: Booking, status: Status) -> Res
         decisions=await _decisions(db, booking.booking_id),
         mailings=tuple(_unsent_mailings(booking, steps, mails, {reason.since for reason in reasons})),
         reason_code=ReasonCode(booking.reason_code) if booking.reason_code else None,
+        sold_out=booking.sold_out_at is not None,
     )
 
 

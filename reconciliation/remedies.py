@@ -14,11 +14,12 @@ from domain.booking import ActorKind, Decision, Status
 from domain.decisions import CommandOutcome, immediate_outcome
 from domain.messages.signals import StripeEventHint
 from models import BookingCommand, StripeWebhookEvent, utc_now
-from reconciliation.findings import DatabaseSnapshot, Finding, FindingOutcome, Remedy
+from reconciliation.findings import DatabaseSnapshot, Finding, FindingKind, FindingOutcome, Remedy
 from reconciliation.queries import terms_to_go_on
 from reconciliation.stripe_reader import StripeReader
 from storage.bookings import booking_by_id, close_command
 from storage.database import Database
+from storage.rooms import rebuild_claims
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Remedies:
                 return await self._close_page(finding, stripe_reader, run_id)
             case Remedy.CLOSE_DECISION:
                 return await self._close_decision(finding, booking)
+            case Remedy.REBUILD_CLAIMS:
+                return await self._rebuild_claims(finding, booking)
             case Remedy.REPORT | Remedy.DELIVER_EVENT:
                 return RemedyResult(FindingOutcome.LEFT)
 
@@ -125,6 +128,20 @@ class Remedies:
             await signal_booking(self._client, self._task_queue, row, booking.hotel_slug, hint)
         except WorkflowMissingError:
             return RemedyResult(FindingOutcome.LEFT, "its booking has no workflow")
+        return _HEALED
+
+    # --- rooms ---
+
+    async def _rebuild_claims(self, finding: Finding, booking: DatabaseSnapshot) -> RemedyResult:
+        overbooked = finding.kind is FindingKind.OVERBOOKED
+        async with self._database.transaction() as db:
+            row = await booking_by_id(db, booking.booking_id, lock=True)
+            if row is None or row.version != booking.version:
+                return _MOVED_ON
+            if not await rebuild_claims(db, row, beyond=overbooked):
+                return RemedyResult(FindingOutcome.LEFT, "no room is left for it: decline it, or free one")
+        if overbooked:
+            return RemedyResult(FindingOutcome.LEFT, "recorded beyond what the hotel may sell")
         return _HEALED
 
     # --- pages and decisions ---

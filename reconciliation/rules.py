@@ -47,6 +47,7 @@ def compare(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datetime
         *_other_payments(booking, external),
         *_pages(booking, external),
         *_decisions(booking, external, now),
+        *_rooms(booking, external),
     ]
     placed = (replace(finding, status=booking.status) for finding in found)
     return [
@@ -270,3 +271,24 @@ def _decisions(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datet
             decision.command_id,
             detail,
         )
+
+
+# --- rooms ---
+
+
+def _rooms(booking: DatabaseSnapshot, external: ExternalSnapshot) -> Iterator[Finding]:
+    rooms = booking.rooms
+    captured = any(
+        payment.payment_intent_id == booking.payment_intent_id and payment.is_captured
+        for payment in external.payments
+    )
+    if booking.status is Status.CONFIRMED and captured and not rooms.fits:
+        # The guest has paid and was promised the room: it is recorded, and the hotel told.
+        detail = "confirmed and paid, and no room of its type is left on a night of its stay"
+        yield Finding(FindingKind.OVERBOOKED, booking.booking_id, Remedy.REBUILD_CLAIMS, detail=detail)
+    elif rooms.claimed != rooms.wanted:
+        detail = f"it has a room on {rooms.claimed} nights, and should on {rooms.wanted}"
+        yield Finding(FindingKind.CLAIMS_DIFFER, booking.booking_id, Remedy.REBUILD_CLAIMS, detail=detail)
+    elif rooms.is_beyond:
+        detail = "its room is one more than the hotel may sell: move a guest, or cancel a booking"
+        yield Finding(FindingKind.OVERBOOKED, booking.booking_id, Remedy.REPORT, detail=detail)

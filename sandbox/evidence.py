@@ -17,6 +17,8 @@ import httpx
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from sandbox.rooms import NIGHTS_QUERY, Nights, nights_of
+
 Json = dict[str, Any]
 
 _ZERO_DECIMAL: Final = frozenset(
@@ -78,6 +80,7 @@ class BookingEvidence:
         payment_deadline: end of the payment window; None if unknown.
         open_decisions: decisions without an outcome.
         paid_elsewhere_minor: what people say that they paid the guest outside Stripe.
+        room_type_id, check_out: None if unknown; then its rooms are not checked.
     """
 
     booking_id: str
@@ -103,6 +106,8 @@ class BookingEvidence:
     payment_deadline: datetime | None = None
     open_decisions: tuple[str, ...] = ()
     paid_elsewhere_minor: int = 0
+    room_type_id: int | None = None
+    check_out: date | None = None
 
     @property
     def deadline(self) -> datetime | None:
@@ -136,6 +141,7 @@ class Evidence:
         workflows: status by workflow id.
         histories: a workflow's whole history as text, by workflow id, payloads decoded.
         inbox: rows of the webhook inbox.
+        nights: of every room type, those on which a room is or was claimed or blocked.
         delivered: ids of the events that the product answered 2xx.
         logs: the product's logs, by part.
         secrets: texts that no channel may contain.
@@ -149,6 +155,7 @@ class Evidence:
     workflows: Mapping[str, str] | None = None
     histories: Mapping[str, str] | None = None
     inbox: Sequence[Json] | None = None
+    nights: Nights | None = None
     delivered: Sequence[str] = ()
     logs: Mapping[str, str] = field(default_factory=dict)
     secrets: Sequence[str] = ()
@@ -193,6 +200,8 @@ def booking_from_api(booking: Json, row: BookingEvidence) -> BookingEvidence:
         chosen_refund_minor=row.chosen_refund_minor,
         payment_deadline=row.payment_deadline,
         open_decisions=row.open_decisions,
+        room_type_id=row.room_type_id,
+        check_out=date.fromisoformat(booking["check_out"]),
     )
 
 
@@ -219,8 +228,8 @@ _BOOKINGS = """
 _STEPS = "SELECT * FROM booking_timeline ORDER BY booking_id, version"
 
 
-async def read_database(database_url: str) -> tuple[list[BookingEvidence], list[Json]]:
-    """Read every booking, and every row of the webhook inbox."""
+async def read_database(database_url: str) -> tuple[list[BookingEvidence], list[Json], Nights]:
+    """Read every booking, every row of the webhook inbox, and every night of a room type."""
     engine = create_async_engine(make_url(database_url).set(drivername="postgresql+asyncpg"))
     try:
         async with engine.connect() as plain:
@@ -229,13 +238,14 @@ async def read_database(database_url: str) -> tuple[list[BookingEvidence], list[
             rows = (await connection.execute(text(_BOOKINGS))).mappings().all()
             steps = (await connection.execute(text(_STEPS))).mappings().all()
             inbox = (await connection.execute(text("SELECT * FROM stripe_webhook_event"))).mappings().all()
+            nights = (await connection.execute(text(NIGHTS_QUERY))).mappings().all()
     finally:
         await engine.dispose()
     timelines: dict[str, list[TimelineEvidence]] = {}
     for step in steps:
         timelines.setdefault(step["booking_id"], []).append(_step(step))
     booking = [_from_row(row, timelines.get(row["booking_id"], [])) for row in rows]
-    return booking, [dict(row) for row in inbox]
+    return booking, [dict(row) for row in inbox], nights_of(nights)
 
 
 def _step(row: Mapping[Any, Any]) -> TimelineEvidence:
@@ -277,6 +287,8 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[TimelineEvidence]) -> B
         chosen_refund_minor=row["chosen_refund_minor"],
         payment_deadline=row["payment_deadline"],
         open_decisions=tuple(row["open_decisions"]),
+        room_type_id=row["room_type_id"],
+        check_out=row["check_out"],
     )
 
 

@@ -24,6 +24,7 @@ from sandbox.money_invariants import (
     nothing_left_behind,
     owed_minor,
 )
+from sandbox.rooms import check_nights
 
 ENDED: Final = frozenset({"DECLINED", "EXPIRED", "CANCELLED"})
 _DECIDED_AS: Final = {"approve": "CONFIRMED", "decline": "DECLINED", "cancel": "CANCELLED"}
@@ -42,6 +43,7 @@ _SHORTEST_PRIVATE: Final = 3
 _GUEST_MAILS: Final = {
     ("PENDING_PAYMENT", "PENDING_APPROVAL"): "Payment authorized — awaiting hotel confirmation ({})",
     ("PENDING_PAYMENT", "EXPIRED"): "Booking Expired - {}",
+    ("PENDING_PAYMENT", "DECLINED"): "Booking Update - {}",
     ("PENDING_APPROVAL", "CONFIRMED"): "Booking Confirmed - {}",
     ("PENDING_APPROVAL", "DECLINED"): "Booking Update - {}",
     ("PENDING_PAYMENT", "CANCELLED"): "Booking Cancelled - {}",
@@ -55,7 +57,7 @@ class InvariantResult:
     """The result of one invariant.
 
     Args:
-        code: `M1` to `M9`.
+        code: `M1` to `M10`.
         invariant: the invariant in a few words.
         checked: the number of items checked; None if the evidence was missing.
         violations: one sentence each.
@@ -268,6 +270,12 @@ def _leak(where: str, text: str, words: re.Pattern[str] | None) -> str | None:
     return f"{where}: private text of {len(found[0])} characters at {found.start()}" if found else None
 
 
+def _no_night_sold_twice(index: EvidenceIndex) -> CheckItems | None:
+    """M10."""
+    nights = index.evidence.nights
+    return None if nights is None else check_nights(nights, list(index.bookings.values()))
+
+
 _CHECKS: Final[tuple[tuple[str, str, Callable[[EvidenceIndex], CheckItems | None]], ...]] = (
     ("M1", "Money is captured once, in full, and only for confirmed bookings", captured_rightly),
     ("M2", "A confirmed booking is paid, and refunds agree with Stripe's", confirmed_is_paid),
@@ -278,4 +286,5 @@ _CHECKS: Final[tuple[tuple[str, str, Callable[[EvidenceIndex], CheckItems | None
     ("M7", "Every webhook answered 2xx was processed, or kept with a reason", _inbox_is_done),
     ("M8", "Every e-mail was sent for its change, with a Message-ID of its own", _each_change_is_mailed),
     ("M9", "No guest data in histories, realtime channels or logs", _nothing_leaks),
+    ("M10", "No night is sold twice, and each booking has its room", _no_night_sold_twice),
 )

@@ -9,7 +9,9 @@ from sandbox.evidence import BookingEvidence
 from sandbox.evidence_index import CheckItems, EvidenceIndex, LedgerPayment
 
 OPEN: Final = frozenset({"PENDING_PAYMENT", "PENDING_APPROVAL"})
-_GIVEN_BACK: Final = frozenset({"capture_mismatched", "unmatched_payment_returned", "cancelled_by_guest"})
+_GIVEN_BACK: Final = frozenset(
+    {"capture_mismatched", "unmatched_payment_returned", "cancelled_by_guest", "sold_out"}
+)
 
 
 def captured_rightly(index: EvidenceIndex) -> CheckItems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -23,7 +24,7 @@ from models import (
     Staff,
 )
 from storage.attention import apply_attention
-from storage.occupancy import busiest_night, rooms_taken_by_night
+from storage.rooms import follow_status
 
 DECISION_EVENTS = frozenset(
     {
@@ -48,9 +49,14 @@ class StaleVersionError(RuntimeError):
     """The row is at another version than the writer expected: a booking must never have two writers."""
 
 
-async def booking_by_id(db: AsyncSession, booking_id: str) -> Booking | None:
-    """Find a booking by its public id."""
-    return (await db.scalars(select(Booking).where(col(Booking.booking_id) == booking_id))).one_or_none()
+async def booking_by_id(db: AsyncSession, booking_id: str, *, lock: bool = False) -> Booking | None:
+    """Find a booking by its public id.
+
+    Args:
+        lock: keep others from changing it until the transaction ends.
+    """
+    query = select(Booking).where(col(Booking.booking_id) == booking_id)
+    return (await db.scalars(query.with_for_update() if lock else query)).one_or_none()
 
 
 async def booking_in_hotel(
@@ -98,15 +104,15 @@ async def insert_draft(db: AsyncSession, booking: Booking) -> None:
 async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     """Move a booking by one version: row, timeline and the decision behind it, in the caller's transaction.
 
-    A repeat of the same change finds it done and changes nothing.
+    A repeat of the same change finds it done and changes nothing. Rooms are claimed and freed with the status; a hold
+    that finds none left is told so, and leaves the status as it is.
 
     Raises:
         BookingNotFoundError: there is no such row.
         StaleVersionError: the row is at another version.
         IllegalTransitionError: the transition table has no such row.
     """
-    query = select(Booking).where(col(Booking.booking_id) == change.booking_id).with_for_update()
-    booking = (await db.scalars(query)).one_or_none()
+    booking = await booking_by_id(db, change.booking_id, lock=True)
     if booking is None:
         raise BookingNotFoundError(change.booking_id)
     if booking.version != change.expected_version:
@@ -114,6 +120,8 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     before = Status(booking.status)
     step = transition(before, change.event)
     actor = await _actor_name(db, change)
+    if not await follow_status(db, booking, before, step.to):
+        return _sold_out(booking, change)
     await _write_decision(db, booking, change, actor)
     _write_facts(booking, change)
     await apply_attention(db, booking, change, moved=step.to is not before)
@@ -133,6 +141,13 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
         )
     )
     return ChangeResult(version=booking.version, status=step.to)
+
+
+def _sold_out(booking: Booking, change: Change) -> ChangeResult:
+    """Keep that a hold found no room left: a later attempt may find one, and must not claim it."""
+    booking.sold_out_at = booking.sold_out_at or change.at
+    _write_facts(booking, replace(change, decision_deadline=None))
+    return ChangeResult(version=booking.version, status=Status(booking.status), sold_out=True)
 
 
 async def _already_applied(db: AsyncSession, booking: Booking, change: Change) -> ChangeResult:
@@ -248,12 +263,6 @@ async def close_command(db: AsyncSession, command_id: str, outcome: str, at: dat
         .where(col(BookingCommand.command_id) == command_id, col(BookingCommand.closed_at).is_(None))
         .values(closed_at=at, outcome=outcome)
     )
-
-
-async def rooms_taken(db: AsyncSession, booking: Booking) -> int:
-    """Rooms of the same type that other confirmed bookings take on this stay's fullest night."""
-    taken = busiest_night(booking, await rooms_taken_by_night(db, [booking.booking_id]))
-    return taken - 1 if booking.status == Status.CONFIRMED else taken
 
 
 async def timeline_step(db: AsyncSession, booking_id: str, version: int) -> BookingTimeline | None:

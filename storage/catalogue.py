@@ -10,7 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models import Hotel, RoomType, Staff
+from domain.deadlines import hotel_today
+from models import Hotel, RoomType, Staff, utc_now
+from storage.room_blocks import set_capacity
 
 
 async def hotel_by_slug(db: AsyncSession, slug: str, *, lock: bool = False) -> Hotel | None:
@@ -36,7 +38,7 @@ async def room_type_by_code(db: AsyncSession, hotel_id: int, code: str) -> RoomT
 
 
 async def change_room_type(
-    db: AsyncSession, room_type: RoomType, values: Mapping[str, Any]
+    db: AsyncSession, hotel: Hotel, room_type: RoomType, values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Give a room type other values; its bookings keep what their guests were told.
 
@@ -47,11 +49,17 @@ async def change_room_type(
 
     Returns:
         The former value of each column that was changed.
+
+    Raises:
+        RoomsTakenError: bookings have more rooms than there would be.
     """
     former = {name: kept for name, value in values.items() if (kept := getattr(room_type, name)) != value}
     for name in former:
         setattr(room_type, name, values[name])
     await db.flush()
+    if "rooms" in former:
+        today = hotel_today(utc_now(), hotel.timezone)
+        await set_capacity(db, room_type, room_type.rooms + hotel.overbooking, today)
     return former
 
 

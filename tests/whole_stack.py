@@ -18,6 +18,7 @@ HASTY: Final = "kyoto-inn"
 HASTY_S: Final = 6
 PAYMENT_POLL_S: Final = 8
 """Longer than any webhook takes, so that a booking that moves at once was moved by one."""
+ROOMS: Final = 1000
 PASSWORD: Final = "only-for-this-run"
 
 
@@ -31,4 +32,8 @@ def whole_stack(stack_folder: Path) -> Iterator[Stack]:
         stack.manage("hotel", "set", HOTEL, "--late-cancel-fee-percent", str(LATE_FEE_PERCENT))
         hasty = ("--payment-window-s", str(HASTY_S), "--approval-sla-s", str(HASTY_S))
         stack.manage("hotel", "set", HASTY, *hasty)
+        for hotel in (HOTEL, HASTY):
+            # Tests share the nights, and few are about the last room.
+            double = ("--hotel", hotel, "--code", "double")
+            stack.manage("room-type", "set", *double, "--rooms", str(ROOMS))
         yield stack

@@ -18,6 +18,9 @@ REASONS: Final = {
     ReasonCode.AUTHORIZATION_EXPIRED: (
         "The hold on your card ended before the hotel had confirmed, and without it we cannot keep the room."
     ),
+    ReasonCode.SOLD_OUT: (
+        "Another guest took the last room of this type for your dates before your card was authorized."
+    ),
     ReasonCode.PAYMENT_MISMATCH: "The amount that was charged did not match this booking.",
 }
 """Why a booking was declined, as its guest reads it."""
@@ -26,6 +29,7 @@ EVENTS: Final = {
     Event.CREATED: "You filled in the form",
     Event.SUBMITTED: "You made the request",
     Event.AUTHORIZED: "The hotel received your request; the amount is held on your card, not charged",
+    Event.SOLD_OUT: "No room of this type was left for your dates, and the hold was released",
     Event.PAYMENT_WINDOW_CLOSED: "The time to pay was over",
     Event.APPROVED: "The hotel confirmed, and the held amount was charged",
     Event.DECLINED: "The hotel declined, and the hold was released",

@@ -28,6 +28,7 @@ EVENTS: Final = {
     Event.CREATED: "Booking made",
     Event.SUBMITTED: "Request submitted",
     Event.AUTHORIZED: "Card held",
+    Event.SOLD_OUT: "No room was left, the hold was released",
     Event.PAYMENT_WINDOW_CLOSED: "Not paid in time",
     Event.APPROVED: "Approved, the hold was captured",
     Event.DECLINED: "Declined, the hold was released",
@@ -56,6 +57,7 @@ REASONS: Final = {
     ReasonCode.APPROVAL_TIMEOUT: "Nobody decided in time",
     ReasonCode.AUTHORIZATION_EXPIRED: "The hold ended",
     ReasonCode.PAYMENT_MISMATCH: "The amount did not match",
+    ReasonCode.SOLD_OUT: "No room was left",
 }
 
 MAILS: Final = {

@@ -178,7 +178,7 @@ class BookingWorkflow:
             await workflow.wait_condition(
                 lambda: self._state.status is not Status.DRAFT or self._state.is_over
             )
-        if self._state.status is not Status.PENDING_PAYMENT:
+        if self._state.status is not Status.PENDING_PAYMENT or self._state.is_giving_up_hold:
             return SessionAnswer()
         message = SessionRequested(request)
         self._message_queue.put(message)

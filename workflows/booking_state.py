@@ -64,6 +64,7 @@ class BookingState:
         """What the guest is to get back in all for a cancellation, carried out or stuck."""
         self.paid_elsewhere_minor = 0
         self.cancellation_counts_from: datetime | None = None
+        self._hold_found_no_room = False
         self.waiting_for = ui_texts.WAITING_FOR_SUBMISSION
         self.is_over = False
         self.unreturned_payments: dict[str, StripeEventHint] = {}
@@ -78,6 +79,7 @@ class BookingState:
         self.refund_due_minor = resume.refund_due_minor
         self.paid_elsewhere_minor = resume.paid_elsewhere_minor
         self.cancellation_counts_from = resume.cancellation_counts_from
+        self._hold_found_no_room = resume.sold_out
         self.attention = resume.attention
         for reason in resume.attention:
             if reason.code in OUTLIVES_STATUS_CHANGE:
@@ -96,6 +98,7 @@ class BookingState:
         self.refund_due_minor = continuation.refund_due_minor
         self.paid_elsewhere_minor = continuation.paid_elsewhere_minor
         self.cancellation_counts_from = continuation.cancellation_counts_from
+        self._hold_found_no_room = continuation.sold_out
         self.attention = continuation.attention
         self._attention_shown = bool(self.attention)
         self.unreturned_payments = {
@@ -111,7 +114,7 @@ class BookingState:
         command: Command | None = None,
         **facts: Any,
     ) -> None:
-        """Let `event` happen to the booking.
+        """Let `event` happen to the booking; a hold that finds no room changes no status: see `is_giving_up_hold`.
 
         Args:
             actor: who did it, where no command says so.
@@ -137,6 +140,10 @@ class BookingState:
         )
         waiting_for = self.waiting_for
         recorded = await self.projection.write(change, self.status, self._show_projection_blocked)
+        if recorded.sold_out:
+            self._hold_found_no_room = True
+            self.payment_intent_id = change.payment_intent_id
+            return
         self.status, self.version = step.to, recorded.version
         self.reason_code = step.reason or change.reason_code or self.reason_code
         self.payment_intent_id = change.payment_intent_id or self.payment_intent_id
@@ -183,6 +190,11 @@ class BookingState:
             else:
                 credit = max(credit - max((agreed or 0) - self.refunded_minor, 0), 0)
         return max(due - payment.amount_refunded_minor - credit, 0)
+
+    @property
+    def is_giving_up_hold(self) -> bool:
+        """Whether no room was left for the booking's hold. That is final: all that is left to do is to give it up."""
+        return self._hold_found_no_room and self.status is Status.PENDING_PAYMENT
 
     def _follow_attention(self, change: Change, *, moved: bool) -> None:
         """Open and clear reasons as the row has done."""

@@ -30,6 +30,7 @@ def terms_of_next_run(
         refund_due_minor=state.refund_due_minor,
         paid_elsewhere_minor=state.paid_elsewhere_minor,
         cancellation_counts_from=state.cancellation_counts_from,
+        sold_out=state.is_giving_up_hold,
         attention=state.attention,
         waiting_for=state.waiting_for,
         unreturned_payments=tuple(state.unreturned_payments.values()),

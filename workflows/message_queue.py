@@ -144,13 +144,14 @@ class MessageQueue:
         if key is not None:
             self._received_ids[key] = None
         self.operator_commands += isinstance(message, OperatorCommand)
-        if self._interrupts_capture(message) or self._unblocks_projection(message):
+        if self._comes_too_late(message) or self._unblocks_projection(message):
             return
         self._queue.append(message)
 
-    def _interrupts_capture(self, message: QueueMessage) -> bool:
-        # The guest learns at once that they were late, rather than after a capture that may take days.
-        if not isinstance(message, DecisionRequested) or self.decision_in_progress is not Decision.APPROVE:
+    def _comes_too_late(self, message: QueueMessage) -> bool:
+        # The guest learns so at once, rather than after a capture, or a release, that may take days.
+        is_capturing = self.decision_in_progress is Decision.APPROVE
+        if not isinstance(message, DecisionRequested) or not (is_capturing or self._state.is_giving_up_hold):
             return False
         if message.decision is not Decision.CANCEL or message.command.actor is not ActorKind.GUEST:
             return False

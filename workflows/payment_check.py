@@ -39,8 +39,10 @@ class PaymentCheck:
             ApplicationError: Stripe is away, or refuses.
         """
         state, queue = self._context.state, self._context.message_queue
-        # Stripe is being asked anyway, by a decision that is carried out or for news that the loop has yet to reach.
-        if state.status not in _NEWS or queue.decision_in_progress or self._is_queued:
+        # Stripe is being asked anyway: by a decision that is carried out, for a hold that is given up, or for news that
+        # the loop has yet to reach.
+        is_asked = queue.decision_in_progress or state.is_giving_up_hold or self._is_queued
+        if state.status not in _NEWS or is_asked:
             return
         snapshot = await self._read()
         if snapshot is None or snapshot.status not in _NEWS.get(state.status, ()) or self._is_queued:

@@ -68,7 +68,7 @@ class PaymentPhase:
         )
         self._cancellation: DecisionRequested | None = None
         """The guest was told that cancelling is safe: nothing else may happen once it is set."""
-        self._cancel_at: datetime | None = None
+        self._end_at: datetime | None = workflow.now() if resume and resume.sold_out else None
         self._payments_to_return: list[str] = []
         self._closing = False
         self.hold: Hold | None = None
@@ -80,7 +80,7 @@ class PaymentPhase:
         self.closes_at = progress.closes_at
         self._poll.continue_from(progress.poll)
         self._cancellation = decision_requested(progress.cancellation)
-        self._cancel_at = progress.cancel_at
+        self._end_at = progress.end_at
         self._payments_to_return = list(progress.payments_to_return)
         self._closing = progress.closing
         self.hold = continued_hold(continuation.hold) if continuation.hold else None
@@ -92,7 +92,7 @@ class PaymentPhase:
             closes_at=self.closes_at,
             poll=self._poll.progress,
             cancellation=open_decision(self._cancellation),
-            cancel_at=self._cancel_at,
+            end_at=self._end_at,
             payments_to_return=tuple(self._payments_to_return),
             closing=self._closing,
         )
@@ -113,8 +113,8 @@ class PaymentPhase:
                 await self._request_attention(error.attention)
 
     def _due(self) -> datetime:
-        if self._cancel_at is not None:
-            return self._cancel_at
+        if self._end_at is not None:
+            return self._end_at
         return min(self.closes_at, self._poll.next_at or self.closes_at)
 
     async def _handle(self, message: QueueMessage | None) -> None:
@@ -136,8 +136,8 @@ class PaymentPhase:
                 await handle_common_message(self._context, message)
 
     async def _time_passed(self) -> None:
-        if self._cancel_at is not None:
-            await self._cancel()
+        if self._end_at is not None:
+            await self._end()
         elif workflow.now() >= self.closes_at:
             await self._close()
         else:
@@ -192,9 +192,9 @@ class PaymentPhase:
             return
         if not payment.matches:
             await self._return_mismatch(payment.intent_id, own_session=own_session)
-        elif self._cancellation is not None:
+        elif self._is_ending:
             self._payments_to_return.append(payment.intent_id)
-            await self._cancel()
+            await self._end()
         else:
             await self._record_hold(payment)
 
@@ -219,6 +219,9 @@ class PaymentPhase:
             authorized_at=self.hold.authorized_at,
             decision_deadline=self.hold.deadline.at,
         )
+        if self._state.is_giving_up_hold:
+            # Whoever asked what became of the payment is answered before Stripe is asked to release it.
+            self.hold, self._end_at = None, workflow.now()
 
     # --- the guest's requests ---
 
@@ -232,13 +235,18 @@ class PaymentPhase:
                 await self._open_session(message)
 
     def _may_open_session(self) -> bool:
-        return not self._closing and self._cancellation is None and workflow.now() < self._last_session_at
+        return not self._closing and not self._is_ending and workflow.now() < self._last_session_at
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether the guest cancelled, or no room was left: no payment is taken any more."""
+        return self._cancellation is not None or self._state.is_giving_up_hold
 
     async def _reuse_session(self, message: SessionRequested) -> bool:
         if self._poll.session is None:
             return False
         payment = await self._payment_steps.read_once(self._poll.session.session_id, None)
-        if payment.session_open and self._cancellation is None:
+        if payment.session_open and not self._is_ending:
             message.answer.set_result(_answer(self._poll.session, created=False))
             return True
         await self._follow_payment(payment, own_session=True)
@@ -269,8 +277,8 @@ class PaymentPhase:
             )
         if self._state.status is not Status.PENDING_PAYMENT:
             return
-        if self._cancellation is not None:
-            await self._cancel()
+        if self._is_ending:
+            await self._end()
         else:
             await self._state.apply(Event.PAYMENT_WINDOW_CLOSED)
 
@@ -278,27 +286,33 @@ class PaymentPhase:
         outcome = judge_request(self._context, message)
         if outcome is not None:
             self._context.message_queue.report_outcome(message.command, outcome)
-        elif self._cancellation is not None:
+        elif self._is_ending:
             self._context.message_queue.report_outcome(message.command, CommandOutcome.IN_PROGRESS)
         else:
             self._cancellation = message
-            await self._cancel()
+            await self._end()
 
-    async def _cancel(self) -> None:
-        """Carry the guest's cancellation out: close the page, give back what is held, end."""
-        assert self._cancellation is not None, "somebody has cancelled"
+    async def _end(self) -> None:
+        """Close the page, give back what is held, and end: the guest has cancelled, or no room was left."""
+        self._state.wait_for(ui_texts.WAITING_FOR_RELEASE)
         if self._poll.session is not None:
             payment = await self._payment_steps.expire_session(self._poll.session.session_id)
             if payment.is_paid:
                 self._payments_to_return.append(payment.intent_id)
+        own_id = self._state.payment_intent_id
+        own = [own_id] if own_id is not None else []
+        self._payments_to_return = list(dict.fromkeys([*own, *self._payments_to_return]))
         facts: dict[str, Any] = {}
-        for payment_intent_id in dict.fromkeys(self._payments_to_return):
+        for payment_intent_id in self._payments_to_return:
             payment = await return_funds(self._payment_steps, payment_intent_id)
-            facts = {
+            facts = facts or {
                 "payment_intent_id": payment.payment_intent_id,
                 "amount_captured_minor": payment.amount_received_minor,
                 "amount_refunded_minor": payment.amount_refunded_minor,
             }
+        if self._cancellation is None:
+            await self._state.apply(Event.SOLD_OUT, **facts)
+            return
         await self._state.apply(Event.CANCELLED_BY_GUEST, command=self._cancellation.command, **facts)
         self._context.message_queue.mark_done(self._cancellation.command.command_id)
 
@@ -310,7 +324,8 @@ class PaymentPhase:
             self._context.message_queue.report_outcome(
                 self._cancellation.command, CommandOutcome.NEEDS_ATTENTION
             )
-            self._cancel_at = workflow.now() + options.PENDING_COMMAND_RECHECK
+        if self._is_ending:
+            self._end_at = workflow.now() + options.PENDING_COMMAND_RECHECK
         self.closes_at = max(self.closes_at, workflow.now() + options.PENDING_COMMAND_RECHECK)
         await self._state.request_attention(attention)
 
@@ -318,8 +333,8 @@ class PaymentPhase:
         with report_retry(self._context, message):
             if await run_common_steps(self._context, message):
                 return
-            if self._cancellation is not None:
-                await self._cancel()
+            if self._is_ending:
+                await self._end()
             elif self._closing:
                 await self._close()
             else:

@@ -17,7 +17,14 @@ import typer
 
 from bench.chaos.fault_injector import FaultInjector
 from bench.chaos.invariant_check import ChaosResult, check_once_healed
-from bench.chaos.scenarios import APPROVED_HOTEL, HASTY_HOTEL, HASTY_WINDOW_S, ChaosDriver
+from bench.chaos.scenarios import (
+    APPROVED_HOTEL,
+    HASTY_HOTEL,
+    HASTY_WINDOW_S,
+    ROOM_TYPES,
+    ROOMS,
+    ChaosDriver,
+)
 from sandbox.drivers import Addresses, StackClient, StaffDriver
 from sandbox.stack import Stack
 
@@ -45,7 +52,7 @@ def chaos(
     """Run bookings of every kind while parts are killed, paused and given false answers.
 
     Starts a separate stack with two workers and two API processes, on free ports. Afterwards all parts are restarted;
-    once no work is left, the promises M1 to M9 are checked over every booking.
+    once no work is left, the promises M1 to M10 are checked over every booking.
     """
     chosen = seed if seed is not None else secrets.randbelow(10**6)
     typer.echo(f"seed {chosen}: repeat with `python -m bench.chaos --seed {chosen} --seconds {seconds:g}`")
@@ -67,6 +74,10 @@ async def _run(stack: Stack, seed: int, seconds: float, at_once: int, settle: fl
     await asyncio.to_thread(
         stack.manage, "hotel", "set", HASTY_HOTEL, "--payment-window-s", str(HASTY_WINDOW_S)
     )
+    for hotel in (APPROVED_HOTEL, HASTY_HOTEL):
+        for code in ROOM_TYPES:
+            which = ("--hotel", hotel, "--code", code)
+            await asyncio.to_thread(stack.manage, "room-type", "set", *which, "--rooms", str(ROOMS))
     limits = httpx.Limits(max_connections=4 * at_once)
     async with httpx.AsyncClient(timeout=_REQUEST_TIMEOUT_S, trust_env=False, limits=limits) as http:
         driver = await _chaos_driver(stack, http, chance, password)

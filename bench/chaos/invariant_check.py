@@ -100,13 +100,14 @@ async def _collect(
     stack: Stack, http: httpx.AsyncClient, answers: Sequence[DecisionReply], *, histories: bool = False
 ) -> Evidence:
     delivered = await delivered_events(http, stack.url["stripe"])
-    rows, inbox = await read_database(stack.database_url)
+    rows, inbox, nights = await read_database(stack.database_url)
     temporal = TemporalCli(stack.temporal_address)
     workflows = await temporal.statuses()
     read = random.Random(0).sample(sorted(workflows), min(_HISTORIES_READ, len(workflows)))
     return Evidence(
         bookings=rows,
         inbox=inbox,
+        nights=nights,
         ledger=await read_sandbox(http, stack.url["stripe"], "ledger"),
         messages=await read_sandbox(http, stack.url["pusher"], "messages"),
         mails=await read_sandbox(http, stack.url["inbox"], "messages", contents="false"),

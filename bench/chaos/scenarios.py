@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -21,6 +22,12 @@ HASTY_HOTEL: Final = "kyoto-inn"
 """Gives its guests a few seconds to pay."""
 
 HASTY_WINDOW_S: Final = 20
+ROOM_TYPES: Final = ("double", "suite")
+ROOMS: Final = 2
+"""So few of each type that every night is sold out soon; then people ask for the next ones."""
+_FIRST_NIGHT: Final = 10
+_NIGHTS_ASKED_FOR: Final = 4
+_NIGHT_OPENS_EVERY_S: Final = 3
 _DECLINED_CARD: Final = "4000000000000002"
 _TRIES: Final = 8
 _PAUSE_S: Final = (0.3, 2.0)
@@ -42,6 +49,7 @@ class ChaosDriver:
     answers: list[DecisionReply] = field(default_factory=list)
     begun: Counter[str] = field(default_factory=Counter)
     given_up: Counter[str] = field(default_factory=Counter)
+    began: float = field(default_factory=time.monotonic)
 
     def client(self) -> StackClient:
         """One of the API processes."""
@@ -70,9 +78,9 @@ class ChaosDriver:
     async def book(self, hotel: str = APPROVED_HOTEL) -> GuestDriver:
         """Create a booking."""
         guest = {"first_name": "Chaos", "last_name": "Guest", "email": "chaos.guest@example.com"}
-        room_request = RoomRequest(
-            hotel, self.chance.choice(["double", "suite"]), days_ahead=self.chance.randint(10, 90)
-        )
+        opened = int((time.monotonic() - self.began) / _NIGHT_OPENS_EVERY_S)
+        days_ahead = _FIRST_NIGHT + opened + self.chance.randint(0, _NIGHTS_ASKED_FOR)
+        room_request = RoomRequest(hotel, self.chance.choice(ROOM_TYPES), days_ahead=days_ahead)
         return await self.retry(lambda: GuestDriver.book(self.client(), room_request, guest))
 
     async def pay(self, guest: GuestDriver, **how: Any) -> None:
@@ -115,11 +123,13 @@ class ChaosDriver:
             return None
 
     async def retry(self, act: Callable[[], Awaitable[Result]]) -> Result:
-        """Retry a step a few times."""
+        """Retry a step a few times, unless the answer is final."""
         for _ in range(_TRIES - 1):
             try:
                 return await act()
-            except httpx.HTTPError:
+            except httpx.HTTPError as error:
+                if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == _CONFLICT:
+                    raise  # sold out, or over: trying again makes no room
                 await self._pause()
         return await act()
 

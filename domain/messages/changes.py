@@ -57,11 +57,13 @@ class ChangeResult:
 
     Args:
         published: browsers have been told. False: not at the first attempt, and it must be tried again.
+        sold_out: no room was left for a hold. Nothing was changed, and no repeat will find one.
     """
 
     version: int = 0
     status: Status = Status.DRAFT
     published: bool = False
+    sold_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class Resumption:
         decisions: what the lost workflow was asked for and had not carried out, in the order of its asking.
         mailings: e-mails that no mail server is on record to have taken.
         reason_code: why the booking ended, which tells a person's decline from the system's.
+        sold_out: its hold found no room left, and has to be given up.
     """
 
     status: Status = Status.PENDING_PAYMENT
@@ -57,6 +58,7 @@ class Resumption:
     decisions: tuple[OpenDecision, ...] = ()
     mailings: tuple[Mailing, ...] = ()
     reason_code: ReasonCode | None = None
+    sold_out: bool = False
 
 
 # --- what a run hands on to the next one, once its history has grown long ---
@@ -86,15 +88,15 @@ class PaymentProgress:
     Args:
         closes_at: the end of the payment window.
         cancellation: the guest's, under way.
-        cancel_at: when it is tried again.
-        payments_to_return: PaymentIntents that go back with the cancellation.
+        end_at: when it is tried again to end it: the guest cancelled, or no room was left.
+        payments_to_return: PaymentIntents that go back with the end.
         closing: the window is over, and the session is being closed.
     """
 
     closes_at: datetime = EPOCH
     poll: PollProgress = field(default_factory=PollProgress)
     cancellation: OpenDecision | None = None
-    cancel_at: datetime | None = None
+    end_at: datetime | None = None
     payments_to_return: tuple[str, ...] = ()
     closing: bool = False
 
@@ -160,6 +162,7 @@ class Continuation:
     Args:
         refunded_minor: what has gone back so far, in the currency's smallest unit.
         refund_due_minor, paid_elsewhere_minor, cancellation_counts_from: as in `Resumption`.
+        sold_out: its hold found no room left, and has to be given up.
         unreturned_payments: what to look into again.
         received_ids: commands and events that were taken in, the newest last: a repeat is dropped.
         outcomes: of the newest commands.
@@ -174,6 +177,7 @@ class Continuation:
     refund_due_minor: int | None = None
     paid_elsewhere_minor: int = 0
     cancellation_counts_from: datetime | None = None
+    sold_out: bool = False
     attention: tuple[Attention, ...] = ()
     waiting_for: str = ""
     unreturned_payments: tuple[StripeEventHint, ...] = ()

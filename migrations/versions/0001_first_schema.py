@@ -15,8 +15,8 @@ branch_labels = None
 depends_on = None
 
 _TABLES = (
-    "hotel", "room_type", "staff", "booking", "booking_timeline", "booking_attention",
-    "booking_command", "sent_mail",
+    "hotel", "room_type", "room_night", "room_block", "staff", "booking", "room_claim", "booking_timeline",
+    "booking_attention", "booking_command", "sent_mail",
     "payment_session", "return_addresses", "stripe_webhook_event", "idempotent_request", "rate_limit",
     "periodic_job", "reconciliation_run", "reconciliation_finding",
 )  # fmt: skip
@@ -25,7 +25,9 @@ _TABLES = (
 def upgrade() -> None:
     """Create every table, those first that others refer to."""
     _hotels()
+    _rooms()
     _booking()
+    _claims()
     _history()
     _payments()
     _requests()
@@ -54,6 +56,7 @@ def _hotels() -> None:
         sa.Column("cutoff_hour", sa.Integer(), nullable=False),
         sa.Column("free_cancel_days", sa.Integer(), nullable=False),
         sa.Column("late_cancel_fee_percent", sa.Integer(), nullable=False),
+        sa.Column("overbooking", sa.Integer(), nullable=False),
         sa.Column("contact_email", sa.String(length=320), nullable=True),
         sa.Column("contact_phone", sa.String(length=40), nullable=True),
         sa.Column("address", sa.String(length=500), nullable=True),
@@ -90,6 +93,55 @@ def _hotels() -> None:
         sa.UniqueConstraint("email"),
     )
     op.create_index("ix_staff_hotel_id", "staff", ["hotel_id"])
+
+
+def _rooms() -> None:
+    op.create_table(
+        "room_night",
+        sa.Column("room_type_id", sa.Integer(), nullable=False),
+        sa.Column("night", sa.Date(), nullable=False),
+        sa.Column("capacity", sa.Integer(), nullable=False),
+        sa.Column("claimed", sa.Integer(), nullable=False),
+        sa.Column("blocked", sa.Integer(), nullable=False),
+        sa.Column("beyond", sa.Integer(), nullable=False),
+        sa.CheckConstraint("claimed + blocked <= capacity + beyond", name="room_night_within_capacity"),
+        sa.CheckConstraint("claimed >= 0 and blocked >= 0 and beyond >= 0", name="room_night_counts"),
+        sa.ForeignKeyConstraint(["room_type_id"], ["room_type.id"]),
+        sa.PrimaryKeyConstraint("room_type_id", "night"),
+    )
+    op.create_table(
+        "room_block",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("room_type_id", sa.Integer(), nullable=False),
+        sa.Column("first_night", sa.Date(), nullable=False),
+        sa.Column("end_day", sa.Date(), nullable=False),
+        sa.Column("rooms", sa.Integer(), nullable=False),
+        sa.Column("note", sa.String(length=200), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("rooms > 0"),
+        sa.CheckConstraint("end_day > first_night"),
+        sa.ForeignKeyConstraint(["room_type_id"], ["room_type.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("room_type_id", "first_night", "end_day"),
+    )
+
+
+def _claims() -> None:
+    op.create_table(
+        "room_claim",
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("night", sa.Date(), nullable=False),
+        sa.Column("room_type_id", sa.Integer(), nullable=False),
+        sa.Column("is_beyond", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
+        sa.ForeignKeyConstraint(
+            ["room_type_id", "night"],
+            ["room_night.room_type_id", "room_night.night"],
+            name="room_claim_night",
+        ),
+        sa.PrimaryKeyConstraint("booking_id", "night"),
+    )
+    op.create_index("room_claim_night", "room_claim", ["room_type_id", "night"])
 
 
 def _booking() -> None:
@@ -132,6 +184,7 @@ def _booking() -> None:
         sa.Column("payment_reference", sa.String(length=255), nullable=True),
         sa.Column("payment_intent_id", sa.String(length=255), nullable=True),
         sa.Column("payment_authorized_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sold_out_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decision_made_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decision_made_by", sa.String(length=320), nullable=True),
@@ -165,7 +218,6 @@ def _booking() -> None:
     op.create_index("booking_newest", "booking", ["hotel_id", "created_at", "id"])
     op.create_index("booking_newest_of_status", "booking", ["hotel_id", "status", "created_at", "id"])
     op.create_index("booking_queue", "booking", ["hotel_id", "status", "decision_deadline", "id"])
-    op.create_index("booking_stay", "booking", ["room_type_id", "status", "check_in", "check_out"])
 
 
 def _history() -> None:

@@ -27,7 +27,7 @@ def demo(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the checks alone.")] = False,
 ) -> None:
-    """Run seven bookings with different outcomes, and check every promise.
+    """Run eight bookings with different outcomes, and check every promise.
 
     Needs no account and no running service: starts all parts on this machine, on free ports, and stops them
     again. Takes less than a minute. Exit status 0 if every booking ended as expected and every check holds.

@@ -1,4 +1,4 @@
-"""The demo's seven scenarios: the actions of guest, hotel and Stripe in each."""
+"""The demo's eight scenarios: the actions of guest, hotel and Stripe in each."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ KYOTO: Final = "kyoto-inn"
 PAYMENT_WINDOW_S: Final = 20
 """How long Kyoto's guests may take to pay; long enough to book, short enough to watch."""
 SHORT_HOLD_S: Final = 20
+LAST_SUITE: Final = RoomRequest(KILLARNEY, "suite", days_ahead=75)
+"""There are three."""
 PAID: Final = 303
 """The payment page sends a guest who has paid back to the hotel."""
 
@@ -168,6 +170,22 @@ async def _error_after_capture(participants: DemoParticipants, guest: GuestDrive
     await guest.until("CONFIRMED", timeout_s=60)
 
 
+async def _last_room(participants: DemoParticipants, guest: GuestDriver) -> None:
+    """The payment page is open while others take every suite there is; later they cancel."""
+    await guest.open_page()
+    others = [
+        await GuestDriver.book(participants.client, LAST_SUITE, _guest(first_name, "O'Connor"))
+        for first_name in ("Liam", "Niamh", "Conor")
+    ]
+    for other in others:
+        await _held(participants, other)
+    participants.progress(f"{guest.booking_id}: pays as well, and no room is left")
+    await guest.pay()
+    await guest.until("DECLINED")
+    for other in others:
+        await participants.decide(other.booking_id, "cancel", await other.cancel())
+
+
 def _guest(first_name: str, last_name: str) -> Json:
     address = f"{first_name}.{last_name}@example.com".lower().replace("'", "")
     return {"first_name": first_name, "last_name": last_name, "email": address, "phone": "+353 1 496 0123"}
@@ -229,6 +247,14 @@ SCENARIOS: Final = (
         RoomRequest(KILLARNEY, days_ahead=15, nights=4),
         _error_after_capture,
         ExpectedEnd("CONFIRMED"),
+    ),
+    DemoScenario(
+        "8 The last room",
+        "Others take the last suite while this guest pays: no room is sold twice, the hold is released at once.",
+        _guest("Hanna", "Virtanen"),
+        LAST_SUITE,
+        _last_room,
+        ExpectedEnd("DECLINED", "SOLD_OUT"),
     ),
 )
 

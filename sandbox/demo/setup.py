@@ -13,7 +13,13 @@ from typing import Final
 
 import httpx
 
-from sandbox.demo.scenarios import KILLARNEY, KYOTO, PAYMENT_WINDOW_S, DemoParticipants, Progress
+from sandbox.demo.scenarios import (
+    KILLARNEY,
+    KYOTO,
+    PAYMENT_WINDOW_S,
+    DemoParticipants,
+    Progress,
+)
 from sandbox.drivers import Addresses, StackClient, StaffDriver
 from sandbox.evidence import (
     Evidence,
@@ -90,7 +96,7 @@ async def _collect(demo_stack: DemoStack, participants: DemoParticipants) -> Evi
     stack, client = demo_stack.stack, participants.client
     temporal = TemporalCli(stack.temporal_address)
     delivered = await delivered_events(client.http, client.at.stripe)
-    rows, inbox = await read_database(stack.database_url)
+    rows, inbox, nights = await read_database(stack.database_url)
     workflows = await temporal.statuses()
     return Evidence(
         bookings=[
@@ -104,6 +110,7 @@ async def _collect(demo_stack: DemoStack, participants: DemoParticipants) -> Evi
         workflows=workflows,
         histories=await temporal.histories(workflows),
         inbox=inbox,
+        nights=nights,
         delivered=delivered,
         logs=_logs(demo_stack.folder),
         secrets=[staff.token for staff in participants.staff.values()],

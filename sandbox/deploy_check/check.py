@@ -144,7 +144,7 @@ class DeployCheck:
     async def _collect(self, participants: DemoParticipants) -> Evidence:
         client, temporal = participants.client, TemporalCli(self._site.temporal_address, "hotel-holds")
         delivered = await delivered_events(client.http, client.at.stripe)
-        rows, inbox = await read_database(await asyncio.to_thread(self._database_url))
+        rows, inbox, nights = await read_database(await asyncio.to_thread(self._database_url))
         workflows = await temporal.statuses()
         own = {name: status for name, status in workflows.items() if name.startswith("booking-")}
         return Evidence(
@@ -159,6 +159,7 @@ class DeployCheck:
             workflows=workflows,
             histories=await temporal.histories(own),
             inbox=inbox,
+            nights=nights,
             delivered=delivered,
             logs=await asyncio.to_thread(self._all_logs),
             secrets=[*(staff.token for staff in participants.staff.values()), *self._site.secrets],

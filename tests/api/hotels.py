@@ -131,12 +131,13 @@ def midday_zone() -> str:
 
 
 async def open_hotel(
-    stack: ApiStack, *, currency: str = "EUR", price_minor: int = 7500, **terms: Any
+    stack: ApiStack, *, currency: str = "EUR", price_minor: int = 7500, rooms: int = 30, **terms: Any
 ) -> HotelDriver:
     """Set up a hotel with room types `double` (2 guests) and `suite` (4), and one member of staff per role.
 
     Args:
         price_minor: a night in the double; the suite is twice that.
+        rooms: how many there are of each type.
         terms: further columns of the hotel.
     """
     slug = f"inn-{next(_counter)}-{secrets.token_hex(4)}"
@@ -145,21 +146,20 @@ async def open_hotel(
         db.add(row)
         await db.flush()
         assert row.id is not None
-        rooms = (("double", price_minor, 2), ("suite", 2 * price_minor, 4))
-        for code, price, guests in rooms:
-            db.add(_room_type(row.id, code, price, guests))
+        for code, price, guests in (("double", price_minor, 2), ("suite", 2 * price_minor, 4)):
+            db.add(_room_type(row.id, code, price, guests, rooms))
         for role in Role:
             email = f"{role}@{slug}.test"
             db.add(StaffRow(hotel_id=row.id, email=email, role=role, password_hash=_PASSWORD_HASH))
     return HotelDriver(stack, slug, row.id, row.timezone)
 
 
-def _room_type(hotel_id: int, code: str, price_minor: int, max_guests: int) -> RoomType:
+def _room_type(hotel_id: int, code: str, price_minor: int, max_guests: int, rooms: int) -> RoomType:
     return RoomType(
         hotel_id=hotel_id,
         code=code,
         name=f"A {code}",
         price_per_night_minor=price_minor,
         max_guests=max_guests,
-        rooms=3,
+        rooms=rooms,
     )

@@ -146,7 +146,7 @@ def test_words_in_payloads_only_grow() -> None:
         StartedBy: "schedule operator",
         ReasonCode: (
             "NO_AVAILABILITY RATE_ERROR GUEST_REQUIREMENTS SUSPECTED_FRAUD OTHER APPROVAL_TIMEOUT "
-            "AUTHORIZATION_EXPIRED PAYMENT_MISMATCH"
+            "AUTHORIZATION_EXPIRED PAYMENT_MISMATCH SOLD_OUT"
         ),
         CommandOutcome: (
             "settled not_authorized already_decided decision_in_progress not_cancellable too_late needs_attention "
@@ -157,7 +157,7 @@ def test_words_in_payloads_only_grow() -> None:
             "staff_attention cancellation_withdrawn"
         ),
         Event: (
-            "created submitted authorized payment_window_closed approved declined approval_timed_out "
+            "created submitted authorized sold_out payment_window_closed approved declined approval_timed_out "
             "authorization_lost captured_outside capture_mismatched cancelled_by_guest cancelled_by_staff "
             "refund_recorded refund_returned paid_elsewhere cancellation_withdrawn dispute_recorded "
             "unmatched_payment_returned attention_needed attention_cleared"

@@ -24,7 +24,7 @@ from domain.errors import DomainError, IllegalTransitionError
 
 STATUSES = "DRAFT PENDING_PAYMENT PENDING_APPROVAL CONFIRMED DECLINED EXPIRED CANCELLED".split()
 EVENTS = (
-    "created submitted authorized payment_window_closed approved declined approval_timed_out "
+    "created submitted authorized sold_out payment_window_closed approved declined approval_timed_out "
     "authorization_lost captured_outside capture_mismatched cancelled_by_guest cancelled_by_staff "
     "refund_recorded refund_returned paid_elsewhere cancellation_withdrawn dispute_recorded "
     "unmatched_payment_returned attention_needed attention_cleared"
@@ -34,6 +34,7 @@ EVENTS = (
 MOVES = """
 DRAFT            submitted             PENDING_PAYMENT  -                     -
 PENDING_PAYMENT  authorized            PENDING_APPROVAL -                     authorized,staff_request
+PENDING_PAYMENT  sold_out              DECLINED         SOLD_OUT              declined
 PENDING_PAYMENT  payment_window_closed EXPIRED          -                     expired
 PENDING_APPROVAL approved              CONFIRMED        -                     confirmed
 PENDING_APPROVAL declined              DECLINED         -                     declined
@@ -96,6 +97,7 @@ def test_words_are_those_of_the_contract() -> None:
         "APPROVAL_TIMEOUT",
         "AUTHORIZATION_EXPIRED",
         "PAYMENT_MISMATCH",
+        "SOLD_OUT",
     }
     assert [str(decision) for decision in Decision] == ["approve", "decline", "cancel"]
 

@@ -62,12 +62,13 @@ async def _evidence(
     stack: Stack, client: StackClient, answers: list[DecisionReply], *, histories: bool = False
 ) -> Evidence:
     delivered = await delivered_events(client.http, client.at.stripe)
-    rows, inbox = await read_database(stack.database_url)
+    rows, inbox, nights = await read_database(stack.database_url)
     temporal = TemporalCli(stack.temporal_address)
     workflows = await temporal.statuses()
     return Evidence(
         bookings=rows,
         inbox=inbox,
+        nights=nights,
         answers=answers,
         ledger=await read_sandbox(client.http, client.at.stripe, "ledger"),
         messages=await read_sandbox(client.http, client.at.pusher, "messages"),

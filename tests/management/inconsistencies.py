@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from dispatch.client import start_booking
 from domain.attention import Attention, AttentionCode
 from domain.booking import Decision
-from models import StripeWebhookEvent
+from models import RoomType, StripeWebhookEvent
 from reconciliation.findings import FindingKind
 from storage.creation import submission_terms
+from storage.room_blocks import BlockedStretch, block_rooms
+from storage.rooms import free_rooms
 from tests.management.booking_driver import TOTAL_MINOR, ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
 
@@ -197,6 +199,25 @@ async def overdue(harness: ManagementHarness) -> ManagementBookingDriver:
     return booking
 
 
+async def lost_claims(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Somebody deleted the booking's rooms by hand."""
+    booking = await harness.held()
+    async with harness.database.transaction() as db:
+        await free_rooms(db, await booking.row())
+    return booking
+
+
+async def sold_again(harness: ManagementHarness) -> ManagementBookingDriver:
+    """A database restored: the booking is confirmed and paid, and all rooms have been given to others."""
+    booking = await harness.confirmed()
+    row = await booking.row()
+    async with harness.database.transaction() as db:
+        await free_rooms(db, row)
+        room_type = await db.get_one(RoomType, row.room_type_id)
+        await block_rooms(db, room_type, BlockedStretch(row.check_in, row.check_out), room_type.rooms, None)
+    return booking
+
+
 Inconsistency = Callable[[ManagementHarness], Awaitable[ManagementBookingDriver]]
 
 HEALED: dict[FindingKind, Inconsistency] = {
@@ -215,6 +236,7 @@ HEALED: dict[FindingKind, Inconsistency] = {
     FindingKind.PAGE_OPEN: open_page,
     FindingKind.DECISION_LEFT_OPEN: left_decision,
     FindingKind.EVENT_UNPROCESSED: left_event,
+    FindingKind.CLAIMS_DIFFER: lost_claims,
 }
 """What reconciliation heals."""
 
@@ -226,6 +248,7 @@ LEFT: dict[FindingKind, Inconsistency] = {
     FindingKind.REFUND_SHORT: short_refund,
     FindingKind.STATUS_DIFFERS: other_status,
     FindingKind.OVERDUE: overdue,
+    FindingKind.OVERBOOKED: sold_again,
 }
 """What it leaves to people."""
 

@@ -12,7 +12,8 @@ from temporalio.client import WorkflowExecutionStatus
 
 from domain.booking import Status
 from models import ReconciliationRun, StripeWebhookEvent
-from reconciliation.findings import FindingKind, FindingOutcome, Remedy
+from reconciliation.findings import FindingKind, FindingOutcome, Remedy, RoomsSnapshot
+from reconciliation.room_queries import rooms_of
 from reconciliation.run_queries import findings_of
 from tests.management.booking_driver import ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
@@ -61,9 +62,16 @@ async def test_what_is_safe_is_healed(result: ReconcileOutput, kind: FindingKind
 @pytest.mark.parametrize("kind", LEFT)
 async def test_what_is_not_safe_is_left_to_people(result: ReconcileOutput, kind: FindingKind) -> None:
     found = result.found(kind)
-    assert (found["outcome"], found["remedy"]) == ("left", "report")
+    remedy = "rebuild_claims" if kind is FindingKind.OVERBOOKED else "report"
+    assert (found["outcome"], found["remedy"]) == ("left", remedy)
     assert found["detail"]
     assert result.exit_status == 1
+
+
+async def _has_its_rooms(booking: ManagementBookingDriver) -> bool:
+    row = await booking.row()
+    async with booking.harness.database.transaction() as db:
+        return (await rooms_of(db, [row]))[row.booking_id] == RoomsSnapshot(2, 2)
 
 
 async def _runs_and_can_be_paid(booking: ManagementBookingDriver) -> bool:
@@ -162,7 +170,16 @@ _HEALTHY: dict[FindingKind, Callable[[ManagementBookingDriver], Awaitable[bool]]
     FindingKind.PAGE_OPEN: _closed_the_page,
     FindingKind.DECISION_LEFT_OPEN: _closed_the_decision,
     FindingKind.EVENT_UNPROCESSED: _processed_the_event,
+    FindingKind.CLAIMS_DIFFER: _has_its_rooms,
 }
+
+
+async def test_paid_stay_is_recorded_beyond_the_limit(result: ReconcileOutput) -> None:
+    booking = result.bookings[FindingKind.OVERBOOKED]
+    row = await booking.row()
+    async with booking.harness.database.transaction() as db:
+        found = await rooms_of(db, [row])
+    assert found == {row.booking_id: RoomsSnapshot(2, 2, is_beyond=True)}
 
 
 async def test_it_adds_up_and_matches_its_schema(result: ReconcileOutput) -> None:

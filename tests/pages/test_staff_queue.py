@@ -36,7 +36,7 @@ async def test_requests_come_by_their_deadline_with_the_time_left_in_words(
         "2 nights, 2 adults",
         "A double",
         "€150.00",
-        "0 of 3 rooms taken",
+        "3 of 30 rooms taken",
     ):
         assert words in page.words
     assert page.title.startswith("(3) To decide")
@@ -50,19 +50,20 @@ async def test_amounts_are_written_as_their_currency_is(page_clients: PageClient
     assert "36,000.00" not in page.words
 
 
-async def test_a_full_hotel_warns_and_counts_the_fullest_night(
-    approver: PageClient, hotel: HotelDriver
-) -> None:
+async def test_the_fullest_night_is_counted(page_clients: PageClients, stack: ApiStack) -> None:
+    hotel = await open_hotel(stack, rooms=3)
+    approver = await page_clients.staff(hotel, "approver")
     # One after the other they take one room; the third lies over both.
     await hotel.confirmed(days_ahead=40, nights=1)
     await hotel.confirmed(days_ahead=41, nights=1)
     guest = await hotel.held(days_ahead=40, nights=2)
-    assert "1 of 3 rooms taken" in (await approver.open("/staff/")).words
-    for _ in range(2):
-        await hotel.confirmed(days_ahead=41, nights=1)
+    assert "2 of 3 rooms taken" in (await approver.open("/staff/")).words
+    await hotel.confirmed(days_ahead=41, nights=1)
     assert "Full: 3 of 3 taken" in (await approver.open("/staff/")).words
     page = await approver.open(f"/staff/bookings/{guest.booking_id}/approve/")
-    assert "You can approve all the same, but the hotel would be overbooked." in page.words
+    assert (
+        "Full: 3 of 3 taken on the fullest of these nights (A double), this request included." in page.words
+    )
 
 
 async def test_lists_by_status_and_search_live_in_the_address(viewer: PageClient, hotel: HotelDriver) -> None:

@@ -13,6 +13,7 @@ from reconciliation.findings import (
     Finding,
     FindingKind,
     Remedy,
+    RoomsSnapshot,
 )
 from reconciliation.rules import GRACE, compare, persisting
 from tests.reconciliation.snapshots import (
@@ -94,6 +95,7 @@ CLEAN = {
         booking(Status.DECLINED, needs_attention=True),
         snapshot(LOST, RELEASED, payment_workflows=("payment-1",)),
     ),
+    "with its rooms": (booking(Status.CONFIRMED, rooms=RoomsSnapshot(2, 2)), snapshot(RUNNING, TAKEN)),
     "ended long ago": (booking(Status.DECLINED), snapshot(ExternalSnapshot(), RELEASED)),
 }
 
@@ -254,6 +256,26 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
         booking(Status.PENDING_PAYMENT),
         snapshot(RUNNING, workflow_status="PENDING_APPROVAL"),
         [(FindingKind.STATUS_DIFFERS, Remedy.REPORT, "")],
+    ),
+    "without its rooms": (
+        booking(Status.CONFIRMED, rooms=RoomsSnapshot(1, 2)), snapshot(RUNNING, TAKEN),
+        [(FindingKind.CLAIMS_DIFFER, Remedy.REBUILD_CLAIMS, "")],
+    ),
+    "without a room, and none is left": (
+        booking(Status.PENDING_APPROVAL, rooms=RoomsSnapshot(0, 2, fits=False)), snapshot(RUNNING, HELD),
+        [(FindingKind.CLAIMS_DIFFER, Remedy.REBUILD_CLAIMS, "")],
+    ),
+    "paid without a room, and none is left": (
+        booking(Status.CONFIRMED, rooms=RoomsSnapshot(0, 2, fits=False)), snapshot(RUNNING, TAKEN),
+        [(FindingKind.OVERBOOKED, Remedy.REBUILD_CLAIMS, "")],
+    ),
+    "paid, beyond what the hotel may sell": (
+        booking(Status.CONFIRMED, rooms=RoomsSnapshot(2, 2, is_beyond=True)), snapshot(RUNNING, TAKEN),
+        [(FindingKind.OVERBOOKED, Remedy.REPORT, "")],
+    ),
+    "ended, and has a room": (
+        booking(Status.DECLINED, rooms=RoomsSnapshot(2, 0)), snapshot(OVER, RELEASED),
+        [(FindingKind.CLAIMS_DIFFER, Remedy.REBUILD_CLAIMS, "")],
     ),
     "past its payment window": (
         booking(Status.PENDING_PAYMENT, closes_at=NOW - GRACE - HOUR), RUNNING,

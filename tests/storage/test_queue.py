@@ -18,10 +18,10 @@ from storage.booking_list import (
     position,
     timelines,
 )
-from storage.bookings import apply_change, close_command, rooms_taken
+from storage.bookings import apply_change, close_command
 from storage.console import open_decision
 from storage.database import Database
-from tests.storage.rows import CHECK_IN, T0, HotelRows, ask, book, change_of, create_hotel, held
+from tests.storage.rows import T0, HotelRows, ask, book, change_of, create_hotel, held
 
 MINUTE = timedelta(minutes=1)
 
@@ -217,28 +217,3 @@ async def test_a_command_is_closed_once(database: Database, hotel_rows: HotelRow
     async with database.transaction() as db:
         row = await db.get_one(type(command), command.command_id)
     assert (row.outcome, row.closed_at) == ("settled", T0)
-
-
-@pytest.mark.parametrize(
-    ("from_day", "nights", "shares"),
-    [(-2, 2, False), (-1, 2, True), (0, 1, True), (1, 1, True), (1, 5, True), (2, 2, False), (-5, 20, True)],
-)
-async def test_rooms_taken_on_shared_nights(
-    database: Database, hotel_rows: HotelRows, from_day: int, nights: int, shares: bool
-) -> None:
-    """A stay that ends on the day another begins shares no night with it."""
-    mine = await held(database, hotel_rows)  # two nights from the check-in day
-    begins = CHECK_IN + timedelta(days=from_day)
-    stay = {"check_in": begins, "check_out": begins + timedelta(days=nights)}
-    await book(database, hotel_rows, status=Status.CONFIRMED, **stay)
-    await book(database, hotel_rows, status=Status.PENDING_APPROVAL, **stay)
-    await book(database, await create_hotel(database), status=Status.CONFIRMED, **stay)
-    async with database.transaction() as db:
-        assert await rooms_taken(db, mine) == int(shares)
-
-
-async def test_a_booking_takes_no_room_from_itself(database: Database, hotel_rows: HotelRows) -> None:
-    """Once confirmed it is not counted against itself."""
-    mine = await book(database, hotel_rows, status=Status.CONFIRMED)
-    async with database.transaction() as db:
-        assert await rooms_taken(db, mine) == 0

@@ -84,7 +84,7 @@ async def harness(
     settings: Settings,
     product_worker: ProductWorker,
 ) -> AsyncIterator[WorkflowHarness]:
-    """A world of the test's own. When the test has passed, every promise (M1 to M9) is checked."""
+    """A world of the test's own. When the test has passed, every promise (M1 to M10) is checked."""
     await product_worker.call(forgetful=request.node.get_closest_marker("forgetful") is not None)
     harness = WorkflowHarness(temporal, served_stand_ins, database, settings, product_worker)
     await harness.open()

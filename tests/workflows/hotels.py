@@ -14,7 +14,9 @@ from models import Booking, Hotel, RoomType, Staff
 from storage.bookings import insert_draft
 from storage.creation import offered_terms
 from storage.database import Database
+from storage.room_blocks import BlockedStretch, block_rooms, find_block, unblock_rooms
 
+ROOMS = 3
 NIGHTS, PER_NIGHT_MINOR = 2, 7500
 TOTAL_MINOR = NIGHTS * PER_NIGHT_MINOR
 
@@ -70,7 +72,7 @@ async def draft(
             name="Double",
             price_per_night_minor=PER_NIGHT_MINOR,
             max_guests=2,
-            rooms=3,
+            rooms=ROOMS,
         )
         people = [
             Staff(hotel_id=hotel.id, email=f"{role}@{hotel.slug}.test", role=role, password_hash="!")
@@ -130,3 +132,19 @@ def _terms(hotel: Hotel, booking: Booking, more: dict[str, Any]) -> BookingTerms
         "payment_poll_s": 7200,
     }
     return BookingTerms(**(terms | more))
+
+
+async def sell_elsewhere(database: Database, booking: Booking, rooms: int = ROOMS) -> None:
+    """Let a booking's hotel sell rooms of its type elsewhere, for the whole stay."""
+    async with database.transaction() as db:
+        room_type = await db.get_one(RoomType, booking.room_type_id)
+        await block_rooms(db, room_type, BlockedStretch(booking.check_in, booking.check_out), rooms, None)
+
+
+async def give_back(database: Database, booking: Booking) -> None:
+    """Let those rooms be free again, if they were sold."""
+    async with database.transaction() as db:
+        room_type = await db.get_one(RoomType, booking.room_type_id)
+        block = await find_block(db, room_type, BlockedStretch(booking.check_in, booking.check_out))
+        if block is not None:
+            await unblock_rooms(db, room_type, block)

@@ -1,4 +1,4 @@
-"""The product's promises M1–M9, checked over everything that a world can show."""
+"""The product's promises M1–M10, checked over everything that a world can show."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def find_violations(harness: WorkflowHarness, *, excused: str = "") -> lis
 async def collect(harness: WorkflowHarness) -> Evidence:
     """Gather the evidence."""
     delivered = list(harness.webhooks.delivered)
-    rows, inbox = await read_database(harness.settings.database_url)
+    rows, inbox, nights = await read_database(harness.settings.database_url)
     descriptions = {id_: await harness.describe(id_) for id_ in harness.workflow_ids()}
     known = {id_: found for id_, found in descriptions.items() if found is not None}
     settings = harness.settings
@@ -46,6 +46,7 @@ async def collect(harness: WorkflowHarness) -> Evidence:
         workflows={id_: _status(found.status) for id_, found in known.items()},
         histories={id_: await history_text(harness, id_) for id_ in known},
         inbox=inbox,
+        nights=nights,
         delivered=delivered,
         logs={"worker": harness.worker_log.getvalue()},
         secrets=(

@@ -15,6 +15,7 @@ from domain.booking import ActorKind, Decision, Status
 from domain.messages.starts import SUBMIT_COMMAND
 from tests.workflows.booking_driver import GOOD_CARD, BookingDriver
 from tests.workflows.harness import WorkflowHarness
+from tests.workflows.hotels import sell_elsewhere
 
 _PATIENCE = timedelta(minutes=12)
 """Longer than any two faults and the pauses after them."""
@@ -204,6 +205,14 @@ async def _pay_late(harness: WorkflowHarness, bookings: BookingDrivers) -> None:
     harness.webhooks.is_paused = False
 
 
+async def _pay_sold_out(harness: WorkflowHarness, bookings: BookingDrivers) -> None:
+    """The rooms were sold elsewhere while the page was open."""
+    await _pages(harness, bookings)
+    for booking in bookings:
+        await sell_elsewhere(harness.database, await booking.row())
+    await _each(bookings, lambda booking: booking.pay(GOOD_CARD))
+
+
 def _scenario(
     name: str, drive: Callable[[WorkflowHarness, BookingDrivers], Awaitable[None]], end: Status, **terms: Any
 ) -> BulkScenario:
@@ -227,6 +236,7 @@ BULK_SCENARIOS = (
     _scenario("refunded in part in the Dashboard", _refund_outside, Status.CONFIRMED),
     _scenario("disputed", _dispute, Status.CONFIRMED),
     _scenario("paid after the window", _pay_too_late, Status.EXPIRED, payment_window_s=2 * 3600),
+    _scenario("no room left", _pay_sold_out, Status.DECLINED),
     _scenario("paid twice", _pay_twice, Status.PENDING_APPROVAL),
     _scenario("paid the wrong amount", _pay_wrong_amount, Status.PENDING_PAYMENT, payment_window_s=86400),
 )

@@ -13,7 +13,7 @@ from domain.booking import Decision
 from models import Booking
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
-from tests.workflows.hotels import TOTAL_MINOR
+from tests.workflows.hotels import TOTAL_MINOR, sell_elsewhere
 from tests.workflows.long_histories import CONTINUED
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, READ_PAGE, REFUND, refuse
 from tests.workflows.situations import (
@@ -258,6 +258,18 @@ async def _overtaken_cancellation(harness: WorkflowHarness) -> BookingDriver:
     return booking
 
 
+async def _sold_out_and_retried(harness: WorkflowHarness) -> BookingDriver:
+    """No room was left, and Stripe refuses to release the hold at first."""
+    booking = await _unpaid(harness)
+    await sell_elsewhere(harness.database, await booking.row())
+    await booking.pay()
+    await refuse(harness, CANCEL)
+    await harness.webhooks.deliver()
+    await harness.wait_until_idle()
+    await booking.retry()
+    return booking
+
+
 async def _unpaid(harness: WorkflowHarness) -> BookingDriver:
     booking = await harness.submitted()
     await booking.open_page()
@@ -305,6 +317,7 @@ SINGLE_SCENARIOS: Final = (
     SingleScenario("row written by somebody else and retried", _written_by_somebody_else),
     SingleScenario("lost and given back", _lost_and_given_back),
     *(SingleScenario(name, run) for name, run in CONTINUED.items()),
+    SingleScenario("no room left and the release stuck and retried", _sold_out_and_retried),
     *OPEN_SCENARIOS,
 )
 """Recorded once each, by their names."""

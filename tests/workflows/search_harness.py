@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -15,14 +16,16 @@ from domain.booking import ActorKind, Decision
 from domain.identifiers import workflow_id
 from domain.messages.signals import Command
 from sandbox.invariants import check
+from storage.room_blocks import RoomsTakenError
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
+from tests.workflows.hotels import give_back, sell_elsewhere
 from tests.workflows.invariants import collect
 from tests.workflows.servers import Json, StandInClient
 from workflows.options import UPDATES_MOST
 
-ALWAYS = frozenset({"M4", "M9"})
+ALWAYS = frozenset({"M4", "M9", "M10"})
 """Promises that hold at every moment, whatever is under way; the others once nothing is."""
 
 _AFTER_EVERYTHING = timedelta(hours=30)
@@ -124,6 +127,15 @@ class SearchHarness:
         self._excused = frozenset({"M8"})
         mail = self.harness.stand_ins.mail
         self._orders.append((mail, await mail.order("RCPT *", "error_before", status=status, times=times)))
+
+    async def sell_rooms(self, booking: BookingDriver, rooms: int) -> None:
+        """Let the hotel sell rooms of the booking's type elsewhere, if it still has so many."""
+        with suppress(RoomsTakenError):
+            await sell_elsewhere(self.harness.database, await booking.row(), rooms)
+
+    async def free_rooms(self, booking: BookingDriver) -> None:
+        """Let these rooms become free again."""
+        await give_back(self.harness.database, await booking.row())
 
     async def break_activity(self, match: str, mode: FaultMode, times: int) -> None:
         """Let attempts of activities fail."""

@@ -41,6 +41,7 @@ from tests.workflows.booking_driver import (
     UNTIMED_CARD,
 )
 from tests.workflows.harness import WorkflowHarness
+from tests.workflows.hotels import ROOMS
 from tests.workflows.search_harness import DECIDE, SearchHarness
 from tests.workflows.servers import StandInClients
 from tests.workflows.temporal import ProductWorker, TimeSkippingServer
@@ -263,6 +264,13 @@ class BookingStateMachine(RuleBasedStateMachine):
     def refuse_mail(self, status: int, times: int) -> None:
         """Mailboxes will take no mail, for now or for good."""
         self.do(self.current_search.refuse_mail(status, times))
+
+    @rule(number=which, rooms=st.sampled_from([None, ROOMS - 1, ROOMS, ROOMS]))
+    def sell_rooms(self, number: int, rooms: int | None) -> None:
+        """The hotel sells rooms elsewhere, all or all but one, or has them back."""
+        search = self.current_search
+        booking = self.booking(number)
+        self.do(search.sell_rooms(booking, rooms) if rooms else search.free_rooms(booking))
 
     @rule(match=st.sampled_from(_ACTIVITIES), mode=st.sampled_from(list(FaultMode)), times=st.integers(1, 2))
     def break_activity(self, match: str, mode: FaultMode, times: int) -> None:

@@ -14,9 +14,11 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api.auth import Slug, is_plain
+from api.availability import SOLD_OUT
 from api.creation import BookingRequest, create, quote
 from api.errors import ProblemError, not_found
 from api.limits import Client
+from api.offers import offers
 from api.outages import reading
 from api.pages.guest.access import booking_path, let_in
 from api.pages.guest.form import LABELS, in_order, read_booking, read_stay, refusals, values_of
@@ -50,6 +52,10 @@ _UNAVAILABLE: Final = (
     "It will not be booked twice."
 )
 
+_SOLD_OUT: Final = f"{SOLD_OUT} Choose another room or other dates."
+_OTHER_PRICE: Final = (
+    "The price has changed since you saw it. Please look at it, and send your request again if you agree."
+)
 _SENT_BEFORE: Final = (
     "You have sent this very request already. Send it again only if you want a second booking just like it."
 )
@@ -67,6 +73,14 @@ class HotelRooms:
     def policy(self) -> CancellationPolicy:
         """What cancelling costs."""
         return self.hotel.cancellation_policy
+
+
+@dataclass(frozen=True)
+class StayOnPage:
+    """What depends on the chosen nights: the rooms that can be chosen, and the price or why there is none."""
+
+    rooms: Sequence[Mapping[str, Any]]
+    price: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -123,14 +137,16 @@ async def without_slash(page: ThisPage, slug: Slug) -> Response:
 async def booking_page(page: ThisPage, services: Api, request: Request, slug: Slug) -> Response:
     """Rooms and the form; its fields can be filled in by the address."""
     hotel_rooms = await _hotel_rooms(services, slug)
-    return _show(page, hotel_rooms, Form(values_of(request.query_params), _new_key()))
+    return await _show(page, services, hotel_rooms, Form(values_of(request.query_params), _new_key()))
 
 
 @router.get("/hotels/{slug}/price/")
 async def price(page: ThisPage, services: Api, request: Request, slug: Slug) -> Response:
-    """The price of the stay in the form, as a part of the page."""
+    """The price of the stay in the form, and the rooms that are free then, as parts of the page."""
     hotel_rooms = await _hotel_rooms(services, slug)
-    return page.show("guest/_price.html", price=_price(hotel_rooms, values_of(request.query_params)))
+    values = values_of(request.query_params)
+    stay = await _stay_on_page(services, hotel_rooms, values)
+    return page.show("guest/_stay.html", price=stay.price, rooms=stay.rooms, values=values)
 
 
 @router.post("/hotels/{slug}/")
@@ -141,11 +157,11 @@ async def book(page: ThisPage, services: Api, client: Client, slug: Slug) -> Res
     values, key = values_of(fields), fields.get("key", "")
     key = key if _KEY.fullmatch(key) else _new_key()
     if fields.get("do") == "price":
-        return _show(page, hotel_rooms, Form(values, key))
+        return await _show(page, services, hotel_rooms, Form(values, key))
     new_booking = read_booking(values)
     if isinstance(new_booking, dict):
-        errors = _refusals_of_stay(hotel_rooms, values) | new_booking
-        return _show(page, hotel_rooms, Form(values, key, in_order(errors)), 422)
+        errors = in_order(_refusals_of_stay(hotel_rooms, values) | new_booking)
+        return await _show(page, services, hotel_rooms, Form(values, key, errors), 422)
     last_request = LastRequest.read(page.cookie(_LAST_REQUEST_COOKIE))
     if last_request.digest == _digest(new_booking) and last_request.key not in (key, fields.get("again")):
         form = Form(
@@ -155,7 +171,10 @@ async def book(page: ThisPage, services: Api, client: Client, slug: Slug) -> Res
             sent_before=booking_path(last_request.booking_id),
             again=last_request.key,
         )
-        return _show(page, hotel_rooms, form, 409)
+        return await _show(page, services, hotel_rooms, form, 409)
+    if fields.get("total") and _total(hotel_rooms, new_booking) not in (None, fields["total"]):
+        form = Form(values, key, notice=_OTHER_PRICE)
+        return await _show(page, services, hotel_rooms, form, 409)
     try:
         created = await create(services, BookingRequest(slug, new_booking, key, client))
     except ProblemError as problem:
@@ -173,36 +192,46 @@ async def _not_made(
     page: Page, services: Services, hotel_rooms: HotelRooms, form: Form, problem: ProblemError
 ) -> Response:
     values, key = form.values, form.key
+
+    async def show_again(form: Form, status: int) -> Response:
+        return await _show(page, services, hotel_rooms, form, status, problem.headers)
+
     match problem.code:
         case "idempotency_key_in_use":
             # The first press is still at work on this very booking; its page tells how it comes along.
             return let_in(page, services, problem.members["booking"]["booking_id"])
         case "idempotency_key_reused":
-            return _show(page, hotel_rooms, Form(values, _new_key(), notice=_USED_BEFORE), 409)
+            return await show_again(Form(values, _new_key(), notice=_USED_BEFORE), 409)
+        case "sold_out":
+            # With a key of its own: the draft may have been made.
+            return await show_again(Form(values, _new_key(), {"room_type": _SOLD_OUT}), 409)
         case _ if problem.status == 503:
-            return _show(page, hotel_rooms, Form(values, key, notice=_UNAVAILABLE), 503, problem.headers)
+            return await show_again(Form(values, key, notice=_UNAVAILABLE), 503)
         case _ if problem.status == 429:
-            return _show(page, hotel_rooms, Form(values, key, notice=problem.detail), 429, problem.headers)
+            return await show_again(Form(values, key, notice=problem.detail), 429)
         case _ if problem.status == 422:
-            return _show(page, hotel_rooms, Form(values, key, refusals(problem.members)), 422)
+            return await show_again(Form(values, key, refusals(problem.members)), 422)
         case _:
             raise problem
 
 
-def _show(
+async def _show(
     page: Page,
+    services: Services,
     hotel_rooms: HotelRooms,
     form: Form,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     hotel = hotel_rooms.hotel
+    stay = await _stay_on_page(services, hotel_rooms, form.values)
     return page.show(
         "guest/hotel.html",
         status,
         headers,
         hotel=hotel,
-        rooms=[_room(hotel, room) for room in hotel_rooms.rooms],
+        rooms=stay.rooms,
+        values=form.values,
         policy=hotel_rooms.policy.in_words(),
         answers_within=limit_in_words(hotel.approval_sla_s),
         most_nights=NIGHTS_LONGEST,
@@ -210,17 +239,50 @@ def _show(
         today=hotel_today(utc_now(), hotel.timezone).isoformat(),
         form=form,
         labels=LABELS,
-        price=_price(hotel_rooms, form.values),
+        price=stay.price,
     )
 
 
-def _room(hotel: Hotel, room: RoomType) -> dict[str, Any]:
+async def _stay_on_page(services: Services, hotel_rooms: HotelRooms, values: Mapping[str, str]) -> StayOnPage:
+    """Which rooms can be chosen, and the price; without dates every room, by the night."""
+    hotel, price = hotel_rooms.hotel, _price(hotel_rooms, values)
+    stay = read_stay(values)
+    try:
+        async with reading(services.database) as db:
+            found = await offers(db, hotel, hotel_rooms.rooms, stay, utc_now()) if stay else None
+    except ProblemError as problem:
+        if problem.status != 422:
+            raise
+        found = None
+    if stay is None or found is None:
+        per_night = [(room, room.price_per_night_minor) for room in hotel_rooms.rooms]
+        return StayOnPage([_room(hotel, room, minor, "a night") for room, minor in per_night], price)
+    free = [offer for offer in found if offer.free > 0]
+    count = count_in_words(nights(stay.check_in, stay.check_out), "night")
+    if not price["missing"] and all(offer.room_type.code != values["room_type"] for offer in free):
+        price = {"missing": _SOLD_OUT}
+    return StayOnPage(
+        [_room(hotel, offer.room_type, offer.total.minor, f"for {count}") for offer in free], price
+    )
+
+
+def _room(hotel: Hotel, room: RoomType, minor: int, covers: str) -> dict[str, Any]:
     return {
         "code": room.code,
         "name": room.name,
         "guests": count_in_words(room.max_guests, "guest"),
-        "price": money_in_words(room.price_per_night_minor, hotel.currency),
+        "price": money_in_words(minor, hotel.currency),
+        "covers": covers,
     }
+
+
+def _total(hotel_rooms: HotelRooms, new_booking: NewBooking) -> str | None:
+    """What a booking costs now, as the form carries it; None where there is no price."""
+    room = next((room for room in hotel_rooms.rooms if room.code == new_booking.room_type), None)
+    try:
+        return str(quote(hotel_rooms.hotel, room, new_booking, utc_now()).minor) if room else None
+    except ProblemError:
+        return None
 
 
 def _price(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, Any]:
@@ -247,6 +309,7 @@ def _price(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, Any]
         "nights": count_in_words(nights(stay.check_in, stay.check_out), "night"),
         "per_night": money_in_words(room.price_per_night_minor, hotel.currency),
         "total": money_in_words(total.minor, total.currency),
+        "total_minor": total.minor,
         "free_until": instant_in_words(terms.free_until, hotel.timezone) if terms.free_until > now else None,
         "started": now >= check_in_at,
         "notice": cancelling_notice(check_in_at, answer_by, now),

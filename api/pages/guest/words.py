@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from api.views import UNDER_WAY_FOR, BookingDetails, BookingView, TimelineEntry
+from api.views import UNDER_WAY_FOR, BookingDetails, BookingView, TimelineEntry, payment_state
 from domain.booking import ActorKind, Decision, Event, Status
 from domain.decisions import cancellable_until, immediate_outcome
 from emails.format import words_for
@@ -42,6 +42,9 @@ STATUS_DISPLAYS: Final = {
     Status.CANCELLED: StatusDisplay("Cancelled", "calm", "cancelled"),
 }
 
+_GIVING_UP: Final = StatusDisplay("No room left", "bad", "sold_out")
+"""A hold that found no room is being released: all that changes is when."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -66,7 +69,11 @@ def page_context(
         open_request: the decision that was asked for and has not come out.
     """
     row, hotel = found.booking, found.hotel
-    display = STATUS_DISPLAYS[view.status]
+    display = (
+        _GIVING_UP
+        if row.sold_out_at and view.status is Status.PENDING_PAYMENT
+        else STATUS_DISPLAYS[view.status]
+    )
     return words_for(row, hotel, found.room_type, now, for_staff=False) | {
         "display": display,
         "hotel": hotel,
@@ -76,6 +83,7 @@ def page_context(
         "money": _money(row),
         "pay_by": instant_in_words(row.payment_deadline, row.timezone),
         "timeline": _timeline(view.timeline, row.timezone),
+        "sold_out": row.sold_out_at is not None,
         "by_staff": any(step.event == Event.CANCELLED_BY_STAFF for step in view.timeline),
         "cancelling": _cancelling(view, open_request, now),
         "looked_into": view.needs_attention,
@@ -99,6 +107,8 @@ def _cancelling(view: BookingView, open_request: BookingCommand | None, now: dat
 def may_cancel(found: BookingDetails, now: datetime) -> bool:
     """Whether the guest could cancel now."""
     row = found.booking
+    if row.sold_out_at is not None:
+        return False
     too_late = now >= cancellable_until(ActorKind.GUEST, row.check_in_at, row.check_out_at)
     outcome = immediate_outcome(
         Decision.CANCEL, ActorKind.GUEST, Status(row.status), row.reason_code, too_late=too_late
@@ -137,7 +147,7 @@ def _money(row: Booking) -> list[tuple[str, str]]:
         return money_in_words(minor, row.currency)
 
     lines = [("Total", say(row.amount_minor))]
-    if row.status == Status.PENDING_APPROVAL:
+    if payment_state(row) == "authorized":
         lines.append(("Held on your card", say(row.amount_minor)))
     lines.append(("Charged", say(row.amount_captured_minor)))
     if row.amount_refunded_minor:

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth import Colleague
-from api.pages.staff.queue import Fullness, fullness
+from api.pages.staff.queue import Fullness
 from api.views import UNDER_WAY_FOR, BookingDetails, PaymentState, payment_state
 from domain.attention import advice, meaning
 from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, Status
@@ -22,8 +22,8 @@ from storage.attention import as_attention, attention_of
 from storage.bookings import timeline
 from storage.console import open_decision
 from storage.mails import mails_of
-from storage.occupancy import rooms_taken_by_night
 from storage.owed import owed_minor
+from storage.rooms import rooms_taken
 from wording import staff as words
 from wording.values import (
     count_in_words,
@@ -157,7 +157,7 @@ async def staff_booking_view(
     open_request = await open_decision(db, row.booking_id)
     status = Status(row.status)
     waits = status is Status.PENDING_APPROVAL
-    taken = await rooms_taken_by_night(db, [row.booking_id]) if waits else {}
+    taken = await rooms_taken(db, [row]) if waits else {}
     mails = await mails_of(db, row.booking_id)
     policy = row.cancellation_policy
     return StaffBookingView(
@@ -188,7 +188,9 @@ async def staff_booking_view(
         deadline=short_instant(row.decision_deadline, row.timezone, now)
         if waits and row.decision_deadline
         else None,
-        fullness=fullness(row, found.room_type, taken) if waits else None,
+        fullness=Fullness(taken[row.booking_id], found.room_type.rooms + found.hotel.overbooking)
+        if waits
+        else None,
         money=_money(found),
         payment_intent_id=row.payment_intent_id,
         under_way=_under_way(found, open_request, now),

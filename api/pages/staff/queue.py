@@ -18,7 +18,7 @@ from domain.booking import UNDER_DECISION, Decision, Status
 from domain.deadlines import nights
 from models import Booking, Hotel, RoomType
 from storage.booking_list import BookingFilter, Position, Sort, list_bookings, pending_decisions, position
-from storage.occupancy import Night, busiest_night, rooms_taken_by_night
+from storage.rooms import rooms_taken
 from wording import staff as words
 from wording.values import count_in_words, money_in_words, people_in_words, short_instant, short_stay
 
@@ -84,20 +84,20 @@ class BookingListRequest:
 
 @dataclass(frozen=True)
 class Fullness:
-    """How many rooms of the type are taken on the fullest night of a stay, and how many there are."""
+    """How many rooms of the type are claimed or blocked on the fullest night of a stay, and how many may be."""
 
     taken: int
     rooms: int
 
     @property
-    def overbooks(self) -> bool:
-        """Whether another booking would be one too many."""
+    def is_full(self) -> bool:
+        """Whether no room is left."""
         return self.taken >= self.rooms
 
     @property
     def words(self) -> str:
         """The same in words."""
-        if self.overbooks:
+        if self.is_full:
             return f"Full: {self.taken} of {self.rooms} taken"
         return f"{self.taken} of {self.rooms} rooms taken"
 
@@ -144,7 +144,7 @@ async def listing(db: AsyncSession, hotel: Hotel, list_request: BookingListReque
     rows = await list_bookings(db, hotel.id, filters)
     page, more = rows[:PAGE], len(rows) > PAGE
     open_ids = [booking.booking_id for booking, _ in page if Status(booking.status) in UNDER_DECISION]
-    taken = await rooms_taken_by_night(db, open_ids) if open_ids else {}
+    taken = await rooms_taken(db, [booking for booking, _ in page if booking.booking_id in open_ids])
     pending = await pending_decisions(db, open_ids) if open_ids else {}
     return Listing(
         [_line(booking, room, hotel, taken, pending, now) for booking, room in page],
@@ -160,7 +160,7 @@ def _line(
     booking: Booking,
     room: RoomType,
     hotel: Hotel,
-    taken: Mapping[Night, int],
+    taken: Mapping[str, int],
     pending: Mapping[str, str],
     now: datetime,
 ) -> BookingLine:
@@ -182,14 +182,11 @@ def _line(
         deadline=_local(booking.decision_deadline, hotel, now) if waits else None,
         made=short_instant(booking.created_at, hotel.timezone, now),
         under_way=words.UNDER_WAY[Decision(kind)] if kind else None,
-        fullness=fullness(booking, room, taken) if status in UNDER_DECISION else None,
+        fullness=Fullness(taken[booking.booking_id], room.rooms + hotel.overbooking)
+        if booking.booking_id in taken
+        else None,
         needs_attention=booking.needs_attention,
     )
-
-
-def fullness(booking: Booking, room: RoomType, taken: Mapping[Night, int]) -> Fullness:
-    """How full the hotel is on a booking's nights."""
-    return Fullness(busiest_night(booking, taken), room.rooms)
 
 
 def _local(instant: datetime | None, hotel: Hotel, now: datetime) -> str | None:

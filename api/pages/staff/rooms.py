@@ -24,6 +24,7 @@ from domain.room_types import (
 )
 from models import Hotel, RoomType
 from storage.catalogue import change_room_type, hotel_by_slug, room_type_by_code, room_types
+from storage.room_blocks import RoomsTakenError
 from wording.values import money_in_words, sentence
 
 router = staff_router()
@@ -69,7 +70,10 @@ async def change(console: ManagingConsole, code: Code) -> Response:
     """Change a room type; bookings made before keep their price."""
     form = await console.page.form()
     found = await _find(console, code)
-    _, errors = await _save(console, form, code)
+    try:
+        _, errors = await _save(console, form, code)
+    except RoomsTakenError as error:
+        errors = {"rooms": f"{sentence(str(error))}."}
     if errors:
         return await _show_room_type(console, found, form=form, errors=errors, status=422)
     return console.page.redirect(f"{_ADDRESS}?saved={code}")
@@ -80,6 +84,9 @@ async def _save(console: Console, form: Mapping[str, str], code: str | None = No
 
     Returns:
         Its code, and what is wrong with each field that cannot be so; nothing is written then.
+
+    Raises:
+        RoomsTakenError: bookings have more rooms than there would be.
     """
     async with transaction(console.services.database) as db:
         # Locked, so that neither its currency nor its room types change meanwhile.
@@ -95,7 +102,7 @@ async def _save(console: Console, form: Mapping[str, str], code: str | None = No
         if errors:
             return "", errors
         if row is not None:
-            await change_room_type(db, row, values)
+            await change_room_type(db, hotel, row, values)
             return row.code, {}
         row = RoomType(hotel_id=console.hotel_id, code=code_from(values["name"], others), **values)
         db.add(row)
