@@ -40,7 +40,8 @@ async def offers(
         ProblemError: 422, with the field to mend: such a stay cannot be had here.
     """
     fitting = [room for room in rooms if stay.adults + stay.children <= room.max_guests]
-    totals = [quote(hotel, room, stay, now) for room in fitting]
+    # Where none fits, each says so, and what else is wrong with the stay.
+    totals = [quote(hotel, room, stay, now) for room in fitting or rooms]
     free = await rooms_free(db, hotel, stay.check_in, stay.check_out)
     return [
         Offer(room, free.get(room.id or 0, 0), total) for room, total in zip(fitting, totals, strict=True)

@@ -24,7 +24,7 @@ from sandbox.money_invariants import (
     nothing_left_behind,
     owed_minor,
 )
-from sandbox.rooms import check_nights
+from sandbox.room_check import no_night_sold_twice
 
 ENDED: Final = frozenset({"DECLINED", "EXPIRED", "CANCELLED"})
 _DECIDED_AS: Final = {"approve": "CONFIRMED", "decline": "DECLINED", "cancel": "CANCELLED"}
@@ -270,12 +270,6 @@ def _leak(where: str, text: str, words: re.Pattern[str] | None) -> str | None:
     return f"{where}: private text of {len(found[0])} characters at {found.start()}" if found else None
 
 
-def _no_night_sold_twice(index: EvidenceIndex) -> CheckItems | None:
-    """M10."""
-    nights = index.evidence.nights
-    return None if nights is None else check_nights(nights, list(index.bookings.values()))
-
-
 _CHECKS: Final[tuple[tuple[str, str, Callable[[EvidenceIndex], CheckItems | None]], ...]] = (
     ("M1", "Money is captured once, in full, and only for confirmed bookings", captured_rightly),
     ("M2", "A confirmed booking is paid, and refunds agree with Stripe's", confirmed_is_paid),
@@ -286,5 +280,5 @@ _CHECKS: Final[tuple[tuple[str, str, Callable[[EvidenceIndex], CheckItems | None
     ("M7", "Every webhook answered 2xx was processed, or kept with a reason", _inbox_is_done),
     ("M8", "Every e-mail was sent for its change, with a Message-ID of its own", _each_change_is_mailed),
     ("M9", "No guest data in histories, realtime channels or logs", _nothing_leaks),
-    ("M10", "No night is sold twice, and each booking has its room", _no_night_sold_twice),
+    ("M10", "No night is sold twice, and each booking has its room", no_night_sold_twice),
 )

@@ -72,7 +72,9 @@ def nothing_left_behind(index: EvidenceIndex) -> CheckItems:
 def _left_behind(payment: LedgerPayment, booking: BookingEvidence) -> str | None:
     is_own = payment.intent_id == booking.payment_intent_id
     name = f"{booking.booking_id} ({booking.status})"
-    if payment.is_held and not (is_own and booking.status == "PENDING_APPROVAL"):
+    # Without a room its own hold is given up before it ends, for as long as Stripe refuses.
+    is_given_up = booking.status == "PENDING_PAYMENT" and booking.needs_attention
+    if payment.is_held and not (is_own and (is_given_up or booking.status == "PENDING_APPROVAL")):
         return f"{name}: {payment.intent_id} still holds the card"
     if booking.status == "CANCELLED" and is_own and payment.refunded_minor != booking.refunded_minor:
         return f"{name}: Stripe refunded {payment.refunded_minor}, we say {booking.refunded_minor}"

@@ -1,14 +1,11 @@
-"""M10: what can be known of rooms and nights from outside, and whether any was sold twice."""
+"""What can be known of rooms and nights from outside."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any, Final, Protocol
-
-_HAS_ROOM: Final = frozenset({"PENDING_APPROVAL", "CONFIRMED"})
+from datetime import date
+from typing import Any, Final
 
 NIGHTS_QUERY: Final = """
     SELECT n.room_type_id, h.slug || '/' || t.code AS room_type, n.night, n.capacity, n.claimed, n.blocked,
@@ -46,21 +43,6 @@ class NightEvidence:
 Nights = Mapping[tuple[int, date], NightEvidence]
 
 
-class Stay(Protocol):
-    """As much of a booking as its room depends on."""
-
-    @property
-    def booking_id(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def room_type_id(self) -> int | None: ...
-    @property
-    def check_in(self) -> date: ...
-    @property
-    def check_out(self) -> date | None: ...
-
-
 def nights_of(rows: Sequence[Mapping[Any, Any]]) -> Nights:
     """Read the answer to `NIGHTS_QUERY`."""
     return {
@@ -75,27 +57,3 @@ def nights_of(rows: Sequence[Mapping[Any, Any]]) -> Nights:
         )
         for row in rows
     }
-
-
-def check_nights(nights: Nights, bookings: Sequence[Stay]) -> Iterator[str | None]:
-    """Compare each night with the bookings that have to have a room: None where it is in order."""
-    stays: dict[tuple[int, date], set[str]] = defaultdict(set)
-    for booking in bookings:
-        if booking.status in _HAS_ROOM and booking.room_type_id is not None and booking.check_out is not None:
-            for day in range((booking.check_out - booking.check_in).days):
-                stays[booking.room_type_id, booking.check_in + timedelta(days=day)].add(booking.booking_id)
-    for key in stays.keys() - nights.keys():
-        yield f"{sorted(stays[key])} have no claim on the night of {key[1]}"
-    for key, night in nights.items():
-        yield _night_problem(f"{night.room_type}, night of {key[1]}", night, frozenset(stays[key]))
-
-
-def _night_problem(name: str, night: NightEvidence, stays: frozenset[str]) -> str | None:
-    if stays != night.claims:
-        return f"{name}: claimed by {sorted(night.claims)}, taken by {sorted(stays)}"
-    if (night.claimed, night.blocked) != (len(stays), night.out_of_service):
-        counted = f"{night.claimed} claimed and {night.blocked} blocked"
-        return f"{name}: counts {counted}, there are {len(stays)} and {night.out_of_service}"
-    if len(stays) + night.out_of_service > night.capacity and not night.is_named:
-        return f"{name}: {len(stays)} claimed and {night.out_of_service} blocked of {night.capacity}"
-    return None

@@ -59,6 +59,7 @@ async def test_availability_follows_the_fullest_night(inn: HotelDriver) -> None:
 
 async def test_availability_leaves_out_what_is_too_small(hotel: HotelDriver) -> None:
     assert left(await availability(hotel, adults=2, children=1)) == {"suite": 5}
+    assert_problem(await availability(hotel, adults=5), 422, "invalid_request", "adults")
 
 
 async def test_availability_of_no_stay_is_refused(hotel: HotelDriver) -> None:

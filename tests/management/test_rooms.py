@@ -93,7 +93,7 @@ async def test_room_type_cannot_have_fewer_rooms_than_bookings(booking: Manageme
     assert await free(booking) == 1
     said = await booking.harness.done("room-type", "set", *which, "--rooms", "2", "--price-per-night", "80")
     assert "rooms 3 → 2" in said
-    assert "price_per_night_minor 7500 → 8000" in said
+    assert "price_per_night 75.00 → 80.00 EUR" in said
     assert await free(booking) == 0
     assert "nothing changed" in await booking.harness.done("room-type", "set", *which, "--rooms", "2")
 
@@ -112,4 +112,5 @@ async def test_allowance_cannot_end_below_what_was_sold(booking: ManagementBooki
 async def test_unknown_room_type_is_named(booking: ManagementBookingDriver) -> None:
     which = ("--hotel", booking.hotel.slug, "--code", "castle")
     result = await booking.harness.run("room-type", "set", *which, "--rooms", "1")
-    assert (result.exit_code, result.stderr) == (1, f"{booking.hotel.slug} has no room type castle.\n")
+    assert result.exit_code == 1
+    assert f"{booking.hotel.slug} has no room type castle." in result.stderr

@@ -33,7 +33,7 @@ async def test_rooms_and_prices_are_for_managers(viewer: PageClient, approver: P
 async def test_room_types_are_listed_with_their_prices(manager: PageClient) -> None:
     assert "/staff/rooms/" in (await manager.open("/staff/")).links
     page = await manager.open("/staff/rooms/")
-    assert "A double €75.00 2 3 A suite €150.00 4 3" in page.words
+    assert "A double €75.00 2 30 A suite €150.00 4 30" in page.words
     assert {"/staff/rooms/double/", "/staff/rooms/suite/"} <= set(page.links)
 
 
@@ -146,3 +146,16 @@ async def test_another_hotels_room_types_are_not_there(manager: PageClient, stac
     await manager.open("/staff/rooms/")
     assert (await manager.send("/staff/rooms/attic/", **TOWER)).status == 404
     assert (await rooms_of(stack, other))["attic"] == ("Attic", 5000, 1, 1)
+
+
+async def test_rooms_that_bookings_have_cannot_be_taken_away(
+    page_clients: PageClients, stack: ApiStack
+) -> None:
+    hotel = await open_hotel(stack, rooms=2)
+    manager = await page_clients.staff(hotel, "manager")
+    guests = [await hotel.held() for _ in range(2)]
+    form = {"name": "A double", "price_per_night": "75.00", "max_guests": "2", "rooms": "1"}
+    page = await manager.submit("/staff/rooms/double/", **form)
+    assert page.status == 422
+    assert "Too few rooms would be left" in page.words
+    assert all(guest.booking_id in page.words for guest in guests)

@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.evidence import BookingEvidence, DecisionReply, Evidence, Policy, TimelineEvidence
 from sandbox.invariants import check, violations
+from sandbox.rooms import NightEvidence
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ID, HOTEL, INTENT = "BK-AAAAA-BBBBB-CCCCC", "hotel-killarney", "pi_1"
@@ -51,6 +52,8 @@ def booking_evidence(steps: int, **changes: Any) -> BookingEvidence:
         private=("Ada", "Lovelace", "ada@example.com"),
         timeline=timeline,
         policy=Policy(free_cancel_days=2, late_cancel_fee_percent=30, timezone="Europe/Dublin"),
+        room_type_id=1,
+        check_out=date(2026, 5, 6),
     )
     return replace(booking, **changes)
 
@@ -65,6 +68,20 @@ def message(version: int, status: str, channel: str) -> dict[str, Any]:
     """A realtime message."""
     data = {"booking_id": ID, "status": status, "updated_at": "2026-05-04T12:00:00Z", "version": version}
     return {"channel": channel, "name": "booking-updated", "data": data}
+
+
+def night(**changes: Any) -> dict[tuple[int, date], NightEvidence]:
+    """The booking's night, which it has a room for."""
+    kept = NightEvidence(
+        room_type=f"{HOTEL}/double",
+        capacity=1,
+        claimed=1,
+        blocked=0,
+        claims=frozenset({ID}),
+        out_of_service=0,
+        is_named=False,
+    )
+    return {(1, date(2026, 5, 5)): replace(kept, **changes)}
 
 
 def evidence(steps: int = 4, **changes: Any) -> Evidence:
@@ -90,6 +107,7 @@ def evidence(steps: int = 4, **changes: Any) -> Evidence:
             delivered=["evt_1"],
             logs={"worker": "worker ready"},
             secrets=["whsec_secret"],
+            nights=night() if steps in {3, 4} else night(claimed=0, claims=frozenset()),
         ),
         **changes,
     )
@@ -105,7 +123,7 @@ def test_what_is_right_passes(steps: int) -> None:
     """A confirmed booking, and one cancelled late with the policy's fee kept: everything holds."""
     results = check(evidence(steps), now=NOW)
     assert violations(results) == []
-    assert [result.code for result in results] == [f"M{number}" for number in range(1, 10)]
+    assert [result.code for result in results] == [f"M{number}" for number in range(1, 11)]
     assert all(result.checked for result in results if steps == 4 or result.code != "M2")
 
 
@@ -152,6 +170,12 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
     "name in a history": ("M9", {"histories": {f"booking-{ID}": f"{ID} for Lovelace"}}),
     "address in a log": ("M9", {"logs": {"worker": "mail to ada@example.com"}}),
     "secret in a log": ("M9", {"logs": {"api": "signed with whsec_secret"}}),
+    "no night at all": ("M10", {"nights": {}}),
+    "no claim": ("M10", {"nights": night(claimed=0, claims=frozenset())}),
+    "somebody else's claim": ("M10", {"nights": night(claimed=2, claims=frozenset({ID, "BK-2"}))}),
+    "other counts": ("M10", {"nights": night(claimed=0)}),
+    "other blocks": ("M10", {"nights": night(blocked=1)}),
+    "sold twice": ("M10", {"nights": night(blocked=1, out_of_service=1)}),
     "too much published": (
         "M9",
         {"messages": [*evidence().messages, {"channel": "x", "name": "y", "data": {"email": "a"}}]},
@@ -164,6 +188,10 @@ def test_what_is_wrong_is_found(wrong: str) -> None:
     """Each kind of wrong breaks its own promise."""
     code, changes = WRONG[wrong]
     assert code in broken(evidence(**changes))
+
+
+def test_named_finding_explains_a_night_beyond_the_limit() -> None:
+    assert broken(evidence(nights=night(blocked=1, out_of_service=1, is_named=True))) == set()
 
 
 def test_money_kept_after_an_end() -> None:
