@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from dispatch.client import start_booking
 from domain.attention import Attention, AttentionCode
-from domain.booking import Decision
+from domain.booking import ActorKind, Decision
 from models import RoomType, StripeWebhookEvent
 from reconciliation.findings import FindingKind
 from storage.creation import submission_terms
@@ -179,7 +179,7 @@ async def other_amount(harness: ManagementHarness) -> ManagementBookingDriver:
 async def short_refund(harness: ManagementHarness) -> ManagementBookingDriver:
     """Cancelled late, and what was kept is more than the fee that was decided on."""
     booking = await harness.confirmed(check_in_days=1)
-    await booking.decide(Decision.CANCEL)
+    await booking.decide(Decision.CANCEL, ActorKind.GUEST)
     await booking.handle.result()
     await booking.set(refund_due_minor=TOTAL_MINOR)
     return booking
