@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import String, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.booking import CLAIMS_ROOM
@@ -20,7 +20,7 @@ _ROOMS: Final = text(
     "ON n.room_type_id = b.room_type_id AND n.night >= b.check_in AND n.night < b.check_out "
     "LEFT JOIN room_claim c ON c.booking_id = b.booking_id AND c.night = n.night "
     "WHERE b.booking_id IN :ids GROUP BY b.booking_id"
-).bindparams(bindparam("ids", expanding=True))
+).bindparams(bindparam("ids", expanding=True, type_=String))
 
 
 async def rooms_of(db: AsyncSession, bookings: Sequence[Booking]) -> Mapping[str, RoomsSnapshot]:
