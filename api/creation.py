@@ -27,7 +27,7 @@ from domain.errors import DomainError
 from domain.identifiers import access_token, new_booking_id
 from domain.messages.starts import SUBMIT_COMMAND
 from domain.money import Money, check_chargeable
-from models import Booking, Hotel, IdempotentRequest, RoomType, utc_now
+from models import Booking, Hotel, RoomType, utc_now
 from storage.bookings import insert_draft
 from storage.catalogue import hotel_by_slug
 from storage.creation import (
@@ -41,6 +41,7 @@ from storage.creation import (
     take_over_key,
 )
 from storage.limits import Limit, Window
+from storage.tables import IdempotentRequest
 
 _UNDER_WAY_FOR: Final = timedelta(seconds=20)
 """A creation that has not been answered by then was cut off; a repeat may take it up."""

@@ -23,7 +23,8 @@ from domain.identifiers import status_page
 from emails.calendar import calendar_file
 from emails.format import words_for
 from emails.mailbox import one_line, set_mailbox
-from models import Booking, BookingTimeline, Hotel, ReconciliationFinding, RoomType
+from models import Booking, BookingTimeline, Hotel, RoomType
+from storage.tables import ReconciliationFinding
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _REPORT: Final = "staff_reconciliation"

@@ -24,7 +24,6 @@ from models import (
     BookingTimeline,
     Hotel,
     PaymentSession,
-    ReconciliationFinding,
     RoomType,
     SentMail,
 )
@@ -35,6 +34,7 @@ from storage.attention import attention_of
 from storage.bookings import booking_with_hotel, timeline
 from storage.database import Database
 from storage.mails import mails_of
+from storage.tables import ReconciliationFinding
 
 _QUERY_PATIENCE_S: Final = 5
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from management import checks
 from management.tools import Tools, fail, say, tools_of
-from models import Hotel, RoomBlock, RoomType
+from models import Hotel, RoomType
 from storage import catalogue
 from storage.room_blocks import (
     BlockedStretch,
@@ -22,6 +22,7 @@ from storage.room_blocks import (
     overlapping_blocks,
     unblock_rooms,
 )
+from storage.tables import RoomBlock
 from wording.values import count_in_words
 
 LONGEST_NIGHTS: Final = 366

@@ -13,10 +13,11 @@ from domain.booking import Status
 from domain.timestamps import rfc3339
 from management.showing import console, table
 from management.tools import FAILED, Tools, say, tools_of
-from models import ReconciliationFinding, utc_now
+from models import utc_now
 from reconciliation.findings import FindingOutcome
 from reconciliation.run_queries import findings_of
 from reconciliation.runs import LOOK_BACK_DAYS, LOOK_BACK_LONGEST_DAYS, Batch, Plan, StartedBy, Tally
+from storage.tables import ReconciliationFinding
 from worker import build_reconciliation
 
 

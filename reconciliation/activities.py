@@ -15,7 +15,7 @@ import stripe
 from temporalio import activity
 from temporalio.client import Client
 
-from models import ReconciliationFinding, StripeWebhookEvent, utc_now
+from models import StripeWebhookEvent, utc_now
 from reconciliation.alerts import ReconciliationAlerts
 from reconciliation.comparison import Comparison
 from reconciliation.findings import DatabaseSnapshot, Finding, FindingKind, FindingOutcome, Remedy
@@ -35,6 +35,7 @@ from reconciliation.temporal_reader import TemporalReader
 from storage.database import Database
 from storage.inbox import unprocessed_events
 from storage.rooms import recount_claims
+from storage.tables import ReconciliationFinding
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,12 @@ from typing import Final, cast
 
 from emails.compose import Composer, ReconciliationReport
 from emails.send import NEVER, NO_ANSWER, SmtpServer
-from models import Hotel, ReconciliationFinding, utc_now
+from models import Hotel, utc_now
 from reconciliation.findings import FindingKind
 from reconciliation.run_queries import hotels_of, left_for_people, mark_reported
 from storage import mails
 from storage.database import Database
+from storage.tables import ReconciliationFinding
 
 log = logging.getLogger(__name__)
 

@@ -17,15 +17,7 @@ from domain.messages.notifications import Mailing
 from domain.messages.signals import Command
 from domain.messages.starts import BookingTerms, OpenDecision, Resumption
 from domain.messages.stripe_steps import CheckoutSession
-from models import (
-    Booking,
-    BookingCommand,
-    BookingTimeline,
-    Hotel,
-    RoomClaim,
-    SentMail,
-    Staff,
-)
+from models import Booking, BookingCommand, BookingTimeline, Hotel, SentMail, Staff
 from reconciliation.findings import DatabaseSnapshot, UnansweredDecision
 from reconciliation.room_queries import rooms_of
 from storage.attention import as_attention, attention_of
@@ -33,6 +25,7 @@ from storage.booking_list import timelines
 from storage.bookings import newest_session
 from storage.creation import submission_terms
 from storage.mails import mails_of
+from storage.tables import RoomClaim
 
 _CANCELLATIONS: Final = frozenset({Event.CANCELLED_BY_GUEST, Event.CANCELLED_BY_STAFF})
 _OPEN: Final = tuple(status for status in Status if status not in ENDED and status is not Status.CONFIRMED)

@@ -23,9 +23,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models import Booking, Hotel, ReconciliationFinding, ReconciliationRun
+from models import Booking, Hotel
 from reconciliation.findings import FindingOutcome, Remedy
 from reconciliation.runs import Plan, StartedBy, Tally
+from storage.tables import ReconciliationFinding, ReconciliationRun
 
 _KEPT: Final = timedelta(days=90)
 _END: Final = 2**62

@@ -12,7 +12,8 @@ from sqlmodel import col
 
 from domain.deadlines import cutoff_at
 from domain.messages.starts import BookingTerms
-from models import Booking, Hotel, IdempotentRequest, RoomType
+from models import Booking, Hotel, RoomType
+from storage.tables import IdempotentRequest
 
 KEY_LIFETIME: Final = timedelta(hours=24)
 

@@ -11,14 +11,8 @@ from sqlmodel import col
 
 from domain.booking import STAFF_MAILS
 from domain.erasure import EMAIL, FIRST_NAME, LAST_NAME, RECIPIENT
-from models import (
-    Booking,
-    BookingCommand,
-    IdempotentRequest,
-    PaymentSession,
-    ReturnAddresses,
-    SentMail,
-)
+from models import Booking, BookingCommand, PaymentSession, ReturnAddresses, SentMail
+from storage.tables import IdempotentRequest
 
 _IN_ANSWERS: Final = {
     "first_name": FIRST_NAME,

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import Status
-from models import Booking, BookingCommand, BookingTimeline, IdempotentRequest, PeriodicJob, RateLimit
+from models import Booking, BookingCommand, BookingTimeline
+from storage.tables import IdempotentRequest, PeriodicJob, RateLimit
 
 log = logging.getLogger(__name__)
 

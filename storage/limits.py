@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models import RateLimit
+from storage.tables import RateLimit
 
 
 class Window(StrEnum):

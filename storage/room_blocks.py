@@ -14,8 +14,9 @@ from sqlalchemy import and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models import RoomBlock, RoomClaim, RoomNight, RoomType
+from models import RoomType
 from storage.rooms import FREE, lock_nights, nights_between
+from storage.tables import RoomBlock, RoomClaim, RoomNight
 
 _NAMED: Final = 20
 _TOLD: Final = 10

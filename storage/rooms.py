@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import CLAIMS_ROOM, Status
-from models import Booking, Hotel, RoomClaim, RoomNight, RoomType
+from models import Booking, Hotel, RoomType
+from storage.tables import RoomClaim, RoomNight
 
 FREE: Final = col(RoomNight.capacity) - col(RoomNight.claimed) - col(RoomNight.blocked)
 """Rooms of a night that could be claimed or blocked."""

@@ -9,8 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from domain.booking import Status
-from models import ReconciliationFinding, ReconciliationRun, SentMail, utc_now
+from models import SentMail, utc_now
 from storage.database import Database
+from storage.tables import ReconciliationFinding, ReconciliationRun
 from tests.api.hotels import HotelDriver
 from tests.api.stack import ApiStack, another_api
 from tests.conftest import NewDatabase

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from models import IdempotentRequest, utc_now
+from models import utc_now
+from storage.tables import IdempotentRequest
 from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.problems import assert_problem
 from tests.api.rows import count_bookings

@@ -15,8 +15,8 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from domain.roles import Role
-from models import RateLimit
 from storage.catalogue import set_password
+from storage.tables import RateLimit
 from tests.api.hotels import PASSWORD, HotelDriver
 from tests.api.problems import assert_problem
 from tests.api.rows import minute_of

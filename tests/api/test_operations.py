@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from domain.roles import Role
 from logs import JsonLines
-from models import ReconciliationRun
 from storage.database import Database
 from storage.housekeeping import SWEEP_JOB, record_complete
+from storage.tables import ReconciliationRun
 from tests.api.events import post_event, unknown_event
 from tests.api.hotels import PASSWORD, PERSON, HotelDriver
 from tests.api.problems import assert_problem

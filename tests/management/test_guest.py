@@ -10,8 +10,9 @@ from sqlalchemy import text
 from api.views import BookingDetails, show
 from domain.booking import Decision, MailKind, Status
 from domain.messages.notifications import Mailing
-from models import Booking, IdempotentRequest, ReturnAddresses, RoomType
+from models import Booking, ReturnAddresses, RoomType
 from storage.bookings import keep_return_addresses
+from storage.tables import IdempotentRequest
 from tests.management.booking_driver import ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
 from tests.workflows.servers import Json

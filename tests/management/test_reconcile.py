@@ -11,10 +11,11 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.booking import Status
-from models import ReconciliationRun, StripeWebhookEvent
+from models import StripeWebhookEvent
 from reconciliation.findings import FindingKind, FindingOutcome, Remedy, RoomsSnapshot
 from reconciliation.room_queries import rooms_of
 from reconciliation.run_queries import findings_of
+from storage.tables import ReconciliationRun
 from tests.management.booking_driver import ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
 from tests.management.inconsistencies import HEALED, LEFT, NOBODY, make_all

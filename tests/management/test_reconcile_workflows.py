@@ -23,7 +23,7 @@ from dispatch.errors import TemporalAwayError
 from dispatch.events import deliver_event
 from domain.booking import ActorKind, Decision, Status
 from domain.decisions import CommandOutcome
-from models import ReconciliationFinding, ReconciliationRun, StripeWebhookEvent, utc_now
+from models import StripeWebhookEvent, utc_now
 from reconciliation.findings import Finding, FindingKind, FindingOutcome, Remedy
 from reconciliation.queries import database_snapshots
 from reconciliation.remedies import Remedies
@@ -32,6 +32,7 @@ from reconciliation.runs import Tally
 from reconciliation.stripe_reader import StripeReader
 from reconciliation.workflow import ReconcileWorkflow
 from storage.inbox import keep_event
+from storage.tables import ReconciliationFinding, ReconciliationRun
 from tests.management.booking_driver import ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
 

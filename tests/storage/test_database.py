@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from models import RateLimit, utc_now
+from models import utc_now
 from sandbox.drivers import wait_until
 from storage.database import Database
+from storage.tables import RateLimit
 from tests.storage.rows import HotelRows, book
 
 AT_ONCE = 3

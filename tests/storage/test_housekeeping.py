@@ -12,10 +12,11 @@ from sqlmodel import col
 
 from domain.booking import Event, Status
 from domain.identifiers import new_command_id
-from models import Booking, BookingCommand, IdempotentRequest, PaymentSession, RateLimit
+from models import Booking, BookingCommand, PaymentSession
 from storage.bookings import apply_change, booking_by_id, open_command
 from storage.database import Database
 from storage.housekeeping import delete_stale_drafts, delete_stale_requests
+from storage.tables import IdempotentRequest, RateLimit
 from tests.storage.rows import HotelRows, book, change_of
 
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models import Booking, Hotel, IdempotentRequest
+from models import Booking, Hotel
 from storage.bookings import booking_by_id, insert_draft
 from storage.creation import (
     KEY_LIFETIME,
@@ -22,6 +22,7 @@ from storage.creation import (
     take_over_key,
 )
 from storage.database import Database
+from storage.tables import IdempotentRequest
 from tests.storage.rows import T0, HotelRows, book, create_hotel, draft
 
 LOCK = timedelta(seconds=30)

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text, update
 from sqlmodel import col
 
-from models import RateLimit
 from storage.database import Database
 from storage.limits import Limit, Window, count_attempt, wait_of
+from storage.tables import RateLimit
 from tests.storage.rows import HotelRows
 
 _LENGTHS = {Window.MINUTE: 60, Window.HOUR: 3600}

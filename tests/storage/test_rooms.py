@@ -14,10 +14,11 @@ from sqlmodel import col
 
 from domain.booking import Event, ReasonCode, Status
 from domain.messages.changes import ChangeResult
-from models import Booking, RoomClaim, RoomNight, RoomType
+from models import Booking, RoomType
 from storage.bookings import apply_change
 from storage.database import Database
 from storage.rooms import claim_rooms, rebuild_claims, recount_claims, rooms_free, rooms_taken
+from storage.tables import RoomClaim, RoomNight
 from tests.storage.rows import CHECK_IN, HotelRows, book, change_of, create_hotel, row_of
 
 DAY = timedelta(days=1)
