@@ -24,12 +24,12 @@ _TABLES = (
 )  # fmt: skip
 
 
-def _required(kind: sa.types.TypeEngine[Any], *names: str) -> list[sa.Column[Any]]:
-    return [sa.Column(name, kind, nullable=False) for name in names]
+def _required(kind: sa.types.TypeEngine[Any], names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, nullable=False) for name in names.split()]
 
 
-def _optional(kind: sa.types.TypeEngine[Any], *names: str) -> list[sa.Column[Any]]:
-    return [sa.Column(name, kind, nullable=True) for name in names]
+def _optional(kind: sa.types.TypeEngine[Any], names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, nullable=True) for name in names.split()]
 
 
 def upgrade() -> None:
@@ -60,15 +60,7 @@ def _hotels() -> None:
         sa.Column("timezone", sa.String(length=64), nullable=False),
         *_required(
             sa.Integer(),
-            "check_in_hour",
-            "check_out_hour",
-            "approval_sla_s",
-            "payment_window_s",
-            "cutoff_days_before",
-            "cutoff_hour",
-            "free_cancel_days",
-            "late_cancel_fee_percent",
-            "overbooking",
+            "check_in_hour check_out_hour approval_sla_s payment_window_s cutoff_days_before cutoff_hour free_cancel_days late_cancel_fee_percent overbooking",
         ),
         sa.Column("contact_email", sa.String(length=320), nullable=True),
         sa.Column("contact_phone", sa.String(length=40), nullable=True),
@@ -80,11 +72,11 @@ def _hotels() -> None:
     )
     op.create_table(
         "room_type",
-        *_required(sa.Integer(), "id", "hotel_id"),
+        *_required(sa.Integer(), "id hotel_id"),
         sa.Column("code", sa.String(length=40), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("price_per_night_minor", sa.BigInteger(), nullable=False),
-        *_required(sa.Integer(), "max_guests", "rooms"),
+        *_required(sa.Integer(), "max_guests rooms"),
         sa.CheckConstraint("price_per_night_minor > 0"),
         sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
         sa.PrimaryKeyConstraint("id"),
@@ -92,7 +84,7 @@ def _hotels() -> None:
     )
     op.create_table(
         "staff",
-        *_required(sa.Integer(), "id", "hotel_id"),
+        *_required(sa.Integer(), "id hotel_id"),
         sa.Column("email", sa.String(length=320), nullable=False),
         sa.Column("role", sa.String(length=20), nullable=False),
         sa.Column("password_hash", sa.String(), nullable=False),
@@ -110,7 +102,7 @@ def _rooms() -> None:
         "room_night",
         sa.Column("room_type_id", sa.Integer(), nullable=False),
         sa.Column("night", sa.Date(), nullable=False),
-        *_required(sa.Integer(), "capacity", "claimed", "blocked", "beyond"),
+        *_required(sa.Integer(), "capacity claimed blocked beyond"),
         sa.CheckConstraint("claimed + blocked <= capacity + beyond", name="room_night_within_capacity"),
         sa.CheckConstraint("claimed >= 0 and blocked >= 0 and beyond >= 0", name="room_night_counts"),
         sa.ForeignKeyConstraint(["room_type_id"], ["room_type.id"]),
@@ -118,8 +110,8 @@ def _rooms() -> None:
     )
     op.create_table(
         "room_block",
-        *_required(sa.Integer(), "id", "room_type_id"),
-        *_required(sa.Date(), "first_night", "end_day"),
+        *_required(sa.Integer(), "id room_type_id"),
+        *_required(sa.Date(), "first_night end_day"),
         sa.Column("rooms", sa.Integer(), nullable=False),
         sa.Column("note", sa.String(length=200), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -154,26 +146,23 @@ def _booking() -> None:
         "booking",
         sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
         sa.Column("booking_id", sa.String(length=40), nullable=False),
-        *_required(sa.Integer(), "hotel_id", "room_type_id"),
-        *_required(sa.Date(), "check_in", "check_out"),
-        *_required(sa.Integer(), "adults", "children"),
-        *_required(sa.String(length=100), "guest_first_name", "guest_last_name"),
+        *_required(sa.Integer(), "hotel_id room_type_id"),
+        *_required(sa.Date(), "check_in check_out"),
+        *_required(sa.Integer(), "adults children"),
+        *_required(sa.String(length=100), "guest_first_name guest_last_name"),
         sa.Column("guest_email", sa.String(length=320), nullable=False),
         sa.Column("guest_phone", sa.String(length=40), nullable=True),
         sa.Column("special_requests", sa.String(length=2000), nullable=True),
         *_required(
             sa.BigInteger(),
-            "amount_minor",
-            "amount_captured_minor",
-            "amount_refunded_minor",
-            "amount_paid_elsewhere_minor",
+            "amount_minor amount_captured_minor amount_refunded_minor amount_paid_elsewhere_minor",
         ),
         sa.Column("refund_due_minor", sa.BigInteger(), nullable=True),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("timezone", sa.String(length=64), nullable=False),
-        *_required(sa.Integer(), "check_in_hour", "check_out_hour", "approval_sla_s", "payment_window_s"),
+        *_required(sa.Integer(), "check_in_hour check_out_hour approval_sla_s payment_window_s"),
         sa.Column("cutoff_at", sa.DateTime(timezone=True), nullable=False),
-        *_required(sa.Integer(), "free_cancel_days", "late_cancel_fee_percent"),
+        *_required(sa.Integer(), "free_cancel_days late_cancel_fee_percent"),
         sa.Column("cancellation_counts_from", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("reason_code", sa.String(length=40), nullable=True),
@@ -181,14 +170,12 @@ def _booking() -> None:
         sa.Column("decision_deadline", sa.DateTime(timezone=True), nullable=True),
         sa.Column("needs_attention", sa.Boolean(), nullable=False),
         sa.Column("payment_provider", sa.String(length=20), nullable=True),
-        *_optional(sa.String(length=255), "payment_reference", "payment_intent_id"),
-        *_optional(
-            sa.DateTime(timezone=True), "payment_authorized_at", "sold_out_at", "paid_at", "decision_made_at"
-        ),
+        *_optional(sa.String(length=255), "payment_reference payment_intent_id"),
+        *_optional(sa.DateTime(timezone=True), "payment_authorized_at sold_out_at paid_at decision_made_at"),
         sa.Column("decision_made_by", sa.String(length=320), nullable=True),
         sa.Column("guest_erased_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
-        *_required(sa.DateTime(timezone=True), "created_at", "updated_at"),
+        *_required(sa.DateTime(timezone=True), "created_at updated_at"),
         sa.Column("payment_deadline", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("amount_captured_minor between 0 and amount_minor"),
         sa.CheckConstraint("amount_minor > 0"),
@@ -232,7 +219,7 @@ def _history() -> None:
     )
     op.create_table(
         "booking_attention",
-        *_required(sa.String(length=40), "booking_id", "code"),
+        *_required(sa.String(length=40), "booking_id code"),
         sa.Column("subject", sa.String(length=255), nullable=False),
         sa.Column("detail", sa.String(length=500), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
@@ -241,7 +228,7 @@ def _history() -> None:
     )
     op.create_table(
         "booking_command",
-        *_required(sa.String(length=40), "command_id", "booking_id"),
+        *_required(sa.String(length=40), "command_id booking_id"),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("actor", sa.String(length=320), nullable=False),
         sa.Column("reason_code", sa.String(length=40), nullable=True),
@@ -258,7 +245,7 @@ def _history() -> None:
     op.create_table(
         "sent_mail",
         sa.Column("message_id", sa.String(length=300), nullable=False),
-        *_required(sa.String(length=40), "booking_id", "kind"),
+        *_required(sa.String(length=40), "booking_id kind"),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("recipient", sa.String(length=320), nullable=False),
         sa.Column("subject", sa.String(length=300), nullable=False),
@@ -279,7 +266,7 @@ def _payments() -> None:
         sa.Column("url", sa.String(length=2000), nullable=False),
         sa.Column("return_code_hash", sa.String(length=64), nullable=True),
         sa.Column("return_code_used_at", sa.DateTime(timezone=True), nullable=True),
-        *_required(sa.DateTime(timezone=True), "expires_at", "created_at"),
+        *_required(sa.DateTime(timezone=True), "expires_at created_at"),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
         sa.PrimaryKeyConstraint("session_id"),
     )
@@ -288,7 +275,7 @@ def _payments() -> None:
         "return_addresses",
         sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
         sa.Column("booking_id", sa.String(length=40), nullable=False),
-        *_optional(sa.String(length=2000), "success_url", "cancel_url"),
+        *_optional(sa.String(length=2000), "success_url cancel_url"),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -298,7 +285,7 @@ def _payments() -> None:
         sa.Column("event_id", sa.String(length=255), nullable=False),
         sa.Column("event_type", sa.String(length=100), nullable=False),
         sa.Column("booking_id", sa.String(length=40), nullable=True),
-        *_optional(sa.String(length=255), "session_id", "payment_intent_id"),
+        *_optional(sa.String(length=255), "session_id payment_intent_id"),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("note", sa.String(length=200), nullable=True),
@@ -354,9 +341,7 @@ def _reconciliation() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("dry_run", sa.Boolean(), nullable=False),
-        *_required(
-            sa.Integer(), "bookings", "payments", "open_pages", "events", "healed", "planned", "left_open"
-        ),
+        *_required(sa.Integer(), "bookings payments open_pages events healed planned left_open"),
         sa.Column("through", sa.BigInteger(), nullable=False),
         sa.Column("complete", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("run_id"),
@@ -366,7 +351,7 @@ def _reconciliation() -> None:
         "reconciliation_finding",
         sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
         sa.Column("run_id", sa.String(length=64), nullable=False),
-        *_required(sa.String(length=40), "kind", "booking_id"),
+        *_required(sa.String(length=40), "kind booking_id"),
         sa.Column("subject", sa.String(length=255), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("remedy", sa.String(length=40), nullable=False),
