@@ -53,45 +53,45 @@ def downgrade() -> None:
 def _hotels() -> None:
     op.create_table(
         "hotel",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("slug", sa.String(length=60), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("timezone", sa.String(length=64), nullable=False),
         *_required(
             sa.Integer(),
-            "check_in_hour check_out_hour approval_sla_s payment_window_s cutoff_days_before cutoff_hour free_cancel_days late_cancel_fee_percent overbooking",
+            "check_in_hour check_out_hour approval_sla_s payment_window_s cutoff_days_before "
+            "cutoff_hour free_cancel_days late_cancel_fee_percent overbooking",
         ),
         sa.Column("contact_email", sa.String(length=320), nullable=True),
         sa.Column("contact_phone", sa.String(length=40), nullable=True),
         sa.Column("address", sa.String(length=500), nullable=True),
         sa.Column("directions", sa.String(length=1000), nullable=True),
         sa.Column("location", sa.String(length=30), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("slug"),
     )
     op.create_table(
         "room_type",
-        *_required(sa.Integer(), "id hotel_id"),
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("hotel_id", sa.Integer(), nullable=False),
         sa.Column("code", sa.String(length=40), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("price_per_night_minor", sa.BigInteger(), nullable=False),
         *_required(sa.Integer(), "max_guests rooms"),
         sa.CheckConstraint("price_per_night_minor > 0"),
         sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
-        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("hotel_id", "code"),
     )
     op.create_table(
         "staff",
-        *_required(sa.Integer(), "id hotel_id"),
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("hotel_id", sa.Integer(), nullable=False),
         sa.Column("email", sa.String(length=320), nullable=False),
         sa.Column("role", sa.String(length=20), nullable=False),
         sa.Column("password_hash", sa.String(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("credentials_version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
-        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("email"),
     )
     op.create_index("ix_staff_hotel_id", "staff", ["hotel_id"])
@@ -110,7 +110,8 @@ def _rooms() -> None:
     )
     op.create_table(
         "room_block",
-        *_required(sa.Integer(), "id room_type_id"),
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("room_type_id", sa.Integer(), nullable=False),
         *_required(sa.Date(), "first_night end_day"),
         sa.Column("rooms", sa.Integer(), nullable=False),
         sa.Column("note", sa.String(length=200), nullable=True),
@@ -118,7 +119,6 @@ def _rooms() -> None:
         sa.CheckConstraint("rooms > 0"),
         sa.CheckConstraint("end_day > first_night"),
         sa.ForeignKeyConstraint(["room_type_id"], ["room_type.id"]),
-        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("room_type_id", "first_night", "end_day"),
     )
 
@@ -144,7 +144,7 @@ def _claims() -> None:
 def _booking() -> None:
     op.create_table(
         "booking",
-        sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=True, primary_key=True),
         sa.Column("booking_id", sa.String(length=40), nullable=False),
         *_required(sa.Integer(), "hotel_id room_type_id"),
         *_required(sa.Date(), "check_in check_out"),
@@ -184,7 +184,6 @@ def _booking() -> None:
         sa.CheckConstraint("check_out > check_in"),
         sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
         sa.ForeignKeyConstraint(["room_type_id"], ["room_type.id"]),
-        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("booking_id"),
         sa.UniqueConstraint("payment_intent_id"),
     )
@@ -228,7 +227,8 @@ def _history() -> None:
     )
     op.create_table(
         "booking_command",
-        *_required(sa.String(length=40), "command_id booking_id"),
+        sa.Column("command_id", sa.String(length=40), primary_key=True),
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("actor", sa.String(length=320), nullable=False),
         sa.Column("reason_code", sa.String(length=40), nullable=True),
@@ -239,12 +239,11 @@ def _history() -> None:
         sa.Column("refund_minor", sa.BigInteger(), nullable=True),
         sa.Column("status_when_issued", sa.String(length=20), nullable=True),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
-        sa.PrimaryKeyConstraint("command_id"),
     )
     op.create_index("booking_command_booking", "booking_command", ["booking_id", "created_at"])
     op.create_table(
         "sent_mail",
-        sa.Column("message_id", sa.String(length=300), nullable=False),
+        sa.Column("message_id", sa.String(length=300), primary_key=True),
         *_required(sa.String(length=40), "booking_id kind"),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("recipient", sa.String(length=320), nullable=False),
@@ -252,7 +251,6 @@ def _history() -> None:
         sa.Column("sending_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
-        sa.PrimaryKeyConstraint("message_id"),
         sa.UniqueConstraint("booking_id", "kind", "version", "recipient"),
     )
     op.create_index("sent_mail_unsent", "sent_mail", ["sending_at"], postgresql_where="sent_at is null")
@@ -261,35 +259,32 @@ def _history() -> None:
 def _payments() -> None:
     op.create_table(
         "payment_session",
-        sa.Column("session_id", sa.String(length=255), nullable=False),
+        sa.Column("session_id", sa.String(length=255), primary_key=True),
         sa.Column("booking_id", sa.String(length=40), nullable=False),
         sa.Column("url", sa.String(length=2000), nullable=False),
         sa.Column("return_code_hash", sa.String(length=64), nullable=True),
         sa.Column("return_code_used_at", sa.DateTime(timezone=True), nullable=True),
         *_required(sa.DateTime(timezone=True), "expires_at created_at"),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
-        sa.PrimaryKeyConstraint("session_id"),
     )
     op.create_index("ix_payment_session_booking_id", "payment_session", ["booking_id"])
     op.create_table(
         "return_addresses",
-        sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=True, primary_key=True),
         sa.Column("booking_id", sa.String(length=40), nullable=False),
         *_optional(sa.String(length=2000), "success_url cancel_url"),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
-        sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_return_addresses_booking_id", "return_addresses", ["booking_id"])
     op.create_table(
         "stripe_webhook_event",
-        sa.Column("event_id", sa.String(length=255), nullable=False),
+        sa.Column("event_id", sa.String(length=255), primary_key=True),
         sa.Column("event_type", sa.String(length=100), nullable=False),
         sa.Column("booking_id", sa.String(length=40), nullable=True),
         *_optional(sa.String(length=255), "session_id payment_intent_id"),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("note", sa.String(length=200), nullable=True),
-        sa.PrimaryKeyConstraint("event_id"),
     )
     op.create_index("ix_stripe_webhook_event_booking_id", "stripe_webhook_event", ["booking_id"])
     op.create_index(
@@ -326,16 +321,15 @@ def _requests() -> None:
     op.create_index("rate_limit_age", "rate_limit", ["began_at"])
     op.create_table(
         "periodic_job",
-        sa.Column("job", sa.String(length=20), nullable=False),
+        sa.Column("job", sa.String(length=20), primary_key=True),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("job"),
     )
 
 
 def _reconciliation() -> None:
     op.create_table(
         "reconciliation_run",
-        sa.Column("run_id", sa.String(length=64), nullable=False),
+        sa.Column("run_id", sa.String(length=64), primary_key=True),
         sa.Column("started_by", sa.String(length=20), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -344,12 +338,11 @@ def _reconciliation() -> None:
         *_required(sa.Integer(), "bookings payments open_pages events healed planned left_open"),
         sa.Column("through", sa.BigInteger(), nullable=False),
         sa.Column("complete", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id"),
     )
     op.create_index("reconciliation_run_newest", "reconciliation_run", ["started_at"])
     op.create_table(
         "reconciliation_finding",
-        sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=True, primary_key=True),
         sa.Column("run_id", sa.String(length=64), nullable=False),
         *_required(sa.String(length=40), "kind booking_id"),
         sa.Column("subject", sa.String(length=255), nullable=False),
@@ -360,7 +353,6 @@ def _reconciliation() -> None:
         sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("reported", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.ForeignKeyConstraint(["run_id"], ["reconciliation_run.run_id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("run_id", "kind", "booking_id", "subject"),
     )
     op.create_index("reconciliation_finding_booking", "reconciliation_finding", ["booking_id", "found_at"])
