@@ -16,12 +16,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_TABLES = (
-    "hotel", "room_type", "room_night", "room_block", "staff", "booking", "room_claim", "booking_timeline",
-    "booking_attention", "booking_command", "sent_mail",
-    "payment_session", "return_addresses", "stripe_webhook_event", "idempotent_request", "rate_limit",
-    "periodic_job", "reconciliation_run", "reconciliation_finding",
-)  # fmt: skip
+_INSTANT = sa.DateTime(timezone=True)
 
 
 def _required(kind: sa.types.TypeEngine[Any], names: str) -> list[sa.Column[Any]]:
@@ -45,9 +40,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop every table, in the opposite order; indexes go with them."""
-    for table in reversed(_TABLES):
-        op.drop_table(table)
+    """Drop every table but Alembic's own; indexes go with them."""
+    tables = sa.inspect(op.get_bind()).get_sorted_table_and_fkc_names()
+    for table, _ in reversed(tables):
+        if table is not None and table != "alembic_version":
+            op.drop_table(table)
 
 
 def _hotels() -> None:
@@ -115,7 +112,7 @@ def _rooms() -> None:
         *_required(sa.Date(), "first_night end_day"),
         sa.Column("rooms", sa.Integer(), nullable=False),
         sa.Column("note", sa.String(length=200), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", _INSTANT, nullable=False),
         sa.CheckConstraint("rooms > 0"),
         sa.CheckConstraint("end_day > first_night"),
         sa.ForeignKeyConstraint(["room_type_id"], ["room_type.id"]),
@@ -160,23 +157,18 @@ def _booking() -> None:
         sa.Column("refund_due_minor", sa.BigInteger(), nullable=True),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("timezone", sa.String(length=64), nullable=False),
-        *_required(sa.Integer(), "check_in_hour check_out_hour approval_sla_s payment_window_s"),
-        sa.Column("cutoff_at", sa.DateTime(timezone=True), nullable=False),
-        *_required(sa.Integer(), "free_cancel_days late_cancel_fee_percent"),
-        sa.Column("cancellation_counts_from", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("reason_code", sa.String(length=40), nullable=True),
         sa.Column("reason_note", sa.String(length=1000), nullable=True),
-        sa.Column("decision_deadline", sa.DateTime(timezone=True), nullable=True),
         sa.Column("needs_attention", sa.Boolean(), nullable=False),
         sa.Column("payment_provider", sa.String(length=20), nullable=True),
         *_optional(sa.String(length=255), "payment_reference payment_intent_id"),
-        *_optional(sa.DateTime(timezone=True), "payment_authorized_at sold_out_at paid_at decision_made_at"),
         sa.Column("decision_made_by", sa.String(length=320), nullable=True),
-        sa.Column("guest_erased_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=False),
-        *_required(sa.DateTime(timezone=True), "created_at updated_at"),
-        sa.Column("payment_deadline", sa.DateTime(timezone=True), nullable=True),
+        *_required(sa.Integer(), "version check_in_hour check_out_hour approval_sla_s payment_window_s"),
+        *_required(sa.Integer(), "free_cancel_days late_cancel_fee_percent"),
+        *_required(_INSTANT, "created_at updated_at cutoff_at"),
+        *_optional(_INSTANT, "payment_deadline payment_authorized_at sold_out_at decision_deadline"),
+        *_optional(_INSTANT, "decision_made_at paid_at cancellation_counts_from guest_erased_at"),
         sa.CheckConstraint("amount_captured_minor between 0 and amount_minor"),
         sa.CheckConstraint("amount_minor > 0"),
         sa.CheckConstraint("amount_refunded_minor between 0 and amount_captured_minor"),
@@ -208,7 +200,7 @@ def _history() -> None:
         "booking_timeline",
         sa.Column("booking_id", sa.String(length=40), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", _INSTANT, nullable=False),
         sa.Column("from_status", sa.String(length=20), nullable=True),
         sa.Column("to_status", sa.String(length=20), nullable=False),
         sa.Column("event", sa.String(length=40), nullable=False),
@@ -221,7 +213,7 @@ def _history() -> None:
         *_required(sa.String(length=40), "booking_id code"),
         sa.Column("subject", sa.String(length=255), nullable=False),
         sa.Column("detail", sa.String(length=500), nullable=False),
-        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("since", _INSTANT, nullable=False),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
         sa.PrimaryKeyConstraint("booking_id", "code", "subject"),
     )
@@ -233,8 +225,8 @@ def _history() -> None:
         sa.Column("actor", sa.String(length=320), nullable=False),
         sa.Column("reason_code", sa.String(length=40), nullable=True),
         sa.Column("reason_note", sa.String(length=1000), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", _INSTANT, nullable=False),
+        sa.Column("closed_at", _INSTANT, nullable=True),
         sa.Column("outcome", sa.String(length=40), nullable=True),
         sa.Column("refund_minor", sa.BigInteger(), nullable=True),
         sa.Column("status_when_issued", sa.String(length=20), nullable=True),
@@ -248,8 +240,8 @@ def _history() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("recipient", sa.String(length=320), nullable=False),
         sa.Column("subject", sa.String(length=300), nullable=False),
-        sa.Column("sending_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sending_at", _INSTANT, nullable=False),
+        sa.Column("sent_at", _INSTANT, nullable=True),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
         sa.UniqueConstraint("booking_id", "kind", "version", "recipient"),
     )
@@ -263,8 +255,8 @@ def _payments() -> None:
         sa.Column("booking_id", sa.String(length=40), nullable=False),
         sa.Column("url", sa.String(length=2000), nullable=False),
         sa.Column("return_code_hash", sa.String(length=64), nullable=True),
-        sa.Column("return_code_used_at", sa.DateTime(timezone=True), nullable=True),
-        *_required(sa.DateTime(timezone=True), "expires_at created_at"),
+        sa.Column("return_code_used_at", _INSTANT, nullable=True),
+        *_required(_INSTANT, "expires_at created_at"),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
     )
     op.create_index("ix_payment_session_booking_id", "payment_session", ["booking_id"])
@@ -282,8 +274,8 @@ def _payments() -> None:
         sa.Column("event_type", sa.String(length=100), nullable=False),
         sa.Column("booking_id", sa.String(length=40), nullable=True),
         *_optional(sa.String(length=255), "session_id payment_intent_id"),
-        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("received_at", _INSTANT, nullable=False),
+        sa.Column("processed_at", _INSTANT, nullable=True),
         sa.Column("note", sa.String(length=200), nullable=True),
     )
     op.create_index("ix_stripe_webhook_event_booking_id", "stripe_webhook_event", ["booking_id"])
@@ -302,9 +294,9 @@ def _requests() -> None:
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("body_hash", sa.String(length=64), nullable=False),
         sa.Column("booking_id", sa.String(length=40), nullable=False),
-        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("locked_until", _INSTANT, nullable=True),
         sa.Column("response", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", _INSTANT, nullable=False),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
         sa.PrimaryKeyConstraint("hotel_id", "key"),
@@ -314,7 +306,7 @@ def _requests() -> None:
     op.create_table(
         "rate_limit",
         sa.Column("subject", sa.String(length=400), nullable=False),
-        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("began_at", _INSTANT, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("subject", "began_at"),
     )
@@ -322,7 +314,7 @@ def _requests() -> None:
     op.create_table(
         "periodic_job",
         sa.Column("job", sa.String(length=20), primary_key=True),
-        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("completed_at", _INSTANT, nullable=False),
     )
 
 
@@ -331,9 +323,9 @@ def _reconciliation() -> None:
         "reconciliation_run",
         sa.Column("run_id", sa.String(length=64), primary_key=True),
         sa.Column("started_by", sa.String(length=20), nullable=False),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("started_at", _INSTANT, nullable=False),
+        sa.Column("finished_at", _INSTANT, nullable=True),
+        sa.Column("since", _INSTANT, nullable=False),
         sa.Column("dry_run", sa.Boolean(), nullable=False),
         *_required(sa.Integer(), "bookings payments open_pages events healed planned left_open"),
         sa.Column("through", sa.BigInteger(), nullable=False),
@@ -350,7 +342,7 @@ def _reconciliation() -> None:
         sa.Column("remedy", sa.String(length=40), nullable=False),
         sa.Column("outcome", sa.String(length=20), nullable=False),
         sa.Column("detail", sa.String(length=500), nullable=False),
-        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("found_at", _INSTANT, nullable=False),
         sa.Column("reported", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.ForeignKeyConstraint(["run_id"], ["reconciliation_run.run_id"], ondelete="CASCADE"),
         sa.UniqueConstraint("run_id", "kind", "booking_id", "subject"),
