@@ -32,7 +32,8 @@ async def find_violations(harness: WorkflowHarness, *, excused: str = "") -> lis
 
 async def collect(harness: WorkflowHarness) -> Evidence:
     """Gather the evidence."""
-    delivered = list(harness.webhooks.delivered)
+    # Before the rows: what comes out in between is in the rows, and undoes no answer.
+    delivered, answers = list(harness.webhooks.delivered), list(harness.answers)
     rows, inbox, nights = await read_database(harness.settings.database_url)
     descriptions = {id_: await harness.describe(id_) for id_ in harness.workflow_ids()}
     known = {id_: found for id_, found in descriptions.items() if found is not None}
@@ -42,7 +43,7 @@ async def collect(harness: WorkflowHarness) -> Evidence:
         ledger={"payment_intents": [i for id_ in harness.booking_ids for i in await _intents(harness, id_)]},
         messages=await harness.stand_ins.pusher.ask("GET", "/_sandbox/messages"),
         mails=await harness.stand_ins.mail.ask("GET", "/_sandbox/messages"),
-        answers=harness.answers,
+        answers=answers,
         workflows={id_: _status(found.status) for id_, found in known.items()},
         histories={id_: await history_text(harness, id_) for id_ in known},
         inbox=inbox,
