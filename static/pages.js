@@ -1,16 +1,16 @@
-// What pages do by themselves. Everything works without it: forms are sent, links are followed, pages reload.
+// The behaviour of pages. Everything works without it: forms are sent, links are followed, pages reload.
 //
 //   data-live="CHANNEL …"   listen to these channels; each event becomes `live` on <body>, which parts of the
 //                           page fetch themselves again by: hx-trigger="live from:body"
-//   data-live-auth="PATH"   where private channels are signed for (same element)
-//   data-live-poll="S"      how often to look all the same, in seconds: realtime may be away
+//   data-live-auth="PATH"   the endpoint that authorizes private channels (same element)
+//   data-live-poll="S"      how often to reload all the same, in seconds: realtime may be unavailable
 //   data-announce="WORDS"   read out when a part of the page arrives with other words than before
 //   data-title="WORDS"      becomes the page's title when a part arrives with it
 //   data-once               on a form: a second press does nothing until the page is shown again
-//   data-busy="WORDS"       on a button of such a form: what it says meanwhile
-//   data-retry="PATH"       look there every few seconds, and go there once it answers
-//   data-note               on a field: what is written survives the end of a session, until another page is opened
-//   data-keeps-notes        on a page that leads back: it leaves such notes alone
+//   data-busy="WORDS"       on a button of such a form: its label meanwhile
+//   data-retry="PATH"       request it every few seconds, and open it once it answers
+//   data-note               on a field: its text survives the end of a session, until another page is opened
+//   data-keeps-notes        on a page that leads back: it keeps such notes
 //   data-focus              takes the focus when the page is shown, or when a part arrives with it
 "use strict";
 
@@ -73,7 +73,7 @@
 
   // --- presses --------------------------------------------------------------------------------------------
 
-  // What a press is aimed at must still be there when it ends: what arrives meanwhile is fetched again afterwards.
+  // The target of a press must still exist when the press ends: a part that arrives meanwhile is fetched again afterwards.
   let pressing = false;
   let missed = false;
 
@@ -145,7 +145,7 @@
         const answer = await fetch(part.dataset.retry, { credentials: "same-origin" });
         if (answer.status !== 503) return location.replace(part.dataset.retry);
       } catch {
-        // Away altogether: the next attempt will tell.
+        // The server does not answer at all: try again.
       }
       return setTimeout(attempt, RETRY_MS);
     };
@@ -157,7 +157,7 @@
   window.addEventListener("pageshow", sendAgain);
   window.addEventListener("pointerdown", (event) => (pressing = event.isPrimary && event.button === 0), true);
   for (const end of ["pointerup", "pointercancel", "contextmenu", "dragend"]) window.addEventListener(end, release, true);
-  // Not caught on its way down: what lost the focus by the press itself ends nothing.
+  // Not in the capture phase: an element that loses the focus to the press must not end it.
   window.addEventListener("blur", release);
   body.addEventListener("htmx:beforeSwap", hold);
   body.addEventListener("htmx:afterSettle", (event) => arrive(event.detail.elt));

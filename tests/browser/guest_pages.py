@@ -1,4 +1,4 @@
-"""What a guest does on a hotel's page, or has done before."""
+"""A guest's actions on a hotel's page, now or earlier."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ async def set_off_to_pay(guest: Window) -> None:
     """Open the page that leads on to Stripe's, and go no further."""
     # An answer without content leaves a browser where it is.
     await guest.page.route("**/c/pay/**", lambda route: route.fulfill(status=204))
-    await guest.press("Give your card")
-    await guest.headline("On to Stripe's payment page")
+    await guest.press("Enter card details")
+    await guest.headline("Continue to Stripe's payment page")
 
 
 async def come_by_link(guest: Window, booking: GuestDriver) -> None:

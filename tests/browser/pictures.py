@@ -97,7 +97,7 @@ async def _take_all(program: Path, stack: Stack, out: Path) -> None:
 
 @dataclass(frozen=True)
 class PageGallery:
-    """Where pages are staged and photographed."""
+    """The harness that prepares pages and takes screenshots."""
 
     stack: Stack
     client: StackClient
@@ -136,7 +136,7 @@ class PageGallery:
             await self.take(guest, name)
         await guest.go(f"/hotels/{HOTEL}/")
         await guest.press("Send request")
-        await guest.reads("Please look at these again")
+        await guest.reads("Please correct these")
         await self.take(guest, "guest-errors")
         await fill_in(guest, HOTEL)
         await expect(guest.page.locator("#price")).to_contain_text("€450.00")

@@ -1,4 +1,4 @@
-"""What staff do at the console."""
+"""The actions of staff at the console."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ async def test_a_press_is_not_lost_while_the_page_renews_itself(
 ) -> None:
     await look_at(approver, await hold(guest, client, HOTEL))
     page = approver.page
-    # What has the focus loses it by the press, and that ends nothing.
+    # The press takes the focus from an element, and does not end there.
     await page.get_by_role("link", name="Attention").focus()
     await page.get_by_role("link", name="Approve…", exact=True).hover()
     await page.mouse.down()
@@ -283,7 +283,7 @@ async def test_every_page_of_managers_is_accessible(
     await manager.go("/staff/people/")
     await manager.page.evaluate("for (const form of document.forms) form.noValidate = true")
     await manager.press("Add")
-    await manager.reads("Please look at these again")
+    await manager.reads("Please correct these")
     await manager.is_accessible()
 
 

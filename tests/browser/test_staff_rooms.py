@@ -23,7 +23,7 @@ async def test_a_price_is_changed_by_hand_and_holds_for_later_bookings(
     await manager.headline("Rooms and prices")
     await manager.page.evaluate("for (const form of document.forms) form.noValidate = true")
     await manager.press("Add")
-    await manager.reads("Please look at these again")
+    await manager.reads("Please correct these")
     await manager.is_accessible()
     page = manager.page
     await page.get_by_label("Name").fill("Tower room")

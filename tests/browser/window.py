@@ -118,7 +118,7 @@ class Window:
         grave = [_violation(item) for item in found["violations"] if item["impact"] in _GRAVE]
         assert grave == [], f"{self.page.url}: {json.dumps(grave, indent=1)}"
 
-    # What must not happen
+    # Faults that must not happen
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not _EXPECTED.match(message.text):

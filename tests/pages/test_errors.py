@@ -1,4 +1,4 @@
-"""What goes wrong is told to people by a page, and to programs by JSON."""
+"""People get an error as a page, programs as JSON."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ async def test_while_stripe_cannot_be_asked_the_page_says_so_and_asks_again(
     page = await page_client.follow(f"{at(guest)}?session_id={guest.session_id}")
     assert page.status == 200
     assert "We could not reach Stripe just now" in page.words
-    assert "Give your card" not in page.words
+    assert "Enter card details" not in page.words
     assert f'name="session_id" value="{guest.session_id}"' in page.html
     await stack.stand_ins.clear_faults()
 
@@ -277,10 +277,10 @@ async def test_what_changes_is_sent_again_only_when_it_has_changed(
 @pytest.mark.parametrize(
     ("actor", "age", "words", "may_ask_again"),
     [
-        (ActorKind.GUEST, timedelta(0), "You have asked to cancel. It is being carried out", False),
+        (ActorKind.GUEST, timedelta(0), "Your cancellation is in progress", False),
         ("manager@hotel.test", timedelta(0), "The hotel is cancelling your booking", False),
-        # Whoever took it may have died before the workflow heard of it.
-        (ActorKind.GUEST, timedelta(minutes=2), "nothing has come of it yet", True),
+        # The process that took it may have died before the workflow received it.
+        (ActorKind.GUEST, timedelta(minutes=2), "is not finished yet", True),
     ],
 )
 async def test_a_cancellation_under_way_is_told(
@@ -309,7 +309,7 @@ async def test_a_cancellation_under_way_is_told(
 
 
 async def test_a_draft_is_sent_from_its_page(page_clients: PageClients, hotel: HotelDriver) -> None:
-    """Whoever only made a draft finds the button that submits it; pressed twice it submits once."""
+    """A draft's page has the button that submits it; pressed twice it submits once."""
     guest = await hotel.draft()
     page_client = await opened(page_clients, guest)
     assert page_client.page is not None

@@ -113,7 +113,7 @@ async def test_a_cost_that_changed_is_told_again_before_anything_happens(
     await (await hotel.staff()).approve(guest.booking_id)
     page = await page_client.send(at(guest, "cancel/"))
     assert page.status == 409
-    assert "What cancelling costs has changed since you last looked." in page.words
+    assert "The cost of cancelling has changed since you opened this page." in page.words
     assert "Cancelling costs €45.00" in page.words
     assert await status_of(guest) == "CONFIRMED"
     page_client.page = page
@@ -181,7 +181,7 @@ async def test_a_cancellation_behind_an_approval_costs_nothing_or_is_not_done(
     await looking
     assert await money(hotel, guest) == ("succeeded", 15000, 0, 1)
     page = await page_client.open(at(guest))
-    assert "the hotel's confirmation came first: nothing has been cancelled" in page.words
+    assert "The hotel confirmed before your cancellation arrived: nothing has been cancelled" in page.words
     # Asked again, at what it costs now, it is done.
     await page_client.open(at(guest, "cancel/"))
     assert (await page_client.send(at(guest, "cancel/"))).status == 303

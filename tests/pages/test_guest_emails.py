@@ -181,7 +181,7 @@ def _html(written: BookingEmail) -> _Words:
 
 @cases
 def test_text_and_html_say_the_same(written: BookingEmail) -> None:
-    """Whoever reads the text part misses nothing, and reads nothing else."""
+    """The text part says the same as the HTML part."""
     assert _html(written).words == _plain(_part(composed(written), "plain"))
 
 
@@ -230,7 +230,7 @@ def test_a_hotel_without_contact_names_none() -> None:
 
 
 def test_a_note_keeps_its_lines_and_stays_text() -> None:
-    """What staff wrote is shown as written: lines are kept, and no markup of theirs comes alive."""
+    """A note by staff is shown as written: its lines are kept and its markup is escaped."""
     html = _part(composed(CASES["declined"]), "html")
     assert "We are painting &lt;that&gt; floor.<br>" in html
     assert "Come in May &amp; bring friends." in html

@@ -45,7 +45,7 @@ def form(hotel: HotelDriver, **changes: Any) -> dict[str, str]:
 
 
 async def price(page_client: PageClient, hotel: HotelDriver, **changes: Any) -> str:
-    """What the live price says."""
+    """The text of the live price."""
     query = httpx.QueryParams(stay(hotel, **changes))
     page = await page_client.open(f"{at(hotel)}price/?{query}")
     return page.words
@@ -332,7 +332,7 @@ async def test_hotel_that_is_full_says_so(page_client: PageClient, stack: ApiSta
     assert "A suite" in page.words
     await hotel.held(room_type="suite")
     page = await page_client.open(f"{at(hotel)}?{httpx.QueryParams(stay(hotel))}")
-    assert "No room for so many guests is free on these nights. Please try other dates." in page.words
+    assert "No room for this many guests is available on these nights. Please try other dates." in page.words
 
 
 async def test_room_that_was_taken_meanwhile_is_told_at_its_field(

@@ -1,4 +1,4 @@
-"""What every page keeps to: its policy, its assets, and forms that only our own pages can send."""
+"""Rules of every page: its policy, its assets, and forms that only our own pages can send."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_pages_allow_nothing_but_what_they_need(
 async def test_the_front_page_leads_to_hotels_console_and_documentation(
     page_client: PageClient, hotel: HotelDriver
 ) -> None:
-    """Whoever knows only the address finds the rest."""
+    """The front page links to everything else."""
     links = (await page_client.open("/")).links
     assert {f"/hotels/{hotel.slug}/", "/staff/", "/docs"} <= set(links)
 
@@ -155,7 +155,7 @@ async def test_forms_need_the_token_of_the_page_they_are_on(
 async def test_forms_from_other_sites_are_refused_whatever_they_carry(
     page_client: PageClient, hotel: HotelDriver, headers: dict[str, str], status: int
 ) -> None:
-    """What the browser says of a form's origin counts, even beside a good token."""
+    """The browser's origin header counts, even beside a valid token."""
     await page_client.open(f"/hotels/{hotel.slug}/")
     own = str(page_client.http.base_url).rstrip("/")
     headers_sent = {name: own if value == "OWN" else value for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""Where the hotel is and how guests get there: set in the console, read by guests, in their calendars, too."""
+"""The hotel's address and directions: set in the console, shown to guests and in their calendars."""
 
 from __future__ import annotations
 

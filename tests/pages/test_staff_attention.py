@@ -32,13 +32,13 @@ async def test_a_stuck_booking_is_listed_and_resumed(
     guest = await stuck(hotel, stack, approver)
     outcome_page = await approver.open(f"/staff/bookings/{guest.booking_id}/?decision=approve")
     assert "Your approval could not be carried out. It needs a person; see below." in outcome_page.words
-    assert "A manager can resume it." in outcome_page.words
+    assert "A manager can retry or resolve it." in outcome_page.words
     queue = (await manager.open("/staff/")).words
     assert "Needs a person" in queue
     assert "Capturing…" not in queue, "nothing is under way that waits for somebody"
     page = await manager.open("/staff/attention/")
     assert page.title.startswith("(1) Attention")
-    for words in ("Philippa Quarshie", "Stripe: HTTP 400", "What to do:", "Try again", "I have settled it"):
+    for words in ("Philippa Quarshie", "Stripe: HTTP 400", "What to do:", "Try again", "I have resolved it"):
         assert words in page.words, words
     path = f"/staff/bookings/{guest.booking_id}/help/"
     outcome_page = await manager.follow((await manager.send(path, kind="retry")).location)
@@ -59,7 +59,7 @@ async def test_what_was_fixed_in_stripe_is_followed(
 ) -> None:
     guest = await stuck(hotel, stack, approver)
     intent = (await guest.read_booking())["payment_intent_id"]
-    # Whatever Stripe has to tell of it is lost: only the button can find out.
+    # Stripe's events about it are lost: only the button can find out.
     await stack.client.fault(stack.client.at.stripe, match="WEBHOOK *", kind="drop", times=50)
     await stack.client.dashboard(f"payment_intents/{intent}/cancel")
     await manager.open("/staff/attention/")

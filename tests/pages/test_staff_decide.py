@@ -127,7 +127,7 @@ async def test_the_systems_own_reasons_and_overlong_notes_are_refused(
     ):
         page = await approver.send(at(guest, "decline/"), **form)
         assert page.status == 422, form
-        assert "Please look at this again" in page.words
+        assert "Please correct this" in page.words
     assert await status_of(guest) == "PENDING_APPROVAL"
     # Two letters for one line's end are no reason to refuse what fits.
     page = await approver.send(at(guest, "decline/"), reason_code="OTHER", reason_note="a\r\n" * 499 + "ab")
@@ -210,7 +210,7 @@ async def test_pressing_twice_and_coming_back_do_no_harm(
 async def test_what_came_out_and_was_undone_later_is_not_called_too_late(
     approver: PageClient, manager: PageClient, hotel: HotelDriver
 ) -> None:
-    """Whoever approved still has the page open when the stay is cancelled."""
+    """The approver's page is still open when the stay is cancelled."""
     guest = await hotel.held()
     await approver.open(at(guest, "approve/"))
     approved = await approver.send(at(guest, "approve/"))
@@ -269,7 +269,7 @@ async def test_a_manager_chooses_the_refund_between_the_policys_and_what_was_pai
         row.free_cancel_days, row.late_cancel_fee_percent = 60, 30
     guest = await hotel.confirmed(days_ahead=30)
     preview = await manager.open(at(guest, "cancel/"))
-    assert "By the policy the guest gets back at least €105.00" in preview.words
+    assert "Minimum refund under the policy €105.00" in preview.words
     assert 'value="150.00"' in preview.html
     page = await manager.send(at(guest, "cancel/"), refund_amount="104.99", reason_note="A leak.")
     assert page.status == 422

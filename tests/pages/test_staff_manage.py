@@ -1,4 +1,4 @@
-"""What managers set: terms, accounts; what they read: figures."""
+"""Managers set terms and accounts, and read figures."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ async def test_the_fullest_night_is_counted(page_clients: PageClients, stack: Ap
     assert "Full: 3 of 3 taken" in (await approver.open("/staff/")).words
     page = await approver.open(f"/staff/bookings/{guest.booking_id}/approve/")
     assert (
-        "Full: 3 of 3 taken on the fullest of these nights (A double), this request included." in page.words
+        "Full: 3 of 3 taken on the busiest night of the stay (A double), including this request."
+        in page.words
     )
 
 

@@ -68,10 +68,7 @@ async def test_a_changed_price_holds_for_later_bookings(
     before = await hotel.submitted()
     form = {"name": "Twin", "price_per_night": "80", "max_guests": "2", "rooms": "9"}
     page = await manager.submit("/staff/rooms/double/", **form)
-    assert (
-        "Saved: Twin. Requests made from now on follow it; bookings made before keep their price."
-        in page.words
-    )
+    assert "Saved: Twin. The change applies to new requests; earlier bookings keep their price." in page.words
     assert (await rooms_of(stack, hotel))["double"] == ("Twin", 8000, 2, 9)
     after = await hotel.submitted()
     assert ((await before.read_booking())["amount"], (await after.read_booking())["amount"]) == (
