@@ -1,4 +1,4 @@
-"""What tests share: a PostgreSQL of their own, and no way to any other machine.
+"""The fixtures all tests share: a PostgreSQL of their own, and no way to any other machine.
 
 Every pytest process has its own servers, so that several may run side by side; none is started before a test
 asks for it. Folders below may define these fixtures anew.

@@ -32,7 +32,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stan
 
 @pytest.fixture(scope="session")
 def ordered(served: StandInClients) -> list[str]:
-    """Where faults have been ordered since it was last cleared."""
+    """The places of the faults ordered since it was last cleared."""
     addresses: list[str] = []
 
     async def note(request: httpx.Request) -> None:
@@ -54,7 +54,7 @@ async def no_faults_left(served: StandInClients, ordered: list[str]) -> AsyncIte
 
 @pytest.fixture
 def env() -> ActivityEnvironment:
-    """What an activity is run in where no server is needed."""
+    """The environment of an activity that needs no server."""
     return ActivityEnvironment()
 
 
@@ -92,12 +92,12 @@ async def hasty_payments(database: Database, served: StandInClients) -> AsyncIte
 async def driver(
     database: Database, served: StandInClients, payments: Payments, env: ActivityEnvironment
 ) -> PaymentDriver:
-    """Where bookings are paid; Stripe's log of requests begins with the test."""
+    """A driver of payments; Stripe's log of requests begins with the test."""
     await served.stripe.ask("DELETE", "/_sandbox/requests")
     return PaymentDriver(database, served.stripe, payments, env)
 
 
 @pytest.fixture(scope="session")
 def mail_harness(database: Database, served: StandInClients) -> MailHarness:
-    """Where mails are sent and arrive."""
+    """The harness that sends mails and receives them."""
     return MailHarness(database, served.mail, served.smtp_port)

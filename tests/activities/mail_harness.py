@@ -100,7 +100,7 @@ class MailHarness:
         raise AssertionError("every mail was taken")
 
     async def arrived(self, booking: Booking) -> list[Json]:
-        """What arrived about a booking, oldest first."""
+        """The mails that arrived about a booking, oldest first."""
         found: list[Json] = await self.mail.ask(
             "GET", "/_sandbox/messages", params={"booking_id": booking.booking_id}
         )
@@ -113,7 +113,7 @@ class MailHarness:
         return found
 
     async def books(self, booking: Booking) -> list[SentMail]:
-        """What the database has about the booking's mails."""
+        """The database's rows about the booking's mails."""
         async with self.database.transaction() as db:
             return list(await mails_of(db, booking.booking_id))
 
@@ -124,7 +124,7 @@ async def standing(database: Database, hotel_rows: HotelRows, kind: MailKind, **
 
 
 def recipients(hotel_rows: HotelRows, kind: MailKind) -> set[str]:
-    """Who shall get one mail of a kind."""
+    """The recipients of one mail of a kind."""
     if kind.startswith("staff_"):
         return {f"{role}@{hotel_rows.hotel.slug}.test" for role in ("approver", "manager")}
     return {"philippa.quarshie@example.com"}

@@ -1,4 +1,4 @@
-"""Where bookings are paid: payment pages opened by the activities, filled in by a guest, and Stripe's books."""
+"""A driver of payments: the activities open checkout sessions, a guest pays, and tests read Stripe's ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What arrives in people's mailboxes: each kind of mail, in both currencies, through a real SMTP server."""
+"""Each kind of mail arrives in its mailboxes: in both currencies, through a real SMTP server."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class MailCase:
 
     @property
     def recipients(self) -> set[str]:
-        """Who shall get one."""
+        """The recipients."""
         return recipients(self.hotel_rows, self.kind)
 
 
@@ -139,7 +139,7 @@ def test_message_ids(sent: MailCase) -> None:
 
 
 def test_the_books_tell_of_each_mail(sent: MailCase) -> None:
-    """What was sent to whom, when it was handed over, and when it was taken."""
+    """Each mail's recipient, and the times at which it was handed over and accepted."""
     arrived = {mail["to"][0]: (mail["message_id"], mail["subject"]) for mail in sent.mails}
     assert {row.recipient: (row.message_id, row.subject) for row in sent.rows} == arrived
     for row in sent.rows:
@@ -232,7 +232,7 @@ EVIL = {
 async def test_a_guest_writes_no_headers(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows, kind: MailKind
 ) -> None:
-    """What a guest typed is text, in the body only: no header, no recipient, no markup, no template, no command."""
+    """A guest's input is text, in the body only: no header, no recipient, no markup, no template, no command."""
     booking = await standing(database, hotel_rows, kind, **EVIL)
     await mail_harness.send(booking, kind, version=3)
     mails = await mail_harness.arrived(booking)
@@ -253,7 +253,7 @@ async def test_a_guest_writes_no_headers(
 async def test_before_a_hold_no_mail_says_what_a_stranger_typed(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows, kind: MailKind
 ) -> None:
-    """Whoever has shown no card may be anybody, and the address anybody's."""
+    """A guest without a hold may have typed a stranger's address."""
     typed = {
         "guest_first_name": "Collect",
         "guest_last_name": "Yourprize",
@@ -272,7 +272,7 @@ async def test_before_a_hold_no_mail_says_what_a_stranger_typed(
 
 
 async def test_a_note_is_text(mail_harness: MailHarness, database: Database, hotel_rows: HotelRows) -> None:
-    """What staff wrote is shown to the guest as they wrote it."""
+    """The guest reads a note by staff exactly as they wrote it."""
     booking = await standing(database, hotel_rows, MailKind.DECLINED)
     await mail_harness.send(booking, MailKind.DECLINED, version=4)
     [mail] = await mail_harness.arrived(booking)
@@ -296,7 +296,7 @@ async def test_an_address_beyond_ascii(
 async def test_an_erased_guest_gets_nothing(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:
-    """Who asked to be forgotten has no address any more; staff are told as ever."""
+    """A guest whose data was erased has no address any more; staff still get their mails."""
     booking = await held(database, hotel_rows, guest_erased_at=T0, guest_email="")
     await mail_harness.send(booking, MailKind.DECLINED, MailKind.STAFF_PAYMENT_NOTICE, version=5)
     kinds = await mail_harness.by_recipient(booking, lambda mail: mail["subject"])

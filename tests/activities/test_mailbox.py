@@ -1,4 +1,4 @@
-"""Whatever a hotel is called, its mails come from one address."""
+"""Mails come from one address for any hotel name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMES = st.text(
 @example(name="Óstán, na Trá, Lár, " * 10, utf8=False)
 @example(name="=?utf-8?q?a=2C?=", utf8=False)
 def test_whatever_the_name(name: str, utf8: bool) -> None:
-    """What the mail server gets is parsed as one mailbox, strictly and loosely, with the whole name."""
+    """A strict and a lax parser both read the sender as one mailbox with the whole name."""
     message = EmailMessage()
     set_mailbox(message, "From", name, ADDRESS)
     message.set_content("Hello")

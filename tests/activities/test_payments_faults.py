@@ -121,7 +121,7 @@ async def test_with_a_fault(
     step: MoneyStepCase,
     case: StripeFaultCase,
 ) -> None:
-    """What the activity says is so, and however it goes on the step is taken once."""
+    """The activity's answer is true, and the step happens once however it continues."""
     visit = await step.prepare(driver, hotel_rows)
     asking = hasty_payments if case.hasty else payments
     fault = await driver.stripe.order(step.writes_at(visit), **case.fault)
@@ -134,7 +134,7 @@ async def test_with_a_fault(
         await _go_on(driver, payments, visit, step, case)
     assert await driver.stripe.hits(fault) == case.fault.get("times", 1)
     assert await step.effects(driver, visit) == 1
-    # Whatever generation comes along later, nothing is done a second time.
+    # A later generation does nothing a second time.
     assert (await step.take(driver, payments, visit, generation=7)).status is step.done
     assert await step.effects(driver, visit) == 1
 
@@ -176,7 +176,7 @@ async def test_nothing_is_written_unread(
     error: str,
     final: bool,
 ) -> None:
-    """Where Stripe cannot be read, nothing is asked of it either."""
+    """The activity requests nothing of Stripe while it cannot read it."""
     visit = await step.prepare(driver, hotel_rows)
     before = len(await driver.requests(step.writes_at(visit)))
     await driver.stripe.order(step.reads_at(visit), **fault)

@@ -39,7 +39,7 @@ async def paid_meanwhile(driver: PaymentDriver, visit: PaymentPageVisit) -> None
     await driver.pay(visit.session_id)
 
 
-# What somebody did, and what the activity then says: status, captured, refunded; and requests made to no avail.
+# An act of somebody else, and the activity's answer: status, captured, refunded; and requests made in vain.
 OVERTAKEN = [
     pytest.param(CAPTURE, CAPTURED, (PaymentStatus.SUCCEEDED, 15000, 0), id="capture, captured"),
     pytest.param(

@@ -88,7 +88,7 @@ async def test_a_session_is_noted_in_the_books(
 async def test_the_callers_own_addresses(
     database: Database, driver: PaymentDriver, hotel_rows: HotelRows
 ) -> None:
-    """Where the caller asked for them; each by itself."""
+    """Only if the caller asked for them; each by itself."""
     booking = await book(database, hotel_rows)
     async with database.transaction() as db:
         both = ReturnAddresses(

@@ -1,4 +1,4 @@
-"""What Stripe is told the guest pays for, within its limit."""
+"""The product name that Stripe gets keeps within its limit."""
 
 from __future__ import annotations
 

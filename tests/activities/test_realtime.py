@@ -1,4 +1,4 @@
-"""What arrives on the channels: exactly the contract's events, whatever Pusher does meanwhile."""
+"""Exactly the contract's events arrive on the channels, through any fault of Pusher."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def test_answers(
     status: int,
     final: bool,
 ) -> None:
-    """What says that the request is wrong is final; an outage is worth a retry, and the retry arrives."""
+    """A refusal of the request is final; an outage is retried, and the retry arrives."""
     notice = publication(hotel_rows)
     await served.pusher.order(BATCH, "error_before", status=status)
     with pytest.raises(Exception, match=r".") as failure:

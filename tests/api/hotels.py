@@ -55,7 +55,7 @@ class HotelDriver:
 
     @property
     def bookings_url(self) -> str:
-        """Where bookings are made."""
+        """A hotel that takes bookings."""
         return f"{self.url}/room-bookings/"
 
     def today(self) -> date:
@@ -113,7 +113,7 @@ class HotelDriver:
         return GuestDriver(self.stack.client, response.json())
 
     def email(self, role: Role) -> str:
-        """What somebody of that role logs in with."""
+        """The log-in of an account with that role."""
         return f"{role}@{self.slug}.test"
 
     async def staff(self, role: Role = Role.APPROVER) -> StaffDriver:

@@ -1,4 +1,4 @@
-"""What came of a decision: the answer to whoever asked, and the money at Stripe."""
+"""The outcome of a decision: the caller's answer, and the money at Stripe."""
 
 from __future__ import annotations
 

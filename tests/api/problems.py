@@ -1,4 +1,4 @@
-"""What every error looks like, whatever went wrong."""
+"""Every error answer has one shape."""
 
 from __future__ import annotations
 

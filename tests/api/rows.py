@@ -1,4 +1,4 @@
-"""What the database says, and what a test makes it say."""
+"""Reads of the database, and a test's writes to it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def reprice(hotel: HotelDriver, price_minor: int) -> None:
 
 
 async def commands_of(stack: ApiStack, booking_id: str) -> Sequence[BookingCommand]:
-    """What people asked of a booking, oldest first."""
+    """A booking's commands, oldest first."""
     query = select(BookingCommand).where(col(BookingCommand.booking_id) == booking_id)
     async with stack.database.transaction() as db:
         return (await db.scalars(query.order_by(col(BookingCommand.created_at)))).all()

@@ -28,7 +28,7 @@ def listener() -> socket.socket:
 
 
 def address(listening: socket.socket) -> str:
-    """Where such a socket listens."""
+    """The address such a socket listens on."""
     return f"http://{HOST}:{listening.getsockname()[1]}"
 
 

@@ -37,10 +37,10 @@ _TEMPORAL = Path(sys.executable).with_name("temporal")
 
 @dataclass(frozen=True)
 class ApiStack:
-    """What runs.
+    """The running parts.
 
     Args:
-        settings: what the API at `client.at.api` is configured with.
+        settings: configuration of the API at `client.at.api` is configured with.
         temporal: a client of the server's own, not the API's.
         postgres_socket: where PostgreSQL listens.
     """

@@ -32,7 +32,7 @@ class TcpProxy:
         """Let everybody through, from now on."""
         self._silent = False
         if self._mute:
-            # Who missed an answer cannot go on with that connection.
+            # A client that missed an answer cannot reuse the connection.
             self._mute = False
             self._cut()
         await self._listen()

@@ -1,4 +1,4 @@
-"""Who may do what: guests' tokens, staff's tokens, roles, hotels, log-ins."""
+"""Permissions: guests' tokens, staff's tokens, roles, hotels, log-ins."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ async def test_staff_who_left(hotel: HotelDriver) -> None:
 
 
 async def test_staff_who_lost_their_role(hotel: HotelDriver) -> None:
-    """What somebody may do is looked up each time, not carried in the token."""
+    """Permissions are read at each request, not carried in the token."""
     approver, guest = await hotel.staff(), await hotel.draft()
     await change_staff(hotel, Role.APPROVER, role=Role.VIEWER)
     assert_problem(await approver.approve(guest.booking_id), 403, "forbidden")

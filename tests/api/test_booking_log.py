@@ -18,7 +18,7 @@ from tests.workflows.servers import Json
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[io.StringIO]:
-    """What the worker would write, as it would write it."""
+    """The worker's own log lines, in its own format."""
     caplog.set_level(logging.INFO)
     written = io.StringIO()
     handler = logging.StreamHandler(written)

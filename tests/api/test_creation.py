@@ -203,7 +203,7 @@ async def test_bad_members(hotel: HotelDriver, path: str, value: Any, field: str
 
 
 async def test_all_that_is_wrong_is_said_at_once(hotel: HotelDriver) -> None:
-    """Whoever has several things to mend hears of all of them."""
+    """The answer names every field that is wrong."""
     fields = ["room_type", "check_in", "check_out", "adults", "guest"]
     assert_problem(await hotel.ask_for({}), 422, "invalid_request", *fields)
 
@@ -220,7 +220,7 @@ async def test_30_nights(hotel: HotelDriver) -> None:
 
 
 async def test_below_the_smallest_charge(stack: ApiStack) -> None:
-    """What Stripe would not charge is refused here; two nights of it may do."""
+    """An amount below Stripe's minimum is refused here; two nights may reach it."""
     inn = await open_hotel(stack, price_minor=25)
     assert_problem(await inn.ask_for(inn.wish(nights=1)), 422, "invalid_request", "check_out")
     assert (await inn.ask_for(inn.wish(nights=2))).json()["amount"] == "0.50"
@@ -330,7 +330,7 @@ async def test_draft_then_submit(hotel: HotelDriver) -> None:
 
 
 async def test_a_draft_takes_no_payment_and_no_decision(hotel: HotelDriver) -> None:
-    """What needs a submitted booking is a conflict, and starts nothing."""
+    """A request that needs a submitted booking is a conflict, and starts nothing."""
     guest = await hotel.draft()
     staff = await hotel.staff()
     assert_problem(await guest.ask("POST", "payment/session/"), 409, "not_payable")
@@ -351,7 +351,7 @@ async def test_submitting_late(stack: ApiStack) -> None:
 
 
 async def test_prices_are_fixed_when_the_booking_is_made(hotel: HotelDriver, stack: ApiStack) -> None:
-    """What a room costs tomorrow is no matter of a draft made today."""
+    """A later change of price leaves a draft as it is."""
     guest = await hotel.draft()
     await reprice(hotel, 99_900)
     submitted = (await guest.ask("POST", "submit/")).json()

@@ -160,7 +160,7 @@ async def test_the_guest_cancels_a_confirmed_stay(stack: ApiStack) -> None:
 
 
 async def test_moment_and_status_of_asking_go_with_a_decision(hotel: HotelDriver) -> None:
-    """What a cancellation may cost is known from them, whenever a worker comes to it."""
+    """They fix the cost of a cancellation, whenever a worker handles it."""
     guest = await hotel.held()
     settled(await guest.cancel())
     [row] = await commands_of(hotel.stack, guest.booking_id)
@@ -211,7 +211,7 @@ async def test_before_authorization(hotel: HotelDriver) -> None:
 
 
 async def test_decided_otherwise(hotel: HotelDriver) -> None:
-    """Whoever comes second with another decision is shown how the booking came out."""
+    """The second person with another decision reads the booking's outcome."""
     staff, manager = await hotel.staff(), await hotel.staff(Role.MANAGER)
     approved, declined, cancelled = await asyncio.gather(hotel.held(), hotel.held(), hotel.held())
     await staff.approve(approved.booking_id)

@@ -21,7 +21,7 @@ Figures = dict[tuple[str, str], float]
 
 
 async def figures(stack: ApiStack, api: str) -> Figures:
-    """What Prometheus would read, by name and the value of the label, if there is one."""
+    """The samples that Prometheus would read, by name and the value of the label, if there is one."""
     text = (await stack.http.get(f"{api}/metrics")).raise_for_status().text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {(sample.name, "".join(sample.labels.values())): sample.value for sample in samples}

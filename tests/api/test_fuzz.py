@@ -91,7 +91,7 @@ class FuzzTarget:
     manager: StaffDriver
 
     async def state(self) -> dict[str, Any]:
-        """Where every booking of the hotel stands: what a refused request must leave as it is."""
+        """The state of every booking of the hotel: a refused request must not change it."""
         return await standing(self.hotel)
 
 
@@ -152,7 +152,7 @@ async def test_strangers(
     headers: dict[str, str],
     body: bytes,
 ) -> None:
-    """Whoever has no token gets nothing but a hotel's page, and changes nothing."""
+    """A caller without a token gets only a hotel's page, and changes nothing."""
     before = await target.state()
     names = {
         "slug": target.hotel.slug if slug is None else quote(slug, safe=""),
@@ -265,7 +265,7 @@ async def test_lists(target: FuzzTarget, query: dict[str, Any]) -> None:
     ),
 )
 async def test_signed_events(target: FuzzTarget, subject: Json, kind: str, changes: Json) -> None:
-    """What Stripe signs is kept or refused, and says nothing that Stripe itself would not say when asked."""
+    """A signed event is kept or refused, and changes nothing that Stripe does not confirm when read."""
     before = await target.state()
     body = json.dumps(event(kind, subject, **changes)).encode()
     stack = target.hotel.stack

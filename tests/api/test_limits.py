@@ -144,5 +144,5 @@ def test_the_proxys_network_is_named(stack: ApiStack) -> None:
     ],
 )
 def test_clients_are_networks(host: str, client: str) -> None:
-    """Whoever has one IPv6 address has 2^64 of them."""
+    """A client with one IPv6 address has 2^64 of them."""
     assert client_network(host) == client

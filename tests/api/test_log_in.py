@@ -141,7 +141,7 @@ async def test_guesses_at_once_do_not_slip_through(hotel: HotelDriver, second_ap
 
 
 async def test_success_does_not_count(hotel: HotelDriver) -> None:
-    """Whoever knows the password may log in as often as they like, also many times at once."""
+    """A correct password may log in any number of times, also at once."""
     for _ in range(2):
         answers = await together(log_in(hotel, Role.VIEWER) for _ in range(3 * _FAILURES_PER_MIN))
         assert {answer.status_code for answer in answers} == {200}

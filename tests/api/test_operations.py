@@ -86,7 +86,7 @@ async def test_last_complete_runs_are_told(
 
 
 async def figures(stack: ApiStack, api: str) -> dict[str, float]:
-    """What Prometheus would read, by series."""
+    """The samples that Prometheus would read, by series."""
     response = await stack.http.get(f"{api}/metrics")
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/plain")
@@ -227,7 +227,7 @@ async def test_headers_of_every_answer(hotel: HotelDriver) -> None:
 
 
 async def test_request_ids_that_are_none(stack: ApiStack) -> None:
-    """What could forge a line of the log or a header is replaced."""
+    """A value that could forge a log line or a header is replaced."""
     for bad in ("", "a b", "x" * 129, '{"a":1}', "é"):
         headers = [(b"X-Request-ID", bad.encode())]
         answer = await stack.http.get(f"{stack.api}/healthz", headers=headers)

@@ -1,4 +1,4 @@
-"""What the API says while PostgreSQL, Temporal, the workers or Stripe are away, and what stays safe."""
+"""The API's answers while PostgreSQL, Temporal, the workers or Stripe are unavailable; bookings stay safe."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def test_temporal_hangs(hotel: HotelDriver, flaky: FlakyApi) -> None:
 
 
 async def test_answers_that_get_lost(hotel: HotelDriver, flaky: FlakyApi) -> None:
-    """What reached Temporal although nobody heard so is done, once; whoever asks again gets its outcome."""
+    """A command that reached Temporal without an answer is done once; a repeat gets its outcome."""
     approved, declined = await asyncio.gather(hotel.held(), hotel.held())
     staff, http = await hotel.staff(), hotel.stack.http
     assert (await http.get(f"{flaky.url}/readyz")).status_code == 200
@@ -155,7 +155,7 @@ async def test_a_namespace_that_is_not_there(hotel: HotelDriver) -> None:
 
 
 async def test_no_worker(hotel: HotelDriver, flaky: FlakyApi) -> None:
-    """What needs an answer is 503 after a while, a decision is safe, and a worker finishes everything."""
+    """A request that needs a worker's answer gets 503 after a while; a decision is kept, and a worker finishes all."""
     wish, key = hotel.wish(), secrets.token_hex(8)
     first = asyncio.create_task(hotel.ask_for(wish, key=key, api=flaky.url))
     await wait_until(lambda: count_bookings(hotel), bool, what="the draft")
@@ -178,7 +178,7 @@ async def test_no_worker(hotel: HotelDriver, flaky: FlakyApi) -> None:
 
 
 async def test_more_at_once_than_can_be_waited_for(hotel: HotelDriver, flaky: FlakyApi) -> None:
-    """Whoever comes when enough are waiting hears so soon, and keeps a booking that the same key finishes."""
+    """A caller beyond the limit of waiting requests is refused quickly, and keeps a booking that the same key finishes."""
     wish, too_many = hotel.wish(), 3
     keys = [secrets.token_hex(8) for _ in range(GUESTS_AT_ONCE + too_many)]
     answers = await asyncio.gather(*(hotel.ask_for(wish, key=key, api=flaky.url) for key in keys))

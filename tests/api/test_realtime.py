@@ -1,4 +1,4 @@
-"""Who may listen to which realtime channel, and whether Pusher takes the signature."""
+"""Authorization of realtime channels, with signatures that Pusher accepts."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class InboxHarness:
         return found
 
     async def ended_booking_payment(self, event: StripeWebhookEvent, subject: str) -> EndedBookingEvent:
-        """What the workflow was told that settles this news about money of an ended booking."""
+        """The notice that reached the workflow for this event about a payment of an ended booking."""
         handle = self.temporal.get_workflow_handle(f"ended-booking-payment-{subject}-{event.event_id}")
         history = await handle.fetch_history()
         started = history.events[0].workflow_execution_started_event_attributes

@@ -46,7 +46,7 @@ async def test_a_crash_before_the_mark_signals_twice(harness: InboxHarness) -> N
 
 
 async def test_a_booking_is_found_by_its_session(harness: InboxHarness) -> None:
-    """Where the event does not name it."""
+    """For an event that does not name it."""
     booking = await waiting(harness)
     session_id = f"cs_{booking.booking_id}"
     async with harness.database.transaction() as db:

@@ -152,7 +152,7 @@ def test_hours_at_the_hotel(day: str, hour: int, timezone: str, instant: str) ->
 
 @given(days, timezones)
 def test_hour_24_is_the_next_midnight(day: date, timezone: str) -> None:
-    """Whatever the clocks do that night."""
+    """On nights with a change of clocks, too."""
     assert local_hour(day, 24, timezone) == midnight(day + DAY, timezone)
 
 
@@ -368,5 +368,5 @@ def test_reminder_comes_between(authorized_at: datetime, time: timedelta) -> Non
 def test_the_deadline_that_was_told_stands(
     promised: datetime | None, computed: DecisionDeadline, expected: ReasonCode
 ) -> None:
-    """Whatever today's terms would make of it; the reason is the hold's end only where that comes first."""
+    """The booking's own terms decide, not today's; the reason is the hold's end only if that comes first."""
     assert promised_deadline(promised, computed) == DecisionDeadline(promised or computed.at, expected)

@@ -49,7 +49,7 @@ def expected(decision: str, actor: str, status: str, reason_code: str | None, to
 def test_every_decision_is_judged_as_the_contract_says(
     decision: Decision, actor: ActorKind, too_late: bool
 ) -> None:
-    """Whatever the booking's status, and whatever its reason code."""
+    """For every status and every reason code."""
     for status in Status:
         for reason_code in [None, *ReasonCode]:
             outcome = immediate_outcome(decision, actor, status, reason_code, too_late=too_late)

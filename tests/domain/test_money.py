@@ -78,7 +78,7 @@ def test_amounts_come_back_from_stripe(money: Money) -> None:
 
 @pytest.mark.parametrize("currency", ["bhd", "cop", "sar", "xxx"])
 def test_amounts_we_would_not_charge_are_read_as_stripe_counts_them(currency: str) -> None:
-    """Whatever somebody has paid in can be told and given back."""
+    """Any amount and currency paid can be reported and refunded."""
     assert to_stripe(from_stripe(15000, currency), currency) == from_stripe(15000, currency) == 15000
 
 

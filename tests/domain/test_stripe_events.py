@@ -21,7 +21,7 @@ AFTER = (
 SURPRISES = "checkout.session.async_payment_succeeded checkout.session.async_payment_failed".split()
 ALL = HELD + SETTLED + AFTER + SURPRISES
 
-# What may tell a booking something about the PaymentIntent it holds. The rest is an echo of its own steps.
+# Events that may carry news about a booking's PaymentIntent. All others echo its own steps.
 OF_OWN_PAYMENT = {
     "DRAFT": ALL,
     "PENDING_PAYMENT": ALL,
@@ -140,7 +140,7 @@ def _objects() -> st.SearchStrategy[dict[str, Any]]:
 
 @given(_objects())
 def test_junk_is_read_without_an_error(seen: dict[str, Any]) -> None:
-    """Whatever the object looks like; and what comes out can be written to the inbox."""
+    """For every shape of object; the result can be written to the inbox."""
     subject = subject_of(seen)
     for found, longest in (
         (subject.booking_id, 40),

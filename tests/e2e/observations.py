@@ -1,4 +1,4 @@
-"""Who takes part in the end-to-end tests, and what the world was told about a booking."""
+"""The participants of the end-to-end tests, and the messages about a booking."""
 
 from __future__ import annotations
 

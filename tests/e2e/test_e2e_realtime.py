@@ -1,4 +1,4 @@
-"""What a browser sees over Pusher's WebSocket, through subscriptions the API has allowed."""
+"""A browser's events over Pusher's WebSocket, through subscriptions the API has allowed."""
 
 from __future__ import annotations
 

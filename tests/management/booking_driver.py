@@ -179,7 +179,7 @@ class ManagementBookingDriver:
             return await bookings.timeline(db, self.booking_id)
 
     async def events(self) -> list[str]:
-        """What happened, without the creation and the submission."""
+        """The timeline without the creation and the submission."""
         return [step.event for step in await self.timeline()][2:]
 
     async def payments(self) -> list[Json]:

@@ -130,7 +130,7 @@ class ManagementHarness:
         return Emails(self.database, *self._mailing_parts())
 
     def alerts(self) -> ReconciliationAlerts:
-        """What tells people of findings."""
+        """The alarm that reports findings to people."""
         return ReconciliationAlerts(self.database, *self._mailing_parts())
 
     def _mailing_parts(self) -> tuple[Composer, SmtpServer]:

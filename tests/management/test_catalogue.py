@@ -1,4 +1,4 @@
-"""What operators look up and change later: `hotel list|show`, `room-type set|list`, `staff set-password`."""
+"""Commands that look up and change hotels later: `hotel list|show`, `room-type set|list`, `staff set-password`."""
 
 from __future__ import annotations
 

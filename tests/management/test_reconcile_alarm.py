@@ -1,4 +1,4 @@
-"""What reconciliation on a Schedule leaves for people reaches them: in the log each time, by e-mail once."""
+"""Findings that the scheduled reconciliation leaves reach people: in the log each time, by e-mail once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def _at_odds(harness: ManagementHarness) -> ManagementBookingDriver:
 
 
 async def _told(booking: ManagementBookingDriver) -> list[Json]:
-    """What the hotel of a booking was told of findings."""
+    """The findings reported to a booking's hotel."""
     mails = await booking.harness.stand_ins.mail.ask("GET", "/_sandbox/messages")
     return [
         mail

@@ -1,4 +1,4 @@
-"""What every command does when something it needs is missing: one line, and an exit status scripts can tell."""
+"""Every command that lacks a service prints one line and ends with a status that scripts can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the three sides may say of one booking."""
+"""Snapshots of one booking from the three systems."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def booking(status: Status, **fields: object) -> DatabaseSnapshot:
 
 
 def snapshot(base: ExternalSnapshot, *payments: PaymentSnapshot, **fields: object) -> ExternalSnapshot:
-    """What Temporal and Stripe say."""
+    """Snapshots from Temporal and Stripe."""
     return replace(base, payments=payments, **fields)  # type: ignore[arg-type]
 
 

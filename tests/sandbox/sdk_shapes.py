@@ -111,6 +111,6 @@ def _class_named(name: str, value: Any) -> type[StripeObject]:
 
 
 class _Unlike(StripeObject):
-    """What no value is like."""
+    """A shape that no value has."""
 
     id: bool

@@ -42,7 +42,7 @@ def client_for(server: StandInProcess, *, retries: int = 0, timeout_s: float = 1
 
 
 def session_params(booking_id: str | None = None, **changes: Any) -> SessionCreateParams:
-    """What the product asks for: a hold of 150.00 EUR. A change to None leaves a parameter out."""
+    """The product's own request: a hold of 150.00 EUR. A change to None leaves a parameter out."""
     metadata = {"booking_id": booking_id or f"BK-{uuid.uuid4().hex[:12]}", "hotel": "hotel-killarney"}
     params: Any = {
         "mode": "payment",

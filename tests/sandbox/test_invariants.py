@@ -217,7 +217,7 @@ def test_money_owed_after_the_end_has_a_workflow_and_a_call_for_help() -> None:
 
 @pytest.mark.parametrize(("paid", "found"), [(7000, set()), (6999, {"M3", "M5"})])
 def test_money_paid_elsewhere_counts_as_given_back(paid: int, found: set[str]) -> None:
-    """What a person recorded makes good what Stripe does not show, to the cent."""
+    """A payment outside Stripe that a person recorded makes up for a missing refund, to the cent."""
     elsewhere = booking_evidence(5, refunded_minor=0, paid_elsewhere_minor=paid)
     settled = evidence(5, ledger={"payment_intents": [intent()]}, bookings=[elsewhere])
     assert broken(settled) == found
@@ -271,7 +271,7 @@ def test_paid_by_nobody_long_after_the_window() -> None:
     ("steps", "decision"), [(2, "cancel"), (3, "approve"), (3, "decline"), (3, "cancel"), (4, "cancel")]
 )
 def test_a_decision_that_was_promised_and_never_came_out(steps: int, decision: str) -> None:
-    """Whoever was told 202 gets an outcome, unless the booking asks for a person."""
+    """Each 202 answer gets an outcome, unless the booking needs attention."""
     held = intent(status="requires_capture", captures=0, amount_received=0)
     booking = booking_evidence(steps, open_decisions=(decision,))
     promised = evidence(

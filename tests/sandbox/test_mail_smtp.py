@@ -199,7 +199,7 @@ def test_over_ten_megabytes(server: StandInProcess, booking_id: str) -> None:
     ],
 )
 def test_malformed_messages_are_kept(server: StandInProcess, booking_id: str, raw: bytes) -> None:
-    """Whatever a product sends can be looked at afterwards, if it says from whom it is."""
+    """Every mail with a sender can be read afterwards."""
     to = f"{booking_id}@example.test"
     with smtplib.SMTP("127.0.0.1", server.smtp_port, timeout=5) as smtp:
         smtp.sendmail("a@hotel.test", to, b"From: a@hotel.test\r\n" + raw)
@@ -223,7 +223,7 @@ async def test_log_in(booking_id: str) -> None:
 
 
 async def test_messages_survive_a_kill(booking_id: str, tmp_path: Path) -> None:
-    """What was answered with 250 is still there after `kill -9`; DELETE forgets it."""
+    """A request answered with 250 is still there after `kill -9`; DELETE forgets it."""
     arguments = ("sandbox.mail", *PORTS, "--data", str(tmp_path / "mail"))
     with running(*arguments) as first:
         await send(first, mail(booking_id))

@@ -235,7 +235,7 @@ def test_page_shows_messages_newest_first_and_escaped(server: StandInProcess, ch
 
 
 def test_messages_survive_a_kill(channel: str, tmp_path: Any) -> None:
-    """What was answered with 200 is still there after `kill -9`; DELETE forgets it; Ctrl-C is quiet."""
+    """A request answered with 200 is still there after `kill -9`; DELETE forgets it; Ctrl-C is quiet."""
     arguments = ("sandbox.pusher", "--port", "0", "--data", str(tmp_path / "pusher"))
     with running(*arguments) as first:
         client(first).trigger(channel, "before", {"booking_id": "B-1"})

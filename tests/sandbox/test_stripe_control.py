@@ -140,7 +140,7 @@ def test_many_holds_at_once(stripe: StripeAccount, booking_id: str) -> None:
 
 
 def test_holds_refused(stripe: StripeAccount, booking_id: str) -> None:
-    """What no session could ask for is refused, and then none of the bookings is held."""
+    """A parameter that no session could have is refused, and then none of the bookings is held."""
     body = {"bookings": [booking_id], "amount": 1, "currency": "eur", "hotel": "hotel-killarney"}
     refusal = stripe.server.http.post("/_sandbox/holds", json=body)
     assert (refusal.status_code, refusal.json()["error"]["code"]) == (400, "amount_too_small")
@@ -172,7 +172,7 @@ def test_events_made_up(stripe: StripeAccount, receiver: WebhookReceiver, bookin
 
 
 def test_endpoint(stripe: StripeAccount, receiver: WebhookReceiver) -> None:
-    """Where events go can be read and changed, but not without a secret."""
+    """The webhook address can be read and changed, but not without a secret."""
     endpoint = {"url": receiver.url, "secrets": ["whsec_a", "whsec_b"], "enabled_events": ["charge.captured"]}
     assert stripe.order("webhook_endpoint", **endpoint) == endpoint
     assert stripe.look("webhook_endpoint") == endpoint

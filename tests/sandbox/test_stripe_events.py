@@ -100,7 +100,7 @@ def test_what_an_event_tells(stripe: StripeAccount) -> None:
 
 
 def test_time_is_nobodys_request(stripe: StripeAccount) -> None:
-    """What lapses by itself was asked for by no request."""
+    """An event of a lapse names no request."""
     session = stripe.open_session()
     stripe.later(3700)
     [event] = stripe.events(session.id)

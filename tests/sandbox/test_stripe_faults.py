@@ -83,7 +83,7 @@ def test_a_lost_answer_heals_under_the_same_key(stripe: StripeAccount) -> None:
 
 
 def test_a_connection_may_be_cut_twice(stripe: StripeAccount, hasty: sdk.StripeClient) -> None:
-    """What goes wrong on the wire strikes a repeated answer, too: the effect was the first time's."""
+    """Network faults also strike a replayed answer: the first request had the effect."""
     held, key = stripe.held(), new_key()
     stripe.server.order_fault(match=CAPTURE, kind="drop_after", times=2)
     for captures in (1, 1):

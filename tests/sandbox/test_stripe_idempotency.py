@@ -144,7 +144,7 @@ def test_being_too_many_is_not_stored(stripe: StripeAccount) -> None:
 
 
 def test_a_wrong_api_key_is_not_stored(stripe: StripeAccount) -> None:
-    """Who may not ask uses up nobody's key."""
+    """A refused caller does not use up an idempotency key."""
     held, key = stripe.held(), new_key()
     options = {"idempotency_key": key, "api_key": "sk_test_wrong"}
     with pytest.raises(sdk.AuthenticationError):

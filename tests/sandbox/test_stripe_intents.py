@@ -34,7 +34,7 @@ def test_capture_marks_the_session_paid(stripe: StripeAccount) -> None:
 
 
 def test_capture_in_part_releases_the_rest(stripe: StripeAccount) -> None:
-    """What was not taken goes back by itself; it counts as released, never as refunded."""
+    """The uncaptured rest is released by itself, never refunded."""
     held = stripe.held()
     intent = stripe.sdk.v1.payment_intents.capture(
         held.id, {"amount_to_capture": 9000, "expand": WITH_CHARGE}
@@ -148,7 +148,7 @@ def test_cancel_before_the_hold_is_the_sessions_business(stripe: StripeAccount) 
 
 
 def test_automatic_capture(stripe: StripeAccount) -> None:
-    """Where nobody asked for a hold the money is taken at once, and the session says `paid`."""
+    """A session without manual capture charges at once and says `paid`."""
     session = stripe.open_session(payment_intent_data=None)
     stripe.pay(session)
     done = stripe.sdk.v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent"]})
@@ -172,7 +172,7 @@ def test_metadata_given_with_the_capture(stripe: StripeAccount) -> None:
 def test_parameters_of_a_capture_that_are_refused(
     stripe: StripeAccount, params: sdk.params.PaymentIntentCaptureParams
 ) -> None:
-    """What Stripe knows and the stand-in does not, and what is unknown to both, is never ignored."""
+    """The stand-in never ignores a parameter: neither one that only Stripe knows nor one unknown to both."""
     held = stripe.held()
     with pytest.raises(sdk.InvalidRequestError) as refused:
         stripe.sdk.v1.payment_intents.capture(held.id, params)

@@ -18,7 +18,7 @@ from tests.sandbox.stripe_account import (
 
 
 def refusal(stripe: StripeAccount, **params: Any) -> sdk.InvalidRequestError:
-    """What comes of asking for such a refund."""
+    """The outcome of a request for such a refund."""
     request: Any = params
     with pytest.raises(sdk.InvalidRequestError) as refused:
         stripe.sdk.v1.refunds.create(request)

@@ -1,4 +1,4 @@
-"""What every API request goes through: key, version, addresses, expansion, and the log."""
+"""Checks of every API request: key, version, addresses, expansion, and the log."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.sandbox.stripe_account import StripeAccount, client_for, line_item, n
 
 
 def refusal(stripe: StripeAccount, **changes: Any) -> sdk.InvalidRequestError:
-    """What comes of asking for a session with these changes."""
+    """The outcome of a request for a session with these changes."""
     with pytest.raises(sdk.InvalidRequestError) as refused:
         stripe.open_session(**changes)
     assert refused.value.http_status == 400

@@ -21,7 +21,7 @@ from tests.sandbox.stripe_account import (
 
 
 def wrong(answer: sdk.StripeObject) -> list[str]:
-    """Where an answer departs from its own class."""
+    """The differences between an answer and its class."""
     return list(departures(answer.to_dict(), type(answer)))
 
 
@@ -95,7 +95,7 @@ def test_refunds_and_disputes(stripe: StripeAccount) -> None:
 
 
 def test_account(stripe: StripeAccount) -> None:
-    """What a client asks to see whose key it has."""
+    """The request by which a client learns the account of its key."""
     assert wrong(stripe.sdk.v1.accounts.retrieve_current()) == []
 
 
@@ -140,7 +140,7 @@ KINDS = {
 
 
 def event_problems(event: sdk.Event) -> list[str]:
-    """Where an event, or the object in it, departs from its class."""
+    """The differences between an event, or its object, and the class."""
     subject: Any = event.data.object
     if subject.to_dict().get("status") is None and event.type == "charge.updated":
         return []  # made up by a test

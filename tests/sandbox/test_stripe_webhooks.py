@@ -41,7 +41,7 @@ def paid(stripe: StripeAccount, booking_id: str) -> str:
 
 
 def deliveries(stripe: StripeAccount, event_id: str) -> list[dict[str, Any]]:
-    """What the stand-in has noted of an event's deliveries, oldest first."""
+    """The stand-in's record of an event's deliveries, oldest first."""
     listed: list[dict[str, Any]] = stripe.look("webhooks", event_id=event_id)["deliveries"]
     return listed[::-1]
 
@@ -76,7 +76,7 @@ def test_signature_verifies(stripe: StripeAccount, receiver: WebhookReceiver, bo
 def test_event_is_the_one_in_the_list(
     stripe: StripeAccount, receiver: WebhookReceiver, booking_id: str
 ) -> None:
-    """What was sent is what can be read later, but for the count of deliveries left."""
+    """The event read later equals the one sent, but for the count of pending deliveries."""
     paid(stripe, booking_id)
     sent = receiver.wait_for(1, booking_id, '"checkout.session.completed"')[0].event
     assert sent["pending_webhooks"] == 1

@@ -1,4 +1,4 @@
-"""What the documentation tells people to type at `manage.py` exists, with its options."""
+"""Each `manage.py` command in the documentation exists, with its options."""
 
 from __future__ import annotations
 

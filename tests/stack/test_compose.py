@@ -174,7 +174,7 @@ def test_mounted_and_named_things_exist(compose: Json, services: dict[str, Json]
 
 
 def _copied() -> list[str]:
-    """What the last stage of the Dockerfile takes from the repository."""
+    """The paths that the Dockerfile's last stage copies from the repository."""
     last = DOCKERFILE.read_text().rpartition("\nFROM ")[2]
     lines = [
         line.split()[1:] for line in last.splitlines() if line.startswith("COPY ") and "--from" not in line

@@ -89,7 +89,7 @@ def test_each_fault_says_what_happens_and_names_a_test(fault: DocumentedFault) -
 
 
 def test_what_is_named_exists() -> None:
-    """Whoever renames a test, or takes it away, is sent here."""
+    """This fails when a test named there is renamed or removed."""
     assert missing(FAULTS) == []
 
 

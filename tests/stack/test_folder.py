@@ -1,4 +1,4 @@
-"""What a stack's folder remembers, and whose it is."""
+"""The contents of a stack's folder, and its owner."""
 
 from __future__ import annotations
 

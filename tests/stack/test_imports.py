@@ -1,4 +1,4 @@
-"""Who may import whom, over every module of the repository: single files too, which import-linter skips."""
+"""Allowed imports, over every module of the repository: single files too, which import-linter skips."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BELOW: Final = {name: frozenset(_LAYERS[:height]) for height, name in enumerate
 MAY_IMPORT: Final = {
     **_BELOW,
     "api": _BELOW["api"] | {"settings", "logs"},
-    # What a database's address may say is for the one to know who takes it apart.
+    # Only the module that parses a database's address knows its options.
     "settings": frozenset({"storage"}),
     "logs": frozenset[str](),
     "worker": _BELOW["api"] | {"settings", "logs"},

@@ -21,7 +21,7 @@ def test_make_alone_lists_every_target() -> None:
 
 
 def test_the_readme_names_targets_that_exist() -> None:
-    """Whatever it tells people to type."""
+    """For each command it prints."""
     makefile = (ROOT / "Makefile").read_text()
     for page in ("README.md", "CONTRIBUTING.md", "docs/deployment.md", "docs/runbook.md"):
         for target in re.findall(r"`make ([a-z-]+)", (ROOT / page).read_text()):

@@ -74,7 +74,7 @@ class ProxyUnderTest:
     folder: Path
 
     def post(self, path: str, body: bytes, **headers: str) -> dict[str, Any]:
-        """What reached the server."""
+        """The requests that reached the server."""
         found: dict[str, Any] = (
             self.client.post(path, content=body, headers=headers).raise_for_status().json()
         )

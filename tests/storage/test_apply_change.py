@@ -169,7 +169,7 @@ async def test_one_change_eight_times_at_once(database: Database, hotel_rows: Ho
 
 
 async def test_row_and_timeline_are_one(database: Database, hotel_rows: HotelRows) -> None:
-    """What breaks after the change takes all of it back."""
+    """An error after the change rolls all of it back."""
     booking = await held(database, hotel_rows)
     command = await ask(database, booking.booking_id, "decline", reason_note="Full")
 
@@ -239,7 +239,7 @@ async def test_a_command_nobody_kept_is_no_obstacle(database: Database, hotel_ro
 async def test_the_systems_reason_comes_from_the_table(
     database: Database, hotel_rows: HotelRows, event: Event, reason_code: str
 ) -> None:
-    """Whatever reason the change brings."""
+    """With any reason in the change."""
     booking = await held(database, hotel_rows)
     await apply(database, change_of(booking, event, reason_code=ReasonCode.OTHER))
     after = await row_of(database, booking.booking_id)

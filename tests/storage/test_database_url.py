@@ -125,7 +125,7 @@ def test_the_time_a_connection_may_take() -> None:
 
 
 def test_a_password_is_not_printed() -> None:
-    """Wherever in the address it stands."""
+    """At every place in the address."""
     for url in ("postgresql://a:hunter2@h/d", "postgresql://a@h/d?password=hunter2"):
         address = parse_address(url)
         assert "hunter2" not in repr(address)

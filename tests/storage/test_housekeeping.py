@@ -128,7 +128,7 @@ async def test_a_draft_takes_its_commands_along(database: Database, hotel_rows: 
 async def test_a_draft_that_cannot_be_deleted_keeps_none_of_the_others(
     database: Database, hotel_rows: HotelRows, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever refers to it: it stays, the log names it, and the others go."""
+    """A draft that another row refers to stays, the log names it, and the others are deleted."""
     drafts = [await book(database, hotel_rows, created_at=OLD) for _ in range(3)]
     odd = drafts[1].booking_id
     async with database.transaction() as db:

@@ -58,7 +58,7 @@ async def test_a_duplicate_is_news_until_the_first_is_processed(database: Databa
 
 
 async def test_a_duplicate_overwrites_nothing(database: Database) -> None:
-    """What came first stays as it came."""
+    """The first delivery stays as it arrived."""
     first = event(booking_id="BK-1")
     await keep(database, first)
     await keep(

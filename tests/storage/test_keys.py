@@ -48,11 +48,11 @@ class KeyConflict(Exception):
 
 
 class CrashAfterClaim(Exception):
-    """Whatever may come between."""
+    """Under any interruption."""
 
 
 async def create(database: Database, hotel_rows: HotelRows, **values: Any) -> tuple[bool, IdempotentRequest]:
-    """What the API does: booking and key in one transaction, rolled back where the key is taken."""
+    """The API's own transaction: booking and key together, rolled back if the key is taken."""
     booking = draft(hotel_rows)
     request = request_for(hotel_rows, booking, **values)
 
@@ -111,7 +111,7 @@ async def test_many_claims_at_once_leave_one_booking(database: Database, hotel_r
 
 
 async def test_a_claim_that_is_rolled_back_is_none(database: Database, hotel_rows: HotelRows) -> None:
-    """Who waited for it gets the key."""
+    """The waiting request gets the key."""
     booking = draft(hotel_rows)
     request = request_for(hotel_rows, booking)
 

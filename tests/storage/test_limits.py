@@ -70,7 +70,7 @@ async def test_it_says_how_long_to_wait(database: Database, subject: str, window
 
 @pytest.mark.parametrize("window", list(Window))
 async def test_another_window_starts_afresh(database: Database, subject: str, window: Window) -> None:
-    """What was counted in the one before counts no more."""
+    """Counts of the previous window have no effect."""
     limit = Limit(subject, 1, window)
     await count(database, limit)
     assert await wait(database, limit)

@@ -55,7 +55,7 @@ async def five_with_deadlines(database: Database, hotel_rows: HotelRows) -> list
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 50])
 async def test_pages_by_deadline(database: Database, hotel_rows: HotelRows, limit: int) -> None:
-    """What must be decided first comes first; ties by age; what has no deadline last. Nothing twice or never."""
+    """The earliest deadline comes first, ties by age, bookings without a deadline last. Each appears exactly once."""
     expected = await five_with_deadlines(database, hotel_rows)
     pages = await all_pages(database, hotel_rows, Sort.DEADLINE, limit)
     assert pages == [expected[i : i + limit] for i in range(0, 5, limit)]

@@ -1,4 +1,4 @@
-"""What a booking whose workflow was lost goes on with."""
+"""The start of a workflow that replaces a lost one."""
 
 from __future__ import annotations
 

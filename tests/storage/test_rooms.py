@@ -149,7 +149,7 @@ async def test_overbooking_allowance_is_counted(database: Database) -> None:
 
 
 async def test_postgresql_refuses_one_too_many(database: Database) -> None:
-    """Whoever writes it, and however."""
+    """For any writer and any statement."""
     hotel_rows = await with_rooms(database, 1)
     await hold(database, await waiting(database, hotel_rows))
     night = update(RoomNight).where(col(RoomNight.room_type_id) == hotel_rows.room_type.id)

@@ -129,7 +129,7 @@ async def test_migrations_can_be_taken_back(new_database: NewDatabase) -> None:
 
 
 async def test_a_migration_that_must_wait_for_a_table_gives_up(new_database: NewDatabase) -> None:
-    """Whoever comes after it would wait, too, for as long as it does; nothing has changed then."""
+    """Later statements would wait as long as it does; nothing has changed then."""
     url, engine = await migrated(new_database)
     before = await facts(engine)
     async with engine.connect() as reader:
@@ -148,7 +148,7 @@ async def test_migrations_are_one_line(database_url: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg"])
 async def test_any_postgres_address_is_taken(database_url: str, scheme: str) -> None:
-    """Whatever scheme a platform gives it with."""
+    """With any scheme that a platform uses."""
     database = Database(database_url.replace("postgresql", scheme, 1))
     async with database.reading() as db:
         assert (await db.execute(text("SELECT 1"))).scalar_one() == 1

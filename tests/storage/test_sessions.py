@@ -56,7 +56,7 @@ async def test_a_late_session_does_not_hide_the_hold(database: Database, hotel_r
 
 
 async def test_a_session_is_recorded_once(database: Database, hotel_rows: HotelRows) -> None:
-    """What was noted first stays, the address included."""
+    """The first record stays, the address included."""
     booking = await book(database, hotel_rows)
     session_id = f"cs_a_{booking.booking_id}"
     await record(database, session_of(booking.booking_id, session_id))

@@ -1,4 +1,4 @@
-"""What the worker of these tests goes through: the clock follows each activity, and faults strike on order.
+"""The faults of these tests' worker: the clock follows each activity, and faults strike on order.
 
 Nothing of the product is replaced: this is an interceptor of Temporal's own, on the client the worker is given.
 Faults of Stripe, Pusher and SMTP are better ordered from their stand-ins; these are for the database, for
@@ -26,7 +26,7 @@ _BOOKINGS_OWN = workflow_id("")
 
 
 class FaultMode(StrEnum):
-    """What becomes of one attempt of an activity."""
+    """The fate of one attempt of an activity."""
 
     BEFORE = "before"
     """It fails, and nothing was done."""
@@ -97,7 +97,7 @@ class ActivityFaults(temporalio.client.Interceptor, temporalio.worker.Intercepto
         return fault
 
     def clear_faults(self) -> None:
-        """Withdraw every fault. What hangs goes on hanging until its time is over."""
+        """Withdraw every fault. A hanging attempt hangs on until its timeout."""
         self.faults.clear()
 
     def hanging(self, now: datetime) -> list[datetime]:

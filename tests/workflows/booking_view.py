@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class BookingView:
-    """What can be seen of a booking."""
+    """The observable state of a booking."""
 
     def __init__(self, harness: WorkflowHarness, terms: BookingTerms, guest_email: str) -> None:
         self._harness = harness
@@ -68,7 +68,7 @@ class BookingView:
         return [Event(step.event) for step in await self.timeline()][2:]
 
     async def last_actor(self) -> str:
-        """Who made the last change."""
+        """The actor of the last change."""
         return (await self.timeline())[-1].actor
 
     async def view(self) -> WorkflowSnapshot:

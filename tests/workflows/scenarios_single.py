@@ -1,4 +1,4 @@
-"""What happens to single bookings beside the usual paths; told once each, to be recorded."""
+"""Scenarios of single bookings beside the usual paths, each written once and recorded."""
 
 from __future__ import annotations
 

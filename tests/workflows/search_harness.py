@@ -159,7 +159,7 @@ class SearchHarness:
         """An operator's `retry` or `resolve`; `resolution` says what they have done (`Command`)."""
         command_id = await booking.keep_help("We kept it." if "withdraw" in resolution else None)
         command = Command(command_id, ActorKind.OPERATOR, **resolution)
-        # What was paid is told to one workflow after the other until one takes it, as the commands do.
+        # Signals go to one workflow after the other until one accepts, as the commands do.
         one_by_one = bool(resolution)
         ids = [workflow_id(booking.booking_id), *await self.harness.running_ended_booking_payments()]
         for id_ in ids:
@@ -232,7 +232,7 @@ async def _is_spent(stand_in: StandInClient, order: str) -> bool:
 
 
 async def _forgiving(call: Coroutine[Any, Any, Any]) -> Any:
-    """What a caller of the API would be told as 409 or 503 is none of the workflow's defects."""
+    """An error that the API would answer as 409 or 503 is no defect of the workflow."""
     try:
         return await call
     except (

@@ -1,4 +1,4 @@
-"""What people do in Stripe's Dashboard, and what happens to money by itself."""
+"""Actions in Stripe's Dashboard, and changes of a payment without any request."""
 
 from __future__ import annotations
 

@@ -282,7 +282,7 @@ async def test_approval_after_capture_before_never_confirms(
 async def test_capture_is_tried_until_check_out_and_no_longer(
     harness: WorkflowHarness, *, captured_unheard: bool
 ) -> None:
-    """Nobody pays for a stay that is over. What Stripe then says counts: captured all the same, or released."""
+    """Nobody pays for a stay that is over. Stripe's answer counts: captured all the same, or released."""
     booking = await harness.held(check_in_days=1, approval_sla_s=LONG_SLA_S)
     fault = FaultMode.AFTER if captured_unheard else FaultMode.BEFORE
     harness.activity_faults.order("payments.capture", fault, times=100_000)

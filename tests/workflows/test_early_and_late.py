@@ -1,4 +1,4 @@
-"""What comes before its time, at the same time as something else, or after its time."""
+"""Events that come early, at the same time as another, or late."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ FaultCombination = tuple[MatrixFault, ...]
 async def test_no_failed_step_breaks_an_invariant(
     harness: WorkflowHarness, scenario: BulkScenario, part: int
 ) -> None:
-    """Whatever fails once, or twice in different places, the booking comes to the same right end."""
+    """One fault, or two in different places, do not change a booking's correct end."""
     faults = await _faults(harness, scenario)
     everything: list[FaultCombination] = (
         list(combinations(faults, 2)) if PAIRS else [(fault,) for fault in faults]

@@ -151,7 +151,7 @@ async def test_cancellation_that_an_approval_made_dearer_is_refused(harness: Wor
     assert await booking.status() is Status.CONFIRMED
     assert await booking.money() == CAPTURED
     assert f"Booking Cancelled - {booking.booking_id}" not in await booking.guest_subjects()
-    # Who asks again has been shown what it costs now.
+    # A guest who asks again has seen the current cost.
     assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     assert await booking.money() == CAPTURED
     assert await booking.status() is Status.CANCELLED

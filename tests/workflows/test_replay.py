@@ -49,7 +49,7 @@ async def test_recorded_history_replays(path: Path) -> None:
 
 
 async def test_another_order_of_steps_is_noticed() -> None:
-    """What the test above is worth: a history with two of its steps swapped does not replay."""
+    """A check of the test above: a history with two of its steps swapped does not replay."""
     history = json.loads(_RECORDED[0].read_text())
     scheduled = [
         event["activityTaskScheduledEventAttributes"]["activityType"]

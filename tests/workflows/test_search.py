@@ -3,7 +3,7 @@
 The suite looks at a few examples, always the same ones. `SEARCH_EXAMPLES=200 .venv/bin/python -m pytest
 tests/workflows/test_search.py -s` looks at as many others, and takes some seconds for each.
 A failure prints the steps that led to it, and a `@reproduce_failure(…)` to put on `BookingStateMachine` for a while;
-the next run on the same machine tries it first. Whoever wants to repeat a whole run begins it with
+the next run on the same machine tries it first. To repeat a whole run, begin it with
 `--hypothesis-seed=N`: a seed of Hypothesis's own is not printed where a promise breaks.
 """
 
@@ -301,7 +301,7 @@ class BookingStateMachine(RuleBasedStateMachine):
 
     @invariant()
     def promises_hold(self) -> None:
-        """What must hold now holds."""
+        """All invariants hold now."""
         if self.search is not None:
             assert self.do(self.search.find_violations()) == []
 

@@ -65,7 +65,7 @@ _PLACES: Final[dict[str, Callable[[WorkflowHarness], Awaitable[BookingDriver]]]]
 
 @pytest.mark.parametrize("place", _PLACES)
 async def test_unknown_payment_is_noted_and_calls_nobody(harness: WorkflowHarness, place: str) -> None:
-    """Wherever the booking stands: it stays as it is, and so does its end."""
+    """In each status: the booking stays as it is, and so does its end."""
     booking = await _PLACES[place](harness)
     before = await booking.row()
 

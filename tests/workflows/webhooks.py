@@ -119,7 +119,7 @@ class WebhookQueue:
         if subject.booking_id not in self._bookings:
             return subject.payment_intent_id in self._intents
         if subject.payment_intent_id is not None:
-            # What tells of a refund or a dispute names the PaymentIntent only.
+            # An event about a refund or a dispute names only the PaymentIntent.
             self._intents.add(subject.payment_intent_id)
         return True
 
