@@ -22,7 +22,7 @@ class MoneyStepCase:
         reads: of the request that reads before it.
         done: the status the activity tells of once the step has been taken.
         prepare: makes a booking on which the step can be taken.
-        effects: how often it has been taken, by Stripe's books.
+        effects: how often it has been taken, by Stripe's ledger.
     """
 
     name: str

@@ -82,7 +82,7 @@ class PaymentPageVisit:
 
 
 class PaymentDriver:
-    """Opens payment pages, pays on them, and looks into Stripe's books."""
+    """Opens payment pages, pays on them, and reads Stripe's ledger."""
 
     def __init__(
         self, database: Database, stripe: StandInClient, payments: Payments, env: ActivityEnvironment
@@ -167,12 +167,12 @@ class PaymentDriver:
         return answer
 
     async def ledger(self, **wanted: str) -> Json:
-        """Stripe's books, by `booking_id` or `payment_intent`."""
+        """Stripe's ledger, by `booking_id` or `payment_intent`."""
         books: Json = await self.stripe.ask("GET", "/_sandbox/ledger", params=wanted)
         return books
 
     async def intent(self, visit: PaymentPageVisit) -> Json:
-        """The PaymentIntent in Stripe's books."""
+        """The PaymentIntent in Stripe's ledger."""
         [intent] = (await self.ledger(payment_intent=visit.intent_id))["payment_intents"]
         found: Json = intent
         return found

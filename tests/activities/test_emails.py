@@ -318,7 +318,7 @@ async def test_a_hotel_where_nobody_decides(
 async def test_several_kinds_at_once(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:
-    """One change may be told to guest and staff."""
+    """One change may be mailed to guest and staff."""
     booking = await held(database, hotel_rows)
     await mail_harness.send(booking, MailKind.AUTHORIZED, MailKind.STAFF_REQUEST, version=3)
     kinds = await mail_harness.by_recipient(booking, lambda mail: mail["subject"].partition(" ")[0])

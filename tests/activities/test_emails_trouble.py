@@ -1,4 +1,4 @@
-"""Mail servers that refuse, defer, hang up or are away: who is told what, and what a repeat does."""
+"""Mail servers that refuse, defer, hang up or are away: the recipients that get a mail, and the effect of a repeat."""
 
 from __future__ import annotations
 

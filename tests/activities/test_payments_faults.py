@@ -1,4 +1,4 @@
-"""Every step on money with everything that Stripe, or the way to it, can do wrong; Stripe's books decide.
+"""Every step on money with everything that Stripe, or the way to it, can do wrong; Stripe's ledger decides.
 
 In each case the activity either says truly what became of the money, or fails by a name that says whether to
 retry; and however it is repeated, the step is taken once.
@@ -67,7 +67,7 @@ CASES = [
         "402", _refusal(402, "card_declined", "card_error"), "stripe_refused", final=True, heals=False
     ),
 ]
-# These are told apart before it is known which step they met: the capture stands for all.
+# These are distinguished before it is known which step they met: the capture stands for all.
 FURTHER_CASES = [
     StripeFaultCase("503", {"kind": "error_before", "status": 503}, "stripe_failed", final=True, heals=False),
     StripeFaultCase("429 lock", _refusal(429, "lock_timeout"), "stripe_busy"),

@@ -72,7 +72,7 @@ async def test_done_before(
     meddle: Meddle,
     expected: tuple[PaymentStatus, int, int],
 ) -> None:
-    """It is read, told of, and nothing is asked of Stripe."""
+    """It is read and reported, and nothing is requested of Stripe."""
     visit = await step.prepare(driver, hotel_rows)
     await meddle(driver, visit)
     before = len(await driver.requests(step.writes_at(visit)))

@@ -74,7 +74,7 @@ async def running(database_url: str, postgres_socket: Path, folder: Path) -> Asy
     Args:
         database_url: a database with the product's schema.
         postgres_socket: where its server listens.
-        folder: keeps Stripe's books.
+        folder: keeps Stripe's ledger.
     """
     listening = listener()
     database = Database(database_url)

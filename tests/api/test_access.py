@@ -37,7 +37,7 @@ async def ask_all(http: httpx.AsyncClient, url: str, routes: Any, headers: Any) 
 
 
 async def test_a_booking_opens_to_its_own_token_alone(hotel: HotelDriver) -> None:
-    """No token, a wrong one, another booking's, staff's: 401 on every route, and nothing is told or done."""
+    """No token, a wrong one, another booking's, staff's: 401 on every route, and nothing is shown or done."""
     guest, other = await hotel.draft(), await hotel.draft()
     url = f"{hotel.bookings_url}{guest.booking_id}/"
     staff = await hotel.staff(Role.MANAGER)
@@ -57,7 +57,7 @@ async def test_a_booking_opens_to_its_own_token_alone(hotel: HotelDriver) -> Non
 
 
 async def test_a_token_says_nothing_about_other_bookings(hotel: HotelDriver) -> None:
-    """Whether a booking exists is told to nobody who does not hold its token."""
+    """Only a caller with its token learns that a booking exists."""
     guest = await hotel.draft()
     for booking_id in ("BK-00000-00000-00000", "%00", "x" * 300):
         url = f"{hotel.bookings_url}{booking_id}/"

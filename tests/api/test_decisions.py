@@ -1,4 +1,4 @@
-"""Approve, decline, cancel: what the one who asked is told, and what becomes of the money."""
+"""Approve, decline, cancel: the caller's answer, and the money's end."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ async def test_after_the_hold_was_lost(hotel: HotelDriver) -> None:
 
 
 async def test_an_approval_that_finds_the_hold_gone(hotel: HotelDriver) -> None:
-    """Stripe's word counts, though no event came: declined, and the approver is told."""
+    """Stripe's answer counts, though no event came: declined, and the approver reads so."""
     guest, staff = await hotel.held(), await hotel.staff()
     stripe = hotel.stack.stand_ins.stripe
     for kind in ("payment_intent.canceled", "charge.*"):

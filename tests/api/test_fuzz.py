@@ -102,7 +102,7 @@ async def target(stack: ApiStack) -> FuzzTarget:
 
 
 def assert_refused(response: httpx.Response) -> None:
-    """Check that an answer is a client's error, told as all of them are."""
+    """Check that an answer is a client's error, in the common shape."""
     assert 400 <= response.status_code < 500, f"{response.status_code}: {response.text[:300]}"
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["status"] == response.status_code

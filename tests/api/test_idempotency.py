@@ -46,7 +46,7 @@ async def test_the_same_body_gets_the_same_answer(hotel: HotelDriver, key: str) 
 
 
 async def test_the_answer_stays_as_it_was(hotel: HotelDriver, key: str) -> None:
-    """The repeat tells what the first one was told, though the booking has moved on."""
+    """The repeat gets the first answer, though the booking has moved on."""
     wish = hotel.wish()
     first = await hotel.ask_for(wish, key=key)
     url = f"{hotel.bookings_url}{first.json()['booking_id']}/cancel/"
@@ -110,7 +110,7 @@ async def test_ten_at_once_are_one_booking(hotel: HotelDriver, second_api: str, 
 
 
 async def test_under_way(hotel: HotelDriver, key: str) -> None:
-    """While the first request is worked on, a repeat is told to come back, and does nothing."""
+    """While the first request runs, a repeat gets Retry-After, and does nothing."""
     wish = hotel.wish(submit=False)
     first = await hotel.ask_for(wish, key=key)
     await rewrite(hotel, key, response=None, locked_until=utc_now() + timedelta(seconds=20))

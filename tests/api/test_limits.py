@@ -50,7 +50,7 @@ def email_of(hotel: HotelDriver, number: int) -> str:
 
 
 async def test_bookings_are_limited_per_client(hotel: HotelDriver, apis: list[str]) -> None:
-    """Many at once, at both processes, from all over a /64: as many as the limit are made, the rest is told when."""
+    """Many at once, at both processes, from all over a /64: as many as the limit are made, the rest get Retry-After."""
     answers = await asyncio.gather(
         *(
             ask(hotel, apis[n % 2], email_of(hotel, n), address=network(hotel, n + 1))

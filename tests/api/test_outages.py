@@ -178,7 +178,7 @@ async def test_no_worker(hotel: HotelDriver, flaky: FlakyApi) -> None:
 
 
 async def test_more_at_once_than_can_be_waited_for(hotel: HotelDriver, flaky: FlakyApi) -> None:
-    """A caller beyond the limit of waiting requests is refused quickly, and keeps a booking that the same key finishes."""
+    """A caller beyond the limit of waiting requests is refused soon, and keeps a booking that its key finishes."""
     wish, too_many = hotel.wish(), 3
     keys = [secrets.token_hex(8) for _ in range(GUESTS_AT_ONCE + too_many)]
     answers = await asyncio.gather(*(hotel.ask_for(wish, key=key, api=flaky.url) for key in keys))

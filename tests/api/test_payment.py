@@ -233,7 +233,7 @@ async def verify(hotel: HotelDriver, guest: GuestDriver, session_id: str | None)
 
 
 async def test_verification_tells_of_the_payment_alone(hotel: HotelDriver) -> None:
-    """No token is needed, and nothing about the guest is told."""
+    """No token is needed, and nothing about the guest is shown."""
     guest = await hotel.submitted()
     session_id = (await guest.open_page())["session_id"]
     response = await verify(hotel, guest, session_id)

@@ -43,7 +43,7 @@ async def test_stripe_takes_its_time(hotel: HotelDriver) -> None:
 
 
 def assert_waited(response: httpx.Response) -> None:
-    """Check that nobody was told to look again who had not waited for as long as people are let wait."""
+    """Check that every 202 came after the full wait for an outcome."""
     assert response.json()["settled"] is False
     assert response.elapsed.total_seconds() >= _LET_WAIT_S
 

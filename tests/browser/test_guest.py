@@ -1,4 +1,4 @@
-"""A guest's whole way in a browser: ask, pay, wait, be told, cancel."""
+"""A guest's whole way in a browser: request, pay, wait, read the decision, cancel."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_a_page_that_missed_the_news_catches_up(
 async def test_where_pusher_is_reached_over_tls_pages_listen_encrypted(
     browser: Browser, stack: Stack, client: StackClient
 ) -> None:
-    """The stack's own Pusher speaks plainly; a page that is told otherwise goes encrypted, and only so."""
+    """The stack's own Pusher has no TLS; a page configured with TLS uses only TLS."""
     booking = await booked(client, HOTEL)
     page = await browser.new_page()
 

@@ -1,4 +1,4 @@
-"""From the inbox to the workflows: who is told of an event."""
+"""From the inbox to the workflows: the workflow that receives an event."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ async def test_an_ended_booking_workflow_that_is_over_is_not_run_again(harness: 
 
 
 async def test_handed_on_ten_times_at_once(harness: InboxHarness) -> None:
-    """One stray workflow, ten content callers."""
+    """One workflow for an ended booking's payment serves ten callers."""
     booking = await held(harness.database, harness.hotel_rows, status=Status.DECLINED, version=4)
     event = await harness.keep(HELD[1], booking_id=booking.booking_id, payment_intent_id="pi_ten")
     assert await asyncio.gather(*(harness.deliver_event(event) for _ in range(10))) == [None] * 10

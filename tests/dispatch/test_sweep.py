@@ -106,7 +106,7 @@ async def fetch(harness: InboxHarness) -> int:
 
 
 async def at_stripe(harness: InboxHarness, booking_id: str, *, ago_s: float) -> Json:
-    """A hold placed so long ago, of which no webhook told."""
+    """A hold placed so long ago, without any webhook."""
     await harness.stripe.ask("POST", "/_sandbox/clock", json={"offset_s": -ago_s})
     headers = {"Authorization": f"Bearer {STRIPE_KEY}"}
     data: dict[str, Any] = {
@@ -233,7 +233,7 @@ async def test_stripe_is_away(harness: InboxHarness, fault: dict[str, Any], kind
 
 
 async def test_only_known_types_are_asked_for(harness: InboxHarness) -> None:
-    """Stripe is told which: the rest would only fill pages."""
+    """The request names the types: the rest would only fill pages."""
     booking = await waiting(harness)
     await at_stripe(harness, booking.booking_id, ago_s=600)
     await fetch(harness)

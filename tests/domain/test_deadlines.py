@@ -87,7 +87,7 @@ def test_midnight_is_when_the_day_begins(day: date, timezone: str) -> None:
 
 @given(instants, timezones, timezones)
 def test_today_is_the_hotels(now: datetime, timezone: str, told_in: str) -> None:
-    """Whichever zone the present is told in."""
+    """In any time zone of the present."""
     today = hotel_today(now.astimezone(ZoneInfo(told_in)), timezone)
     assert midnight(today, timezone) <= now < midnight(today + DAY, timezone)
 
@@ -290,7 +290,7 @@ def test_the_hold_less_its_margin(hold: timedelta | None, margin_s: int, at: tim
 
 
 def test_a_tie_is_the_hotels() -> None:
-    """At one and the same moment the hotel's own limit is what the guest is told."""
+    """At one and the same moment the guest reads the hotel's own limit."""
     assert deadline(sla_s=9 * 3600, hold=10 * HOUR) == (9 * HOUR, ReasonCode.APPROVAL_TIMEOUT)
     assert deadline(sla_s=WEEKS_S, cutoff=9 * HOUR, hold=10 * HOUR) == (9 * HOUR, ReasonCode.APPROVAL_TIMEOUT)
 

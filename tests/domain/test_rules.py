@@ -54,7 +54,7 @@ def _imported(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", sorted(DOMAIN.glob("**/*.py")), ids=lambda path: path.name)
 def test_domain_reads_no_clock(path: Path) -> None:
-    """Its functions are told the time: in a workflow, only Temporal's own clock replays."""
+    """Its functions receive the time: in a workflow, only Temporal's own clock replays."""
     calls = [
         ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
     ]
@@ -159,6 +159,6 @@ def test_runbook_has_a_row_for_each_reason() -> None:
     ],
 )
 def test_rfc3339(instant: datetime, text: str) -> None:
-    """In UTC with a `Z`, wherever the instant was told."""
+    """In UTC with a `Z`, for an instant of any zone."""
     assert rfc3339(instant) == text
     assert datetime.fromisoformat(text) == instant

@@ -45,7 +45,7 @@ async def test_approved(client: StackClient, team: HotelTeam) -> None:
 
 
 async def test_approved_although_the_hold_is_gone(client: StackClient, team: HotelTeam) -> None:
-    """The hold was cancelled and nobody told us; approving finds out, confirms nothing, and says so."""
+    """The hold was cancelled and no event arrived; the approval finds out, confirms nothing, and says so."""
     guest = await _asked(client)
     booking = await guest.read_booking()
     for event in ("payment_intent.canceled", "charge.expired"):
@@ -125,7 +125,7 @@ async def test_hold_about_to_lapse(client: StackClient) -> None:
 
 
 async def test_hold_cancelled_in_the_dashboard(client: StackClient) -> None:
-    """Somebody cancels the hold at Stripe: the booking is declined, and the guest told."""
+    """Somebody cancels the hold at Stripe: the booking is declined, and the guest notified."""
     guest = await _asked(client)
     intent_id = (await guest.read_booking())["payment_intent_id"]
     await client.dashboard(f"payment_intents/{intent_id}/cancel")

@@ -62,7 +62,7 @@ async def test_open_page_is_reused(client: StackClient) -> None:
 
 
 async def test_payment_window_over(client: StackClient) -> None:
-    """Nobody pays in the payment window: EXPIRED, the page closed at Stripe, and the guest told."""
+    """Nobody pays in the payment window: EXPIRED, the page closed at Stripe, and the guest notified."""
     guest = await GuestDriver.book(client, RoomRequest(HASTY), GUEST)
     await guest.open_page()
     booking = await guest.until("EXPIRED")
@@ -118,7 +118,7 @@ async def test_lost_webhooks_are_made_good_by_asking_now_and_then(client: StackC
 
 
 async def test_late_hold_for_an_ended_booking_is_released(client: StackClient) -> None:
-    """A page whose link got lost is paid after the booking's end: the hold is given back, the end stays."""
+    """A page whose link got lost is paid after the booking's end: the hold is released, the end stays."""
     guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
     await client.fault(client.at.stripe, match="POST /v1/checkout/sessions", kind="error_after", status=500)
     answer = await guest.ask("POST", "payment/session/", json={})

@@ -1,4 +1,4 @@
-"""Many at once, twice, or in the wrong order: one outcome, and nobody is told anything untrue."""
+"""Many at once, twice, or in the wrong order: one outcome, and every message is true."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_twenty_decisions_at_once(client: StackClient, team: HotelTeam) ->
 
 
 async def test_guest_cancels_while_staff_approve(client: StackClient, team: HotelTeam) -> None:
-    """Both at once: confirmed and the guest hears why, or cancelled with everything given back."""
+    """Both at once: confirmed and the guest reads why, or cancelled with everything released or refunded."""
     guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
     await held(guest)
     approved, cancelled = await asyncio.gather(team.approver.approve(guest.booking_id), guest.cancel())

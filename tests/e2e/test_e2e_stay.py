@@ -76,7 +76,7 @@ async def test_refund_in_the_dashboard(client: StackClient, team: HotelTeam) -> 
 
 
 async def test_dispute(client: StackClient, team: HotelTeam) -> None:
-    """A dispute changes no status; it is on record and staff are told."""
+    """A dispute changes no status; it is recorded and staff are notified."""
     guest = await _confirmed(client, team)
     payment = await client.payment(guest.booking_id)
     await client.dashboard(f"charges/{payment['charge']}/dispute")

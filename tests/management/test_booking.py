@@ -42,7 +42,7 @@ async def _stuck_approval(harness: ManagementHarness) -> ManagementBookingDriver
 async def _stuck_ended_booking_payment(
     harness: ManagementHarness, *, captured: bool = False
 ) -> ManagementBookingDriver:
-    """The guest paid when all was over, and Stripe will not have that given back."""
+    """The guest paid after the booking's end, and Stripe refuses the refund."""
     booking = await harness.declined()
     await booking.pay(await booking.strange_page())
     if captured:

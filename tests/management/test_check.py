@@ -83,7 +83,7 @@ async def test_all_is_well(ready: ManagementHarness) -> None:
 async def test_what_is_not_set_up_right(
     ready: ManagementHarness, changes: dict[str, str], part: str, words: str
 ) -> None:
-    """Exit 1; the part is named, and what to do about it. The others are told all the same."""
+    """Exit 1; the part is named, with an action. The others are reported all the same."""
     status, parts = await check(ready, **changes)
     assert status == 1
     assert parts[part].startswith("mend")

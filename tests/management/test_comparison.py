@@ -20,7 +20,7 @@ from workflows.booking import BookingWorkflow
 
 
 def _nothing() -> None:
-    """Nobody has to be told that this is alive."""
+    """A heartbeat that nobody needs."""
 
 
 def _comparison(harness: ManagementHarness) -> Comparison:

@@ -1,4 +1,4 @@
-"""`guest erase`: the guest goes from everywhere, and the books stay whole."""
+"""`guest erase`: the guest goes from everywhere, and the accounts stay complete."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def test_an_erased_guest_gets_no_more_mails(shared_harness: ManagementHarn
     mailing = Mailing(booking.booking_id, (MailKind.DECLINED, MailKind.STAFF_PAYMENT_NOTICE), 4)
     await shared_harness.emails().send(mailing)
     new = [mail for mail in await _mails(shared_harness, booking) if mail not in before]
-    # Staff are told as before, and not about whom.
+    # Staff still get the notice, without the guest's name.
     assert [mail["to"] for mail in new] == [[booking.person.email]]
     assert not [word for mail in new for word in booking.private if word in str(mail)]
 

@@ -1,4 +1,4 @@
-"""`reconcile`: every way in which the three sides can disagree is found; what is safe is healed, the rest told."""
+"""`reconcile`: each way the three sides can disagree is found; safe differences are healed, others reported."""
 
 from __future__ import annotations
 

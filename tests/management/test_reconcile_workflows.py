@@ -235,7 +235,7 @@ async def test_a_cancellation_the_lost_one_was_asked_costs_what_it_did_then(
     booking = lost_workflows.freed
 
     async def came_out() -> str | None:
-        # In the books: a workflow that has ended by now answers no more.
+        # From the database: a workflow that has ended by now answers no more.
         return (await booking.command(lost_workflows.freed_command_id)).outcome
 
     assert await eventually("the cancellation to come out", came_out) == CommandOutcome.SETTLED

@@ -1,4 +1,4 @@
-"""`booking resolve` in its three forms: an operator says what was done, and is told what does not fit."""
+"""`booking resolve` in its three forms: an operator reports what was done, and reads what does not match."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ async def test_until_when_to_pay_is_what_the_request_was_sent_with(
         step["at"] for step in (await guest.read_booking())["timeline"] if step["event"] == "submitted"
     ]
     ends_at = datetime.fromisoformat(sent_at).astimezone(ZoneInfo(hotel.timezone)) + timedelta(days=3)
-    words = f"Please do so by {ends_at:%A} {ends_at.day} {ends_at:%B %Y, %H:%M} (hotel time"
+    words = f"Please enter your card details by {ends_at:%A} {ends_at.day} {ends_at:%B %Y, %H:%M} (hotel time"
     async with stack.database.transaction() as db:
         await db.execute(update(HotelRow).where(col(HotelRow.id) == hotel.id).values(payment_window_s=60))
     page = await page_client.open(at(guest))
@@ -142,7 +142,7 @@ async def test_while_stripe_cannot_be_asked_the_page_says_so_and_asks_again(
     await stack.stand_ins.stripe.order("GET /v1/*", "error_before", times=500)
     page = await page_client.follow(f"{at(guest)}?session_id={guest.session_id}")
     assert page.status == 200
-    assert "We could not reach Stripe just now" in page.words
+    assert "We could not reach Stripe to check your payment." in page.words
     assert "Enter card details" not in page.words
     assert f'name="session_id" value="{guest.session_id}"' in page.html
     await stack.stand_ins.clear_faults()
@@ -188,7 +188,7 @@ async def test_asking_for_the_payment_page_too_often_is_told(
 async def test_a_held_request_tells_deadline_money_and_story(
     page_clients: PageClients, stack: ApiStack
 ) -> None:
-    """Times are the hotel's own; who decides is told by when."""
+    """Times are in the hotel's time zone; the page shows the decision deadline."""
     hotel = await open_hotel(
         stack, timezone="Asia/Tokyo", currency="JPY", price_minor=18_000, approval_sla_s=7200
     )

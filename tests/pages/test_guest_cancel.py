@@ -1,4 +1,4 @@
-"""Cancelling by the guest: what it costs is told first, and that is what it costs."""
+"""Cancelling by the guest: the page shows the cost first, and the guest pays that."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_cancelling_before_the_hotel_confirms_costs_nothing(
 async def test_what_cancelling_a_confirmed_booking_costs_is_told_first(
     page_clients: PageClients, stack: ApiStack, percent: int, price: str, words: str, policy: str
 ) -> None:
-    """By the policy the booking was made under; what was told is what is done."""
+    """By the policy the booking was made under; the cost shown is the cost charged."""
     hotel = await open_hotel(stack, free_cancel_days=60, late_cancel_fee_percent=percent)
     guest = await hotel.confirmed()
     page_client = await opened(page_clients, guest)
@@ -80,7 +80,7 @@ async def test_what_cancelling_a_confirmed_booking_costs_is_told_first(
 async def test_a_hotel_that_changes_its_terms_alters_nothing_for_a_booking(
     page_clients: PageClients, stack: ApiStack
 ) -> None:
-    """Page, refund and the API's refusals go by the time zone and the policy that the guest was told.
+    """Page, refund and the API's refusals go by the time zone and the policy that the guest saw.
 
     Midnight of one day comes 25 hours later to Pago Pago than to Kiritimati: there cancelling would still be free.
     """
@@ -220,7 +220,7 @@ async def test_a_refund_that_came_back_is_told_as_still_owed(
 async def test_a_withdrawn_cancellation_is_told_and_costs_no_more_later(
     page_clients: PageClients, stack: ApiStack
 ) -> None:
-    """The fee applies by now; what the guest is told to pay is what their first cancellation would have cost."""
+    """The fee applies by now; the page shows the cost of their first cancellation."""
     hotel = await open_hotel(stack, free_cancel_days=60, late_cancel_fee_percent=30)
     guest = await hotel.confirmed()
     await edit(hotel, guest, cancellation_counts_from=utc_now() - timedelta(days=365), reason_note="Call us.")

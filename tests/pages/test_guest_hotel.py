@@ -116,7 +116,7 @@ async def test_the_price_is_the_nights_in_the_currencys_own_format(
 async def test_a_stay_without_price_says_why(
     page_client: PageClient, hotel: HotelDriver, changes: dict[str, str], words: str
 ) -> None:
-    """The same refusals as booking, told while the guest still chooses."""
+    """The same refusals as booking, shown while the guest still chooses."""
     assert words in await price(page_client, hotel, **changes)
 
 
@@ -203,7 +203,7 @@ async def test_too_many_bookings_are_told_and_nothing_typed_is_lost(
 
 
 async def test_all_that_is_wrong_is_told_at_once(page_client: PageClient, hotel: HotelDriver) -> None:
-    """What is mistyped and what the hotel refuses of the stay: nobody mends one to be told of the other."""
+    """Typing mistakes and the hotel's refusals appear together."""
     wrong = {
         "email": "nobody",
         "phone": "x",
@@ -241,7 +241,7 @@ async def test_a_form_sent_again_leads_to_the_same_booking(
 
 
 async def test_a_form_used_up_can_book_something_else(page_client: PageClient, hotel: HotelDriver) -> None:
-    """Back, other dates, send: the guest is told, and sending again makes a second booking."""
+    """Back, other dates, send: the guest reads so, and sending again makes a second booking."""
     await page_client.open(at(hotel))
     first = booked(await page_client.send(at(hotel), **form(hotel)))
     page = await page_client.send(at(hotel), **form(hotel, adults=1))

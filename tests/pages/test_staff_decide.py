@@ -1,4 +1,4 @@
-"""Looking at a booking, and deciding: who may, what is shown first, what is told afterwards."""
+"""Looking at a booking, and deciding: permissions, the page before it, the answer after it."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ async def test_a_slow_stripe_shows_capturing_and_ends_in_the_true_state(
     assert "load delay:2s" in outcome_page.html, "the page looks by itself"
     assert at(guest, "approve/") not in outcome_page.links, "nobody is asked to decide twice"
     other = await manager.open(at(guest))
-    assert f"Asked for by approver@{hotel.slug}.test" in other.words
+    assert f"Requested by approver@{hotel.slug}.test" in other.words
     assert "Capturing…" in (await manager.open("/staff/")).words
     await guest.until("CONFIRMED")
     outcome_page = await approver.open(page.location)

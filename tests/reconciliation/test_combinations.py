@@ -130,7 +130,7 @@ def _check(row: DatabaseSnapshot, said: ExternalSnapshot, found: list[Finding]) 
 
 
 def needs_told(row: DatabaseSnapshot, said: ExternalSnapshot) -> bool:
-    """A booking that is given its workflow back reads its own payment then: nothing has to be told."""
+    """A booking that is given its workflow back reads its own payment then: no signal is needed."""
     return row.status is not Status.PENDING_APPROVAL or said.workflow is WorkflowState.RUNNING
 
 

@@ -87,11 +87,11 @@ CLEAN = {
         booking(Status.CONFIRMED),
         snapshot(LOST, replace(TAKEN, amount_refunded_minor=100), payment_workflows=("payment-1",)),
     ),
-    "stray money waits for an operator": (
+    "an unmatched payment waits for an operator": (
         booking(Status.DECLINED, needs_attention=True),
         snapshot(OVER, RELEASED, payment_workflows=("payment-1",)),
     ),
-    "stray money of a booking lost at its end waits for an operator": (
+    "an unmatched payment of a booking lost at its end waits for an operator": (
         booking(Status.DECLINED, needs_attention=True),
         snapshot(LOST, RELEASED, payment_workflows=("payment-1",)),
     ),
@@ -121,7 +121,7 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
         snapshot(LOST, replace(TAKEN, amount_refunded_minor=100)),
         [(FindingKind.WORKFLOW_MISSING, Remedy.RESUME, ""), (FindingKind.REFUND_NOT_RECORDED, Remedy.SIGNAL, OWN)],
     ),
-    "a stay without a workflow, whose stray money waits for an operator": (
+    "a stay without a workflow, whose unmatched payment waits for an operator": (
         booking(Status.CONFIRMED, needs_attention=True),
         snapshot(LOST, TAKEN, payment_workflows=("payment-1",)),
         [(FindingKind.WORKFLOW_MISSING, Remedy.REPORT, "")],

@@ -35,7 +35,7 @@ class ReceivedWebhook:
 
 
 class WebhookReceiver:
-    """Keeps every delivery, and answers with the statuses it was told; safe across threads."""
+    """Keeps every delivery, and answers with the ordered statuses; safe across threads."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/webhook"

@@ -190,7 +190,7 @@ def test_malformed_messages_do_no_harm(server: StandInProcess, text: str | bytes
     ],
 )
 def test_connections_that_are_refused(server: StandInProcess, key: str, query: str, code: int) -> None:
-    """An unknown key or protocol is told in a message and in the close code, and clients do not come back."""
+    """An unknown key or protocol is reported in a message and in the close code, and clients do not come back."""
     with connect(address(server, key, query)) as socket:
         error = json.loads(socket.recv(timeout=TIMEOUT_S))
         assert (error["event"], error["data"]["code"]) == ("pusher:error", code)

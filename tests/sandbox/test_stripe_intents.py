@@ -159,7 +159,7 @@ def test_automatic_capture(stripe: StripeAccount) -> None:
 
 
 def test_metadata_given_with_the_capture(stripe: StripeAccount) -> None:
-    """It is added to what is there, and told of in the events."""
+    """It is added to the existing metadata, and the events show it."""
     held = stripe.held(booking_id="BK-METADATA")
     intent = stripe.sdk.v1.payment_intents.capture(held.id, {"metadata": {"approved_by": "desk"}})
     assert intent.metadata.to_dict() == {**held.metadata.to_dict(), "approved_by": "desk"}

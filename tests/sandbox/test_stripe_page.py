@@ -209,7 +209,7 @@ def test_form_filled_in_wrongly(stripe: StripeAccount, form: dict[str, Any]) -> 
 
 
 def test_paying_twice(stripe: StripeAccount) -> None:
-    """The form sent in again is told that it is over, and holds nothing more."""
+    """A form sent again gets the answer that the page is over, and holds nothing more."""
     session = stripe.open_session("BK-TWICE-PAID")
     assert stripe.pay(session).status_code == 303
     again = stripe.pay(session)

@@ -1,4 +1,4 @@
-"""Refunds and disputes: what is given back, what is refused, and what the ledger counts."""
+"""Refunds and disputes: accepted and refused ones, and the ledger's sums."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_ways_to_give_the_key(stripe: StripeAccount) -> None:
 
 
 def test_version(stripe: StripeAccount) -> None:
-    """The SDK's own version is spoken, and told; another is refused rather than misunderstood."""
+    """The stand-in accepts and names the SDK's own version; it refuses any other."""
     account = stripe.sdk.v1.accounts.retrieve_current()
     assert account.last_response
     assert account.last_response.headers["stripe-version"] == sdk.api_version

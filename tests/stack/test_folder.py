@@ -29,7 +29,7 @@ def test_secrets_and_ports_are_the_same_next_time(tmp_path: Path) -> None:
 
 
 def test_one_stack_at_a_time(tmp_path: Path) -> None:
-    """The second is told whose the folder is; once that process is gone, the folder is free."""
+    """The second reads the folder's owner; once that process is gone, the folder is free."""
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -184,7 +184,7 @@ def test_everybody_is_led_to_https(proxy: ProxyUnderTest) -> None:
 
 
 def test_limits_hold_for_all_but_stripe(proxy: ProxyUnderTest) -> None:
-    """A caller who floods the API is told so, and a body of any length is not read to its end."""
+    """A caller who floods the API gets 429, and a body of any length is not read to its end."""
     with ThreadPoolExecutor(8) as pool:
         pages = [*pool.map(lambda _: proxy.client.get("/").status_code, range(150))]
         events = [*pool.map(lambda _: proxy.client.post(WEBHOOK, content=b"{}").status_code, range(150))]

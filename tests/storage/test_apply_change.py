@@ -293,7 +293,7 @@ async def test_each_reason_comes_and_goes_by_itself(database: Database, hotel_ro
 async def test_a_change_of_status_settles_what_it_ends(
     database: Database, hotel_rows: HotelRows, code: AttentionCode
 ) -> None:
-    """Money that is still to be given back outlives it."""
+    """A reason about money still to be refunded outlives it."""
     booking = await held(database, hotel_rows)
     await apply(database, change_of(booking, Event.ATTENTION_NEEDED, attention_opened=(Attention(code),)))
     await apply(database, change_of(await row_of(database, booking.booking_id), Event.APPROVED))

@@ -27,7 +27,7 @@ async def _terms(database: Database, booking_id: str, version: int) -> tuple[Boo
 async def test_a_booking_that_lost_its_workflow_keeps_the_time_it_was_given_to_pay(
     database: Database,
 ) -> None:
-    """The hotel's window has changed since; what the guest was told has not."""
+    """The hotel's window has changed since; the guest's deadline has not."""
     hotel_rows = await create_hotel(database, payment_window_s=2 * 86400)
     booking = await book(database, hotel_rows, status=Status.PENDING_PAYMENT, created_at=T0, version=2)
     async with database.transaction() as db:

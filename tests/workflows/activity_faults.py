@@ -74,7 +74,7 @@ class InjectedError(Exception):
 class ActivityFaults(temporalio.client.Interceptor, temporalio.worker.Interceptor):
     """Stands between Temporal and the activities.
 
-    `on_attempt` is told the server's time whenever an attempt starts, `on_hang` until when one will hang;
+    `on_attempt` receives the server's time whenever an attempt starts, `on_hang` until when one will hang;
     `attempts` has the names of all activities that were attempted, `attempts_of` the same by booking; `busy` is how
     many are at work, those that hang not counted.
     """

@@ -89,7 +89,7 @@ class BookingView:
         return found
 
     async def money(self) -> tuple[str, int, int]:
-        """The only PaymentIntent's status, what was taken, and what of it was given back."""
+        """The only PaymentIntent's status, and the amounts captured and refunded."""
         intent = await self.intent()
         return intent["status"], intent["amount_received"], intent["refunded"]
 

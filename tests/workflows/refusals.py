@@ -18,6 +18,6 @@ async def refuse(harness: WorkflowHarness, match: str, times: int | None = 1, *,
 
     Args:
         times: None: until it is healed.
-        status: 402 is kept under the step's key, and told again for a day.
+        status: 402 is stored under the step's key, and replayed for a day.
     """
     await harness.stripe.order(match, "error_before", status=status, code="sandbox_refused", times=times)

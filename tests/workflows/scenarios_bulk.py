@@ -152,7 +152,7 @@ async def _dispute(harness: WorkflowHarness, bookings: BookingDrivers) -> None:
 
 
 async def _pay_too_late(harness: WorkflowHarness, bookings: BookingDrivers) -> None:
-    """A page that nobody noted is filled in when the booking has ended: a workflow beside it gives the hold back."""
+    """A guest pays on an unrecorded page after the booking's end: a separate workflow releases the hold."""
     pages = [await booking.unnoted_page() for booking in bookings]
     await harness.advance(hours=3)
     await _fill_in(bookings, pages)

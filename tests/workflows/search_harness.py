@@ -144,7 +144,7 @@ class SearchHarness:
         self.harness.activity_faults.order(match, mode, times)
 
     async def advance(self, **time_: float) -> None:
-        """Let time pass, while webhooks wait to be told to arrive."""
+        """Let time pass, while webhooks are held back."""
         self.harness.webhooks.is_paused = True
         await self.harness.advance(**time_)
         self.harness.webhooks.is_paused = False

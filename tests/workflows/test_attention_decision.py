@@ -178,7 +178,7 @@ async def test_hold_that_is_gone_ends_as_the_guests_stuck_cancellation(
 async def test_guests_stuck_cancellation_is_carried_out_by_whatever_staff_decide_next(
     harness: WorkflowHarness, later: Decision
 ) -> None:
-    """The guest came first, and was told that it is safe."""
+    """The guest's command came first, and its answer was 202."""
     booking, cancel = await stuck_decision(harness, Decision.CANCEL)
     assert (await booking.outcome(await booking.send(later))).outcome is CommandOutcome.ALREADY_DECIDED
     await harness.wait_until_idle()

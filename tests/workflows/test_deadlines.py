@@ -353,7 +353,7 @@ async def test_hold_seen_when_the_cutoff_is_over_goes_back_at_once(harness: Work
 
 
 async def test_a_lost_booking_keeps_the_deadline_that_was_told(harness: WorkflowHarness) -> None:
-    """The hotel gives itself more time since; guest and staff were told otherwise."""
+    """The hotel has lengthened its window since; guest and staff saw the earlier deadline."""
     booking = await harness.held(approval_sla_s=2 * 3600)
     deadline = await booking.deadline()
     await booking.handle.terminate("lost")

@@ -14,7 +14,7 @@ from tests.workflows.harness import WorkflowHarness
 
 POLL_S = 300
 ONLINE_ATTEMPTS = 3
-"""How often Stripe is asked before somebody who waits is told that it is away."""
+"""The number of reads of Stripe before a waiting caller gets 503."""
 
 
 async def _paid_unheard(harness: WorkflowHarness, **terms: int) -> BookingDriver:

@@ -255,7 +255,7 @@ async def test_mail_sent_by_retry_leaves_the_flag_to_what_else_needs_a_person(
 
 
 async def test_mail_that_was_refused_is_sent_with_the_next_change_of_status(harness: WorkflowHarness) -> None:
-    """The flag that told of it comes down with that change: nobody would be asked to try again."""
+    """That change clears the reason: nobody would be asked to try again."""
     booking = await held_and_mail_refused(harness)
     [reason] = await booking.attention()
     assert reason.key == (AttentionCode.EMAIL_FAILED, "authorized, staff_request")

@@ -1,4 +1,4 @@
-"""An unmatched payment that could not be given back is kept in mind, wherever the booking goes meanwhile."""
+"""An unmatched payment that could not be returned stays outstanding through every change of status."""
 
 from __future__ import annotations
 

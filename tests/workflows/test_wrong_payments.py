@@ -70,7 +70,7 @@ async def _paid_in(harness: WorkflowHarness, booking: BookingDriver, currency: s
 
 
 async def _goes_on(harness: WorkflowHarness, booking: BookingDriver, was: Status) -> None:
-    """The payment was given back, people know, and the booking is as it was; its own money is left alone."""
+    """The payment was returned, people were notified, and the booking and its own payment are unchanged."""
     await harness.webhooks.deliver()
     await harness.wait_until_idle()
     assert await booking.status() is was

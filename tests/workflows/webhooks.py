@@ -23,7 +23,7 @@ _PAGE = 100
 
 
 class WebhookQueue:
-    """Fetches Stripe's events and brings them, as told.
+    """Fetches Stripe's events and delivers them on order.
 
     Args:
         bookings: ids of the bookings at hand; events about others are left alone.
@@ -88,7 +88,7 @@ class WebhookQueue:
         return [event["type"] for event in events]
 
     async def deliver_event(self, event: Json, event_id: str | None = None) -> str | None:
-        """Bring one event, under another id if one is given; returns why nobody was told, if so."""
+        """Deliver one event, under another id if one is given; returns the reason if no workflow received it."""
         row = _kept(event, event_id or event["id"])
         async with self._database.transaction() as db:
             is_new = await keep_event(db, row)

@@ -239,7 +239,7 @@ def attention(rows: Sequence[BookingAttention], timezone: str, now: datetime) ->
             meaning(reason.code),
             reason.text,
             short_instant(row.since, timezone, now),
-            advice(reason.code, retry="“Try again”", resolve="“I have settled it”"),
+            advice(reason.code, retry="“Try again”", resolve="“I have resolved it”"),
         )
         for row in rows
         for reason in (as_attention(row),)
