@@ -1,4 +1,4 @@
-"""What is read of a payment at Stripe: holds, captures, refunds, and what is not the booking's."""
+"""Reads of a payment at Stripe: holds, captures, refunds, and payments that are not the booking's."""
 
 from __future__ import annotations
 

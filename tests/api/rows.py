@@ -18,7 +18,7 @@ from tests.api.stack import ApiStack
 
 
 async def count_bookings(hotel: HotelDriver) -> int:
-    """How many bookings a hotel has."""
+    """The number of a hotel's bookings."""
     query = select(func.count()).select_from(Booking).where(col(Booking.hotel_id) == hotel.id)
     async with hotel.stack.database.transaction() as db:
         return (await db.scalars(query)).one()

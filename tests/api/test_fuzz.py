@@ -1,4 +1,4 @@
-"""Whatever is sent: never a 5xx, always a problem, and nothing is changed by what was refused."""
+"""Any request: never a 5xx, always a problem, and a refused request changes nothing."""
 
 from __future__ import annotations
 

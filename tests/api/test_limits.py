@@ -1,4 +1,4 @@
-"""How often strangers may ask: counted in the database, by all API processes together."""
+"""Limits on requests by strangers: counted in the database, by all API processes together."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_what_makes_no_booking_does_not_count(hotel: HotelDriver, apis: li
 
 
 async def test_verify_is_limited_per_client(hotel: HotelDriver, apis: list[str]) -> None:
-    """Whatever is asked about: strangers guess session ids."""
+    """For any session id: strangers guess them."""
     guest = await hotel.submitted()
     await guest.open_page()
 

@@ -276,7 +276,7 @@ async def test_an_event_that_lies(hotel: HotelDriver) -> None:
 
 
 async def test_late_news_of_an_ended_booking(hotel: HotelDriver) -> None:
-    """What is no news any more is kept with that remark, and undoes nothing."""
+    """An outdated event is kept with that remark, and undoes nothing."""
     guest, completed = await paid_unheard(hotel)
     assert (await guest.cancel()).json()["status"] == "CANCELLED"
     received(await post_event(hotel.stack.http, hotel.stack.api, completed))

@@ -179,7 +179,7 @@ class PageGallery:
         self.stack.resume("postgres")
 
     async def staff(self) -> None:
-        """The console, with a queue, a booking that got stuck, and a month of figures."""
+        """The console, with a queue, a booking that needs attention, and a month of figures."""
         approver = await StaffDriver.log_in(self.client, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
         outside = await self.windows.open()
         await outside.go("/staff/log-in/")

@@ -24,7 +24,7 @@ from sandbox.drivers import GOOD_CARD
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE_MS: Final = 30_000
 AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-# What is worth stopping for; the lesser impacts are `minor` and `moderate`.
+# The impacts that fail a test; the lesser impacts are `minor` and `moderate`.
 _GRAVE: Final = frozenset({"serious", "critical"})
 # Answers a test asks for: browser and htmx each report them. And a page that is left before it listens.
 _EXPECTED: Final = re.compile(

@@ -106,7 +106,7 @@ async def test_the_echo_of_our_own_capture(harness: InboxHarness) -> None:
 
 @pytest.mark.parametrize("ended", ["never started", "over"])
 async def test_money_of_a_booking_that_has_ended(harness: InboxHarness, ended: str) -> None:
-    """Its workflow is gone: a workflow of its own settles this news, started once. None is run anew."""
+    """Its workflow is gone: one separate workflow handles this event. None is restarted."""
     booking = await held(harness.database, harness.hotel_rows, status=Status.CANCELLED, version=5)
     if ended == "over":
         await harness.start(booking)

@@ -319,7 +319,7 @@ def test_the_earliest_wins(
         assert reason is (
             ReasonCode.APPROVAL_TIMEOUT if min(own) < bank else ReasonCode.AUTHORIZATION_EXPIRED
         )
-    # Whatever is configured, the bank still has the hold at the deadline.
+    # For every configuration, the bank still has the hold at the deadline.
     assert NOON + at <= last_capture_at(NOON, None if hold is None else NOON + hold)
 
 

@@ -72,7 +72,7 @@ def test_stripe_counts_in_the_same_units_but_for_two(currency: str) -> None:
 
 @given(moneys)
 def test_amounts_come_back_from_stripe(money: Money) -> None:
-    """What is sent is what is read again."""
+    """The value sent equals the value read."""
     assert from_stripe(money.stripe_amount, money.currency.lower()) == money.minor
 
 

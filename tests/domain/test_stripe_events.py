@@ -1,4 +1,4 @@
-"""Stripe's events: which are news to a booking, and whose they are, however odd they look."""
+"""Stripe's events: their relevance to a booking, and their booking, for any shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a booking moves: every status with every event, against the contract's table written out by hand."""
+"""Transitions of a booking: every status with every event, against the contract's table written out by hand."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CONFIRMED        cancelled_by_staff    CANCELLED        -                     ca
 CONFIRMED        cancellation_withdrawn CONFIRMED       -                     cancellation_withdrawn
 """
 
-# What is put on record about the money, or asked of a person, wherever a submitted booking stands.
+# Records about the money, and reasons for attention, in any status of a submitted booking.
 RECORDS = {
     "refund_recorded": "staff_payment_notice",
     "refund_returned": "staff_payment_notice",

@@ -102,7 +102,7 @@ async def test_room_types_are_listed(shared_harness: ManagementHarness, grand: s
 
 
 async def test_a_room_type_is_set_once(shared_harness: ManagementHarness, grand: str) -> None:
-    """What is left out stays."""
+    """An omitted option stays as it is."""
     arguments = ("room-type", "set", "--hotel", grand, "--code", "double", "--price-per-night", "130")
     said = await shared_harness.done(*arguments)
     assert said == f"{grand}'s room type double: price_per_night 120.50 → 130.00 EUR.\n"

@@ -1,4 +1,4 @@
-"""How reconciliation looks: twice, politely, page by page, and counting nothing twice."""
+"""Reconciliation compares twice, within its rate limit, page by page, and counts nothing twice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _comparison(harness: ManagementHarness) -> Comparison:
 
 
 async def test_a_step_on_its_way_is_no_finding(shared_harness: ManagementHarness) -> None:
-    """What is read first and read again may have moved in between: only what stays counts."""
+    """A booking may move between two reads: only a lasting difference counts."""
     booking = await unseen_hold(shared_harness)
     comparison = _comparison(shared_harness)
     reading = await comparison.read(utc_now() - timedelta(days=1))

@@ -247,7 +247,7 @@ def test_only_the_confirmation_has_a_calendar_file() -> None:
 
 
 def test_a_hold_released_because_nobody_decided_is_told_so() -> None:
-    """Whichever limit came first; only a hold that ended by itself is said to have ended."""
+    """For either limit; only for a hold that ended by itself does the mail say so."""
     by_system, by_stripe = (
         CASES["timed out before the hold's end"],
         letter(

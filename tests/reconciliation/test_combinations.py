@@ -137,7 +137,7 @@ def needs_told(row: DatabaseSnapshot, said: ExternalSnapshot) -> bool:
 def _check_remedy(row: DatabaseSnapshot, said: ExternalSnapshot, finding: Finding, case: object) -> None:
     match finding.remedy:
         case Remedy.SIGNAL:
-            # A workflow drops what cannot be news to it: then telling would heal nothing.
+            # A workflow drops a signal that cannot change it: then a signal would heal nothing.
             own = finding.subject == row.payment_intent_id
             assert is_relevant(finding.hint, row.status, about_own_payment=own), case
             assert row.status is not Status.DRAFT, case

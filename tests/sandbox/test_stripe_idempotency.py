@@ -87,7 +87,7 @@ def test_another_endpoint_under_the_same_key(stripe: StripeAccount) -> None:
 
 
 def test_order_of_parameters_does_not_matter(stripe: StripeAccount) -> None:
-    """What is asked for counts, not how it was written."""
+    """The request's meaning counts, not its spelling."""
     key = new_key()
     params = session_params()
     first = stripe.sdk.v1.checkout.sessions.create(params, {"idempotency_key": key})

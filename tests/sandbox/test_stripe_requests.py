@@ -186,7 +186,7 @@ def test_what_cannot_be_expanded(stripe: StripeAccount, path: str, code: str | N
 
 
 def test_a_refused_request_did_nothing(stripe: StripeAccount) -> None:
-    """Whatever is wrong with a capture, its parameters or its expansion: no money, no event, no key used."""
+    """Any fault in a capture, its parameters or its expansion means: no money, no event, no key used."""
     held, key = stripe.held(), new_key()
     before = stripe.event_types(held.id)
     with pytest.raises(sdk.InvalidRequestError, match="cannot be expanded"):

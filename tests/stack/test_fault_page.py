@@ -14,7 +14,7 @@ import pytest
 from tests.stack.leftovers import ROOT
 
 PAGE: Final = ROOT / "docs" / "what-can-go-wrong.md"
-HEADINGS: Final = ["What goes wrong", "What happens then", "Shown by"]
+HEADINGS: Final = ["Fault", "Consequence", "Shown by"]
 FEWEST_FAULTS: Final = 45
 _TEST: Final = re.compile(r"`(tests/[\w/]+\.py)::(\w+)(?:\[[^`]*\])?`")
 
@@ -66,7 +66,7 @@ def defined_in(file: Path) -> frozenset[str]:
 
 
 def missing(faults: list[DocumentedFault]) -> list[str]:
-    """What is named and does not exist."""
+    """The named tests that do not exist."""
     named = {test for fault in faults for test in fault.tests}
     return sorted(f"{file}::{name}" for file, name in named if name not in defined_in(ROOT / file))
 

@@ -109,7 +109,7 @@ def test_every_figure_exists() -> None:
 
 
 def test_runbook_pages_exist() -> None:
-    """Whoever is woken finds what the alert points to."""
+    """The section that an alert points to exists."""
     headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
     named = [rule["annotations"]["runbook"] for rule in _rules() if "runbook" in rule["annotations"]]
     assert [page for page in named if page.removeprefix("docs/runbook.md, ") not in headings] == []

@@ -1,4 +1,4 @@
-"""What is over is deleted, and nothing else. Far in the past, so that other tests' rows are left alone."""
+"""Housekeeping deletes finished rows, and nothing else. Far in the past, so that other tests' rows are left alone."""
 
 from __future__ import annotations
 

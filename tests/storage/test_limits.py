@@ -36,7 +36,7 @@ async def total(database: Database, subject: str) -> int:
 
 @pytest.fixture
 def subject(hotel_rows: HotelRows) -> str:
-    """Whatever is limited, at this test's own hotel."""
+    """Any limited action, at this test's own hotel."""
     return f"login:{hotel_rows.hotel.slug}"
 
 

@@ -54,7 +54,7 @@ async def claims(database: Database, booking: Booking) -> list[date]:
 
 
 async def counts(database: Database, hotel_rows: HotelRows) -> dict[date, tuple[int, int, int]]:
-    """What is claimed, and beyond, out of how many, by night."""
+    """Rooms claimed, claimed beyond the limit, and in all, by night."""
     query = select(RoomNight).where(col(RoomNight.room_type_id) == hotel_rows.room_type.id)
     async with database.transaction() as db:
         rows = (await db.scalars(query)).all()

@@ -1,4 +1,4 @@
-"""A decision that is stuck, and who may find out what became of its payment."""
+"""A pending decision, and the ways to learn the state of its payment."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ class BookingDriver(BookingView):
         return CommandResult(outcome=CommandOutcome(outcome), status=Status(row.status), version=row.version)
 
     async def recorded_outcome(self, command_id: str) -> str | None:
-        """How a decision came out, in the books; None while it is open."""
+        """A decision's outcome in the database; None while it is open."""
         async with self._harness.database.transaction() as db:
             command = await db.get(BookingCommand, command_id)
         assert command is not None, f"{command_id} was not kept"
@@ -225,7 +225,7 @@ class BookingDriver(BookingView):
         return await self.outcome(await self.send(Decision.CANCEL, actor))
 
     async def retry(self) -> CommandResult:
-        """An operator wants what got stuck tried again."""
+        """An operator retries the booking's failed steps."""
         command = Command(new_command_id(), ActorKind.OPERATOR)
         await self.handle.signal(BookingWorkflow.retry, command)
         return await self.outcome(command.command_id)

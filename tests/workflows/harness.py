@@ -164,8 +164,8 @@ class WorkflowHarness:
     async def without_worker_until(self, moment: datetime) -> None:
         """Stop the worker, and let time pass until `moment`, at which a workflow's timer fires.
 
-        The server's clock stands still once it has fired, until a worker has dealt with it. What is sent to a
-        workflow while its timer fires, this server may lose, and the workflow's task with it: so that is waited for.
+        The server's clock stands still once it has fired, until a worker has dealt with it. A signal sent to a
+        workflow while its timer fires may be lost by this server, with the workflow's task: the harness waits for that.
         """
         await self.wait_until_idle()
         await self.product_worker.stop()

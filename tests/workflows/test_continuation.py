@@ -250,7 +250,7 @@ async def test_run_does_not_end_while_a_step_on_money_is_open(harness: WorkflowH
 
 
 async def _kinds(booking: BookingDriver) -> Counter[str]:
-    """How many events of each kind the history has, workflow tasks left out."""
+    """The history's number of events of each kind, without workflow tasks."""
     events = (await booking.handle.fetch_history()).events
     kinds = Counter(EventType.Name(event.event_type) for event in events)
     return Counter({kind: count for kind, count in kinds.items() if "WORKFLOW_TASK" not in kind})

@@ -251,7 +251,7 @@ async def test_decision_after_the_deadline_counts_until_the_release_has_begun(
 async def test_approval_after_capture_before_never_confirms(
     harness: WorkflowHarness, *, stripe_is_late: bool
 ) -> None:
-    """The approval waited behind other news while Stripe was away.
+    """The approval waited behind other events while Stripe was away.
 
     Stripe may be late to let a hold lapse; the bank need not be: a hold that stands is released.
     """

@@ -111,7 +111,7 @@ async def test_part_paid_elsewhere_is_known_to_the_next_workflow(harness: Workfl
 
 
 async def test_second_payment_that_was_paid_back_elsewhere_is_let_rest(harness: WorkflowHarness) -> None:
-    """A refund would pay the guest twice; no later news of the payment makes one."""
+    """A refund would pay the guest twice; no later event of the payment makes one."""
     booking = await harness.held()
     [own] = (await booking.ledger())["payment_intents"]
     await booking.fill_in(await booking.unnoted_page())
@@ -230,7 +230,7 @@ async def test_resolve_alone_closes_an_event_that_stripe_will_not_tell_about(
 
 
 async def test_resolve_alone_hides_no_other_reason(harness: WorkflowHarness) -> None:
-    """What is at stake keeps every reason; the unmatched hold is released."""
+    """Money at stake keeps every reason; the unmatched hold is released."""
     booking, _ = await unrefunded(harness)
     await leave_unmatched_payment_stuck(harness, booking)
     before = set(await booking.attention_codes())

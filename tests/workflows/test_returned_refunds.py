@@ -208,7 +208,7 @@ async def _late_money_returned(harness: WorkflowHarness) -> BookingDriver:
 async def test_refund_of_late_money_that_comes_back_calls_a_person(
     harness: WorkflowHarness, *, paid: bool
 ) -> None:
-    """It is refunded anew, or was paid elsewhere; no news of the payment refunds it a second time."""
+    """It is refunded anew, or was paid elsewhere; no event of the payment refunds it a second time."""
     booking = await _late_money_returned(harness)
     await fail_refund(harness, booking)
     assert (await booking.row()).status == Status.EXPIRED

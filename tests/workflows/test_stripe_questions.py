@@ -1,4 +1,4 @@
-"""How often Stripe is asked, and whom the questions hold up."""
+"""The rate of reads of Stripe, and the requests they delay."""
 
 from __future__ import annotations
 
