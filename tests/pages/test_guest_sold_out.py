@@ -1,4 +1,4 @@
-"""What a guest reads whose hold found no room, and where they go from there."""
+"""A guest whose hold found no room reads why, and gets links to other dates."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class SearchHarness:
 
     async def pay_beside(self, booking: BookingDriver, **page: Any) -> None:
         """Fill in a page nobody here noted: a hold that comes too late, as well, or is not what it should be."""
-        # What was ordered for the product's requests may hit this one: then there is no such page.
+        # A fault ordered for the product's requests may hit this one: then there is no such page.
         with suppress(AssertionError, httpx.HTTPError):
             await booking.fill_in(await booking.unnoted_page(**page))
 
