@@ -163,8 +163,8 @@ async def test_an_erased_booking_is_shown_as_before(shared_harness: ManagementHa
     ("make", "reason"),
     [
         ("draft", "a draft, which deletes itself"),
-        ("submitted", "waits for a payment or a decision"),
-        ("held", "waits for a payment or a decision"),
+        ("submitted", "a payment or a decision is still outstanding"),
+        ("held", "a payment or a decision is still outstanding"),
         ("confirmed", "the stay is not over yet"),
     ],
 )
