@@ -143,7 +143,7 @@ async def test_somebody_is_added_and_can_log_in(
     assert row.password_hash.startswith("$argon2id$")
     again = await manager.submit("/staff/people/", email=email, role="manager", password="a long password")
     assert again.status == 422
-    assert "This address has an account already." in again.words
+    assert "This address already has an account." in again.words
     assert "a long password" not in again.html
 
 
