@@ -44,7 +44,7 @@ class Passwords:
 
         Args:
             password_hash: None where there is no such account; the check then takes as long and fails, so
-                that nobody learns from the clock which accounts exist.
+                that the response time does not reveal which accounts exist.
         """
         async with self._turns:
             matches = await asyncio.to_thread(

@@ -40,7 +40,7 @@ async def offers(
         ProblemError: 422, with the field to correct: the hotel does not offer such a stay.
     """
     fitting = [room for room in rooms if stay.adults + stay.children <= room.max_guests]
-    # Where none fits, each says so, and what else is wrong with the stay.
+    # If no room type fits, each is priced, so that its refusal names all problems of the stay.
     totals = [quote(hotel, room, stay, now) for room in fitting or rooms]
     free = await rooms_free(db, hotel, stay.check_in, stay.check_out)
     return [

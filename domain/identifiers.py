@@ -35,7 +35,7 @@ def access_token(auth_secret: str, booking_id: str) -> str:
 
 
 def is_access_token(auth_secret: str, booking_id: str, token: str) -> bool:
-    """Compare in constant time, whatever bytes the caller sent."""
+    """Compare in constant time, for any bytes the caller sends."""
     return _is_same(access_token(auth_secret, booking_id), token)
 
 

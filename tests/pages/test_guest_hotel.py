@@ -108,7 +108,7 @@ async def test_the_price_is_the_nights_in_the_currencys_own_format(
         ({"check_out": "20270101"}, "Choose a room and your dates to see the price."),
         ({"adults": "0"}, "Choose a room and your dates to see the price."),
         ({"adults": "x"}, "Choose a room and your dates to see the price."),
-        ({"check_in": "2020-01-01", "check_out": "2020-01-02"}, "Check-in lies in the past"),
+        ({"check_in": "2020-01-01", "check_out": "2020-01-02"}, "Check-in is in the past"),
         ({"adults": "2", "children": "1"}, "This room takes at most 2 guests."),
         ({"check_in": "2099-01-01", "check_out": "2099-03-01"}, "A stay has 1 to 30 nights, not 59."),
     ],
@@ -294,7 +294,7 @@ async def test_while_the_service_is_away_nothing_typed_is_lost(hotel: HotelDrive
         await flaky.temporal.shut()
         page = await page_client.send(at(hotel), **form(hotel))
         assert page.status == 503
-        assert "Nothing you typed is lost" in page.words
+        assert "Your entries are kept" in page.words
         assert 'value="aoife.brennan@example.com"' in page.html
         page_client.page = page
         await flaky.temporal.open()

@@ -150,7 +150,7 @@ async def test_somebody_is_added_and_can_log_in(
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("email", "nobody", "Write an e-mail address"),
+        ("email", "nobody", "Enter an e-mail address"),
         ("role", "owner", "Choose one of the roles."),
         ("password", "short", "8 to 200 characters"),
         ("password", "x" * 201, "8 to 200 characters"),

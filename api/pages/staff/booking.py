@@ -221,13 +221,13 @@ def _moves(lines: Sequence[BookingTimeline]) -> list[BookingTimeline]:
 _DECISION_WORDS: Final = {
     Event.APPROVED: "approved",
     Event.DECLINED: "declined",
-    Event.APPROVAL_TIMED_OUT: "declined because nobody decided in time,",
+    Event.APPROVAL_TIMED_OUT: "declined because no decision came in time,",
     Event.AUTHORIZATION_LOST: "declined because the hold had ended,",
     Event.CAPTURED_OUTSIDE: "confirmed by a capture in the Stripe Dashboard",
     Event.CAPTURE_MISMATCHED: "declined because another amount was captured,",
     Event.CANCELLED_BY_GUEST: "cancelled by the guest",
     Event.CANCELLED_BY_STAFF: "cancelled",
-    Event.PAYMENT_WINDOW_CLOSED: "expired, as nobody had paid,",
+    Event.PAYMENT_WINDOW_CLOSED: "expired without a payment,",
 }
 _EVENTS_WITH_ACTOR: Final = frozenset({Event.APPROVED, Event.DECLINED, Event.CANCELLED_BY_STAFF})
 
