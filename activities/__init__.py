@@ -1,1 +1,1 @@
-"""What the workflows have done for them: Stripe, PostgreSQL, Pusher and e-mail, one class each."""
+"""Activities: the workflows' calls to Stripe, PostgreSQL, Pusher and e-mail, one class each."""

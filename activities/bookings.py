@@ -26,7 +26,7 @@ BOOKING_GONE = "booking_gone"
 STALE_VERSION = "stale_version"
 
 _STALE_ATTEMPTS = 8
-"""Attempts, with `options.DATABASE` a minute's, after which another writer is no passing thing."""
+"""The number of attempts, at `options.DATABASE` a minute's worth, after which another writer is permanent."""
 
 _SUBMISSION_GRACE = timedelta(minutes=10)
 """A draft submitted in its last minute is left to its workflow."""
@@ -41,13 +41,13 @@ class Bookings:
 
     @activity.defn(name="bookings.record")
     async def record(self, change: Change) -> ChangeResult:
-        """Write one change of a booking; once it is committed, try to publish it in the same breath.
+        """Write one change of a booking; after the commit, try at once to publish it.
 
         Raises:
             ApplicationError: `booking_gone`, the row was deleted.
-            ApplicationError: `stale_version`, the row moved without this workflow: two writers must never be. After
-                about a minute a retry is of no use any more, and the booking's own workflow asks for a person.
-            ApplicationError: `database`, it is away or would not take the row. Worth a retry.
+            ApplicationError: `stale_version`, another writer changed the row. After about a minute a retry is of no use
+                any more, and the booking's own workflow asks for attention.
+            ApplicationError: `database`, it is away or rejected the row. Worth a retry.
         """
         try:
             async with self._database.transaction() as db:
@@ -60,7 +60,7 @@ class Bookings:
             hopeless = activity.info().attempt >= _STALE_ATTEMPTS
             raise ApplicationError(str(error), type=STALE_VERSION, non_retryable=hopeless) from None
         except SQLAlchemyError as error:
-            # Its text may quote the row, and with it the guest.
+            # The error's text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None
         if recorded.sold_out:
             return recorded
@@ -70,13 +70,13 @@ class Bookings:
 
     @activity.defn(name="bookings.close_command")
     async def close_command(self, refused: RefusedCommand) -> None:
-        """Write how a decision came out that changed nothing."""
+        """Write the outcome of a decision that changed nothing."""
         async with self._database.transaction() as db:
             await bookings.close_command(db, refused.command_id, refused.outcome, utc_now())
 
     @activity.defn(name="bookings.read_snapshot")
     async def read_snapshot(self, booking_id: str) -> BookingSnapshot:
-        """Read what is needed to settle money that arrived after a booking's workflow ended."""
+        """Read the row's fields that the money of an ended booking depends on."""
         async with self._database.reading() as db:
             booking = await bookings.booking_by_id(db, booking_id)
             if booking is None:
@@ -96,19 +96,19 @@ class Bookings:
 
     @activity.defn(name="bookings.delete_stale_drafts")
     async def delete_stale_drafts(self) -> int:
-        """Delete drafts nobody submitted; returns how many."""
+        """Delete drafts that were never submitted; returns how many."""
         async with self._database.transaction() as db:
             return await housekeeping.delete_stale_drafts(db, _stale_before())
 
     @activity.defn(name="bookings.delete_stale_requests")
     async def delete_stale_requests(self) -> None:
-        """Delete idempotency keys and rate counts that nobody needs any more."""
+        """Delete idempotency keys and rate counts that have expired."""
         async with self._database.transaction() as db:
             await housekeeping.delete_stale_requests(db, _stale_before())
 
     @activity.defn(name="bookings.record_sweep")
     async def record_sweep(self) -> None:
-        """Remember that a sweep has just done each of its steps."""
+        """Record that a sweep has completed each of its steps."""
         async with self._database.transaction() as db:
             await housekeeping.record_complete(db, housekeeping.SWEEP_JOB, utc_now())
 

@@ -1,4 +1,4 @@
-"""What activities log: which booking and workflow a line is about, and attempts that failed."""
+"""Log lines of activities: each names its booking and workflow, and each failed attempt has one."""
 
 from __future__ import annotations
 

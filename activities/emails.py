@@ -1,9 +1,9 @@
-"""E-mails: who gets them, and that each is taken by the mail server once.
+"""E-mails: their recipients, and that the mail server accepts each of them once.
 
-    mail_refused    the server will not have a mail, for good (SMTP 5xx): nothing is gained by a retry
+    mail_refused    the server refuses a mail for good (SMTP 5xx): a retry is of no use
     mail_deferred   the server is away, or wants it later (SMTP 4xx): worth a retry
 
-Errors carry codes and counts only: what they say ends up in workflow histories.
+Errors contain codes and counts only: their text becomes part of workflow histories.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _AT_ONCE: Final = 5
 
 
 class Emails:
-    """The activity that sends e-mails. A repeat sends only what was not taken yet, under the same ids."""
+    """The activity that sends e-mails. A repeat sends only those not accepted yet, under the same ids."""
 
     def __init__(self, database: Database, composer: Composer, server: SmtpServer) -> None:
         self._database = database
@@ -44,18 +44,18 @@ class Emails:
 
     @activity.defn(name="emails.send")
     async def send(self, mailing: Mailing) -> None:
-        """Send e-mails to everybody they are for; nobody's trouble keeps the others from theirs.
+        """Send e-mails to all their recipients; a failure for one does not keep the others from theirs.
 
         Raises:
             ApplicationError: `booking_gone` or `mail_refused`, final; `mail_deferred`, worth a retry.
         """
         try:
             addressed = await self._read(mailing)
-            # A crowd is served a few at a time: mail servers limit connections.
+            # Many recipients are served a few at a time: mail servers limit connections.
             places = asyncio.Semaphore(_AT_ONCE)
             codes = await asyncio.gather(*(self._deliver(email, to, places) for email, to in addressed))
         except SQLAlchemyError as error:
-            # Its text may quote the row, and with it the guest.
+            # The error's text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None
         _report([code for code in codes if code is not None], len(addressed))
 
@@ -72,7 +72,7 @@ class Emails:
             if STAFF_MAILS.intersection(mailing.kinds):
                 taken = (await rooms_taken(db, [booking]))[booking.booking_id]
                 staff = await mails.deciding_staff(db, booking.hotel_id)
-        # A guest who asked to be forgotten has no address any more.
+        # A guest whose data was erased has no address any more.
         guest = [] if booking.guest_erased_at else [booking.guest_email]
         return [
             (
@@ -84,16 +84,16 @@ class Emails:
         ]
 
     async def _deliver(self, email: BookingEmail, recipient: str, places: asyncio.Semaphore) -> int | None:
-        """Hand a mail to the server, unless it took it before.
+        """Hand a mail to the server, unless the server accepted it before.
 
         Returns:
-            None where the server has it, else the SMTP code it was turned away with; 0 for no answer.
+            None if the server has accepted it, else the SMTP code of its refusal; 0 for no answer.
         """
         now = utc_now()
         try:
             message = self._composer.compose(email, recipient, now)
         except (ValueError, MessageError):
-            # Not an address a header may hold. The error would quote it, and stop the other mails.
+            # The address cannot stand in a header. The error would quote it, and stop the other mails.
             return NEVER
         row = SentMail(
             message_id=message["Message-ID"],
@@ -118,13 +118,13 @@ class Emails:
 
 
 def _report(codes: Sequence[int], of: int) -> None:
-    """Raise what stands for the mails that were not taken."""
+    """Raise the error for the mails that were not accepted."""
     if not codes:
         return
     later = [code for code in codes if code < NEVER]
     answers = ", ".join(f"SMTP {code}" if code else "no answer" for code in sorted(set(codes)))
     raise ApplicationError(
-        f"{len(codes)} of {of} not taken: {answers}",
+        f"{len(codes)} of {of} not accepted: {answers}",
         type=DEFERRED if later else REFUSED,
         non_retryable=not later,
     )

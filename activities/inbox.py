@@ -34,18 +34,18 @@ _AWAY: Final = frozenset(
     }
 )
 
-# The webhook that received an event is given this long to hand it on itself.
+# The webhook that received an event has this long to deliver it itself.
 _LEFT_BEHIND_AFTER: Final = timedelta(seconds=30)
 _AT_ONCE: Final = 200
 
-# Stripe delivers within seconds and repeats for days. What is this old and was never seen was lost.
+# Stripe delivers within seconds and repeats for days. An event this old that never arrived is lost.
 _OVERDUE_AFTER: Final = timedelta(minutes=2)
 _LOOK_BACK: Final = timedelta(minutes=30)
 _PAGE: Final = 100
 
 
 class Inbox:
-    """Hands on what webhooks left behind."""
+    """Delivers the events that webhooks left unprocessed."""
 
     def __init__(
         self, database: Database, stripe_client: stripe.StripeClient, client: Client, task_queue: str
@@ -57,10 +57,10 @@ class Inbox:
 
     @activity.defn(name="inbox.deliver_unprocessed_events")
     async def deliver_unprocessed_events(self) -> int:
-        """Hand on events that were kept and not processed, oldest first; returns how many.
+        """Deliver kept events that were not processed, oldest first; returns how many.
 
         Raises:
-            ApplicationError: some could not be handed on. The others were.
+            ApplicationError: some could not be delivered. The others were.
         """
         count, last, failed = 0, None, 0
         while True:
@@ -77,11 +77,11 @@ class Inbox:
 
     @activity.defn(name="inbox.fetch_missing_events")
     async def fetch_missing_events(self) -> int:
-        """Take from Stripe's own list what no webhook ever brought; returns how many events.
+        """Take events that no webhook brought from Stripe's own list; returns how many.
 
         Raises:
             ApplicationError: Stripe is away or refuses, typed as in `activities.stripe_client`; or some events could
-                not be handed on. The others were.
+                not be delivered. The others were.
         """
         now = utc_now()
         listed = await self._listed(now - _LOOK_BACK, now - _OVERDUE_AFTER)
@@ -93,12 +93,12 @@ class Inbox:
 
     @activity.defn(name="inbox.note_unknown_payment")
     async def note_unknown_payment(self, event_id: str) -> None:
-        """Keep with an event that Stripe knows nothing of the payment it names."""
+        """Note on an event that Stripe does not know its payment."""
         async with self._database.transaction() as db:
             await note_event(db, event_id, "Stripe does not know its payment")
 
     async def _hand_on(self, event: StripeWebhookEvent) -> bool:
-        """Keep an event where it is not kept yet, and give it to its workflow; False where just this one fails.
+        """Keep an event if it is not kept yet, and deliver it to its workflow; False if only this one fails.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError, OSError, TemporalAwayError: the database or Temporal is away.
@@ -117,7 +117,7 @@ class Inbox:
         return True
 
     async def _listed(self, since: datetime, until: datetime) -> list[stripe.Event]:
-        """Events of the types that matter to us, oldest first."""
+        """The relevant events, oldest first."""
         params: EventListParams = {
             "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp())},
             "types": sorted(KNOWN),
@@ -129,7 +129,7 @@ class Inbox:
 
 
 def _is_away(error: Exception) -> bool:
-    """Whether the next event would fail in the same way: a service is away, or refuses all of them."""
+    """Whether the next event would fail in the same way: a service is away, or refuses every event."""
     cause = error.__cause__ if isinstance(error, TemporalAwayError) else error
     if isinstance(cause, RPCError):
         return cause.status in _AWAY

@@ -50,7 +50,7 @@ class Payments:
 
     @activity.defn(name="payments.open_session")
     async def open_session(self, request: OpenSession) -> CheckoutSession:
-        """Open a Checkout session that holds the card without charging it, and note it in the books."""
+        """Open a Checkout session that holds the card without charging it, and store it in the database."""
         key = _key(request, "session")
         code = return_code(self._auth_secret, key)
         params = await self._session_params(request, code)
@@ -79,7 +79,7 @@ class Payments:
         booking, hotel, room_type = found
         money = Money(request.amount_minor, request.currency)
         stay = f"{booking.check_in} to {booking.check_out}"
-        # Whoever may read the account's sessions and events reads these addresses: no token belongs there.
+        # Every reader of the account's sessions and events sees these addresses: no token belongs in them.
         page = return_page(self._public_base_url, request.booking_id, code)
         metadata = {"booking_id": request.booking_id, "hotel": hotel.slug}
         return {
@@ -112,7 +112,7 @@ class Payments:
 
     @activity.defn(name="payments.read")
     async def read(self, question: PaymentQuestion) -> PaymentSnapshot:
-        """Ask Stripe what became of a session or PaymentIntent."""
+        """Read a session or PaymentIntent from Stripe."""
         if question.payment_intent_id is not None:
             return await self._read_payment(question.payment_intent_id, question)
         if question.session_id is None:
@@ -125,7 +125,7 @@ class Payments:
 
     @activity.defn(name="payments.expire_session")
     async def expire_session(self, step: ExpireSession) -> PaymentSnapshot:
-        """Close a session; where the guest completed it first, the answer tells of their hold."""
+        """Close a session; if the guest completed it first, the answer shows the hold."""
         question = PaymentQuestion(
             booking_id=step.booking_id,
             session_id=step.session_id,
@@ -147,7 +147,7 @@ class Payments:
 
     @activity.defn(name="payments.capture")
     async def capture(self, step: MoneyStep) -> PaymentSnapshot:
-        """Capture a hold in full, unless it is gone, captured already or not the booking's; the answer says which."""
+        """Capture a hold in full, unless it is gone, captured already or not the booking's; the answer shows which."""
 
         async def capture(_held: PaymentSnapshot) -> PaymentSnapshot:
             intent = await self._stripe.payment_intents.capture_async(
@@ -166,7 +166,7 @@ class Payments:
 
     @activity.defn(name="payments.release")
     async def release(self, step: MoneyStep) -> PaymentSnapshot:
-        """Cancel a hold, unless it is gone or was captured; the answer says which."""
+        """Cancel a hold, unless it is gone or was captured; the answer shows which."""
 
         async def release(_held: PaymentSnapshot) -> PaymentSnapshot:
             key = _key(step, "release", step.payment_intent_id)
@@ -183,13 +183,13 @@ class Payments:
 
     @activity.defn(name="payments.refund")
     async def refund(self, step: MoneyStep) -> PaymentSnapshot:
-        """Refund captured money until `amount_minor` has gone back in total, by whomever."""
+        """Refund captured money until the refunds, by any author, add up to `amount_minor`."""
         read = self._reader(step)
 
         async def refund(captured: PaymentSnapshot) -> PaymentSnapshot:
-            # Counted as the payment is: somebody may have paid in another currency than the booking's.
+            # Counted in the payment's currency, which may differ from the booking's.
             missing = step.amount_minor - captured.amount_refunded_minor
-            # What has gone back so far is part of the key: a later refund is another one, a repeat is not.
+            # The amount refunded so far is part of the key: a later refund is a new one, a repeat is not.
             change = f"{captured.amount_refunded_minor}-{step.amount_minor}"
             key = _key(step, "refund", step.payment_intent_id, change)
             await self._stripe.refunds.create_async(
@@ -203,7 +203,7 @@ class Payments:
             )
             return await read()
 
-        # Stripe's refund may succeed and its status still change: the amount that the charge shows is what counts.
+        # Stripe's refund may succeed and its status still change: the amount that the charge shows decides.
         return await _write_unless_done(
             read,
             refund,
@@ -226,7 +226,7 @@ class Payments:
 
 
 def _key(step: OpenSession | ExpireSession | MoneyStep, *parts: str) -> str:
-    """An idempotency key: of the booking, the step and the run that takes it, never of the attempt."""
+    """An idempotency key of the booking, the step and the run, but never of the attempt."""
     return ":".join(("booking", step.booking_id, *parts, step.run_id, str(step.generation)))
 
 
@@ -236,14 +236,14 @@ async def _write_unless_done(
     *,
     is_done: Callable[[PaymentSnapshot], bool],
 ) -> PaymentSnapshot:
-    """Read a payment, change it unless that is done already, and read back what became of an unclear attempt.
+    """Read a payment, change it unless that is done already, and read back the result of an unclear attempt.
 
     Args:
-        write: sends the change, given what was read; returns the payment after it.
-        is_done: nothing is left to change, whoever changed it.
+        write: sends the change to the payment it gets; returns the payment afterwards.
+        is_done: whether the payment needs no change, by any author.
 
     Raises:
-        ApplicationError: the change was refused or not answered, and is not done.
+        ApplicationError: Stripe refused or did not answer, and the change is not done.
     """
     payment = await read()
     if is_done(payment):
@@ -252,7 +252,7 @@ async def _write_unless_done(
         with translated_errors(write=True):
             return await write(payment)
     except Exception:
-        # Unknown is not failed, and somebody may have been quicker: the payment itself knows.
+        # Unknown is not failed, and another author may have made the change: the payment itself shows it.
         payment = await read()
         if not is_done(payment):
             raise
@@ -276,12 +276,12 @@ def _snapshot(intent: stripe.PaymentIntent, ours: PaymentQuestion | MoneyStep) -
         and payment.currency == ours.currency
         and payment.booking_id == ours.booking_id
     )
-    # Another's metadata may hold anything, and this goes into a history.
+    # The metadata of a payment that is not ours may hold anything, and this goes into a history.
     return replace(payment, matches=matches, booking_id=ours.booking_id if matches else "")
 
 
 def _product_name(hotel: str, room: str, stay: str) -> str:
-    """Name what is paid for within Stripe's limit; the dates are never cut."""
+    """Name the purchase within Stripe's limit; the dates are never cut."""
     name = f"{hotel}: {room}, {stay}"
     if len(name) <= _PRODUCT_NAME_LONGEST:
         return name

@@ -1,4 +1,4 @@
-"""Pusher: telling browsers that a booking changed."""
+"""Pusher: notifying browsers that a booking changed."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ class Realtime:
 
     @activity.defn(name="realtime.publish")
     async def publish(self, publication: Publication) -> None:
-        """Send `booking-updated` to the hotel and the booking, and the staff's own event where there is one.
+        """Send `booking-updated` to the hotel and the booking, and the staff's own event if there is one.
 
         Raises:
             ApplicationError: `pusher_refused`, final: the request is wrong; `pusher_failed`, worth a retry: no answer,
                 an outage, a quota, or credentials that are being replaced.
         """
-        # The library blocks; in a thread it cannot stall the worker's event loop.
+        # The library blocks; in a thread it does not block the worker's event loop.
         try:
             await asyncio.to_thread(self._client.trigger_batch, _batch(publication))
         except pusher.errors.PusherBadRequest as error:
             raise ApplicationError(type(error).__name__, type="pusher_refused", non_retryable=True) from None
         except Exception as error:
-            # Neither the library's errors nor those of its HTTP client have a base of their own.
+            # The library's errors and those of its HTTP client share no base class.
             raise ApplicationError(type(error).__name__, type="pusher_failed") from None
 
     async def try_publish(self, publication: Publication) -> bool:
-        """Make one quick attempt for somebody who has better things to wait for; says whether it worked."""
+        """Make one quick attempt while a caller waits; returns whether it worked."""
         try:
             async with asyncio.timeout(_QUICK_S):
                 await self.publish(publication)
         except Exception as error:
-            # Whatever it was, the publication that is retried for an hour will meet and report it.
+            # The background publication, which is retried for an hour, will meet and report the same error.
             activity.logger.info("not published at the first attempt: %s", type(error).__name__)
             return False
         return True

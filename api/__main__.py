@@ -31,7 +31,7 @@ def main() -> None:
         port=settings.port,
         forwarded_allow_ips=settings.forwarded_allow_ips,
         log_config=None,
-        # The other one, httptools, reads heads of any length.
+        # The other parser, httptools, reads heads of any length.
         http="h11",
         # One line per request comes from api/middleware.py, without addresses that hold ids or tokens.
         access_log=False,

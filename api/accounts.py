@@ -18,13 +18,13 @@ _LONGEST: Final = 1024
 
 
 def staff_address(text: str) -> str:
-    """An address as it is kept, in small letters: log-ins ignore the case.
+    """A staff address in its stored form, lower case: log-ins ignore the case.
 
     Raises:
         ValueError: no e-mail address; the text says what is wrong with it.
     """
     try:
-        # The demo's staff live under .test, which no mail ever reaches; that is for the hotel to choose.
+        # The demo's staff have addresses under .test, which receives no mail; the hotel may choose that.
         found = validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise ValueError(str(error)) from None
@@ -44,7 +44,7 @@ class Passwords:
 
         Args:
             password_hash: None where there is no such account; the check then takes as long and fails, so
-                that nobody learns from the clock which accounts exist.
+                that the response time does not reveal which accounts exist.
         """
         async with self._turns:
             matches = await asyncio.to_thread(
@@ -53,13 +53,13 @@ class Passwords:
         return matches and password_hash is not None
 
     async def hash(self, password: str) -> str:
-        """What is kept of a new password."""
+        """Hash a new password for storage."""
         async with self._turns:
             return await asyncio.to_thread(self._hasher.hash, password.encode(errors="replace"))
 
     def _matches(self, password_hash: str, password: str) -> bool:
         try:
-            # A form may smuggle in lone surrogates, which are in nobody's password.
+            # A form may contain lone surrogates, which no password has.
             return self._hasher.verify(password_hash, password.encode(errors="replace"))
         except (Argon2Error, InvalidHashError):
             return False

@@ -28,7 +28,7 @@ from settings import Settings
 from storage.database import Database
 
 _DESCRIPTION = """\
-A guest's card is **held** until the hotel has looked at the booking: staff approve and the hold is captured, or
+A guest's card is **held** until the hotel has reviewed the booking: staff approve and the hold is captured, or
 decline and it is released. Amounts are decimal strings, times RFC 3339 in UTC, errors `application/problem+json`
 with a stable `code`."""
 
@@ -46,7 +46,7 @@ _DATABASE_PATIENCE_S: Final = 3
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application. Clients are made when it starts; it starts while what they speak to is away."""
+    """Build the application. Clients are created when it starts; it also starts while their services are away."""
     metrics = Metrics()
     app = FastAPI(
         title="Hotel holds",

@@ -1,4 +1,4 @@
-"""Who is asking: a guest with the token of one booking, or somebody on a hotel's staff."""
+"""Authentication: a guest with the token of one booking, or a member of a hotel's staff."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ AnyCredentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_any_sch
 
 
 def is_plain(text: str) -> bool:
-    """Whether text from an address can be looked up at all: PostgreSQL takes no NUL, nobody else the rest."""
+    """Whether text from an address can be looked up: PostgreSQL rejects NUL, and lone surrogates cannot be encoded."""
     return 0 < len(text) <= 255 and text.isprintable()
 
 
@@ -51,7 +51,7 @@ async def _guests_booking(
     services: Api, slug: Slug, booking_id: BookingId, credentials: GuestCredentials
 ) -> BookingDetails:
     token = credentials.credentials if credentials else ""
-    # Whether the booking exists is told to nobody who does not hold its token.
+    # Only the holder of its token may learn whether a booking exists.
     if not is_access_token(services.auth_secret, booking_id, token):
         raise unauthorized("invalid_token", "Send the booking's access token as `Authorization: Bearer …`.")
     return await find(services, slug, booking_id)
@@ -85,18 +85,18 @@ class Colleague:
 
     @property
     def staff_id(self) -> int:
-        """Their account's number."""
+        """Their account's id."""
         assert self.staff.id is not None
         return self.staff.id
 
     @property
     def role(self) -> Role:
-        """What they may do."""
+        """Their role at the hotel."""
         return Role(self.staff.role)
 
 
 def staff_token(auth_secret: str, staff: Staff, now: datetime) -> str:
-    """A token for eight hours, or until the credentials change. It says who; what they may do is looked up."""
+    """A token for eight hours, or until the credentials change. It identifies the account; the role is looked up."""
     claims = {
         "sub": str(staff.id),
         "ver": staff.credentials_version,
@@ -108,7 +108,7 @@ def staff_token(auth_secret: str, staff: Staff, now: datetime) -> str:
 
 
 def has_run_out(auth_secret: str, token: str) -> bool:
-    """Whether a staff token was good, and its eight hours are over."""
+    """Whether a staff token was valid and has expired."""
     try:
         jwt.decode(token, auth_secret, algorithms=[_ALGORITHM], audience=_AUDIENCE)
     except jwt.ExpiredSignatureError:
@@ -119,7 +119,7 @@ def has_run_out(auth_secret: str, token: str) -> bool:
 
 
 async def colleague_of(services: Services, token: str) -> Colleague | None:
-    """Who holds a staff token; None where it is bad, has run out, or their credentials have changed since."""
+    """Return the holder of a staff token; None if it is invalid or expired, or the credentials have changed since."""
     try:
         claims = jwt.decode(
             token,
@@ -152,13 +152,13 @@ async def _own_hotel(
 
 def _decider(colleague: OwnHotel) -> Colleague:
     if not may_decide(colleague.role):
-        raise _forbidden("An approver or manager has to do this.")
+        raise _forbidden("This needs an approver or manager.")
     return colleague
 
 
 def _manager(colleague: OwnHotel) -> Colleague:
     if not may_manage(colleague.role):
-        raise _forbidden("A manager has to do this.")
+        raise _forbidden("This needs a manager.")
     return colleague
 
 

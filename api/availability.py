@@ -1,4 +1,4 @@
-"""Which rooms are left: asked before a guest fills in a form, submits it, or pays."""
+"""Room availability: checked before a guest fills in a form, submits it, or pays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def has_room_left(db: AsyncSession, found: BookingDetails) -> bool:
 
 
 async def require_room(services: Services, found: BookingDetails) -> None:
-    """Refuse what would only lead to a hold that finds no room.
+    """Refuse a step that could only lead to a hold without a room.
 
     Raises:
         ProblemError: 409 `sold_out`, with the booking.
@@ -38,7 +38,7 @@ async def require_room(services: Services, found: BookingDetails) -> None:
 
 
 def sold_out(booking: Mapping[str, Any] | None = None) -> ProblemError:
-    """409: other guests were quicker."""
+    """409: no room of this type is left."""
     if booking is None:
         return ProblemError(409, "sold_out", SOLD_OUT)
     return conflict("sold_out", SOLD_OUT, booking)

@@ -1,4 +1,4 @@
-"""Figures of bookings, for Prometheus."""
+"""Gauges of bookings, for Prometheus."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class BookingGauges:
         )
         self._deadline = Gauge(
             "next_decision_deadline_timestamp_seconds",
-            "When the first of the holds has to be decided on or released; NaN without any.",
+            "Earliest deadline of a decision on a hold; NaN without holds.",
             registry=registry,
         )
         self._attention = Gauge(
-            "bookings_needing_attention", "Bookings that need a person.", registry=registry
+            "bookings_needing_attention", "Bookings that need attention.", registry=registry
         )
         self._unsent = Gauge(
-            "mails_unsent", "E-mails begun that no mail server has taken yet.", registry=registry
+            "mails_unsent", "E-mails that no mail server has accepted yet.", registry=registry
         )
 
     def show(self, figures: BookingFigures | None) -> None:

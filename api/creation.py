@@ -1,4 +1,4 @@
-"""Making and submitting bookings, so that a repeat of either does nothing twice."""
+"""Creating and submitting bookings, idempotently."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from storage.limits import Limit, Window
 from storage.tables import IdempotentRequest
 
 _UNDER_WAY_FOR: Final = timedelta(seconds=20)
-"""A creation that has not been answered by then was cut off; a repeat may take it up."""
+"""A creation without an answer by then was interrupted; a repeat may take it over."""
 
 _IN_FLIGHT_RETRY_S: Final = "1"
 
@@ -55,17 +55,17 @@ _TOO_MANY: Final = (
 
 
 class _KeyTakenError(Exception):
-    """Another request claimed the key in between."""
+    """Another request claimed the key meanwhile."""
 
 
 @dataclass(frozen=True)
 class BookingRequest:
-    """A booking somebody wants to make.
+    """A booking to be created.
 
     Args:
         slug: the hotel's.
         key: the Idempotency-Key, if one was sent.
-        client: the network it comes from.
+        client: the network of the request.
     """
 
     slug: str
@@ -75,7 +75,7 @@ class BookingRequest:
 
 
 class Stay(Protocol):
-    """When, and how many: what a price depends on beside the room."""
+    """The dates and numbers of guests, on which a price depends besides the room."""
 
     @property
     def check_in(self) -> date: ...
@@ -88,10 +88,10 @@ class Stay(Protocol):
 
 
 async def create(services: Services, booking_request: BookingRequest) -> JSONResponse:
-    """Make a booking and, unless only a draft is wanted, submit it.
+    """Create a booking and, unless only a draft is wanted, submit it.
 
     Returns:
-        201 with the booking and its token; for a repeat of a key the very same.
+        201 with the booking and its token; a repeat of a key gets the same answer.
 
     Raises:
         ProblemError: 404, 409, 422, 429 or 503. After a 503 the same key finishes the booking.
@@ -129,7 +129,7 @@ async def _under_key(
 
 
 async def _let_go(services: Services, request: IdempotentRequest) -> None:
-    """Let a repeat finish at once; where the database is away it has to wait until the claim runs out."""
+    """Let a repeat finish at once; while the database is away it has to wait until the claim expires."""
     try:
         async with transaction(services.database) as db:
             await release_key(db, request)
@@ -200,7 +200,7 @@ def _claim(booking_request: BookingRequest, booking: Booking) -> IdempotentReque
 
 
 def _body_hash(new_booking: NewBooking) -> str:
-    # Of what was understood, not of the bytes: the order of members and white space make no other request.
+    # Hashed after parsing: the order of members and white space make no other request.
     return hashlib.sha256(new_booking.model_dump_json().encode()).hexdigest()
 
 
@@ -213,7 +213,7 @@ async def _draft(services: Services, booking_request: BookingRequest) -> Booking
     async with reading(services.database) as db:
         room_type = await room_type_by_code(db, hotel.id, booking_request.new_booking.room_type)
     if room_type is None:
-        raise invalid("room_type", "This hotel has no such room type; its page lists them.")
+        raise invalid("room_type", "This hotel has no such room type; its page lists the room types.")
     booking = _priced(hotel, room_type, booking_request.new_booking, utc_now())
     async with reading(services.database) as db:
         if not await has_room_left(db, BookingDetails(booking, hotel, room_type)):
@@ -227,7 +227,7 @@ async def _draft(services: Services, booking_request: BookingRequest) -> Booking
 
 
 def _limits(services: Services, booking_request: BookingRequest) -> list[Limit]:
-    """How many bookings a client makes, and how many are made for an e-mail address: it may be a stranger's."""
+    """The limits on bookings per client and per e-mail address, which may be a stranger's."""
     most = services.bookings_per_hour
     name, _, domain = booking_request.new_booking.guest.email.lower().rpartition("@")
     # Many providers deliver name+anything@ to name@.
@@ -248,10 +248,10 @@ async def _hotel(services: Services, slug: str) -> Hotel:
 
 
 def quote(hotel: Hotel, room_type: RoomType, stay: Stay, now: datetime) -> Money:
-    """What a stay costs, if it can be had.
+    """Price a stay, if it is available.
 
     Raises:
-        ProblemError: 422, with each field to mend.
+        ProblemError: 422, with each field to correct.
     """
     refusals: list[ProblemError] = []
     with _collected(refusals):
@@ -261,7 +261,7 @@ def quote(hotel: Hotel, room_type: RoomType, stay: Stay, now: datetime) -> Money
         total = _total(hotel, room_type, stay)
     with _collected(refusals):
         if stay.adults + stay.children > room_type.max_guests:
-            raise invalid("adults", f"This room takes {room_type.max_guests} guests at most.")
+            raise invalid("adults", f"This room takes at most {room_type.max_guests} guests.")
     if refusals:
         raise invalid_all(refusals)
     return total
@@ -312,9 +312,9 @@ def _priced(hotel: Hotel, room_type: RoomType, new_booking: NewBooking, now: dat
 def _check_in_time(check_in: date, timezone: str, cutoff: datetime, now: datetime) -> None:
     """Refuse a stay that lies in the past, or that leaves no time to pay and to answer."""
     if check_in < hotel_today(now, timezone):
-        raise invalid("check_in", "Check-in lies in the past, by the hotel's calendar.")
+        raise invalid("check_in", "Check-in is in the past by the hotel's calendar.")
     if is_too_late(cutoff, now):
-        raise invalid("check_in", "The hotel takes no more requests for this check-in.", code="too_late")
+        raise invalid("check_in", "The hotel accepts no more requests for this check-in.", code="too_late")
 
 
 # --- submission -----------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ async def submit(services: Services, found: BookingDetails) -> BookingDetails:
     """Submit a draft: its workflow starts. A booking that was submitted before stays as it is.
 
     Returns:
-        The booking as it stands then.
+        The booking after that.
 
     Raises:
         ProblemError: 409, sold out; 422, too late for this stay; 503, Temporal, its workers or the database are away.
@@ -346,6 +346,6 @@ async def submit(services: Services, found: BookingDetails) -> BookingDetails:
         await await_outcome(services, found.booking.booking_id, SUBMIT_COMMAND)
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     if Status(found.booking.status) is Status.DRAFT:
-        # The workflow has been started and will submit the booking; nobody is there to do so now.
+        # The workflow has been started and will submit the booking, but no worker is available now.
         raise worker_away()
     return found

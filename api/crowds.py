@@ -1,4 +1,4 @@
-"""Many callers about one booking: they share a question, or wait among themselves, and leave others their places."""
+"""Concurrent callers about one booking: they share a question or queue among themselves, and block no others."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ PLACES_PER_BOOKING: Final = 3
 
 
 class SharedQuestions(Generic[Answer]):
-    """Questions of which one at a time is asked per booking: who comes meanwhile gets the same answer."""
+    """Runs one question per booking at a time; callers that arrive meanwhile get the same answer."""
 
     def __init__(self) -> None:
         self._asked: dict[str, asyncio.Task[Answer]] = {}
 
     async def ask(self, booking_id: str, question: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-        """Ask, or join those who have asked already.
+        """Ask, or join the question that is already being asked.
 
         Args:
-            question: asks. It goes on although its first caller has left, as others may wait for it.
+            question: asks. It continues even if its first caller has left, as others may wait for it.
 
         Raises: as `question`.
         """
@@ -35,18 +35,18 @@ class SharedQuestions(Generic[Answer]):
     def _forget(self, booking_id: str, done: asyncio.Task[Answer]) -> None:
         del self._asked[booking_id]
         if not done.cancelled():
-            # Everybody may have left: asyncio would then log that nobody has heard of an error.
+            # All callers may have left: asyncio would then log that the error was never retrieved.
             done.exception()
 
 
 class PlacesPerBooking:
-    """How many callers about one booking may be let in at once."""
+    """The number of callers about one booking that may be admitted at once."""
 
     def __init__(self) -> None:
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def of(self, booking_id: str) -> asyncio.Semaphore:
-        """The places of a booking; forgotten once nobody holds or wants one."""
+        """A booking's places; deleted once no caller holds or wants one."""
         places = self._places.get(booking_id)
         if places is None:
             places = self._places[booking_id] = asyncio.Semaphore(PLACES_PER_BOOKING)

@@ -1,4 +1,4 @@
-"""Cursors: a place in a list, opaque to whoever carries it to the next page."""
+"""Cursors: a position in a list, opaque to the client that sends it for the next page."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _LARGEST_ID: Final = 2**63 - 1
 
 
 def encode(position: Position, sort: Sort) -> str:
-    """Write a place down."""
+    """Encode a position."""
     at = position.at.isoformat() if position.at else None
     return urlsafe_b64encode(json.dumps([sort, at, position.row_id]).encode()).decode()
 
 
 def decode(cursor: str, sort: Sort) -> Position:
-    """Read a place in the list of that order.
+    """Decode a position in the list of that order.
 
     Raises:
-        ProblemError: 422, no cursor of ours, or of another order.
+        ProblemError: 422, the cursor is invalid, or of another order.
     """
     try:
         if len(cursor) > _LONGEST:
@@ -50,4 +50,4 @@ def _moment(text: str) -> datetime:
 
 
 def _not_ours() -> ProblemError:
-    return invalid("cursor", "Give the `next_cursor` of a page in the same order, or none.")
+    return invalid("cursor", "Send the `next_cursor` of a page in the same order, or none.")

@@ -1,4 +1,4 @@
-"""Carrying a person's decision to the booking's workflow, and telling that person how it came out."""
+"""Sending a person's decision to the booking's workflow, and answering with its outcome."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from models import BookingCommand, Staff, utc_now
 from storage.database import DATABASE_ERRORS
 from storage.owed import refund_for_cancelling
 
-# A signal may arrive although its sender did not hear so. Asking again does no harm.
+# A signal may arrive even if its sender got an error. Sending it again does no harm.
 _UNCERTAIN: Final = (
-    "The booking engine has not answered, and the decision may have been taken or not. Look at the booking, "
-    "and try again: nothing is done twice."
+    "The booking engine has not answered, and the decision may or may not have been taken. Look at the booking, "
+    "and try again: a repeat changes nothing."
 )
 
-# Where a row says one of these, no later version of it can say otherwise.
+# Outcomes that no later version of the row can change.
 _FINAL: Final = frozenset({CommandOutcome.SETTLED, CommandOutcome.ALREADY_DECIDED})
 
 _DETAILS: Final[Mapping[CommandOutcome, str]] = {
     CommandOutcome.NOT_AUTHORIZED: "No card is held for this booking yet; wait until it is PENDING_APPROVAL.",
-    CommandOutcome.ALREADY_DECIDED: "This booking has been decided otherwise; `booking` shows how.",
+    CommandOutcome.ALREADY_DECIDED: "This booking has already been decided otherwise; `booking` shows how.",
     CommandOutcome.IN_PROGRESS: "A decision is being carried out right now; look at the booking again shortly.",
-    CommandOutcome.NOT_CANCELLABLE: "A booking in this status cannot be cancelled by you.",
+    CommandOutcome.NOT_CANCELLABLE: "You cannot cancel a booking in this status.",
     CommandOutcome.TOO_LATE: (
         "It is too late: guests cancel until the stay starts, and managers until the day of check-out."
     ),
@@ -52,13 +52,13 @@ _DETAILS: Final[Mapping[CommandOutcome, str]] = {
 
 @dataclass(frozen=True)
 class DecisionInput:
-    """What a person asks for.
+    """A person's decision.
 
     Args:
-        staff: who, or None for the guest.
-        reason_code, reason_note: why, for a decline; a manager's cancellation has a note alone. The note stays in
+        staff: the author, or None for the guest.
+        reason_code, reason_note: the reason of a decline; a manager's cancellation has only a note. The note stays in
             the database.
-        refund: what a manager who cancels wants refunded in all; None for everything.
+        refund: the total refund a cancelling manager wants; None for everything.
     """
 
     decision: Decision
@@ -69,19 +69,19 @@ class DecisionInput:
 
     @property
     def actor(self) -> ActorKind:
-        """In which capacity."""
+        """The kind of its author."""
         return ActorKind.STAFF if self.staff else ActorKind.GUEST
 
 
 async def decide(services: Services, found: BookingDetails, request: DecisionInput) -> Response:
-    """Have a decision carried out, and wait a while for it.
+    """Carry out a decision, and wait a while for its outcome.
 
     Returns:
-        200 with the booking where it was carried out, by this caller or another; 202 where it is under way.
+        200 with the booking if the decision is carried out, by this caller or another; 202 if it is under way.
 
     Raises:
-        ProblemError: 409 where it came out otherwise; 422 for a refund that cannot be; 503 where a dependency is
-            away. The detail says whether the decision has been taken nevertheless.
+        ProblemError: 409 for another outcome; 422 for an impossible refund; 503 if a dependency is away. The detail
+            says whether the decision has been taken nevertheless.
     """
     outcome = _outcome_by_projection(found, request)
     if outcome is not None:
@@ -102,7 +102,7 @@ async def decide(services: Services, found: BookingDetails, request: DecisionInp
 def _outcome_by_projection(
     found: BookingDetails, request: DecisionInput, *, workflow_gone: bool = False
 ) -> CommandOutcome | None:
-    """Judge by the row, where it is the last word: the workflow is not there, or cannot undo it."""
+    """Judge by the row if the workflow has ended or cannot change the outcome any more."""
     row = found.booking
     status = Status(row.status)
     until = cancellable_until(request.actor, row.check_in_at, row.check_out_at)
@@ -115,7 +115,7 @@ def _outcome_by_projection(
 
 
 def cancellation_by(manager: Staff, found: BookingDetails, wishes: CancelIn) -> DecisionInput:
-    """A manager's cancellation.
+    """Build a manager's cancellation.
 
     Raises:
         ProblemError: 422, the refund is no amount of the booking's currency.
@@ -130,7 +130,7 @@ def cancellation_by(manager: Staff, found: BookingDetails, wishes: CancelIn) -> 
 
 
 def _check_refund(found: BookingDetails, request: DecisionInput) -> None:
-    """Refuse a refund that is less than the guest was promised, or more than was captured."""
+    """Refuse a refund below the guest's entitlement or above the captured amount."""
     row = found.booking
     if request.refund is None or Status(row.status) is not Status.CONFIRMED:
         return
@@ -141,7 +141,7 @@ def _check_refund(found: BookingDetails, request: DecisionInput) -> None:
 
 
 def _command(found: BookingDetails, request: DecisionInput) -> tuple[BookingCommand, Command]:
-    """A decision as it is kept, and as it is signalled: of the same moment and status."""
+    """Build a decision's row and its signal, with the same time and status."""
     issued_at, status_when_issued = utc_now(), Status(found.booking.status)
     command = Command(
         command_id=new_command_id(),
@@ -169,13 +169,13 @@ def _command(found: BookingDetails, request: DecisionInput) -> tuple[BookingComm
 async def _answer_from_projection(
     services: Services, found: BookingDetails, request: DecisionInput, command_id: str
 ) -> Response:
-    """The workflow has ended: what it left in the row counts."""
+    """Answer from the row, because the workflow has ended."""
     found = await _look_again(services, found)
     outcome = _outcome_by_projection(found, request, workflow_gone=True)
     with suppress(*DATABASE_ERRORS):
         await close(services.database, command_id, outcome or NOT_SENT)
     if outcome is None:
-        # A booking that is not over has lost its workflow; reconciliation gives it another one.
+        # A booking that is not over has lost its workflow; reconciliation starts a new one.
         raise temporal_away()
     return await _respond(services, found, request, outcome)
 

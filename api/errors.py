@@ -1,4 +1,4 @@
-"""Errors as callers see them: RFC 9457 problems, each with a stable `code`. The one place that maps them."""
+"""Errors as RFC 9457 problems, each with a stable `code`. All errors are mapped here."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 class ProblemError(Exception):
-    """What a request is answered with when it cannot be done.
+    """A refused or failed request, with its answer.
 
     Args:
         status: the HTTP status.
         code: stable, for programs.
-        detail: for people: what is wrong and how to mend it. Never holds what the caller sent.
-        headers: more headers of the answer.
+        code: stable, for programs.
+        detail: for people: the problem and its solution. Never contains the caller's input.
         members: more members of the body.
     """
 
@@ -46,7 +46,7 @@ class ProblemError(Exception):
         self.members = members
 
     def response(self) -> Response:
-        """The answer."""
+        """The HTTP response."""
         body = {
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -58,12 +58,12 @@ class ProblemError(Exception):
 
 
 def not_found(what: str) -> ProblemError:
-    """404; also what belongs to somebody else is not found."""
+    """404; another caller's booking is not found either."""
     return ProblemError(404, "not_found", f"There is no such {what}.")
 
 
 def unauthorized(code: str, detail: str) -> ProblemError:
-    """401: no token, or none that counts here."""
+    """401: no token, or one that is not valid here."""
     return ProblemError(401, code, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
@@ -73,14 +73,14 @@ def invalid(field: str, message: str, code: str = "invalid_request") -> ProblemE
 
 
 def invalid_all(problems: Sequence[ProblemError]) -> ProblemError:
-    """One 422 for several: code and detail are the first one's, `errors` lists what each says."""
+    """One 422 for several problems: code and detail are the first one's, `errors` lists all of them."""
     first = problems[0]
     errors = [error for problem in problems for error in problem.members["errors"]]
     return ProblemError(422, first.code, first.detail, errors=errors)
 
 
 def conflict(code: str, detail: str, booking: Mapping[str, Any]) -> ProblemError:
-    """409, with the booking as it stands."""
+    """409, with the booking's present state."""
     return ProblemError(409, code, detail, booking=booking)
 
 
@@ -90,7 +90,7 @@ def too_many(retry_after_s: int, detail: str) -> ProblemError:
 
 
 def unavailable(code: str, detail: str, retry_after_s: int = _RETRY_AFTER_S) -> ProblemError:
-    """503: something this service depends on is away."""
+    """503: a dependency of this service is away."""
     return ProblemError(503, code, detail, headers={"Retry-After": str(retry_after_s)})
 
 
@@ -100,7 +100,7 @@ def body_too_large() -> ProblemError:
 
 
 def internal(request_id: str) -> ProblemError:
-    """500: a defect of ours, to be found in the log by its request id."""
+    """500: a defect of the product; the log has it under the request id."""
     detail = f"Something went wrong on our side. When you report it, name the request id {request_id}."
     return ProblemError(500, "internal_error", detail, request_id=request_id)
 
@@ -110,11 +110,11 @@ def internal(request_id: str) -> ProblemError:
 
 Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 Answer = Callable[[Request, ProblemError], Response]
-"""How a request is told what is wrong: a program by JSON, a person by a page."""
+"""The format of an error's answer: JSON for a program, a page for a person."""
 
 
 def install_error_handlers(app: FastAPI, answer: Answer) -> None:
-    """Let every error leave `app` as a problem. What is left over is answered by the middleware."""
+    """Answer every error of `app` as a problem. The middleware answers the rest."""
 
     def handled_by(read: Callable[[Exception], ProblemError]) -> Handler:
         async def handle(request: Request, error: Exception) -> Response:
@@ -138,12 +138,12 @@ def _validation(error: Exception) -> ProblemError:
         {"field": _field(item["loc"]), "message": item["msg"].removeprefix("Value error, ")}
         for item in error.errors()
     ]
-    detail = "The request is not as it should be; `errors` says what to mend."
+    detail = "The request is not valid; `errors` lists the problems."
     return ProblemError(422, "invalid_request", detail, errors=errors)
 
 
 def _field(location: Sequence[str | int]) -> str:
-    # The names of unknown fields are the caller's own text and may be anything at all.
+    # The names of unknown fields are the caller's own text and may be anything.
     parts = [str(part) for part in location[1:]] or [str(location[0])]
     return ".".join(part if _FIELD_NAME.fullmatch(part) else "(unknown field)" for part in parts)
 
@@ -156,12 +156,12 @@ def _http(error: Exception) -> ProblemError:
 def _from_status(status: int, headers: Mapping[str, str] | None) -> ProblemError:
     match status:
         case 400:
-            # FastAPI's word for a body it could not read; there is no field to name.
+            # FastAPI's message for a body it could not read; there is no field to name.
             return ProblemError(422, "invalid_request", "The body could not be read.", errors=[])
         case 404:
             return ProblemError(404, "not_found", "There is nothing at this address. Paths end in a slash.")
         case 405:
-            detail = "This address does not take that method; `Allow` names those it takes."
+            detail = "This address does not accept that method; `Allow` lists those it accepts."
             return ProblemError(405, "method_not_allowed", detail, headers=headers)
         case 413:
             return body_too_large()
@@ -175,7 +175,7 @@ def _from_status(status: int, headers: Mapping[str, str] | None) -> ProblemError
 
 
 class FieldError(BaseModel):
-    """One thing to mend."""
+    """A problem with one field."""
 
     field: str
     message: str
@@ -189,9 +189,9 @@ class Problem(BaseModel):
     title: str = Field(examples=["Conflict"])
     status: int = Field(examples=[409])
     code: str = Field(description="Stable; for programs.", examples=["already_decided"])
-    detail: str = Field(description="For people: what is wrong and how to mend it.")
-    errors: list[FieldError] | None = Field(None, description="On 422: what to mend.")
-    booking: dict[str, Any] | None = Field(None, description="On 409: the booking as it stands.")
+    detail: str = Field(description="For people: the problem and its solution.")
+    errors: list[FieldError] | None = Field(None, description="On 422: the problem of each field.")
+    booking: dict[str, Any] | None = Field(None, description="On 409: the booking's present state.")
 
 
 _MEANINGS: Final = {
@@ -199,13 +199,13 @@ _MEANINGS: Final = {
     401: "No token, or a bad one",
     403: "Not allowed to this role",
     404: "Unknown, or another hotel's",
-    409: "The booking does not stand where this could be done; `booking` shows it",
+    409: "The booking's status does not allow this; `booking` shows it",
     413: "Over 1 MiB",
-    422: "Bad input; `errors` says what to mend",
-    429: "Too many; `Retry-After` says when to come back",
+    422: "Bad input; `errors` lists the problems",
+    429: "Too many requests; `Retry-After` says when to try again",
     503: (
         f"`{TEMPORAL_UNAVAILABLE}`, `{DATABASE_UNAVAILABLE}`, `{STRIPE_UNAVAILABLE}` or "
-        f"`{WORKER_UNAVAILABLE}`; `Retry-After` says when to come back"
+        f"`{WORKER_UNAVAILABLE}`; `Retry-After` says when to try again"
     ),
 }
 

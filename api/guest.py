@@ -1,4 +1,4 @@
-"""What guests do: look at a hotel, book, pay, follow their booking, cancel."""
+"""The guests' API: look at a hotel, book, pay, follow a booking, cancel it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from storage.limits import Limit, count_attempt, window_number
 router = APIRouter(prefix="/api/public/hotel", tags=["guests"])
 
 _QUESTION_SHARED_S: Final = 3
-"""Seconds in which all who ask how a booking's payment stands share one question to Stripe."""
+"""The seconds within which all payment checks of a booking share one question to Stripe."""
 
 _BOOKING: Final = "/{slug}/room-bookings/{booking_id}"
 
@@ -62,7 +62,7 @@ async def hotel(services: Api, slug: Slug) -> HotelView:
 
 @router.get("/{slug}/availability/", responses=problems(404, 422))
 async def availability(services: Api, slug: Slug, stay: Annotated[StayQuery, Query()]) -> AvailabilityView:
-    """Which rooms are left for a stay, and what it costs. Nothing is kept free by asking."""
+    """The rooms left for a stay, and its price. Asking reserves no room."""
     if not is_plain(slug):
         raise not_found("hotel")
     async with reading(services.database) as db:
@@ -86,14 +86,14 @@ async def book(
     new_booking: NewBooking,
     idempotency_key: Annotated[
         str | None,
-        Header(description="Makes a repeat harmless for 24 hours: the same body gets the same answer."),
+        Header(description="Makes a repeat safe for 24 hours: the same body gets the same answer."),
     ] = None,
 ) -> Response:
-    """Make a booking. The price is the hotel's; the card is held later, on the payment page."""
+    """Create a booking. The hotel sets the price; the card is held later, on the payment page."""
     if not is_plain(slug):
         raise not_found("hotel")
     if idempotency_key is not None and not is_plain(idempotency_key):
-        raise invalid("Idempotency-Key", "Give 1 to 255 printable characters.")
+        raise invalid("Idempotency-Key", "Send 1 to 255 printable characters.")
     return await creation.create(
         services, creation.BookingRequest(slug, new_booking, idempotency_key, client)
     )
@@ -101,7 +101,7 @@ async def book(
 
 @router.post(f"{_BOOKING}/submit/", responses=problems(401, 404, 409, 422))
 async def submit(services: Api, found: GuestsBooking) -> BookingView:
-    """Submit a draft; from now on the payment window runs."""
+    """Submit a draft; the payment window starts now."""
     found = await creation.submit(services, found)
     async with reading(services.database) as db:
         return await show(db, found)
@@ -109,7 +109,7 @@ async def submit(services: Api, found: GuestsBooking) -> BookingView:
 
 @router.get(f"{_BOOKING}/", responses=problems(401, 404))
 async def look(services: Api, found: GuestsBooking) -> BookingView:
-    """The booking as it stands."""
+    """A booking's present state."""
     async with reading(services.database) as db:
         return await show(db, found)
 
@@ -120,7 +120,7 @@ async def look(services: Api, found: GuestsBooking) -> BookingView:
     responses={202: {"model": DecidedBooking}, **problems(401, 404, 409)},
 )
 async def cancel(services: Api, found: GuestsBooking) -> Response:
-    """Cancel: nothing is charged before confirmation, afterwards the hotel's policy says what goes back."""
+    """Cancel: free of charge before confirmation; afterwards the hotel's policy determines the refund."""
     return await decide(services, found, DecisionInput(Decision.CANCEL))
 
 
@@ -128,17 +128,17 @@ async def cancel(services: Api, found: GuestsBooking) -> Response:
 async def payment_session(
     services: Api, found: GuestsBooking, wishes: Annotated[SessionIn | None, Body()] = None
 ) -> PaymentSessionView:
-    """Open the payment page, or find the one that is open."""
+    """Open the payment page, or return the open one."""
     return await open_payment_page(services, found, wishes or SessionIn())
 
 
 async def open_payment_page(
     services: Services, found: BookingDetails, wishes: SessionIn
 ) -> PaymentSessionView:
-    """Open a booking's payment page, or find the one that is open.
+    """Open a booking's payment page, or return the open one.
 
     Raises:
-        ProblemError: 409, nothing is to be paid or no room is left; 429; 503, Temporal, its workers or Stripe are away.
+        ProblemError: 409, no payment is due or no room is left; 429; 503, Temporal, its workers or Stripe are away.
     """
     row = found.booking
     if Status(row.status) is not Status.PENDING_PAYMENT:
@@ -168,7 +168,7 @@ async def _count_and_keep(services: Services, booking_id: str, wishes: SessionIn
         await count(
             db,
             [Limit(f"session:{booking_id}", services.sessions_per_min)],
-            "The payment page was asked for too often; wait a little.",
+            "The payment page was requested too often; wait a little.",
         )
         if wishes == SessionIn():
             return SessionRequest()
@@ -181,7 +181,7 @@ async def _count_and_keep(services: Services, booking_id: str, wishes: SessionIn
 async def _workflow_gone(services: Services, found: BookingDetails) -> ProblemError:
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     if Status(found.booking.status) is Status.PENDING_PAYMENT:
-        # A booking that is not over has lost its workflow; reconciliation gives it another one.
+        # A booking that is not over has lost its workflow; reconciliation starts a new one.
         return temporal_away()
     return await _not_payable(services, found)
 
@@ -192,7 +192,7 @@ async def _not_payable(services: Services, found: BookingDetails) -> ProblemErro
         view = await show(db, found)
     if found.booking.sold_out_at is not None and view.status is Status.PENDING_PAYMENT:
         return sold_out(view.model_dump(mode="json"))
-    detail = "No payment page opens for this booking now; `booking` shows where it stands."
+    detail = "No payment page can be opened for this booking now; `booking` shows its status."
     return conflict("not_payable", detail, view.model_dump(mode="json"))
 
 
@@ -204,10 +204,10 @@ async def verify(
     session_id: Annotated[str, Query(min_length=1, max_length=255)],
     client: Client,
 ) -> PaymentView:
-    """How the payment stands, by Stripe's own word. Needs no token and tells nothing about the guest."""
+    """The payment's state, as read from Stripe. Needs no token and shows nothing about the guest."""
     async with transaction(services.database) as db:
         limit = Limit(subject("verify", client), services.verifications_per_min)
-        await count(db, [limit], "Payments were asked about too often from your network; wait a little.")
+        await count(db, [limit], "Your network has checked payments too often; wait a little.")
     found = await find(services, slug, booking_id)
     if not is_plain(session_id):
         raise not_found("payment session")
@@ -218,9 +218,9 @@ async def verify(
 
 
 async def ask_stripe(services: Services, found: BookingDetails) -> BookingDetails:
-    """Have Stripe asked about a booking whose money may still move, and return the booking as it then stands.
+    """Read an unfinished booking's payment from Stripe, and return the booking after that.
 
-    Above the limit per booking the row answers: whoever made the crowd, its guest is not turned away.
+    Above the limit per booking the row answers, so that other callers never lock out the guest.
 
     Raises:
         ProblemError: 503, Temporal, its workers, Stripe or the database are away.
@@ -233,7 +233,7 @@ async def ask_stripe(services: Services, found: BookingDetails) -> BookingDetail
         if await count_attempt(db, limit) is not None:
             return found
         window = await window_number(db, _QUESTION_SHARED_S)
-    # A workflow that has ended meanwhile has left its word in the row.
+    # A workflow that has ended meanwhile has written its result to the row.
     with suppress(WorkflowGoneError):
         await check_payment(services, booking_id, window)
     return await find(services, found.hotel.slug, found.booking.booking_id)

@@ -1,4 +1,4 @@
-"""Whether this process lives, whether it can work, and its figures."""
+"""Liveness, readiness and metrics of this process."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ router = APIRouter(tags=["operations"])
 @router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def alive() -> dict[str, str]:
-    """The process lives; says nothing about what it depends on."""
+    """The process is alive; its dependencies are not checked."""
     return {"status": "ok"}
 
 
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems())
 async def ready(services: Api) -> dict[str, Any]:
-    """The database and Temporal answer. Whether a worker is there is told, too: without one requests are kept."""
+    """The database and Temporal answer. The answer also says whether a worker runs: without one, requests are kept."""
     state, worker = await asyncio.gather(_read_state(services), worker_polls(services))
     return {
         "status": "ok",
@@ -53,7 +53,7 @@ def _rfc3339(at: datetime | None) -> str | None:
 
 
 async def _read_state(services: Services) -> DatabaseState:
-    """Read what the database says of the product's upkeep.
+    """Read the state of the product's upkeep from the database.
 
     Raises:
         ProblemError: 503, the database is away or its schema is not up to date.

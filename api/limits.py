@@ -1,4 +1,4 @@
-"""Who asks, and how often they may: 429 where it is too much."""
+"""Rate limits per caller: 429 above them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from api.errors import too_many
 from storage.limits import Limit, count_attempt, wait_of
 
 _IPV6_PREFIX: Final = 64
-"""What one household or server gets: its owner chooses among 2^64 addresses within it."""
+"""A household's or server's IPv6 prefix: its owner may choose any of the 2^64 addresses within it."""
 
 
 def client_network(host: str) -> str:
-    """Whom an address counts for: an IPv4 address alone, an IPv6 address with its whole /64."""
+    """The network that an address counts for: an IPv4 address alone, an IPv6 address with its whole /64."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -31,7 +31,7 @@ def client_network(host: str) -> str:
 
 
 def client_of(request: Request) -> str:
-    """Whom a request counts for. The server believes a proxy's headers only from `FORWARDED_ALLOW_IPS`."""
+    """The network that a request counts for. The server trusts a proxy's headers only from `FORWARDED_ALLOW_IPS`."""
     return client_network(request.client.host) if request.client else "unknown"
 
 
@@ -40,12 +40,12 @@ Client = Annotated[str, Depends(client_of)]
 
 
 def subject(kind: str, *who: str) -> str:
-    """What a limit is counted under. Hashed: addresses are personal, and a name's field may hold a password."""
+    """The key of a limit. Hashed: addresses are personal, and a name's field may contain a password."""
     return f"{kind}:{hashlib.sha256(chr(0).join(who).encode(errors='replace')).hexdigest()}"
 
 
 async def count(db: AsyncSession, limits: Sequence[Limit], detail: str) -> None:
-    """Count an attempt towards each limit. A refusal rolls the caller's transaction back, and so counts nowhere.
+    """Count an attempt towards each limit. A refusal rolls the caller's transaction back, so that nothing is counted.
 
     Raises:
         ProblemError: 429, one of them has been reached.
@@ -55,7 +55,7 @@ async def count(db: AsyncSession, limits: Sequence[Limit], detail: str) -> None:
 
 
 async def check(db: AsyncSession, limits: Sequence[Limit], detail: str) -> None:
-    """Refuse what `count` would refuse, and count nothing.
+    """Refuse an attempt that `count` would refuse, without counting it.
 
     Raises:
         ProblemError: 429, one of the limits has been reached.

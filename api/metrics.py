@@ -1,4 +1,4 @@
-"""Figures for Prometheus."""
+"""Metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 
 @dataclass(frozen=True)
 class DatabaseState:
-    """What the database says of the product's upkeep.
+    """The state of the product's upkeep, as the database has it.
 
     Args:
         backlog: events that wait in the inbox.
-        findings_left: what reconciliation left for a person.
-        swept_at, reconciled_at: when each was last done completely; None for never.
+        findings_left: the findings that reconciliation left for a person.
+        swept_at, reconciled_at: when each last completed; None for never.
     """
 
     backlog: int
@@ -39,10 +39,10 @@ class DatabaseState:
 
 
 class Metrics:
-    """One registry per application: two in one process must not add up."""
+    """One registry per application: the metrics of two in one process must not add up."""
 
     def __init__(self) -> None:
-        # When a series began says nothing here, and doubles their number.
+        # The creation time of a series is of no use here, and doubles the number of series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._bookings = BookingGauges(self._registry)
@@ -58,19 +58,19 @@ class Metrics:
         )
         self._backlog = Gauge(
             "stripe_inbox_backlog",
-            "Stripe events kept and not yet handed on; NaN while the database is away.",
+            "Stripe events kept and not yet delivered; NaN while the database is away.",
             registry=self._registry,
         )
 
         self._left = Gauge(
             "reconciliation_findings_left",
-            "What the newest complete reconciliation left for a person; NaN while the database is away.",
+            "Findings that the newest complete reconciliation left for a person; NaN while the database is away.",
             registry=self._registry,
         )
 
         self._swept = Gauge(
             "sweep_last_complete_timestamp_seconds",
-            "When the sweep last did each of its steps; NaN for never, and while the database is away.",
+            "When the sweep last completed each of its steps; NaN for never, and while the database is away.",
             registry=self._registry,
         )
         self._reconciled = Gauge(
@@ -85,10 +85,10 @@ class Metrics:
         self._seconds.labels(method, route).observe(seconds)
 
     def page(self, state: DatabaseState | None, figures: BookingFigures | None) -> bytes:
-        """All figures in Prometheus's text format.
+        """All metrics in Prometheus's text format.
 
         Args:
-            state: what the database says; None while it is away.
+            state: the upkeep's state; None while the database is away.
             figures: of bookings; None while the database is away.
         """
         self._bookings.show(figures)

@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its line in the log, its figures, and the limit on its body."""
+"""The handling around every request: its id, its log line, its metrics, and the limit on its body."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ log = logging.getLogger("api.access")
 BODY_LIMIT_BYTES: Final = 1 << 20
 _CLIENT_GONE: Final = 499
 _LONGEST_LENGTH: Final = 18
-# What proxies and tracers make: UUIDs, hexadecimal, base 64, `Root=1-…`, `name:number`.
+# The ids that proxies and tracers make: UUIDs, hexadecimal, base 64, `Root=1-…`, `name:number`.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}")
 _KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADERS: Final = {
-    # Answers hold guests' data, and addresses hold ids: neither is for caches or for other sites.
+    # Answers contain guests' data, and addresses contain ids: caches and other sites must not see either.
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -33,9 +33,9 @@ _HEADERS: Final = {
 
 
 class RequestLog:
-    """Gives each request an id, logs one line for it, counts it, and answers 500 to what nobody caught.
+    """Gives each request an id, logs one line for it, counts it, and answers uncaught errors with 500.
 
-    The line names the route, never the address: query strings and ids in paths are nobody's business here.
+    The line names the route, never the address: query strings and ids in paths do not belong in a log.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, answer: Answer) -> None:
@@ -62,7 +62,7 @@ class RequestLog:
         try:
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
-            # Gone before the body was there: nobody to answer, nothing was done.
+            # The client left before its body had arrived: there is nothing to answer and nothing to undo.
             status = _CLIENT_GONE
         except Exception as error:
             _log_defect(error, request_id)
@@ -73,7 +73,7 @@ class RequestLog:
             self._record(scope, status, time.perf_counter() - begun, request_id)
 
     def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        # Whatever the caller made up must not become a label of its own.
+        # A method that the caller made up must not become a label of its own.
         method = scope["method"] if scope["method"] in _KNOWN_METHODS else "other"
         route = getattr(scope.get("route"), "path", "unmatched")
         self._metrics.answered(method, route, status, seconds)
@@ -97,7 +97,7 @@ def _log_defect(error: BaseException, request_id: str) -> None:
 
 
 class BodyLimit:
-    """Refuses bodies over 1 MiB, however their length is announced, before they are read to the end."""
+    """Refuses bodies over 1 MiB, declared or not, before they are read to the end."""
 
     def __init__(self, app: ASGIApp, answer: Answer) -> None:
         self._app = app
@@ -115,7 +115,7 @@ class BodyLimit:
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                # FastAPI lets this one pass when it comes out of reading a body, and answers it as usual.
+                # FastAPI lets this error pass when it is raised while reading a body, and answers it as usual.
                 raise HTTPException(413)
             return message
 

@@ -1,4 +1,4 @@
-"""What a hotel has left for a stay, and what it costs."""
+"""The rooms a hotel has left for a stay, and their prices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOLD_AT_MOST: Final = 5
 
 @dataclass(frozen=True)
 class Offer:
-    """A room type that takes a party, for its whole stay.
+    """A room type that takes a party for its whole stay.
 
     Args:
         free: rooms left on the fullest night.
@@ -34,13 +34,13 @@ class Offer:
 async def offers(
     db: AsyncSession, hotel: Hotel, rooms: Sequence[RoomType], stay: Stay, now: datetime
 ) -> list[Offer]:
-    """What each room type that takes so many guests has left, and costs.
+    """List the room types that take so many guests, with the rooms left and the price of each.
 
     Raises:
-        ProblemError: 422, with the field to mend: such a stay cannot be had here.
+        ProblemError: 422, with the field to correct: the hotel does not offer such a stay.
     """
     fitting = [room for room in rooms if stay.adults + stay.children <= room.max_guests]
-    # Where none fits, each says so, and what else is wrong with the stay.
+    # If no room type fits, each is priced, so that its refusal names all problems of the stay.
     totals = [quote(hotel, room, stay, now) for room in fitting or rooms]
     free = await rooms_free(db, hotel, stay.check_in, stay.check_out)
     return [
@@ -49,7 +49,7 @@ async def offers(
 
 
 def show_offers(stay: Stay, found: Sequence[Offer]) -> AvailabilityView:
-    """The same as callers read it."""
+    """Convert offers for callers."""
     return AvailabilityView(
         check_in=stay.check_in,
         check_out=stay.check_out,

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI derives from the routes, with names, summaries and examples for its readers."""
+"""The OpenAPI document: FastAPI's description of the routes, with names, summaries and examples added."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OPERATION_IDS: Final = {
     "operations.ready": "get_readiness",
     "operations.metrics": "get_metrics",
 }
-"""Names for generated clients, by tag and function. A route that is not listed has its function's name."""
+"""Operation names for generated clients, by tag and function. A route that is not listed uses its function's name."""
 
 _BY_NAME: Final[Mapping[str, Any]] = {
     "access_token": "Zk3v8Tq1…",
@@ -88,7 +88,7 @@ _BY_NAME: Final[Mapping[str, Any]] = {
     "username": "approver@hotel-killarney.test",
     "version": 3,
 }
-"""Examples of members, wherever they occur and their schema takes them."""
+"""Examples of members, used in every schema that accepts them."""
 
 _BY_OPERATION: Final[Mapping[tuple[str, str], Any]] = {
     ("receive_stripe_event", "body"): {
@@ -113,13 +113,13 @@ _BY_OPERATION: Final[Mapping[tuple[str, str], Any]] = {
 }
 
 _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
-    "400": ("invalid_signature", "The signature does not verify, or its time is off."),
+    "400": ("invalid_signature", "The signature is invalid, or its timestamp is too far from now."),
     "401": ("invalid_token", "Send the token as `Authorization: Bearer …`."),
-    "403": ("forbidden", "An approver or manager has to do this."),
+    "403": ("forbidden", "This needs an approver or manager."),
     "404": ("not_found", "There is no such booking."),
-    "409": ("already_decided", "This booking has been decided otherwise; `booking` shows how."),
+    "409": ("already_decided", "This booking has already been decided otherwise; `booking` shows how."),
     "413": ("body_too_large", "The body may have 1 MiB at most."),
-    "422": ("invalid_request", "Check-in lies in the past, by the hotel's calendar."),
+    "422": ("invalid_request", "Check-in is in the past by the hotel's calendar."),
     "429": ("rate_limited", "Too many failed log-ins; wait a little."),
     "503": ("temporal_unavailable", "The booking engine cannot be reached. Try again."),
 }
@@ -133,7 +133,7 @@ def operation_id(route: APIRoute) -> str:
 
 
 def document(app: FastAPI) -> Json:
-    """The document, made once."""
+    """Build the document once."""
     if app.openapi_schema is None:
         made = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
@@ -163,7 +163,7 @@ def _forget_fastapis_error(operation: Json) -> None:
 
 
 def _summarize(operation: Json) -> None:
-    """FastAPI takes a function's name for the summary; its docstring's first line says what happens."""
+    """FastAPI takes a function's name for the summary; the first line of its docstring says more."""
     first, _, rest = operation.get("description", "").partition("\n")
     if first:
         operation["summary"] = first.strip().removesuffix(".")
@@ -191,7 +191,7 @@ def _problem(status: str) -> Json:
 
 
 def _example(schema: Json, schemas: Json, name: str = "") -> Any:
-    """A value that a schema takes, as its members' names and own examples have it."""
+    """A value that a schema accepts, built from its members' names and examples."""
     if "$ref" in schema:
         return _example(schemas[schema["$ref"].removeprefix(_SCHEMAS)], schemas, name)
     known = _BY_NAME.get(name, ...)

@@ -1,4 +1,4 @@
-"""The 503s: errors of a dependency that is away, as problems."""
+"""Outages of dependencies, as 503 problems."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.schema import MIGRATE, is_outdated
 
 log = logging.getLogger("api.outages")
 
-# Statements PostgreSQL refuses are defects of ours; everything else its driver raises is an outage.
+# A statement that PostgreSQL rejects is a defect of the product; every other error of its driver is an outage.
 _DEFECTS: Final = (exc.IntegrityError, exc.DataError, exc.ProgrammingError)
 
 
@@ -28,7 +28,7 @@ def temporal_away() -> ProblemError:
 
 @contextmanager
 def mapped_outages() -> Iterator[None]:
-    """Turn the errors of a dependency that is away into a 503. A `WorkflowGoneError` passes: it is an answer.
+    """Turn a dependency's outage into a 503. A `WorkflowGoneError` passes: it is an answer.
 
     Raises:
         ProblemError: 503.
@@ -51,7 +51,7 @@ def _database_away() -> ProblemError:
 
 
 def reading(database: Database) -> AbstractAsyncContextManager[AsyncSession]:
-    """A session to read with; see `Database.reading`.
+    """Open a session to read with; see `Database.reading`.
 
     Raises:
         ProblemError: 503, the database is away.
@@ -60,7 +60,7 @@ def reading(database: Database) -> AbstractAsyncContextManager[AsyncSession]:
 
 
 def transaction(database: Database) -> AbstractAsyncContextManager[AsyncSession]:
-    """A transaction; see `Database.transaction`.
+    """Open a transaction; see `Database.transaction`.
 
     Raises:
         ProblemError: 503, the database is away.

@@ -1,4 +1,4 @@
-"""Who may listen to a private realtime channel: https://pusher.com/docs/channels/server_api/authorizing-users."""
+"""Authorizing private realtime channels: https://pusher.com/docs/channels/server_api/authorizing-users."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/realtime", tags=["realtime"])
 async def authorize(
     services: Api, wanted: Annotated[ChannelIn, Form()], credentials: AnyCredentials
 ) -> dict[str, Any]:
-    """Let a guest listen to their booking, and staff to their hotel and its bookings."""
+    """Authorize a guest for their booking's channel, and staff for the channels of their hotel and its bookings."""
     token = credentials.credentials if credentials else ""
     if not token or not await may_listen(services, token, wanted.channel_name):
         raise ProblemError(403, "forbidden", "This token does not open this channel.")

@@ -1,4 +1,4 @@
-"""What callers may send. Unknown members are refused; nothing they sent is echoed in an error."""
+"""The bodies and queries of requests. Unknown members are refused; an error never echoes its input."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _PEOPLE_LIMIT: Final = 100
 _URL_LIMIT: Final = 2000
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{3,38}")
 _LINE_ENDS: Final = frozenset("\r\n\t")
-# Controls, lone surrogates, line and paragraph separators: they have no business in what is stored,
-# and would end up in mail headers and calendar files.
+# Controls, lone surrogates, line and paragraph separators: stored text needs none of them, and they would reach mail
+# headers and calendar files.
 _UNWANTED: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# A name beside which others are read must not turn their direction, nor hide: no format character is let in
-# but the joiners, which some scripts write names with.
+# A name must not change the direction of the text around it, nor hide: no format character is accepted except the
+# joiners, which some scripts use in names.
 _UNWANTED_IN_NAMES: Final = _UNWANTED | {"Cf"}
 _JOINERS: Final = frozenset("\u200c\u200d")
 _VISIBLE: Final = frozenset("LNPS")
-# Letters and symbols by their category, which show nothing: Hangul fillers, and Braille's blank.
+# Letters and symbols by category that are invisible: Hangul fillers, and Braille's blank.
 _BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _LINK: Final = re.compile(r"://|www\.|@")
 
 
 def composed(value: Any) -> Any:
-    """Text in the form it is stored and compared in (NFC); anything else as it is.
+    """Return text in its stored and compared form (NFC); anything else as it is.
 
     Keyboards and file systems differ in whether they send é as one character or as two.
     """
@@ -53,11 +53,11 @@ def _one_line(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """A person's name. It stands in e-mails, where a link in it would speak with the hotel's voice."""
+    """Check a person's name. E-mails contain it, and a link in it would seem to come from the hotel."""
     if _has_unwanted(text, _JOINERS, _UNWANTED_IN_NAMES):
         raise PydanticCustomError("control_characters", "must not contain control or invisible characters")
     letters = [letter for letter in text if letter not in _JOINERS]
-    # As mail programs may read it: full-width letters, too, make a link.
+    # Normalized as mail programs may read it: full-width letters make a link as well.
     if _LINK.search(unicodedata.normalize("NFKC", "".join(letters)).casefold()):
         raise PydanticCustomError("link_in_name", "must be a name, without a web or e-mail address")
     if not any(unicodedata.category(letter)[0] in _VISIBLE and letter not in _BLANK for letter in letters):
@@ -68,18 +68,18 @@ def _name(text: str) -> str:
 def _several_lines(text: str | None) -> str | None:
     if text is not None and _has_unwanted(text, _LINE_ENDS):
         raise PydanticCustomError("control_characters", "must not contain control characters")
-    # What is left blank is the same as absent.
+    # A blank value counts as absent.
     return text or None
 
 
 def _email(text: str) -> str:
     try:
-        # Whether the domain takes mail today is for the mail server to find out.
+        # The mail server will find out whether the domain accepts mail.
         found = validate_email(
             text, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False
         )
     except EmailNotValidError:
-        # Its own words quote the address.
+        # The library's own message quotes the address.
         raise PydanticCustomError("email", "is not an e-mail address") from None
     if "." not in found.domain:
         raise PydanticCustomError("email", "is not an e-mail address")
@@ -111,7 +111,7 @@ def _web_address(text: str) -> str:
 
 
 def _iso_date(value: Any) -> Any:
-    # Pydantic also takes Unix times and dates with a midnight for dates.
+    # Pydantic also accepts Unix times and datetimes at midnight as dates.
     if not isinstance(value, date) and not (isinstance(value, str) and re.fullmatch(_ISO_DATE, value)):
         raise PydanticCustomError("date", "must be a date like 2027-05-31")
     return value
@@ -139,7 +139,7 @@ class _Input(BaseModel):
 
 
 class GuestIn(_Input):
-    """Who books."""
+    """A booking's guest."""
 
     first_name: Name = Field(examples=["Aoife"])
     last_name: Name = Field(examples=["Brennan"])
@@ -148,7 +148,7 @@ class GuestIn(_Input):
 
 
 class NewBooking(_Input):
-    """A booking to be made. It has no price: that is the hotel's to say."""
+    """A booking to be created. It has no price: the hotel sets that."""
 
     room_type: Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_one_line)] = Field(
         description="The room type's code.", examples=["double"]
@@ -174,7 +174,7 @@ class StayQuery(_Input):
 
 
 class ContactIn(_Input):
-    """How guests reach a hotel; None for not at all in that way."""
+    """A hotel's contact for guests; None for a channel it does not offer."""
 
     contact_email: EmailAddress | None = None
     contact_phone: PhoneNumber | None = None
@@ -184,10 +184,10 @@ class ContactIn(_Input):
 
 
 class SessionIn(_Input):
-    """Where the payment page sends the guest afterwards; the booking's status page by default."""
+    """The return addresses of the payment page; by default the booking's status page."""
 
     success_url: WebAddress | None = Field(
-        None, description="May hold `{CHECKOUT_SESSION_ID}`, which Stripe replaces."
+        None, description="May contain `{CHECKOUT_SESSION_ID}`, which Stripe replaces."
     )
     cancel_url: WebAddress | None = None
 
@@ -199,7 +199,7 @@ def _staff_reason(code: ReasonCode) -> ReasonCode:
 
 
 class DeclineIn(_Input):
-    """Why the hotel turns a booking down."""
+    """The reason for declining a booking."""
 
     reason_code: Annotated[ReasonCode, AfterValidator(_staff_reason)] = Field(
         ReasonCode.OTHER, description=", ".join(sorted(STAFF_REASON_CODES))
@@ -214,7 +214,7 @@ class CancelIn(_Input):
 
     refund_amount: Annotated[str, Field(max_length=20)] | None = Field(
         None,
-        description="What the guest gets back in all: at least what the policy gives, by default everything.",
+        description="The total refund: at least the policy's, by default everything.",
         examples=["150.00"],
     )
     reason_note: Annotated[str | None, Field(max_length=1000), AfterValidator(_several_lines)] = Field(
@@ -223,7 +223,7 @@ class CancelIn(_Input):
 
 
 class ChannelIn(_Input):
-    """A subscription to a private realtime channel, as Pusher's clients ask for it."""
+    """A subscription to a private realtime channel, in the format of Pusher's clients."""
 
     socket_id: Annotated[str, Field(max_length=100, pattern=r"^[0-9]+\.[0-9]+$")] = Field(
         examples=["1234.5678"]

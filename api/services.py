@@ -1,4 +1,4 @@
-"""What routes work with. `api/app.py` builds it; routes ask for it as `Api`."""
+"""The shared parts of all routes. `api/app.py` builds them; routes take them as `Api`."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Services:
 
     Args:
         temporal: connects on first use.
-        temporal_ui_url: for the links of staff; None where there is none.
+        temporal_ui_url: for the links of staff; None without a Temporal UI.
         stripe_livemode: whether payments are in Stripe's live mode.
         authorization_margin_s, payment_poll_s: terms that every booking is submitted with.
         login_failures_per_min: per account and client; three times that per client.
         sessions_per_min: per booking.
-        verifications_per_min: questions how a payment stands, per client, and that reach Stripe, per booking.
+        verifications_per_min: payment checks per client, and checks that reach Stripe per booking.
         bookings_per_hour: per client; a third of that per guest's e-mail address.
-        submitting, opening_sessions, checking_payments: let in so many guests at once to wait for each, in the order
-            of their coming.
-        session_places, payment_checks: keep the guests of one booking from taking the places of others.
+        submitting, opening_sessions, checking_payments: admit this many guests at once to wait for each, in the order
+            of their arrival.
+        session_places, payment_checks: keep the callers of one booking from blocking others.
     """
 
     database: Database

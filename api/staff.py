@@ -1,4 +1,4 @@
-"""What a hotel's staff do: log in, look at requests, decide."""
+"""The staff's API: log in, read requests, decide."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _DECIDED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": DecidedStaffB
 
 
 def _blank_is(default: Any) -> BeforeValidator:
-    # Forms send the fields that were left blank, too.
+    # Forms also send fields that were left blank.
     return BeforeValidator(lambda value: default if value == "" else value)
 
 
@@ -56,7 +56,7 @@ async def log_in(
 
 
 async def authenticate(services: Services, email: str, password: str, client: str) -> Staff:
-    """Check a log-in. Failures alone are counted, per account and client and per client.
+    """Check a log-in. Only failures are counted, per account and client and per client.
 
     Args:
         client: the network the log-in comes from.
@@ -79,7 +79,7 @@ async def authenticate(services: Services, email: str, password: str, client: st
             await count(db, limits, _TOO_MANY_FAILURES)
         raise unauthorized("invalid_login", "E-mail address or password is wrong.")
     async with reading(services.database) as db:
-        # Guesses may have failed at the same time: the right one among them must not tell itself by a success.
+        # Guesses may have failed at the same time: a right one among them must not reveal itself by a success.
         await check(db, limits, _TOO_MANY_FAILURES)
     return staff
 
@@ -98,7 +98,7 @@ async def queue(
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=_PAGE_LIMIT), _blank_is(_PAGE_SIZE)] = _PAGE_SIZE,
 ) -> BookingPage:
-    """The hotel's bookings, those to be decided first ahead."""
+    """The hotel's bookings, those to be decided first."""
     assert colleague.hotel.id is not None
     filters = BookingFilter(
         statuses=[each for each in status or () if each is not None],
@@ -132,7 +132,7 @@ async def look(services: Api, colleague: OwnHotel, slug: Slug, booking_id: Booki
     responses=_DECIDED | problems(401, 403, 404, 409),
 )
 async def approve(services: Api, colleague: Decider, slug: Slug, booking_id: BookingId) -> Response:
-    """Take the booking: the hold is captured."""
+    """Approve the booking: the hold is captured."""
     found = await find(services, slug, booking_id)
     return await decide(services, found, DecisionInput(Decision.APPROVE, colleague.staff))
 
@@ -149,7 +149,7 @@ async def decline(
     booking_id: BookingId,
     why: Annotated[DeclineIn | None, Body()] = None,
 ) -> Response:
-    """Turn the booking down: the hold is released, and the guest reads why."""
+    """Decline the booking: the hold is released, and the guest receives the reason."""
     found = await find(services, slug, booking_id)
     why = why or DeclineIn()
     return await decide(
@@ -169,6 +169,6 @@ async def cancel(
     booking_id: BookingId,
     wishes: Annotated[CancelIn | None, Body()] = None,
 ) -> Response:
-    """Cancel a confirmed booking until check-out; the guest gets everything back, or what the manager chooses."""
+    """Cancel a confirmed booking until check-out; the refund is everything, or the amount the manager chooses."""
     found = await find(services, slug, booking_id)
     return await decide(services, found, cancellation_by(colleague.staff, found, wishes or CancelIn()))

@@ -1,4 +1,4 @@
-"""What callers are shown."""
+"""The bodies of answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Amount = Annotated[str, Field(description="In the currency's own decimals.", exa
 PaymentState = Literal["unpaid", "authorized", "captured", "released", "refunded"]
 
 UNDER_WAY_FOR: Final = timedelta(minutes=1)
-"""A decision not heard of for longer may have been lost before it was sent: people may make it again."""
+"""A decision without an outcome for longer may have been lost before it was sent: people may make it again."""
 
 
 class _View(BaseModel):
@@ -34,7 +34,7 @@ class _View(BaseModel):
 
 
 class GuestView(_View):
-    """Who booked."""
+    """A booking's guest."""
 
     first_name: str
     last_name: str
@@ -68,14 +68,14 @@ class BookingView(_View):
     amount: Amount
     amount_captured: Amount
     amount_refunded: Amount
-    amount_paid_elsewhere: Amount = Field(description="What the hotel paid the guest outside Stripe.")
+    amount_paid_elsewhere: Amount = Field(description="Amount the hotel paid the guest outside Stripe.")
     currency: str
     status: Status
     reason_code: str | None
     reason_note: str | None
     decision_deadline: Instant | None
-    pending_decision: str | None = Field(description="What was asked for and has not come out yet.")
-    needs_attention: bool = Field(description="Whether a person at the hotel has to look at it.")
+    pending_decision: str | None = Field(description="The decision without an outcome yet.")
+    needs_attention: bool = Field(description="Whether a person at the hotel has to act.")
     payment_provider: str | None
     payment_reference: str | None
     payment_intent_id: str | None
@@ -90,25 +90,23 @@ class BookingView(_View):
 
 
 class AttentionView(_View):
-    """A reason why a booking needs a person."""
+    """A reason why a booking needs attention."""
 
-    code: AttentionCode = Field(description="What is the matter; docs/runbook.md says what to do about each.")
-    detail: str = Field(
-        description="What it is about and what was answered, in technical terms; may be empty."
-    )
+    code: AttentionCode = Field(description="The kind of reason; docs/runbook.md has the advice for each.")
+    detail: str = Field(description="Its subject and the answer received, in technical terms; may be empty.")
     since: Instant
 
 
 class StaffBooking(BookingView):
-    """A booking as the hotel's staff alone see it."""
+    """A booking with the fields that only the hotel's staff see."""
 
     attention: list[AttentionView] = Field(
-        description="The open reasons why it needs a person, oldest first; empty where `needs_attention` is false."
+        description="The open reasons why it needs attention, oldest first; empty if `needs_attention` is false."
     )
 
 
 class CreatedBooking(BookingView):
-    """A booking just made, with the token that opens it from now on."""
+    """A booking just created, with the token that opens it."""
 
     access_token: str
 
@@ -124,7 +122,7 @@ class DecidedStaffBooking(StaffBooking, DecidedBooking):
 
 
 class BookingPage(_View):
-    """Some of a hotel's bookings."""
+    """A page of a hotel's bookings."""
 
     items: list[StaffBooking]
     next_cursor: str | None = Field(description="Gives the next page; null on the last.")
@@ -141,7 +139,7 @@ class PaymentSessionView(_View):
 
 
 class PaymentView(_View):
-    """How a payment stands, without a word about the guest."""
+    """A payment's state, without data about the guest."""
 
     booking_id: str
     status: Status
@@ -160,7 +158,7 @@ class RoomTypeView(_View):
 
 
 class PolicyView(_View):
-    """What cancelling costs."""
+    """A hotel's cancellation policy."""
 
     free_cancel_days: int
     late_cancel_fee_percent: int
@@ -183,13 +181,13 @@ class AvailableRoomType(_View):
 
     code: str
     name: str
-    available: int = Field(description="Rooms left on the fullest night; told up to 5.")
+    available: int = Field(description="Rooms left on the fullest night, at most 5.")
     amount: Amount
     currency: str
 
 
 class AvailabilityView(_View):
-    """What a hotel has left for a stay: the room types that take so many guests."""
+    """The room types a hotel has left for a stay with so many guests."""
 
     check_in: date
     check_out: date
@@ -200,7 +198,7 @@ class AvailabilityView(_View):
 
 @dataclass(frozen=True)
 class BookingDetails:
-    """A booking's row with those it refers to."""
+    """A booking's row with the rows it refers to."""
 
     booking: Booking
     hotel: Hotel
@@ -208,12 +206,12 @@ class BookingDetails:
 
 
 async def show(db: AsyncSession, found: BookingDetails) -> BookingView:
-    """One booking as it is shown."""
+    """Convert one booking for its guest."""
     return (await show_all(db, [found]))[0]
 
 
 async def show_all(db: AsyncSession, found: Sequence[BookingDetails]) -> list[BookingView]:
-    """Several bookings as they are shown, in two queries."""
+    """Convert several bookings for their guests, with two queries."""
     ids = [item.booking.booking_id for item in found]
     lines = await timelines(db, ids)
     pending = await pending_decisions(db, ids)
@@ -221,7 +219,7 @@ async def show_all(db: AsyncSession, found: Sequence[BookingDetails]) -> list[Bo
 
 
 async def show_to_staff(db: AsyncSession, found: Sequence[BookingDetails]) -> list[StaffBooking]:
-    """Several bookings as the hotel's staff see them."""
+    """Convert several bookings for the hotel's staff."""
     reasons = await attention_of_all(db, [item.booking for item in found])
     return [
         StaffBooking(**vars(view), attention=[_attention(row) for row in reasons[view.booking_id]])
@@ -272,14 +270,14 @@ def _view(found: BookingDetails, timeline: Sequence[BookingTimeline], pending: s
         version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,
-        # Read after the row: it may have a step more by then.
+        # Read after the row: the timeline may have one more entry by then.
         timeline=[_entry(line) for line in timeline if line.version <= row.version],
     )
 
 
 def _may_still_come(row: Booking, decision: Decision) -> bool:
-    # A decision whose sender died before the signal stays open in the books for ever; nobody waits for it
-    # once the booking has moved on.
+    # A decision whose sender died before the signal stays open in the database for ever; it is ignored once the booking
+    # has changed.
     outcome = immediate_outcome(
         decision, ActorKind.GUEST, Status(row.status), row.reason_code, too_late=False
     )
@@ -298,7 +296,7 @@ def _entry(line: BookingTimeline) -> TimelineEntry:
 
 
 def payment_state(row: Booking) -> PaymentState:
-    """How a booking's money stands, in one word."""
+    """A payment's state, in one word."""
     ended = Status(row.status) in ENDED
     returned_minor = row.amount_refunded_minor + row.amount_paid_elsewhere_minor
     if returned_minor > 0 and (ended or returned_minor == row.amount_captured_minor):
@@ -311,7 +309,7 @@ def payment_state(row: Booking) -> PaymentState:
 
 
 def show_payment(row: Booking) -> PaymentView:
-    """How a booking's payment stands."""
+    """Convert a booking's payment."""
     return PaymentView(
         booking_id=row.booking_id,
         status=Status(row.status),
@@ -322,7 +320,7 @@ def show_payment(row: Booking) -> PaymentView:
 
 
 def show_hotel(hotel: Hotel, room_types: Sequence[RoomType]) -> HotelView:
-    """A hotel's page."""
+    """Convert a hotel with its room types."""
     policy = hotel.cancellation_policy
     return HotelView(
         slug=hotel.slug,

@@ -1,7 +1,7 @@
-"""Stripe's webhook: verify, keep, hand on, and only then say that it was received.
+"""Stripe's webhook: verify, keep, deliver, and only then acknowledge an event.
 
-The order matters, see docs/decisions/05. Anything that stands in the way is answered 503, and Stripe tries
-again: https://docs.stripe.com/webhooks#retries
+The order matters, see docs/decisions/05. Any failure is answered 503, and Stripe tries again:
+https://docs.stripe.com/webhooks#retries
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/api/public/hotel/room-bookings", tags=["Stripe"])
 
 _PATH: Final = "/stripe-webhook/"
 WEBHOOK_PATH: Final = router.prefix + _PATH
-"""Where Stripe's webhook endpoint points to, below `PUBLIC_BASE_URL`."""
+"""The path of Stripe's webhook endpoint below `PUBLIC_BASE_URL`."""
 
 TOLERANCE_S: Final = 300
 _TYPE_LIMIT: Final = 100
@@ -44,7 +44,7 @@ _TYPE_LIMIT: Final = 100
     },
 )
 async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
-    """Take an event from Stripe."""
+    """Receive an event from Stripe."""
     payload = await request.body()
     _verify(payload, request.headers.get("stripe-signature"), services.stripe_webhook_secrets)
     event = _understood(payload, livemode=services.stripe_livemode)
@@ -57,26 +57,28 @@ async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
 
 
 def _verify(payload: bytes, header: str | None, secrets: tuple[str, ...]) -> None:
-    """Check the signature over the raw body, before anything in it is believed.
+    """Check the signature over the raw body, before any of it is trusted.
 
     Raises:
-        ProblemError: 400: no secret of ours signed this, or not within 300 s of now, either way.
+        ProblemError: 400: none of our secrets signed this, or its time is more than 300 s from now.
     """
-    # The library compares text and stumbles over letters that no signature has.
+    # The library compares text and fails on letters that no signature has.
     header = header if header and header.isascii() else None
     for secret in secrets:
         try:
             stripe.WebhookSignature.verify_header(payload, header, secret, TOLERANCE_S)
         except (stripe.SignatureVerificationError, ValueError):
             continue
-        # The library takes any moment to come.
+        # The library accepts any time in the future.
         if _signed_at(header or "") <= time.time() + TOLERANCE_S:
             return
-    raise ProblemError(400, "invalid_signature", "The signature does not verify, or its time is off.")
+    raise ProblemError(
+        400, "invalid_signature", "The signature is invalid, or its timestamp is too far from now."
+    )
 
 
 def _signed_at(header: str) -> int:
-    # As the library reads it: the first `t` counts.
+    # As in the library: the first `t` counts.
     return int(next(part[2:] for part in header.split(",") if part.startswith("t=")))
 
 

@@ -1,4 +1,4 @@
-"""Calls to a booking's workflow while a person waits: how many at once, how long, and what they are told."""
+"""Calls to a booking's workflow while a person waits: their number at once, their time limits and their errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
 
 OUTCOME_PATIENCE_S: Final = 5
-"""How long a caller waits for a decision to come out before it is told to look again."""
+"""The time a caller waits for a decision's outcome before it is told to look again."""
 
 STRIPE_PATIENCE_S: Final = 7
 _ADMISSION_PATIENCE_S: Final = 3
@@ -39,13 +39,13 @@ _COME_BACK_AFTER_S: Final = 3
 
 @asynccontextmanager
 async def admitted(limit: asyncio.Semaphore) -> AsyncIterator[None]:
-    """Let a guest in to wait for the engine, when few enough are in.
+    """Admit a guest to wait for the workflow while few enough others wait.
 
-    With more of them at once than can be served in their patience, all the work would go into answers nobody waits for
-    any more. Decisions and webhooks pass by this door: they are of guests who were let in.
+    With more guests than can be served within their patience, the answers would come after their callers have left.
+    Decisions and webhooks need no admission: they concern guests who were admitted before.
 
     Raises:
-        ProblemError: 503, too many are before this one.
+        ProblemError: 503, too many guests are waiting.
     """
     try:
         async with asyncio.timeout(_ADMISSION_PATIENCE_S):
@@ -60,11 +60,10 @@ async def admitted(limit: asyncio.Semaphore) -> AsyncIterator[None]:
 
 
 async def await_outcome(services: Services, booking_id: str, command_id: str) -> CommandResult | None:
-    """Wait a while for a command to come out.
+    """Wait a while for a command's outcome.
 
     Returns:
-        None where that could not be learned in time, or the workflow ended before it could answer: the
-        row then says more.
+        None if it did not arrive in time, or the workflow ended before it could answer: the row then says more.
     """
     try:
         return await commands.await_outcome(services.temporal, booking_id, command_id, OUTCOME_PATIENCE_S)
@@ -73,7 +72,7 @@ async def await_outcome(services: Services, booking_id: str, command_id: str) ->
 
 
 async def open_session(services: Services, booking_id: str, request: SessionRequest) -> SessionAnswer:
-    """Have a booking's workflow open a Checkout session, or find the one that is open.
+    """Have a booking's workflow open a Checkout session, or return the open one.
 
     Raises:
         WorkflowGoneError: the booking's workflow has ended.
@@ -84,10 +83,11 @@ async def open_session(services: Services, booking_id: str, request: SessionRequ
 
 
 async def check_payment(services: Services, booking_id: str, window: int) -> WorkflowSnapshot:
-    """Have a booking's workflow ask Stripe how the payment stands; many callers share one question.
+    """Have a booking's workflow read the payment from Stripe; many callers share one read.
 
     Args:
-        window: which few seconds it is. All API processes ask once in them: Temporal knows the question by its id.
+        window: the number of the present window of a few seconds. All API processes ask once in it: Temporal
+            recognizes the question by its id.
 
     Raises: as `open_session`.
     """
@@ -119,7 +119,7 @@ async def _ask(
 
 
 async def _timeout_problem(services: Services) -> ProblemError:
-    """Why an update was not answered in time."""
+    """The reason why an update was not answered in time."""
     if not await worker_polls(services):
         return worker_away()
     return unavailable(STRIPE_UNAVAILABLE, "Stripe has not answered in time. Try again.")
@@ -132,14 +132,14 @@ def _failed(error: WorkflowUpdateFailedError) -> Exception:
     if isinstance(cause, ApplicationError) and cause.type == REFUSED:
         detail = "Stripe refused the request. If another attempt fails too, tell the hotel."
         return unavailable(STRIPE_UNAVAILABLE, detail)
-    # What is left is Temporal's own word for a workflow that ended while the update waited, and a check that the
+    # The rest is Temporal's own error for a workflow that ended while the update waited, and a check that the
     # workflow has no room for in its history: the row answers both.
     return WorkflowGoneError()
 
 
 def worker_away() -> ProblemError:
-    """503: Temporal is there, but nobody works for it."""
-    return unavailable(WORKER_UNAVAILABLE, "Nobody is there to work on bookings. Try again.")
+    """503: Temporal answers, but no worker does."""
+    return unavailable(WORKER_UNAVAILABLE, "No worker is available for bookings at the moment. Try again.")
 
 
 async def worker_polls(services: Services) -> bool:

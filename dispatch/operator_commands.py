@@ -1,4 +1,4 @@
-"""`retry` and `resolve`: commands for a booking that needs a person, sent by `manage.py` and by staff pages."""
+"""`retry` and `resolve`: commands for a booking that needs attention, sent by `manage.py` and by staff pages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOOK_AGAIN_AFTER_S: Final = 0.3
 
 
 class OperatorAction(StrEnum):
-    """The commands for a booking that needs a person; the signals have the same names."""
+    """The commands for a booking that needs attention; the signals have the same names."""
 
     RETRY = "retry"
     RESOLVE = "resolve"
@@ -53,7 +53,7 @@ class OperatorOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class OperatorResult:
-    """The outcome, the booking afterwards, and the reasons why it still needs a person.
+    """The outcome, the booking afterwards, and the reasons why it still needs attention.
 
     Args:
         refusal: why a `resolve` was refused.

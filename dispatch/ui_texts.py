@@ -1,6 +1,6 @@
-"""Every text that operators read in the Temporal UI. None of them may name a guest.
+"""The texts that operators read in the Temporal UI. None of them may name a guest.
 
-Summaries name one activity or timer; details say where a whole workflow stands.
+Summaries name one activity or timer; details describe a whole workflow.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def booking_start_details(terms: BookingTerms) -> str:
 
 def booking_details(status: Status, version: int, waiting_for: str, attention: Sequence[Attention]) -> str:
     """The current details of a booking's workflow, in Markdown."""
-    needs = "".join(f"\n\n**Needs a person:** {meaning(each.code)} {each.text}" for each in attention)
+    needs = "".join(f"\n\n**Needs attention:** {meaning(each.code)} {each.text}" for each in attention)
     return f"**{status}**, version {version}, waiting for {waiting_for}{needs}"
 
 
@@ -51,7 +51,7 @@ WAITING_FOR_DECISION: Final = "the hotel's decision"
 WAITING_FOR_CHECK_OUT: Final = "check-out"
 WAITING_FOR_LAST_MESSAGES: Final = "its last messages"
 WAITING_FOR_OPERATOR: Final = "an operator: `booking retry` or `booking resolve`"
-WAITING_FOR_ROW: Final = "an operator, to look at the row and `booking retry`"
+WAITING_FOR_ROW: Final = "an operator, to check the row and run `booking retry`"
 WAITING_FOR_SESSION_TO_CLOSE: Final = "Stripe to close the payment page"
 WAITING_FOR_RELEASE: Final = "Stripe to release the hold"
 WAITING_FOR_REFUND: Final = "Stripe, to refund the guest"
@@ -81,7 +81,7 @@ RELEASE: Final = "Release the hold"
 REFUND: Final = "Refund the guest"
 READ_BOOKING: Final = "Read the booking"
 
-DELIVER_EVENTS: Final = "Hand on unprocessed Stripe events"
+DELIVER_EVENTS: Final = "Deliver unprocessed Stripe events"
 FETCH_EVENTS: Final = "Fetch Stripe events that never arrived"
 NOTE_UNKNOWN_PAYMENT: Final = "Note that Stripe does not know the payment"
 DELETE_DRAFTS: Final = "Delete stale drafts"

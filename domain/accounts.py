@@ -1,4 +1,4 @@
-"""Rules for staff accounts, whoever keeps them: operators by command, managers by form."""
+"""Rules for staff accounts, for operators' commands and managers' forms alike."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_standing(*, own: bool, role: Role, active: bool) -> None:
     """Refuse a change by which managers would lock themselves out: a hotel always keeps one who made it.
 
     Args:
-        own: whether the account belongs to whoever changes it.
+        own: whether the account belongs to the person who changes it.
         role, active: how the account shall stand afterwards.
 
     Raises:

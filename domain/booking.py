@@ -1,6 +1,6 @@
 """Statuses of a booking and the one table that says how it moves between them.
 
-The workflow, the API and the pages all ask this table; nobody else knows which status may follow which.
+The workflow, the API and the pages all read this table; no other code knows which status may follow which.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from domain.errors import IllegalTransitionError
 
 
 class Status(StrEnum):
-    """Where a booking stands."""
+    """The status of a booking."""
 
     DRAFT = "DRAFT"
     PENDING_PAYMENT = "PENDING_PAYMENT"
@@ -26,7 +26,7 @@ class Status(StrEnum):
 
 
 class Event(StrEnum):
-    """What happened to a booking; the timeline shows these words."""
+    """The events of a booking; its timeline shows these words."""
 
     CREATED = "created"
     SUBMITTED = "submitted"
@@ -52,7 +52,7 @@ class Event(StrEnum):
 
 
 class ReasonCode(StrEnum):
-    """Why a booking was declined. The first five are staff's to give, the rest are the system's own."""
+    """The reasons of a declined booking. Staff may give the first five, the system gives the others."""
 
     NO_AVAILABILITY = "NO_AVAILABILITY"
     RATE_ERROR = "RATE_ERROR"
@@ -77,7 +77,7 @@ STAFF_REASON_CODES = frozenset(
 
 
 class Decision(StrEnum):
-    """What a person asks of a booking. The workflow signals bear the same names."""
+    """The decisions on a booking. The workflow signals have the same names."""
 
     APPROVE = "approve"
     DECLINE = "decline"
@@ -85,7 +85,7 @@ class Decision(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """Who made a change. Staff are shown by their e-mail address in the timeline."""
+    """The author of a change. The timeline shows staff by their e-mail address."""
 
     GUEST = "guest"
     STAFF = "staff"
@@ -125,11 +125,10 @@ class Transition:
 
     Args:
         to: the status afterwards.
-        reason: the system's reason code; None where there is none, or where the change gives it: a person's, or
-            that of the deadline nobody met.
-        mails: e-mails this change is told by.
-        needs_hold: the mails are sent only if a card was ever held: nobody has shown before that the address
-            is theirs.
+        reason: the system's reason code; None if there is none, or if the change brings it: a person's reason, or that
+            of the missed deadline.
+        mails: the e-mails about this change.
+        needs_hold: the mails are sent only if a card was ever held: before that, the guest's address is unverified.
     """
 
     to: Status
@@ -138,7 +137,7 @@ class Transition:
     needs_hold: bool = False
 
     def mails_for(self, *, was_held: bool) -> tuple[MailKind, ...]:
-        """The e-mails this change of one booking is told by."""
+        """The e-mails about this change of a booking."""
         return self.mails if was_held or not self.needs_hold else ()
 
 
@@ -175,7 +174,7 @@ def _table() -> dict[tuple[Status, Event], Transition]:
             Status.CONFIRMED, mails=(MailKind.CANCELLATION_WITHDRAWN,)
         ),
     }
-    # Facts about the money are recorded wherever a workflow may meet them; they change no status.
+    # Facts about the money are recorded in every status in which a workflow may learn of them; they change none.
     submitted = [status for status in Status if status is not Status.DRAFT]
     for status in submitted:
         notice = (MailKind.STAFF_PAYMENT_NOTICE,)
@@ -192,7 +191,7 @@ def _table() -> dict[tuple[Status, Event], Transition]:
 TRANSITIONS: Mapping[tuple[Status, Event], Transition] = MappingProxyType(_table())
 
 ENDED = frozenset({Status.DECLINED, Status.EXPIRED, Status.CANCELLED})
-"""Statuses no event leads out of."""
+"""Statuses without a further status."""
 
 KEEPS_MONEY = frozenset({Status.CONFIRMED, Status.CANCELLED})
 """Statuses in which captured money may stay: a cancelled booking may have cost a fee."""
@@ -204,7 +203,7 @@ UNDER_DECISION = frozenset({Status.PENDING_PAYMENT, Status.PENDING_APPROVAL})
 
 
 def transition(status: Status, event: Event) -> Transition:
-    """Look up what `event` does to a booking in `status`.
+    """Look up the effect of `event` on a booking in `status`.
 
     Raises:
         IllegalTransitionError: the table has no such row.
@@ -221,7 +220,7 @@ def allows(status: Status, event: Event) -> bool:
 
 
 def cancellation_event(actor: ActorKind) -> Event:
-    """Name the cancellation after who asked for it: the table lets staff cancel less than guests."""
+    """Name the cancellation after its author: the table lets staff cancel less than guests."""
     return Event.CANCELLED_BY_GUEST if actor is ActorKind.GUEST else Event.CANCELLED_BY_STAFF
 
 

@@ -1,4 +1,4 @@
-"""What a guest gets back who cancels a confirmed booking."""
+"""The refund of a guest who cancels a confirmed booking."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class CancellationTerms:
     late_cancel_fee_percent: int
 
     def refund(self, total: Money, at: datetime) -> Money:
-        """What goes back to the guest who cancels a captured booking of this total at this time."""
+        """The refund for a guest who cancels a captured booking of this total at this time."""
         return total if at < self.free_until else total.minus(self.late_fee(total))
 
     def refund_asked_by(
         self, actor: ActorKind, total: Money, at: datetime, chosen_minor: int | None
     ) -> Money:
-        """What goes back in all: by the policy for a guest; as a manager chooses, and by default all of it.
+        """The total refund: by the policy for a guest; as chosen by a manager, and by default everything.
 
         Args:
             chosen_minor: a manager's choice in the smallest unit; never less than the policy gives.
@@ -44,7 +44,7 @@ class CancellationTerms:
         return Money(min(max(chosen, least.minor), total.minor), total.currency)
 
     def late_fee(self, total: Money) -> Money:
-        """What the hotel keeps of this total from `free_until` on."""
+        """The part of this total that the hotel keeps from `free_until` on."""
         return total.percent(self.late_cancel_fee_percent)
 
 
@@ -61,13 +61,13 @@ class CancellationPolicy:
     late_cancel_fee_percent: int
 
     def free_until(self, check_in: date, check_in_hour: int, timezone: str) -> datetime:
-        """The end of free cancellation: midnight at the hotel, so many days before check-in, or the stay's start."""
+        """The end of free cancellation: midnight at the hotel, that many days before check-in, or the stay's start."""
         if self.free_cancel_days == 0:
             return local_hour(check_in, check_in_hour, timezone)
         return midnight(check_in - timedelta(days=self.free_cancel_days), timezone)
 
     def for_stay(self, check_in: date, check_in_hour: int, timezone: str) -> CancellationTerms:
-        """What the policy means for a stay that begins on this day, by the hotel's clock."""
+        """Apply the policy to a stay that begins on this day, by the hotel's clock."""
         return CancellationTerms(
             self.free_until(check_in, check_in_hour, timezone), self.late_cancel_fee_percent
         )
@@ -75,7 +75,7 @@ class CancellationPolicy:
     @property
     def has_fee(self) -> bool:
         """Whether cancelling can ever cost anything."""
-        # From the stay's start on no guest can cancel: a fee that begins there is none.
+        # From the stay's start on no guest can cancel: a fee that begins then never applies.
         return self.late_cancel_fee_percent > 0 and self.free_cancel_days > 0
 
     def in_words(self) -> str:

@@ -1,4 +1,4 @@
-"""When a booking's clocks run out. Every instant is timezone-aware; the hotel's calendar is local to it."""
+"""A booking's deadlines. Every instant is timezone-aware; the hotel's calendar is local to it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SESSION_SHORTEST = timedelta(minutes=31)
 SESSION_LONGEST = timedelta(hours=24, seconds=-60)
 
 CUTOFF_MARGIN = timedelta(minutes=30)
-"""The payment window ends this long before the hotel's cutoff at the latest: someone still has to answer."""
+"""The payment window ends at least this long before the hotel's cutoff: the hotel still has to answer."""
 NOTICE_SHORTEST = CUTOFF_MARGIN + SESSION_SHORTEST
-"""A request with less time than this to the cutoff leaves none in which to pay."""
+"""A request with less time than this to the cutoff leaves none to pay in."""
 _LAST_SESSION_MARGIN = timedelta(minutes=5)
 
-# The shortest window a card network gives (Visa, merchant-initiated): the safe guess where Stripe names none.
+# The shortest window a card network gives (Visa, merchant-initiated): the safe assumption if Stripe gives none.
 HOLD_WITHOUT_CAPTURE_BEFORE = timedelta(days=4, hours=18)
 
 NIGHTS_LONGEST = 30
@@ -29,7 +29,7 @@ REMINDER_SHARE_LEFT = 0.25
 
 @dataclass(frozen=True)
 class DecisionDeadline:
-    """When a hold that nobody decided on is released, and the reason the guest's booking then bears."""
+    """The time at which a hold without a decision is released, and the booking's reason then."""
 
     at: datetime
     reason: ReasonCode
@@ -81,22 +81,22 @@ def is_too_late(cutoff: datetime, now: datetime) -> bool:
 
 
 def payment_window_end(submitted_at: datetime, payment_window_s: int, cutoff: datetime) -> datetime:
-    """Until when a guest may pay: so many seconds from submission, and in time for an answer before the cutoff."""
+    """The end of the payment window: so many seconds after submission, with time for an answer before the cutoff."""
     return min(submitted_at + timedelta(seconds=payment_window_s), cutoff - CUTOFF_MARGIN)
 
 
 def last_answer_at(window_end: datetime, approval_sla_s: int, cutoff: datetime) -> datetime:
-    """Until when the hotel may still confirm a request that is paid at the very end of its window."""
+    """The latest time at which the hotel may confirm a request paid at the very end of its window."""
     return min(window_end + timedelta(seconds=approval_sla_s), cutoff)
 
 
 def last_session_at(submitted_at: datetime, window_end: datetime) -> datetime:
-    """From when no Checkout session opens: 5 minutes before the window's end, or its last tenth if that is less."""
+    """The last moment to open a Checkout session: 5 minutes before the window's end, or its last tenth if shorter."""
     return window_end - min(_LAST_SESSION_MARGIN, (window_end - submitted_at) / 10)
 
 
 def session_expires_at(now: datetime, window_end: datetime) -> datetime:
-    """When a Checkout session made at `now` lapses: the window's end, held within Stripe's bounds.
+    """The expiry of a Checkout session created at `now`: the window's end, within Stripe's bounds.
 
     Whole seconds, because Stripe takes a Unix time.
     """
@@ -121,14 +121,14 @@ def decision_deadline(
 
     Args:
         authorized_at: when the hold was placed.
-        approval_sla_s: seconds the hotel gives itself.
-        cutoff: the hotel's cutoff; a hold that is seen after it is released at once.
-        capture_before: Stripe's word on when the hold lapses, if it gives one.
-        authorization_margin_s: seconds to stay clear of that, at most a tenth of the hold's length.
+        approval_sla_s: the hotel's own time limit in seconds.
+        cutoff: the hotel's cutoff; a hold first seen after it is released at once.
+        capture_before: Stripe's time for the hold's lapse, if it gives one.
+        authorization_margin_s: seconds to keep before that, at most a tenth of the hold's length.
     """
     lapses = last_capture_at(authorized_at, capture_before)
     margin = min(timedelta(seconds=authorization_margin_s), (lapses - authorized_at) / 10)
-    # First in the list wins a tie: a hotel's own limit says more to the guest than the bank's.
+    # The first in the list wins a tie: a hotel's own limit tells the guest more than the bank's.
     candidates = [
         DecisionDeadline(authorized_at + timedelta(seconds=approval_sla_s), ReasonCode.APPROVAL_TIMEOUT),
         DecisionDeadline(cutoff, ReasonCode.APPROVAL_TIMEOUT),
@@ -138,7 +138,7 @@ def decision_deadline(
 
 
 def promised_deadline(promised: datetime | None, computed: DecisionDeadline) -> DecisionDeadline:
-    """The deadline people were told, for a booking whose workflow was lost: a hotel's terms may be others since.
+    """Keep the deadline people were shown, for a booking whose workflow was lost: the hotel may have new terms.
 
     Args:
         promised: the deadline on record, if there is one.
@@ -152,5 +152,5 @@ def promised_deadline(promised: datetime | None, computed: DecisionDeadline) -> 
 
 
 def reminder_at(authorized_at: datetime, deadline: datetime) -> datetime:
-    """When staff are reminded: a quarter of the time is left."""
+    """The time of the reminder to staff: a quarter of the time is left."""
     return deadline - (deadline - authorized_at) * REMINDER_SHARE_LEFT

@@ -1,6 +1,6 @@
-"""Whether a decision may be carried out, has been, or comes too late.
+"""Whether a decision may be carried out, has been carried out, or is too late.
 
-The workflow asks before it acts; the API asks once a booking's workflow has ended and only its row is left.
+The workflow asks before each step; the API asks once a booking's workflow has ended and only its row is left.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from domain.booking import (
 
 
 class CommandOutcome(StrEnum):
-    """How a decision came out; all but the first double as the API's error codes."""
+    """The outcome of a decision; all but the first double as the API's error codes."""
 
     SETTLED = "settled"
     NOT_AUTHORIZED = "not_authorized"
@@ -45,13 +45,13 @@ RESOLUTION_REFUSALS = frozenset(
         CommandOutcome.MONEY_AT_STAKE,
     }
 )
-"""Why a `resolve` was refused and has changed nothing."""
+"""The reasons for refusing a `resolve`, which then has changed nothing."""
 
 
 def is_carried_out(decision: Decision, status: Status, reason_code: str | None) -> bool:
-    """Say whether the booking already stands where `decision` would take it.
+    """Say whether the booking already has the status that `decision` leads to.
 
-    A decline counts only if staff made it: a booking that timed out was not declined by anybody.
+    A decline counts only if staff made it: a deadline is no one's decision.
     """
     if status is not DECIDED_AS[decision]:
         return False
@@ -59,21 +59,21 @@ def is_carried_out(decision: Decision, status: Status, reason_code: str | None) 
 
 
 def cancellable_until(actor: ActorKind, check_in_at: datetime, check_out_at: datetime) -> datetime:
-    """Until when a confirmed stay can be cancelled: by its guest until it starts, by the hotel until it is over."""
+    """The end of cancelling a confirmed stay: its start for the guest, its end for the hotel."""
     return check_in_at if actor is ActorKind.GUEST else check_out_at
 
 
 def immediate_outcome(
     decision: Decision, actor: ActorKind, status: Status, reason_code: str | None, *, too_late: bool
 ) -> CommandOutcome | None:
-    """Judge a decision against where the booking stands.
+    """Judge a decision by the booking's status.
 
     Args:
-        reason_code: the booking's, which tells a person's decline from the system's.
+        reason_code: the booking's; it distinguishes a person's decline from the system's.
         too_late: whether a confirmed stay can no longer be cancelled by `actor` (`cancellable_until`).
 
     Returns:
-        None where the decision may be carried out now, else how it comes out without doing anything.
+        None if the decision may be carried out now, else its outcome without any step.
     """
     if is_carried_out(decision, status, reason_code):
         return CommandOutcome.SETTLED

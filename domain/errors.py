@@ -11,11 +11,11 @@ from __future__ import annotations
 
 
 class DomainError(Exception):
-    """A rule of the business was broken; the text says how to mend it."""
+    """A rule of the business was broken; the text says how to correct that."""
 
 
 class IllegalTransitionError(DomainError):
-    """An event met a booking in a status that has no row for it."""
+    """An event occurred in a status that the table has no row for."""
 
     def __init__(self, status: str, event: str) -> None:
         super().__init__(f"no transition from {status} on {event}")
@@ -32,4 +32,4 @@ class AmountError(DomainError):
 
 
 class DeadlineError(DomainError):
-    """A stay or deadline lies where it cannot be honoured."""
+    """A stay or deadline is at a time that the product cannot honour."""

@@ -1,4 +1,4 @@
-"""Within which bounds a hotel sets its terms, whoever enters them: operators by command, managers by form."""
+"""The bounds of a hotel's terms, for operators' commands and managers' forms alike."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BOUNDS: Final = {
 
 @dataclass(frozen=True)
 class HotelTerms:
-    """What a hotel promises and asks for.
+    """A hotel's promises and conditions.
 
     Args:
         check_in_hour: the hour, hotel time, at which a stay starts on the day of check-in.

@@ -1,4 +1,4 @@
-"""Names that other systems know a booking by."""
+"""The ids, tokens and addresses by which other systems know a booking."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import secrets
 from base64 import urlsafe_b64encode
 from typing import Final
 
-# Crockford's base 32: no I, L, O or U, so that an id survives being read out on the telephone.
+# Crockford's base 32: no I, L, O or U, so that an id can be read out on the telephone.
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _GROUPS: Final = 3
 _GROUP_LENGTH: Final = 5  # 15 letters of 5 bits: 75 random bits
 
 
 def new_booking_id() -> str:
-    """A booking id nobody can guess, like `BK-7Q2M9-XKD4T-ZRW3H`."""
+    """A booking id that cannot be guessed, like `BK-7Q2M9-XKD4T-ZRW3H`."""
     groups = ("".join(secrets.choice(ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
     return "BK-" + "-".join(groups)
 
@@ -35,12 +35,12 @@ def access_token(auth_secret: str, booking_id: str) -> str:
 
 
 def is_access_token(auth_secret: str, booking_id: str, token: str) -> bool:
-    """Compare in constant time, whatever bytes the caller sent."""
+    """Compare in constant time, for any bytes the caller sends."""
     return _is_same(access_token(auth_secret, booking_id), token)
 
 
 def page_token(auth_secret: str, booking_id: str) -> str:
-    """What a browser's cookie opens one booking's pages with; the API does not take it."""
+    """The value of a browser's cookie for one booking's pages; the API does not accept it."""
     return _derived(auth_secret, f"guest-page:{booking_id}")
 
 
@@ -50,9 +50,9 @@ def is_page_token(auth_secret: str, booking_id: str, token: str) -> bool:
 
 
 def return_code(auth_secret: str, session_key: str) -> str:
-    """The code with which a payment page sends its guest back: Stripe and its Dashboard see it.
+    """The code with which a payment page sends its guest back: it is visible to Stripe and in its Dashboard.
 
-    Nobody can guess it. It is derived, because a repeated request for the same session must be the same.
+    It cannot be guessed. It is derived, because a repeated request for the same session must be the same.
 
     Args:
         session_key: the idempotency key the session is opened under.
@@ -61,7 +61,7 @@ def return_code(auth_secret: str, session_key: str) -> str:
 
 
 def return_code_hash(code: str) -> str:
-    """What is kept of a return code."""
+    """The stored form of a return code."""
     return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
 
 
@@ -76,12 +76,12 @@ def _is_same(token: str, given: str) -> bool:
 
 
 def status_page(public_base_url: str, auth_secret: str, booking_id: str) -> str:
-    """The page a guest follows a booking on; the address holds their token and is for nobody else."""
+    """The page on which a guest follows a booking; the address holds the token and is for this guest only."""
     return f"{public_base_url}/bookings/{booking_id}/?token={access_token(auth_secret, booking_id)}"
 
 
 def return_page(public_base_url: str, booking_id: str, code: str) -> str:
-    """Where a payment page sends its guest: `code` opens the booking once, and never the API."""
+    """The address to which a payment page sends its guest: `code` opens the booking once, and never the API."""
     return f"{public_base_url}/bookings/{booking_id}/?code={code}"
 
 
@@ -91,18 +91,18 @@ def workflow_id(booking_id: str) -> str:
 
 
 def ended_booking_payment_workflow_id(payment_intent_id: str, event_id: str) -> str:
-    """The id of the workflow that settles one piece of news about money of an ended booking."""
+    """The id of the workflow that handles one event about the money of an ended booking."""
     return f"ended-booking-payment-{payment_intent_id}-{event_id}"
 
 
 def payment_in_dashboard(payment_intent_id: str, *, livemode: bool) -> str:
-    """The page of Stripe's Dashboard on which people look at a payment."""
+    """The page of a payment in Stripe's Dashboard."""
     mode = "" if livemode else "/test"
     return f"https://dashboard.stripe.com{mode}/payments/{payment_intent_id}"
 
 
 def workflow_in_ui(temporal_ui_url: str, namespace: str, booking_id: str) -> str:
-    """The page of the Temporal UI on which people look at a booking's workflow."""
+    """The page of a booking's workflow in the Temporal UI."""
     return f"{temporal_ui_url}/namespaces/{namespace}/workflows/{workflow_id(booking_id)}"
 
 

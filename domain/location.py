@@ -1,4 +1,4 @@
-"""Where on earth a hotel is."""
+"""A hotel's place on earth."""
 
 from __future__ import annotations
 

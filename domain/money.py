@@ -22,7 +22,7 @@ TWO_DECIMAL: Final = frozenset(
     ).split()
 )
 _STRIPE_TIMES_100: Final = frozenset({"ISK", "UGX"})
-# More digits than anybody charges, and few enough for any machine.
+# More digits than any charge needs, and few enough for any machine.
 _AMOUNT: Final = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]{1,18})(?:\.(?P<fraction>[0-9]*))?")
 
 # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
@@ -110,7 +110,7 @@ def from_stripe(amount: int, currency: str) -> int:
 
     Args:
         amount: Stripe's integer.
-        currency: ISO 4217 code in any case, also of a currency we do not charge in: somebody may have paid in it.
+        currency: ISO 4217 code in any case, also one we do not charge in: a payment may have used it.
     """
     return amount // 100 if currency.upper() in _STRIPE_TIMES_100 else amount
 

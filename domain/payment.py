@@ -8,10 +8,10 @@ from enum import StrEnum
 
 
 class PaymentStatus(StrEnum):
-    """A PaymentIntent's status where it matters to us, by Stripe's own names.
+    """A PaymentIntent's status as far as the product distinguishes it, by Stripe's own names.
 
-    `NONE` stands for a session nobody has paid on; `PENDING` for every status in which the guest, the
-    bank or Stripe is still at work.
+    `NONE` stands for a session without a payment; `PENDING` for every status in which the guest, the bank or Stripe
+    still has to act.
     """
 
     NONE = "none"
@@ -23,19 +23,19 @@ class PaymentStatus(StrEnum):
 
 @dataclass(frozen=True)
 class PaymentSnapshot:
-    """What Stripe says of a payment. Amounts in the smallest unit of the payment's own currency.
+    """A snapshot of a payment at Stripe. Amounts in the smallest unit of the payment's own currency.
 
     Args:
-        booking_id: the booking that the payment's metadata names; empty where they name none.
-        amount_minor: what was authorized, or shall be.
+        booking_id: the booking that the payment's metadata names; empty if it names none.
+        amount_minor: the authorized amount, or the amount to authorize.
         currency: ISO 4217 code.
         session_open: the guest may still pay on the session that was asked about.
         matches: amount, currency and booking id are those of the booking that was asked about.
-        amount_refunded_minor: how much of the captured money went back.
+        amount_refunded_minor: the refunded part of the captured money.
         authorized_at: when the hold was placed.
         capture_before: when the hold lapses, if Stripe says.
-        disputed: the bank has contested it, now or before.
-        refund_pending: a refund is under way whose end the bank has not told.
+        disputed: the guest's bank has disputed it, now or before.
+        refund_pending: a refund is under way and the bank has not confirmed it.
         refund_returned: a refund of it failed, now or before.
     """
 
@@ -56,8 +56,8 @@ class PaymentSnapshot:
 
     @property
     def intent_id(self) -> str:
-        """The PaymentIntent's id, where there is known to be a PaymentIntent."""
-        assert self.payment_intent_id is not None, "a session nobody has paid on has no PaymentIntent"
+        """The PaymentIntent's id, of a payment that is known to have one."""
+        assert self.payment_intent_id is not None, "a session without a payment has no PaymentIntent"
         return self.payment_intent_id
 
     @property
@@ -67,20 +67,20 @@ class PaymentSnapshot:
 
     @property
     def is_captured(self) -> bool:
-        """Whether money was taken, even if all of it went back."""
+        """Whether money was captured, even if all of it was refunded."""
         return self.status is PaymentStatus.SUCCEEDED
 
     @property
     def is_paid(self) -> bool:
-        """Whether the guest has paid: the card is held, or somebody has captured the hold already."""
+        """Whether the guest has paid: the card is held, or the hold has been captured already."""
         return self.is_held or self.is_captured
 
     @property
     def kept_minor(self) -> int:
-        """What was taken and has not gone back."""
+        """The captured amount less its refunds."""
         return self.amount_received_minor - self.amount_refunded_minor if self.is_captured else 0
 
     @property
     def is_at_stake(self) -> bool:
-        """Whether a card is held, or captured money has not gone back in full."""
+        """Whether a card is held, or captured money has not been refunded in full."""
         return self.is_held or self.kept_minor > 0

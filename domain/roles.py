@@ -1,4 +1,4 @@
-"""What staff of a hotel may do. Each role includes what the one before it may."""
+"""The permissions of a hotel's staff. Each role includes those of the one before it."""
 
 from __future__ import annotations
 

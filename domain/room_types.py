@@ -1,4 +1,4 @@
-"""Within which bounds a room type is described, whoever enters it: operators by command, managers by form."""
+"""The bounds of a room type's description, for operators' commands and managers' forms alike."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def check_name(text: str) -> str:
 
 
 def check_price(text: str, currency: str) -> Money:
-    """Read a price per night in a hotel's currency, which Stripe would charge.
+    """Read a price per night in a hotel's currency that Stripe would charge.
 
     Raises:
-        RoomTypeError: nothing was written.
+        RoomTypeError: the text is empty.
         AmountError: no amount, or one that cannot be charged.
     """
     if not text.strip():
@@ -48,7 +48,7 @@ def check_price(text: str, currency: str) -> Money:
 
 
 def check_count(term: str, number: int) -> int:
-    """Return how many guests or rooms there are.
+    """Return a number of guests or rooms.
 
     Raises:
         RoomTypeError: outside the bounds of `term`.

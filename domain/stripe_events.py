@@ -1,7 +1,7 @@
-"""Which Stripe events can mean something to a booking, by where it stands.
+"""Which Stripe events are relevant to a booking, by its status.
 
 An event is a hint to ask Stripe, never a fact: https://docs.stripe.com/webhooks#event-ordering. Asking costs
-a request, so the echoes of our own captures and releases are told from news.
+a request, so events that only echo our own captures and releases are left out.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ AFTERMATH: Final = frozenset(
         "charge.dispute.funds_reinstated",
     }
 )
-"""Captured money may have gone back, or be contested."""
+"""Captured money may have been refunded or disputed."""
 
 UNEXPECTED: Final = frozenset(
     {"checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed"}
 )
-"""Cards alone never cause these; they are looked at like a hold and logged as a surprise."""
+"""Card payments alone never cause these; they are checked like a hold and logged as unexpected."""
 
 KNOWN: Final = AUTHORIZING | SETTLING | AFTERMATH | UNEXPECTED
 
 _BOOKING_ID_LONGEST: Final = 40
-"""As long as its column; ours have 20 characters."""
+"""The length of its column; ours have 20 characters."""
 
 _LOOK_AT: Final[Mapping[Status, frozenset[str]]] = MappingProxyType(
     {
@@ -52,7 +52,7 @@ _LOOK_AT: Final[Mapping[Status, frozenset[str]]] = MappingProxyType(
         Status.PENDING_PAYMENT: KNOWN,
         Status.PENDING_APPROVAL: SETTLING | AFTERMATH,
         Status.CONFIRMED: AFTERMATH,
-        # A hold that arrives now is released; a release or capture now is our own doing.
+        # A hold that arrives now is released; a release or capture now is our own.
         Status.DECLINED: AUTHORIZING | AFTERMATH,
         Status.EXPIRED: AUTHORIZING | AFTERMATH,
         Status.CANCELLED: AUTHORIZING | AFTERMATH,
@@ -61,11 +61,11 @@ _LOOK_AT: Final[Mapping[Status, frozenset[str]]] = MappingProxyType(
 
 
 def is_relevant(event_type: str, status: Status, *, about_own_payment: bool) -> bool:
-    """Say whether `event_type` may tell a booking in `status` something it does not know.
+    """Say whether `event_type` may bring a booking in `status` new information.
 
     Args:
-        about_own_payment: the event names the PaymentIntent the booking holds. Anything about another
-            one is always worth a look: it may be a second hold.
+        about_own_payment: the event names the PaymentIntent the booking holds. An event about another payment
+            is always relevant: it may be a second hold.
     """
     if event_type not in KNOWN:
         return False
@@ -76,7 +76,7 @@ def is_relevant(event_type: str, status: Status, *, about_own_payment: bool) -> 
 
 @dataclass(frozen=True)
 class Subject:
-    """What an event names: our booking by its metadata, a Checkout session, a PaymentIntent."""
+    """The ids that an event names: our booking by its metadata, a Checkout session, a PaymentIntent."""
 
     booking_id: str | None = None
     session_id: str | None = None
@@ -84,11 +84,11 @@ class Subject:
 
 
 def subject_of(event_object: Mapping[str, Any]) -> Subject:
-    """Read from an event's `data.object` what it is about.
+    """Read the subject from an event's `data.object`.
 
-    Only ids and the metadata we wrote ourselves are looked at: the rest may be in another API version's
-    shape, and is asked of Stripe anyway. Whatever is no string where one belongs counts as absent, and so does
-    a booking id longer than ours: it is another system's.
+    Only ids and our own metadata are read: the rest may have another API version's shape, and Stripe is asked for it
+    anyway. A value that is not a string counts as absent, and so does a booking id longer than ours, which belongs to
+    another system.
     """
     kind, own_id = event_object.get("object"), _text(event_object.get("id"))
     metadata = event_object.get("metadata")

@@ -1,4 +1,4 @@
-"""Times as the outside world reads them."""
+"""Times in the format of API answers and messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""What a time is in a message that does not name one."""
+"""The value of a time in a message without one."""
 
 
 def rfc3339(instant: datetime) -> str:

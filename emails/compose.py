@@ -40,7 +40,7 @@ class BookingEmail:
         version: the booking's, to which the mail belongs.
         step: the change of that version; None if it is not known.
         rooms_taken: rooms of the type that are claimed or blocked on the fullest night, this booking's included.
-        attention: the open reasons why the booking needs a person.
+        attention: the open reasons why the booking needs attention.
     """
 
     kind: MailKind

@@ -1,4 +1,4 @@
-"""`booking`: show a booking, and send `retry` and `resolve` to one that needs a person."""
+"""`booking`: show a booking, and send `retry` and `resolve` to one that needs attention."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from models import Booking, utc_now
 from storage.bookings import booking_by_id
 from wording.staff import REFUSALS
 
-app = typer.Typer(no_args_is_help=True, help="Show bookings, and help those that need a person.")
+app = typer.Typer(no_args_is_help=True, help="Show bookings, and help those that need attention.")
 
 PaidElsewhere = Annotated[
     str | None, typer.Option(metavar="AMOUNT", help="What you paid the guest outside Stripe, such as 150.00.")
@@ -69,7 +69,7 @@ def retry(context: typer.Context, booking_id: BookingId, wait_s: WaitS = 20) -> 
 
     May be repeated: each step reads Stripe first, and nothing is captured or refunded twice.
 
-    Exit status: 0 done; 1 it still needs a person, has no running workflow, or there is no such booking;
+    Exit status: 0 done; 1 it still needs attention, has no running workflow, or there is no such booking;
     3 a service is away; 4 sent and safe, but the outcome is not known yet.
     """
     _end(_send_command(tools_of(context), booking_id, OperatorRequest(OperatorAction.RETRY), wait_s))
@@ -92,10 +92,10 @@ def resolve(
     With --withdraw the guest's cancellation that is stuck is dropped. They are mailed the note, and their next
     cancellation costs what this one would have.
 
-    With neither, whatever needs a person is closed, unless the guest is owed money. A guest's cancellation of a
+    With neither, open attention is cleared, unless the guest is owed money. A guest's cancellation of a
     booking the hotel has not decided on is never dropped: while the hold stands, its release is tried again.
 
-    Exit status: 0 done; 1 it still needs a person, has no running workflow, or there is no such booking;
+    Exit status: 0 done; 1 it still needs attention, has no running workflow, or there is no such booking;
     3 a service is away; 4 sent and safe, but the outcome is not known yet.
     """
     tools = tools_of(context)
@@ -172,7 +172,7 @@ def _report(
             )
         case OperatorOutcome.NEEDS_ATTENTION:
             reasons = "; ".join(f"{reason.code}: {reason.text}" for reason in result.attention)
-            return OperatorReport(FAILED, f"{booking_id} still needs a person ({where}): {reasons}")
+            return OperatorReport(FAILED, f"{booking_id} still needs attention ({where}): {reasons}")
         case OperatorOutcome.REFUSED:
             assert result.refusal is not None, "a refusal says why"
             return OperatorReport(

@@ -102,7 +102,10 @@ def _facts(
     yield "Guest", _guest(rows)
     yield "Status", _status(rows)
     for row in rows.attention:
-        yield "Needs a person", f"{row.code}, since {instant(row.since)} UTC: {as_attention(row).text or '–'}"
+        yield (
+            "Needs attention",
+            f"{row.code}, since {instant(row.since)} UTC: {as_attention(row).text or '–'}",
+        )
     yield "Money", _money(rows)
     if booking.payment_intent_id:
         page = payment_in_dashboard(booking.payment_intent_id, livemode=livemode)

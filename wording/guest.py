@@ -40,21 +40,21 @@ EVENTS: Final = {
     Event.CANCELLED_BY_GUEST: "You cancelled",
     Event.CANCELLED_BY_STAFF: "The hotel cancelled",
     Event.REFUND_RECORDED: "Money was refunded to your card",
-    Event.REFUND_RETURNED: "The refund came back and is still owed to you",
+    Event.REFUND_RETURNED: "Your bank returned the refund, and we still owe it to you",
     Event.PAID_ELSEWHERE: "The hotel paid you by other means",
     Event.CANCELLATION_WITHDRAWN: "The hotel kept your booking: your cancellation was not carried out",
-    Event.DISPUTE_RECORDED: "Your bank asked about the payment",
+    Event.DISPUTE_RECORDED: "Your bank opened a dispute about the payment",
     Event.UNMATCHED_PAYMENT_RETURNED: "A payment that was not needed was returned to you",
 }
 """Events in words. Guests do not see the events that are missing here."""
 
 
 def cancelling_notice(check_in_at: datetime, answer_by: datetime, now: datetime) -> str | None:
-    """What a guest is told who will not, or may not, be able to cancel once the hotel confirms; None for all others.
+    """The notice to a guest who cannot, or possibly cannot, cancel once the hotel confirms; None for all others.
 
     Args:
-        check_in_at: when the stay starts.
-        answer_by: until when the hotel may confirm.
+        check_in_at: the start of the stay.
+        answer_by: the latest time at which the hotel may confirm.
     """
     if now >= check_in_at:
         return "The stay has started: once the hotel has confirmed, you cannot cancel."

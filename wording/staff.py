@@ -32,19 +32,19 @@ EVENTS: Final = {
     Event.PAYMENT_WINDOW_CLOSED: "Not paid in time",
     Event.APPROVED: "Approved, the hold was captured",
     Event.DECLINED: "Declined, the hold was released",
-    Event.APPROVAL_TIMED_OUT: "Nobody decided in time, the hold was released",
+    Event.APPROVAL_TIMED_OUT: "Not decided in time, the hold was released",
     Event.AUTHORIZATION_LOST: "The hold ended before a decision",
     Event.CAPTURED_OUTSIDE: "Captured in the Stripe Dashboard",
     Event.CAPTURE_MISMATCHED: "Captured with another amount, and refunded",
     Event.CANCELLED_BY_GUEST: "Cancelled by the guest",
     Event.CANCELLED_BY_STAFF: "Cancelled by the hotel",
     Event.REFUND_RECORDED: "A refund was recorded",
-    Event.REFUND_RETURNED: "The refund came back and is still owed",
+    Event.REFUND_RETURNED: "The bank returned the refund, still owed to the guest",
     Event.PAID_ELSEWHERE: "The guest was paid outside Stripe",
     Event.CANCELLATION_WITHDRAWN: "The cancellation was withdrawn",
     Event.DISPUTE_RECORDED: "The guest's bank disputes the payment",
     Event.UNMATCHED_PAYMENT_RETURNED: "An unmatched payment was returned",
-    Event.ATTENTION_NEEDED: "Needs a person",
+    Event.ATTENTION_NEEDED: "Needs attention",
     Event.ATTENTION_CLEARED: "A reason for attention was cleared",
 }
 
@@ -54,7 +54,7 @@ REASONS: Final = {
     ReasonCode.GUEST_REQUIREMENTS: "The guest's requirements cannot be met",
     ReasonCode.SUSPECTED_FRAUD: "Fraud suspected",
     ReasonCode.OTHER: "Another reason",
-    ReasonCode.APPROVAL_TIMEOUT: "Nobody decided in time",
+    ReasonCode.APPROVAL_TIMEOUT: "Not decided in time",
     ReasonCode.AUTHORIZATION_EXPIRED: "The hold ended",
     ReasonCode.PAYMENT_MISMATCH: "The amount did not match",
     ReasonCode.SOLD_OUT: "No room was left",
@@ -81,16 +81,16 @@ UNDER_WAY: Final = {
 """Words for decisions without an outcome."""
 
 REFUSALS: Final = {
-    CommandOutcome.REFUND_PENDING: "A refund is under way at Stripe: wait until the bank has answered.",
-    CommandOutcome.NOTHING_OWED: "The guest is owed nothing for this booking.",
+    CommandOutcome.REFUND_PENDING: "A refund is under way at Stripe: wait for the bank's answer.",
+    CommandOutcome.NOTHING_OWED: "Nothing is owed to the guest for this booking.",
     CommandOutcome.MORE_THAN_OWED: "The guest is owed less than that.",
-    CommandOutcome.NOTHING_TO_WITHDRAW: "No cancellation of a confirmed booking is stuck.",
+    CommandOutcome.NOTHING_TO_WITHDRAW: "No cancellation of a confirmed booking is pending.",
     CommandOutcome.MONEY_AT_STAKE: (
-        "The guest is still owed money: try the refund again, say how much you paid outside Stripe, or withdraw the "
-        "cancellation."
+        "The guest is still owed money: try the refund again, report the amount you paid outside Stripe, or "
+        "withdraw the cancellation."
     ),
 }
-"""Why a person's word that a booking is settled was not taken."""
+"""The reasons for refusing a `resolve`."""
 
 ROLES: Final = {
     Role.VIEWER: "Viewer: reads",

@@ -1,1 +1,1 @@
-"""Temporal workflows: the only place where a booking's fate is decided."""
+"""Temporal workflows. Only they decide what happens to a booking."""

@@ -1,8 +1,8 @@
 """One booking, from submission until check-out.
 
-Everything that reaches a booking — a guest's request, a decision, news from Stripe — is put into one queue
-in the order of its arrival, and one loop works it off. So the first signal in the history wins, no two
-steps on the same money overlap, and a handler does no more than note what came.
+Every signal and update — a guest's request, a decision, a Stripe event — enters one queue in the order of its
+arrival, and one loop handles it. The first signal in the history therefore wins, no two steps on the same money
+overlap, and a handler only adds a message to the queue.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class BookingWorkflow:
         return self.state()
 
     async def _begin(self, terms: BookingTerms) -> bool:
-        """Start from a submission, or where the run before or a lost workflow was; False if it came too late."""
+        """Start from a submission, the previous run or a lost workflow's row; False if the draft no longer exists."""
         if terms.continuation is not None:
             self._context.notifications.continue_from(terms.continuation)
             return True
@@ -120,22 +120,22 @@ class BookingWorkflow:
         except ActivityError as error:
             if failure(error)[0] != BOOKING_GONE:
                 raise
-            # The draft was deleted while its submission was on the way: nothing was promised to anybody.
+            # The draft was deleted before its submission arrived: its guest has been promised nothing.
             self._state.is_over = True
             return False
         self._message_queue.mark_done(SUBMIT_COMMAND)
         return True
 
-    # --- signals: they only note what came; an exception here would block the workflow for ever ---
+    # --- signals: they only queue a message; an exception here would block the workflow for ever ---
 
     @workflow.signal
     def authorized(self, hint: StripeEventHint) -> None:
-        """Stripe says that a hold may have been placed."""
+        """Stripe reports that a hold may have been placed."""
         self._note(hint)
 
     @workflow.signal
     def payment_changed(self, hint: StripeEventHint) -> None:
-        """Stripe says that something else about the money changed."""
+        """Stripe reports another change of the booking's money."""
         self._note(hint)
 
     def _note(self, hint: StripeEventHint) -> None:
@@ -144,36 +144,36 @@ class BookingWorkflow:
 
     @workflow.signal
     def approve(self, command: Command) -> None:
-        """Staff take the booking: the hold is captured."""
+        """Staff approve the booking: the hold is captured."""
         self._message_queue.put(DecisionRequested(Decision.APPROVE, command))
 
     @workflow.signal
     def decline(self, command: Command) -> None:
-        """Staff turn the booking down: the hold is released."""
+        """Staff decline the booking: the hold is released."""
         self._message_queue.put(DecisionRequested(Decision.DECLINE, command))
 
     @workflow.signal
     def cancel(self, command: Command) -> None:
-        """The guest, or staff after confirmation, cancel the booking."""
+        """The guest cancels the booking, or staff cancel it after confirmation."""
         self._message_queue.put(DecisionRequested(Decision.CANCEL, command))
 
     @workflow.signal
     def retry(self, command: Command) -> None:
-        """An operator wants the step that got stuck tried again."""
+        """A person wants the failed step tried again."""
         self._message_queue.put(OperatorCommand(command, resolved_by_hand=False))
 
     @workflow.signal
     def resolve(self, command: Command) -> None:
-        """A person says what they have done: paid the guest elsewhere, dropped the cancellation, or settled it."""
+        """A person reports what they did: paid the guest elsewhere, withdrew the cancellation or fixed it in Stripe."""
         self._message_queue.put(OperatorCommand(command, resolved_by_hand=True))
 
-    # --- updates: they ask and wait, and are worth nothing if lost ---
+    # --- updates: their callers wait for an answer; a lost one may be sent again ---
 
     @workflow.update
     async def payment_session(self, request: SessionRequest) -> SessionAnswer:
-        """Open a payment page, or find the one that is open."""
+        """Open a payment page, or return the open one."""
         self._run_length.count_update()
-        # Its guest may be quicker than the news that the submission was written.
+        # The guest may ask before the submission has been written.
         if self._state.status is Status.DRAFT:
             await workflow.wait_condition(
                 lambda: self._state.status is not Status.DRAFT or self._state.is_over
@@ -190,7 +190,7 @@ class BookingWorkflow:
 
     @workflow.update
     async def check_payment(self) -> WorkflowSnapshot:
-        """Ask Stripe for the truth, follow it, and tell where the booking stands then."""
+        """Read the payment from Stripe, follow it, and return the booking's state after that."""
         self._run_length.count_update()
         await self._payment_check.ask()
         return self.state()
@@ -201,13 +201,13 @@ class BookingWorkflow:
 
     @workflow.update
     async def await_outcome(self, command_id: str) -> CommandResult:
-        """Wait until a command has come out."""
+        """Wait for a command's outcome."""
         self._run_length.count_update()
         return await self._message_queue.await_outcome(command_id)
 
     @workflow.query
     def state(self) -> WorkflowSnapshot:
-        """Where the booking stands, in the workflow's own words."""
+        """Return the booking's state as the workflow holds it."""
         hold = self._payment.hold
         return WorkflowSnapshot(
             status=self._state.status,

@@ -1,4 +1,4 @@
-"""The parts of one booking's workflow, and the reactions in which its phases do not differ."""
+"""The parts of one booking's workflow, and the reactions that its phases share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from workflows.unmatched_payments import (
 
 @dataclass(frozen=True)
 class BookingContext:
-    """The parts that every phase of one booking works with."""
+    """The parts that every phase of one booking uses."""
 
     terms: BookingTerms
     state: BookingState
@@ -44,12 +44,12 @@ class BookingContext:
     notifications: Notifications
 
     def continued_in(self, status: Status) -> Continuation | None:
-        """What the run before handed on, if the booking stood in that status then."""
+        """Return the previous run's state if the booking had that status then, else None."""
         continuation = self.terms.continuation
         return continuation if continuation and continuation.status is status else None
 
     def begin_phase(self, status: Status, waiting_for: str) -> None:
-        """Say what the booking waits for as a phase begins; one that goes on waits for what it waited for."""
+        """Set the reason for waiting as a phase begins; a continued phase keeps the previous run's reason."""
         continued = self.continued_in(status)
         self.state.wait_for(continued.waiting_for if continued else waiting_for)
 
@@ -58,10 +58,10 @@ CommonMessage = SessionRequested | PaymentCheckRequested | StripeEventReceived |
 
 
 async def handle_common_message(context: BookingContext, message: CommonMessage) -> None:
-    """React as a booking does that waits neither for a payment nor for news of its hold.
+    """Handle a message outside the phases that wait for a payment or a hold's outcome.
 
     Raises:
-        PaymentStepFailedError: money that is not the booking's could not be given back.
+        PaymentStepFailedError: an unmatched payment could not be released or refunded.
     """
     match message:
         case SessionRequested():
@@ -75,7 +75,7 @@ async def handle_common_message(context: BookingContext, message: CommonMessage)
 
 
 async def follow_payment_event(context: BookingContext, hint: StripeEventHint) -> None:
-    """Look into an event about money that no phase waits for, and keep it in mind if that fails.
+    """Check an event about money that no phase waits for, and keep it for a retry if that fails.
 
     Raises:
         PaymentStepFailedError: as `handle_payment_event`.
@@ -87,19 +87,19 @@ async def follow_payment_event(context: BookingContext, hint: StripeEventHint) -
 def judge_request(
     context: BookingContext, request: DecisionRequested, *, too_late: bool = False
 ) -> CommandOutcome | None:
-    """The outcome of a decision that there is nothing to do for, else None (`domain.decisions`)."""
+    """The outcome of a decision that needs no step, else None (`domain.decisions`)."""
     state = context.state
     return immediate_outcome(
         request.decision, request.command.actor, state.status, state.reason_code, too_late=too_late
     )
 
 
-# --- a person's help ---
+# --- retry and resolve ---
 
 
 @contextmanager
 def report_retry(context: BookingContext, message: OperatorCommand) -> Iterator[None]:
-    """Report how a person's help came out: settled if nothing failed and no attention is left."""
+    """Report the outcome of a `retry` or `resolve`: done if no step failed and no attention is open."""
     outcome = CommandOutcome.NEEDS_ATTENTION
     try:
         yield
@@ -112,13 +112,13 @@ def report_retry(context: BookingContext, message: OperatorCommand) -> Iterator[
 
 
 async def run_common_steps(context: BookingContext, message: OperatorCommand) -> bool:
-    """Do what a person's help means in any phase, for e-mails that failed and payments that are still here.
+    """Run the steps of a `retry` or `resolve` that all phases share: failed e-mails and unreturned payments.
 
     Returns:
-        Whether that was all: a phase has nothing of its own to add to money paid elsewhere.
+        True if the command is complete: a phase has no step of its own for money paid elsewhere.
 
     Raises:
-        ResolutionRefusedError: what the person says they have done does not fit.
+        ResolutionRefusedError: the reported action does not fit the payment.
     """
     state, payment_steps = context.state, context.payment_steps
     if message.command.withdraw:

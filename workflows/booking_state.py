@@ -1,4 +1,4 @@
-"""A booking's status and the one method that changes it: transition, then persist, then tell."""
+"""A booking's status and the one method that changes it: transition, persist, notify."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from workflows.projection import Projection
 
 
 class BookingState:
-    """Where a booking stands. Its row in the database follows what is recorded here.
+    """The state of a booking. Its row in the database follows the changes recorded here.
 
     Args:
         booking_id: the booking.
         hotel_slug: its hotel.
-        notifications: tells people of each change.
-        status: where the story is taken up.
+        notifications: sends the e-mails and realtime events of each change.
+        status: the status to start from.
         version: the row's version at that point.
         currency: ISO 4217 code.
-        database_options: how the database is insisted on.
+        database_options: timeout and retries of database activities.
     """
 
     def __init__(
@@ -57,22 +57,22 @@ class BookingState:
         self._currency = currency
         self.reason_code: ReasonCode | None = None
         self.attention: tuple[Attention, ...] = ()
-        """The open reasons why a person is needed, oldest first."""
+        """The open reasons why the booking needs attention, oldest first."""
         self.payment_intent_id: str | None = None
         self.refunded_minor = 0
         self.refund_due_minor: int | None = None
-        """What the guest is to get back in all for a cancellation, carried out or stuck."""
+        """The total refund of a cancellation, whether it has been carried out or has failed."""
         self.paid_elsewhere_minor = 0
         self.cancellation_counts_from: datetime | None = None
         self._hold_found_no_room = False
         self.waiting_for = ui_texts.WAITING_FOR_SUBMISSION
         self.is_over = False
         self.unreturned_payments: dict[str, StripeEventHint] = {}
-        """What to look into again, by the payment or session it is about. It outlives every change of status."""
+        """Events to check again, by the payment or session they are about. They outlive every change of status."""
         self._attention_shown = False
 
     def resume_from(self, resume: Resumption) -> None:
-        """Go on from what the row says, for a booking whose workflow was lost."""
+        """Start from the row, for a booking whose workflow was lost."""
         self.status = resume.status
         self.payment_intent_id = resume.payment_intent_id
         self.refunded_minor = resume.refunded_minor
@@ -90,7 +90,7 @@ class BookingState:
             self._notifications.mail(mailing.kinds, mailing.version)
 
     def continue_from(self, continuation: Continuation) -> None:
-        """Go on from where the run before was. Temporal has kept the search attributes."""
+        """Start from the previous run's state. Temporal has kept the search attributes."""
         self.status = continuation.status
         self.reason_code = continuation.reason_code
         self.payment_intent_id = continuation.payment_intent_id
@@ -114,10 +114,10 @@ class BookingState:
         command: Command | None = None,
         **facts: Any,
     ) -> None:
-        """Let `event` happen to the booking; a hold that finds no room changes no status: see `is_giving_up_hold`.
+        """Apply `event` to the booking; a hold without a free room changes no status: see `is_giving_up_hold`.
 
         Args:
-            actor: who did it, where no command says so.
+            actor: the author of the change if there is no command.
             command: the decision this carries out.
             facts: further fields of `Change`.
 
@@ -153,7 +153,7 @@ class BookingState:
         if not recorded.published:
             self._notifications.publish(self.status, self.version, change.at, change.staff_event)
         if moved and self._notifications.has_failed_emails:
-            # The reason that told of them is over.
+            # The attention about these payments is over.
             self._notifications.resend_failed_emails()
         mails = step.mails_for(was_held=self.payment_intent_id is not None)
         if change.attention_opened and MailKind.STAFF_ATTENTION not in mails:
@@ -174,9 +174,9 @@ class BookingState:
             self.cancellation_counts_from = change.cancellation_counts_from
 
     def owed_minor(self, payment: PaymentSnapshot) -> int:
-        """What of a captured payment the guest is still owed, in the smallest unit of its currency.
+        """Return the part of a captured payment still owed to the guest, in the currency's smallest unit.
 
-        What was paid outside Stripe counts towards the booking's own payment first, the rest towards others.
+        Money paid outside Stripe counts towards the booking's own payment first, the rest towards others.
         """
         if not payment.is_captured:
             return 0
@@ -193,11 +193,11 @@ class BookingState:
 
     @property
     def is_giving_up_hold(self) -> bool:
-        """Whether no room was left for the booking's hold. That is final: all that is left to do is to give it up."""
+        """Whether no room was left for the booking's hold. That is final: only its release remains."""
         return self._hold_found_no_room and self.status is Status.PENDING_PAYMENT
 
     def _follow_attention(self, change: Change, *, moved: bool) -> None:
-        """Open and clear reasons as the row has done."""
+        """Open and clear attention as the row does."""
         cleared = {reason.key for reason in change.attention_cleared}
         kept = (
             reason
@@ -212,20 +212,20 @@ class BookingState:
         self.wait_for(ui_texts.WAITING_FOR_ROW)
 
     async def _resume_after_block(self, waiting_for: str) -> None:
-        """The row is written again; what a person was called for before that is not over with it."""
+        """Wait as before once the row is written again; the attention opened before that remains."""
         self.projection.blocked_by = None
         self.wait_for(waiting_for)
         await self.clear_attention({AttentionCode.ROW_CHANGED})
         self.projection.report_retry(done=True)
 
     def is_relevant(self, hint: StripeEventHint) -> bool:
-        """Whether an event of Stripe's may tell something that is not known here."""
+        """Whether a Stripe event may bring information that this state lacks."""
         own = self.payment_intent_id
         about_own_payment = own is not None and hint.payment_intent_id in {None, own}
         return is_relevant(hint.event_type, self.status, about_own_payment=about_own_payment)
 
     async def request_attention(self, attention: Attention) -> None:
-        """Call a person for a reason; what is tried every hour calls them once."""
+        """Open an attention reason and notify staff; an hourly retry that fails again notifies them no second time."""
         if all(reason.key != attention.key for reason in self.attention):
             await self.apply(Event.ATTENTION_NEEDED, attention_opened=(attention,))
 
@@ -236,12 +236,12 @@ class BookingState:
         *,
         actor: ActorKind = ActorKind.OPERATOR,
     ) -> None:
-        """Clear reasons; one about money that is still to be given back stays.
+        """Clear attention; a reason about money that is still to be returned stays.
 
         Args:
-            codes: the kinds of reasons that are over.
-            subject: what they are about; None for anything.
-            actor: who settled them.
+            codes: the kinds of reasons to clear.
+            subject: the payment, session or e-mails of the reason; None for any.
+            actor: the author of the clearance.
         """
         cleared = tuple(
             reason
@@ -255,18 +255,18 @@ class BookingState:
         return reason.code in OUTLIVES_STATUS_CHANGE and reason.subject in self.unreturned_payments
 
     async def retry_emails(self) -> None:
-        """Send once more what could not be sent. The reason is over meanwhile; a mail that fails again is a new one."""
+        """Send failed e-mails again. Their attention ends now; a new failure opens a new one."""
         self._notifications.resend_failed_emails()
         await self.clear_attention({AttentionCode.EMAIL_FAILED})
 
     def forget_emails(self) -> None:
-        """Send no more what could not be sent."""
+        """Give up the failed e-mails."""
         self._notifications.forget_failed_emails()
 
     def _update_search_attributes(self, *, moved: bool) -> None:
-        """Bring what operators filter by up to date; each update costs the history an event."""
+        """Update the search attributes that operators filter by; each update adds an event to the history."""
         updates: list[SearchAttributeUpdate[Any]] = []
-        if moved and self.status is not Status.PENDING_PAYMENT:  # that one was given at the start
+        if moved and self.status is not Status.PENDING_PAYMENT:  # the start has set that one
             updates.append(BOOKING_STATUS.value_set(self.status))
         if self._attention_shown != bool(self.attention):
             self._attention_shown = not self._attention_shown
@@ -276,7 +276,7 @@ class BookingState:
         self._describe()
 
     def wait_for(self, what: str) -> None:
-        """Say what the booking waits for now."""
+        """Set the booking's reason for waiting."""
         self.waiting_for = what
         self._describe()
 
@@ -287,7 +287,7 @@ class BookingState:
 
 
 def hint_about(subject: str) -> StripeEventHint:
-    """What to ask Stripe about a reason's subject."""
+    """Return the question to Stripe about a reason's subject."""
     if subject.startswith("cs_"):
         return StripeEventHint(session_id=subject)
     return StripeEventHint(payment_intent_id=subject)

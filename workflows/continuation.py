@@ -1,4 +1,4 @@
-"""Handing a booking on to the next run of its workflow, before the history grows too long to be replayed."""
+"""The handover of a booking to its workflow's next run, before the history grows too long to replay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workflows.stay_phase import StayPhase
 def terms_of_next_run(
     context: BookingContext, payment: PaymentPhase, decision: DecisionPhase | None, stay: StayPhase
 ) -> BookingTerms:
-    """The input of the next run: the booking's terms with all that this run knows.
+    """The input of the next run: the booking's terms with this run's whole state.
 
     Args:
         decision: None before a hold was placed, and in a run that began after the decision.

@@ -1,4 +1,4 @@
-"""PENDING_APPROVAL: a card is held, and somebody or a deadline decides."""
+"""PENDING_APPROVAL: a card is held until a person or a deadline decides."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from workflows.message_queue import (
 from workflows.payment_steps import PaymentStepFailedError
 
 RELEASE_PATIENCE = timedelta(hours=1)
-"""How long a release is retried on its own, past the hold's end, before a person is asked."""
+"""A release is retried for this long past the hold's end before the booking needs attention."""
 
 
 class DecisionPhase:
-    """Waits for a decision on a hold, and carries it out."""
+    """Waits for a decision on a hold and carries it out."""
 
     def __init__(self, context: BookingContext, hold: Hold) -> None:
         self._context = context
@@ -78,15 +78,16 @@ class DecisionPhase:
         )
 
     async def run(self) -> None:
-        """Work off what comes until the booking is confirmed or has ended."""
+        """Handle messages until the booking is confirmed or has ended."""
         self._context.begin_phase(Status.PENDING_APPROVAL, ui_texts.WAITING_FOR_DECISION)
         resume = self._context.terms.resume
         if resume and resume.decisions:
-            # What the lost workflow had done with the money for it, and not written, is told of as what it was.
+            # The lost workflow may have moved the money and not written it: the payment decides the event that is
+            # recorded.
             await self._next()
         is_continued = self._context.continued_in(Status.PENDING_APPROVAL) is not None
         if self._state.status is Status.PENDING_APPROVAL and not is_continued:
-            # Somebody may have captured or released the hold before this booking ever looked.
+            # A capture or release in the Dashboard may precede the booking's first read.
             await self._or_request_attention(self._follow(self._hold.payment))
         while self._state.status is Status.PENDING_APPROVAL:
             await self._next()
@@ -159,22 +160,23 @@ class DecisionPhase:
             await self._carry_out(request)
 
     def _takes_precedence_over(self, request: DecisionRequested) -> bool:
-        """Whether the parked decision is tried again, instead of giving way to the one that is asked now."""
-        assert self._pending_command is not None, "a decision got stuck"
+        """Whether the pending command is tried again instead of giving way to the new request."""
+        assert self._pending_command is not None, "a decision is pending"
         return self._pending_command.decision is request.decision or self._cancellation_stands()
 
     def _cancellation_stands(self) -> bool:
-        """Whether a guest's cancellation got stuck.
+        """Whether a guest's cancellation is pending.
 
-        Staff may change their minds: their decision gives way to the next one, to an operator's `resolve`, and to a
-        hold that is gone. A guest who cancelled was told that this is safe. No later approval may charge them; no
-        later decline, deadline or lapse of the hold makes another end of what was theirs; and no operator drops it.
-        Only a capture in the Dashboard is stronger.
+        Staff may change their minds: their pending decision gives way to the next one, to a person's `resolve`, and to
+            a
+        hold that is gone. A guest who cancelled was told that this is safe. No later approval may charge them; no later
+        decline, deadline or lapse of the hold may end the booking under another reason; and no `resolve` withdraws the
+        cancellation. Only a capture in the Dashboard is stronger.
         """
         return self._pending_command is not None and self._pending_command.decision is Decision.CANCEL
 
     async def _repeat(self, pending_command: DecisionRequested, request: DecisionRequested) -> None:
-        """Try the decision that came first again, under its author's name."""
+        """Try the pending command again, under its author's name."""
         try:
             await self._carry_out(pending_command)
         finally:
@@ -203,16 +205,16 @@ class DecisionPhase:
             )
 
     def _withdraw_pending_command(self, successor: DecisionRequested) -> None:
-        """A decision that got stuck gives way to the next one."""
+        """Let the pending command give way to the next one."""
         if self._pending_command is not None and self._pending_command is not successor:
             self._message_queue.report_outcome(self._pending_command.command, CommandOutcome.ALREADY_DECIDED)
             self._pending_command = None
 
     async def _capture(self) -> PaymentSnapshot:
-        """Capture the hold while there is time, and return what Stripe then says.
+        """Capture the hold while there is time, and return the payment as Stripe then describes it.
 
         Returns:
-            A payment that still waits for its capture where the time was over: nothing is captured for a stay that is
+            A payment that still waits for its capture if the time is over: no money is captured for a stay that is
             over, or from a hold that the bank may have dropped.
 
         Raises:
@@ -241,14 +243,14 @@ class DecisionPhase:
         *,
         timed_out: ReasonCode | None = None,
     ) -> bool:
-        """Take the booking where its money has gone.
+        """Follow the payment: confirm or end the booking.
 
         Args:
-            request: the decision that was being carried out.
-            timed_out: the reason with which the hold was released because nobody decided in time, if it was.
+            request: the decision under way.
+            timed_out: the reason for a release at the deadline, if the deadline released the hold.
 
         Returns:
-            False where the card is still held, and the booking stays.
+            False if the card is still held; the status then stays.
         """
         if payment.is_captured:
             await record_capture(self._context, payment, request)
@@ -263,7 +265,7 @@ class DecisionPhase:
         self._pending_command = None
         return True
 
-    # --- Stripe's news, and people who want to know ---
+    # --- Stripe events and payment checks ---
 
     async def _handle_event(self, hint: StripeEventHint) -> None:
         if hint.payment_intent_id in {None, self._hold.payment_intent_id}:
@@ -276,7 +278,7 @@ class DecisionPhase:
             await self._follow(await self._payment_steps.read_once(None, self._hold.payment_intent_id))
             message.answer.set_result(None)
 
-    # --- when Stripe will not have it ---
+    # --- refused or unanswered steps ---
 
     async def _or_request_attention(self, step: Awaitable[Any]) -> None:
         try:
@@ -285,7 +287,7 @@ class DecisionPhase:
             await self._request_attention(error.attention)
 
     async def _request_attention(self, attention: Attention) -> None:
-        """Stay as the booking is, say so, and look every hour whether the money has moved by itself."""
+        """Open attention and keep the status; an hourly read checks whether the money has moved meanwhile."""
         if self._pending_command is not None:
             self._message_queue.report_outcome(self._pending_command.command, CommandOutcome.NEEDS_ATTENTION)
         if workflow.now() >= self._deadline.at or self._cancellation_stands():
@@ -305,7 +307,7 @@ class DecisionPhase:
         if self._pending_command is not None and (not resolved_by_hand or self._cancellation_stands()):
             await self._carry_out(self._pending_command)
             return
-        # The hold stands and nothing is to be tried again: the booking waits for a decision as before.
+        # The hold stands and no step is pending: the booking waits for a decision as before.
         if self._pending_command is not None:
             self._message_queue.report_outcome(self._pending_command.command, CommandOutcome.ALREADY_DECIDED)
             self._pending_command = None

@@ -32,19 +32,19 @@ from workflows.unmatched_payments import (
 
 @workflow.defn
 class EndedBookingPaymentWorkflow:
-    """Settles one piece of news, then ends. The booking stays as it is; its money and timeline do not."""
+    """Handles one payment event, then ends. The booking keeps its status; its money and timeline change."""
 
     @workflow.init
     def __init__(self, event: EndedBookingEvent) -> None:
         self._event = event
         self._commands: deque[OperatorCommand] = deque()
         self._command: OperatorCommand | None = None
-        """What a person has asked for and is being done."""
+        """The `retry` or `resolve` that is being carried out."""
         self._own_attention: Attention | None = None
 
     @workflow.run
     async def run(self, event: EndedBookingEvent) -> None:
-        """Look into the news until it is settled, with a person's help where Stripe refuses."""
+        """Check the payment until nothing is left to do, with a person's help if Stripe refuses."""
         notifications = Notifications(event.booking_id, event.hotel_slug, on_email_failed=lambda _: None)
         generation = 1
         while True:
@@ -59,14 +59,14 @@ class EndedBookingPaymentWorkflow:
                 if await self._handle_event(state, payment_steps):
                     break
             except ActivityError as error:
-                # Another one of these was quicker to write: what it left is looked at anew.
+                # Another of these workflows wrote first: the payment is checked against the row it left.
                 if failure(error)[0] != STALE_VERSION:
                     raise
             generation = payment_steps.generation
         await notifications.drain()
 
     async def _handle_event(self, state: BookingState, payment_steps: PaymentSteps) -> bool:
-        """Look at the payment, as a person's help says; False where it has to be looked at again."""
+        """Check the payment as the person's command says; False if it has to be checked again."""
         open_before = {each.key for each in state.attention}
         try:
             await self._settle(state, payment_steps)
@@ -77,12 +77,11 @@ class EndedBookingPaymentWorkflow:
         except PaymentStepFailedError as error:
             reason = unreturned_reason(error.attention, self._event.hint)
             if reason.code is AttentionCode.REFUND_RETURNED and reason.key in open_before - self._called_for:
-                # Another one of these waits for a person about it: two of them would refund it twice.
+                # Another of these workflows waits for a person about this payment: two would refund it twice.
                 return True
             await self._wait_for_help(state, reason)
             return False
-        # The reason is still open where another writer came between when it was to be cleared, or where a workflow
-        # that was lost had called for it.
+        # The reason is still open if another writer kept it from being cleared, or if a lost workflow had opened it.
         await state.clear_attention(OUTLIVES_STATUS_CHANGE, subject_of_hint(self._event.hint))
         if self._own_attention is not None:
             await state.clear_attention({self._own_attention.code}, self._own_attention.subject)
@@ -96,7 +95,7 @@ class EndedBookingPaymentWorkflow:
             raise ResolutionRefusedError(CommandOutcome.NOTHING_TO_WITHDRAW)
         elif message.command.paid_elsewhere_minor is not None:
             await record_paid_elsewhere(state, payment_steps, hint, message.command)
-            # What is left of the debt keeps the reason open; nobody has asked for a refund of it.
+            # The rest of the debt keeps the reason open; a refund of it needs a person's `retry`.
             self._command = None
             await handle_payment_event(state, payment_steps, hint)
         elif message.resolved_by_hand:
@@ -138,7 +137,7 @@ class EndedBookingPaymentWorkflow:
         self._command = self._commands.popleft()
 
     async def _close_command(self, outcome: CommandOutcome) -> None:
-        assert self._command is not None, "a person has said something that does not fit"
+        assert self._command is not None, "only a `resolve` can be refused"
         await workflow.execute_activity_method(
             Bookings.close_command,
             RefusedCommand(self._command.command.command_id, outcome),
@@ -148,10 +147,10 @@ class EndedBookingPaymentWorkflow:
 
     @workflow.signal
     def retry(self, command: Command) -> None:
-        """A person wants Stripe asked again."""
+        """A person wants the payment checked again."""
         self._commands.append(OperatorCommand(command, resolved_by_hand=False))
 
     @workflow.signal
     def resolve(self, command: Command) -> None:
-        """A person says what they have done, as to a booking's own workflow."""
+        """A person reports what they did, as to a booking's own workflow."""
         self._commands.append(OperatorCommand(command, resolved_by_hand=True))

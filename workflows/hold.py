@@ -24,8 +24,8 @@ class Hold:
     """A hold, as Stripe described it when it was placed.
 
     Args:
-        lapses_at: the bank may have dropped it from then on.
-        deadline: when, and as what, it is released if nobody decides.
+        lapses_at: the bank may drop the hold from then on.
+        deadline: the time of the release without a decision, and its reason.
     """
 
     payment: PaymentSnapshot
@@ -36,7 +36,7 @@ class Hold:
 
 
 def hold_of(payment: PaymentSnapshot, terms: BookingTerms) -> Hold:
-    """Work out the deadlines of a payment that holds money or has taken it."""
+    """Compute the deadlines of a payment that is held or captured."""
     assert payment.payment_intent_id is not None, "a hold has a PaymentIntent"
     authorized_at = payment.authorized_at or workflow.now()
     return Hold(
@@ -55,7 +55,7 @@ def hold_of(payment: PaymentSnapshot, terms: BookingTerms) -> Hold:
 
 
 def continued_hold(progress: DecisionProgress) -> Hold:
-    """The hold that the run before had."""
+    """The previous run's hold."""
     assert progress.payment.payment_intent_id is not None, "a hold has a PaymentIntent"
     return Hold(
         payment=progress.payment,
@@ -67,10 +67,10 @@ def continued_hold(progress: DecisionProgress) -> Hold:
 
 
 async def reread_hold(context: BookingContext, resume: Resumption) -> Hold:
-    """Read the hold of a booking that waits for a decision but lost its workflow.
+    """Read the hold of a booking that awaits a decision but lost its workflow.
 
-    No message is handled before Stripe has answered. Where Stripe is away, this asks without a limit of time; where it
-    refuses, the next try is after an hour, and later after longer, or when an operator wants it.
+    Stripe has to answer before any message is handled. An outage is retried without a time limit; after a refusal the
+    next attempt follows in an hour, later ones after longer pauses, or when a person sends `retry`.
     """
     assert resume.payment_intent_id is not None, "PENDING_APPROVAL means that a card is held"
     pause = options.PENDING_COMMAND_RECHECK

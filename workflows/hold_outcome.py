@@ -1,4 +1,4 @@
-"""Recording how a hold ended: captured or released, by a decision of ours or by somebody else."""
+"""Recording how a hold ended: captured or released, by the product or outside it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from workflows.unmatched_payments import return_funds
 async def record_capture(
     context: BookingContext, payment: PaymentSnapshot, request: DecisionRequested | None
 ) -> None:
-    """Confirm a booking whose hold was captured; one whose capture does not match is refunded and declined.
+    """Confirm a booking after the capture of its hold; a capture that does not match is refunded, the booking declined.
 
     Args:
-        request: the decision that was being carried out; only an approval is settled by a capture.
+        request: the decision under way; a capture completes only an approval.
 
     Raises:
-        PaymentStepFailedError: the capture does not match, and could not be refunded.
+        PaymentStepFailedError: the capture does not match and could not be refunded.
     """
     state = context.state
     facts: dict[str, Any] = {
@@ -49,9 +49,8 @@ async def record_release(
     """End a booking whose hold is gone.
 
     Args:
-        request: the decision that was being carried out; a decline and a cancellation are settled by a release.
-        timed_out: the reason with which the hold was released because nobody decided in time; None where the hold
-            ended by itself or in the Dashboard.
+        request: the decision under way; a release completes a decline or a cancellation.
+        timed_out: the reason for a release at the deadline; None if the hold lapsed or was released in the Dashboard.
     """
     state = context.state
     if request is not None and request.decision is Decision.DECLINE:
@@ -70,7 +69,7 @@ async def record_release(
 
 
 async def _record_early_refund(context: BookingContext, payment: PaymentSnapshot) -> None:
-    """Record what was refunded before the capture was read: Stripe's event about it counts as known by now."""
+    """Record refunds made before the capture was read: Stripe's event about them brings no news later."""
     if context.state.status is Status.CONFIRMED and payment.amount_refunded_minor > 0:
         await context.state.apply(
             Event.REFUND_RECORDED,

@@ -1,7 +1,7 @@
-"""The queue in front of a booking: the messages it holds, and the answers that leave it.
+"""A booking's message queue: the messages it holds, and the outcomes it reports.
 
-Signal and update handlers put messages here and do nothing else. The booking's one loop takes them out in the
-order of their arrival.
+Signal and update handlers only put messages here. The booking's one loop takes them out in the order of their
+arrival.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ STRIPE_UNAVAILABLE = "stripe_unavailable"
 
 _IDS_KEPT: Final = 500
 _OUTCOMES_KEPT: Final = 100
-"""How many a run hands on: a repeat, or a question for an outcome, comes soon or not at all."""
+"""The number of ids and outcomes a run hands on: a repeat or a request for an outcome comes soon or never."""
 
 
 @dataclass(frozen=True)
 class DecisionRequested:
-    """A person wants the booking approved, declined or cancelled."""
+    """A person asks to approve, decline or cancel the booking."""
 
     decision: Decision
     command: Command
@@ -50,7 +50,7 @@ class DecisionRequested:
 
 @dataclass(frozen=True)
 class OperatorCommand:
-    """A person wants a stuck step tried again, or (`resolved_by_hand`) says what they have done about it."""
+    """A person asks to retry a failed step, or (`resolved_by_hand`) reports what they did about it."""
 
     command: Command
     resolved_by_hand: bool
@@ -80,7 +80,7 @@ class SessionRequested:
 
 @dataclass(frozen=True)
 class PaymentCheckRequested:
-    """Somebody wants to know the truth at once."""
+    """A caller asks for the payment's present state."""
 
     answer: asyncio.Future[None] = field(default_factory=asyncio.Future)
 
@@ -96,12 +96,12 @@ QueueMessage = (
 
 
 class MessageQueue:
-    """What waits to be dealt with, and what came of it.
+    """The messages to handle, and the outcomes of commands.
 
     Args:
-        run_length: says when the run shall end.
-        hand_on: ends the run and lets the next one go on. Called while nothing waits, no handler is open and no step
-            on money is under way.
+        run_length: decides when the run ends.
+        hand_on: ends the run and starts the next one. Called while no message waits, no handler is open and no step on
+            money is under way.
     """
 
     def __init__(self, state: BookingState, run_length: RunLength, hand_on: Callable[[], NoReturn]) -> None:
@@ -117,27 +117,27 @@ class MessageQueue:
         self.operator_commands = 0
 
     def continue_from(self, continuation: Continuation) -> None:
-        """Go on from where the run before was."""
+        """Start from the previous run's ids and outcomes."""
         self._received_ids = dict.fromkeys(continuation.received_ids)
         self._results = {kept.command_id: kept.result for kept in continuation.outcomes}
 
-    # --- what the next run is told ---
+    # --- state for the next run ---
 
     @property
     def received_ids(self) -> tuple[str, ...]:
-        """The newest commands and events."""
+        """The ids of the newest commands and events."""
         return tuple(self._received_ids)[-_IDS_KEPT:]
 
     @property
     def outcomes(self) -> tuple[ReportedOutcome, ...]:
-        """What came of the newest commands."""
+        """The outcomes of the newest commands."""
         kept = list(self._results.items())[-_OUTCOMES_KEPT:]
         return tuple(ReportedOutcome(command_id, result) for command_id, result in kept)
 
-    # --- what handlers do ---
+    # --- called by handlers ---
 
     def put(self, message: QueueMessage) -> None:
-        """Queue an item; a repeat of a command or event that came before is dropped."""
+        """Queue a message; a repeat of an earlier command or event is dropped."""
         key = _identity(message)
         if key is not None and key in self._received_ids:
             return
@@ -149,7 +149,7 @@ class MessageQueue:
         self._queue.append(message)
 
     def _comes_too_late(self, message: QueueMessage) -> bool:
-        # The guest learns so at once, rather than after a capture, or a release, that may take days.
+        # The guest gets this answer at once instead of after a capture or release, which may take days.
         is_capturing = self.decision_in_progress is Decision.APPROVE
         if not isinstance(message, DecisionRequested) or not (is_capturing or self._state.is_giving_up_hold):
             return False
@@ -159,7 +159,7 @@ class MessageQueue:
         return True
 
     def _unblocks_projection(self, message: QueueMessage) -> bool:
-        # The loop that would take this out waits for it: somebody else wrote the row.
+        # The loop that would take this out is waiting for it: another writer changed the row.
         if not isinstance(message, OperatorCommand) or self._state.projection.blocked_by is None:
             return False
         self._in_background(self._report_retry(message.command, self._state.projection.retry_write()))
@@ -171,24 +171,24 @@ class MessageQueue:
         )
 
     async def await_outcome(self, command_id: str) -> CommandResult:
-        """Wait until a command has come out one way or the other.
+        """Wait for a command's outcome.
 
         Raises:
-            ApplicationError: the run ends before, and the next one has to be asked.
+            ApplicationError: the run ends first; the caller has to ask the next run.
         """
         await workflow.wait_condition(
             lambda: command_id in self._results or self._state.is_over or self._is_handing_on
         )
         if command_id not in self._results and self._is_handing_on:
-            raise ApplicationError("the workflow goes on in its next run", type=RUN_CONTINUES)
+            raise ApplicationError("the workflow continues in its next run", type=RUN_CONTINUES)
         return self._results.get(command_id) or self._result(CommandOutcome.ALREADY_DECIDED)
 
-    # --- what the booking's loop does ---
+    # --- called by the booking's loop ---
 
     async def next(self, until: datetime | None, summary: str) -> QueueMessage | None:
-        """The next item, or None once the time is `until` and nothing waits.
+        """Return the next message, or None once the time is `until` and no message waits.
 
-        A run whose history is full ends here.
+        A run with a full history ends here.
         """
         timeout = None if until is None else (until - workflow.now()).total_seconds()
         if not self.waiting and (timeout is None or timeout > 0):
@@ -215,17 +215,17 @@ class MessageQueue:
 
     @property
     def waiting(self) -> bool:
-        """Whether anything is left to deal with."""
+        """Whether any message is left to handle."""
         while self._queue and self._is_known_already(self._queue[0]):
             self._queue.popleft()
         return bool(self._queue)
 
     def _is_known_already(self, message: QueueMessage) -> bool:
-        # What was news when it came may be known by now, from a step that has been taken meanwhile.
+        # A step taken meanwhile may have covered the events that are still queued.
         return isinstance(message, StripeEventReceived) and not self._state.is_relevant(message.hint)
 
     def report_outcome(self, command: Command, outcome: CommandOutcome) -> None:
-        """Say how a command came out; a refused one is also closed in the books."""
+        """Report a command's outcome; a refused command is also closed in the database."""
         self._results[command.command_id] = self._result(outcome)
         if outcome is not CommandOutcome.NEEDS_ATTENTION:
             self._in_background(self._close(RefusedCommand(command.command_id, outcome)))
@@ -236,11 +236,11 @@ class MessageQueue:
         task.add_done_callback(self._closing.remove)
 
     def mark_done(self, command_id: str) -> None:
-        """Say that a command was carried out and written with its change."""
+        """Report that a command was carried out and written with its change."""
         self._results[command_id] = self._result(CommandOutcome.SETTLED)
 
     async def drain(self) -> None:
-        """Wait until every refused command is closed in the books."""
+        """Wait until every refused command is closed in the database."""
         while self._closing:
             await asyncio.gather(*self._closing)
 
@@ -254,12 +254,12 @@ class MessageQueue:
 
 
 def open_decision(request: DecisionRequested | None) -> OpenDecision | None:
-    """A decision as one run hands it to the next."""
+    """Convert a decision for the next run."""
     return OpenDecision(request.decision, request.command) if request else None
 
 
 def decision_requested(kept: OpenDecision | None) -> DecisionRequested | None:
-    """A decision as it was before it travelled."""
+    """Restore a decision that the previous run handed on."""
     return DecisionRequested(kept.decision, kept.command) if kept else None
 
 
@@ -275,13 +275,13 @@ def _identity(message: QueueMessage) -> str | None:
 
 @contextmanager
 def report_unanswered(answer: asyncio.Future[Any]) -> Iterator[None]:
-    """Tell the sender of an update if Stripe could not be asked, or refused.
+    """Fail an update for its caller if Stripe gave no answer or refused.
 
     Args:
-        answer: the sender waits for it.
+        answer: the future that the caller waits for.
 
     Raises:
-        PaymentStepFailedError: as the block within; a person is needed.
+        PaymentStepFailedError: raised by the block within; the booking needs attention.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Telling people: realtime events and e-mails, in the background of whatever the booking does next."""
+"""Notifications: realtime events and e-mails, sent in the background of the booking's next steps."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from workflows.payment_steps import failure
 
 
 class Notifications:
-    """Sends what a booking's changes are told by. Nothing here can hold up a decision or undo money.
+    """Sends the notifications of a booking's changes. A failure here neither delays a decision nor undoes money.
 
     Args:
         booking_id: the booking.
         hotel_slug: its hotel.
-        on_email_failed: called with the reason when a mail could not be sent in a day.
+        on_email_failed: called with the reason if an e-mail could not be sent within a day.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Notifications:
         self._failed: list[Mailing] = []
 
     def continue_from(self, continuation: Continuation) -> None:
-        """Go on with what the run before had not sent; what it was trying in that moment may be sent twice."""
+        """Send what the previous run had left; a notification it was sending at that moment may be sent twice."""
         self._failed = list(continuation.failed_mailings)
         for unsent in continuation.unsent_publications:
             self._start(self._publish(unsent), unsent)
@@ -49,23 +49,23 @@ class Notifications:
 
     @property
     def unsent_mailings(self) -> tuple[UnsentMailing, ...]:
-        """E-mails that are on their way."""
+        """E-mails that are still being sent."""
         return tuple(unsent for unsent in self._under_way.values() if isinstance(unsent, UnsentMailing))
 
     @property
     def unsent_publications(self) -> tuple[UnsentPublication, ...]:
-        """Realtime events that are on their way."""
+        """Realtime events that are still being sent."""
         return tuple(unsent for unsent in self._under_way.values() if isinstance(unsent, UnsentPublication))
 
     @property
     def failed_mailings(self) -> tuple[Mailing, ...]:
-        """E-mails that could not be sent."""
+        """E-mails that failed."""
         return tuple(self._failed)
 
     def publish(
         self, status: Status, version: int, at: datetime, staff_event: StaffEvent | None = None
     ) -> None:
-        """Announce a version of the booking to browsers."""
+        """Publish a version of the booking to browsers."""
         publication = Publication(
             booking_id=self._booking_id,
             hotel_slug=self._hotel_slug,
@@ -83,11 +83,11 @@ class Notifications:
 
     @property
     def has_failed_emails(self) -> bool:
-        """Whether there is a mail that could not be sent."""
+        """Whether any e-mail has failed."""
         return bool(self._failed)
 
     def resend_failed_emails(self) -> None:
-        """Send once more what could not be sent; each mail keeps its Message-ID."""
+        """Send the failed e-mails again; each keeps its Message-ID."""
         failed, self._failed = self._failed, []
         for mailing in failed:
             self._send(mailing)
@@ -97,11 +97,11 @@ class Notifications:
         self._start(self._mail(unsent), unsent)
 
     def forget_failed_emails(self) -> None:
-        """Give up what could not be sent: a person has said so."""
+        """Give up the failed e-mails, as a person asked."""
         self._failed.clear()
 
     async def drain(self) -> None:
-        """Wait until everything has been sent or given up."""
+        """Wait until each notification has been sent or given up."""
         while self._under_way:
             await asyncio.gather(*self._under_way)
 
@@ -134,7 +134,7 @@ class Notifications:
         except ActivityError as error:
             attention = Attention(AttentionCode.EMAIL_FAILED, names, failure(error)[1])
             workflow.logger.warning("e-mail not sent: %s", attention.text)
-            # A call for help that cannot be mailed must not call for help again, for ever.
+            # A failed e-mail about attention must not open attention of its own: that would repeat for ever.
             if mailing.kinds != (MailKind.STAFF_ATTENTION,):
                 self._failed.append(mailing)
                 self._on_email_failed(attention)

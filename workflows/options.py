@@ -12,16 +12,16 @@ STRIPE_RETRY: Final = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
 )
 STRIPE_PATIENCE_SHORTEST: Final = timedelta(minutes=1)
-"""Even a step whose time is over is tried for this long: the hold may be there still."""
+"""The shortest time a step gets even after its deadline: the hold may still exist."""
 
-# Somebody waits in front of a browser for these; they are asked again rather than retried for long.
+# A caller waits in front of a browser for these; the caller asks again, so retries are short.
 STRIPE_ONLINE: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=13),
     "schedule_to_close_timeout": timedelta(seconds=15),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_attempts=3),
 }
 
-# Without the database nothing can be said to have happened: as long as it takes.
+# Nothing counts as recorded without the database: retries have no time limit.
 DATABASE: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=20),
     "retry_policy": RetryPolicy(
@@ -29,7 +29,7 @@ DATABASE: Final[dict[str, Any]] = {
     ),
 }
 
-# Several workflows may write here in turn: whoever comes second reads the row again instead of insisting.
+# Several workflows may write here in turn: the second one reads the row again instead of retrying.
 DATABASE_SHARED: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=20),
     "retry_policy": RetryPolicy(
@@ -44,20 +44,20 @@ SWEEP: Final[dict[str, Any]] = {
     "retry_policy": RetryPolicy(maximum_attempts=3),
 }
 
-# Much to read, politely: what is cut off begins its batch anew, which heals nothing twice.
+# A batch is long and reads at a polite rate; one that is cut off starts anew, and its remedies are idempotent.
 RECONCILE: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(minutes=20),
     "heartbeat_timeout": timedelta(minutes=1),
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=10), maximum_attempts=3),
 }
 
-# It sends mails as well, and gives up on those after a while.
+# Includes e-mails, which are given up after a while.
 RECONCILED: Final[dict[str, Any]] = DATABASE | {"start_to_close_timeout": timedelta(minutes=2)}
 
 NOTIFICATION_PATIENCE_SHORTEST: Final = timedelta(minutes=1)
-"""A notification whose time is over when the next run takes it up is still tried for this long."""
+"""The shortest time a notification gets in the next run, even if its own time is over."""
 
-# Old news is no news: after an hour a realtime event is dropped, and the drop logged.
+# A realtime event is of no use after an hour: it is dropped, and the drop logged.
 PUSHER_PATIENCE: Final = timedelta(hours=1)
 PUSHER: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=15),
@@ -73,13 +73,13 @@ MAIL: Final[dict[str, Any]] = {
 }
 
 PENDING_COMMAND_RECHECK: Final = timedelta(hours=1)
-"""How often a booking that waits for a person looks by itself whether its money has moved."""
+"""The pause between reads of a payment while a booking needs attention."""
 
 POLL_PAUSE_LONGEST: Final = timedelta(hours=1)
-"""Each poll of Stripe that brings no news doubles the pause before the next, up to this; news resets it."""
+"""The longest pause between polls: each poll without news doubles the pause, and news resets it."""
 
 HOLD_REREAD_LONGEST: Final = timedelta(days=1)
-"""The longest pause before a booking that took over asks again about a hold that Stripe will not tell of."""
+"""The longest pause between reads of a hold that Stripe refuses to show to a resumed booking."""
 
 # A replay costs about a millisecond an event, and 16 an update; a workflow task has 10 seconds, and Temporal takes
 # 2,000 updates a run. A run goes on as a new one long before that.

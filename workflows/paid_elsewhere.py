@@ -1,4 +1,4 @@
-"""What people have paid a guest outside Stripe, as they say when they resolve a booking."""
+"""Money that people paid a guest outside Stripe, as a `resolve` reports it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from workflows.unmatched_payments import (
 async def record_paid_elsewhere(
     state: BookingState, payment_steps: PaymentSteps, hint: StripeEventHint, command: Command
 ) -> None:
-    """Put on record that a person paid the guest outside Stripe what the booking owes them.
+    """Record that a person paid the guest outside Stripe what the booking owes them.
 
     Args:
-        hint: the payment it makes good.
+        hint: the payment that it replaces.
         command: names the amount, in the smallest unit of the booking's currency.
 
     Raises:
-        ResolutionRefusedError: a refund is under way, or less is owed.
-        PaymentStepFailedError: Stripe refuses to tell.
+        ResolutionRefusedError: a refund is under way, or the guest is owed less.
+        PaymentStepFailedError: Stripe refuses to show the payment.
     """
     assert command.paid_elsewhere_minor is not None, "the command names an amount"
     payment = await payment_steps.read_event_payment_until_answered(hint)
@@ -52,7 +52,7 @@ async def record_paid_elsewhere(
 async def pay_unreturned_elsewhere(
     state: BookingState, payment_steps: PaymentSteps, command: Command
 ) -> None:
-    """The same for money that is kept in mind because it could not be given back.
+    """Do the same for a payment whose refund failed before.
 
     Raises:
         ResolutionRefusedError, PaymentStepFailedError: as `record_paid_elsewhere`.

@@ -1,4 +1,4 @@
-"""Asking Stripe for somebody who wants to know how a booking's payment stands."""
+"""Payment checks: a caller asks how a booking's payment stands."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _NEWS = {
 
 
 class PaymentCheck:
-    """Asks beside the booking's loop, so that nobody who wants to pay waits for it; only news is put in the queue.
+    """Reads the payment outside the booking's loop, so that payment requests need not wait; only news is queued.
 
-    Anybody may ask, and many at once: they share one question.
+    Concurrent callers share one read.
     """
 
     def __init__(self, context: BookingContext, payment: PaymentPhase) -> None:
@@ -33,14 +33,14 @@ class PaymentCheck:
         self._is_queued = False
 
     async def ask(self) -> None:
-        """Ask Stripe, and have the booking follow what it says.
+        """Read the payment from Stripe, and let the booking follow it.
 
         Raises:
-            ApplicationError: Stripe is away, or refuses.
+            ApplicationError: Stripe does not answer, or refuses.
         """
         state, queue = self._context.state, self._context.message_queue
-        # Stripe is being asked anyway: by a decision that is carried out, for a hold that is given up, or for news that
-        # the loop has yet to reach.
+        # Stripe is being asked already: for a decision under way, for the release of a hold, or for an event that the
+        # loop has yet to handle.
         is_asked = queue.decision_in_progress or state.is_giving_up_hold or self._is_queued
         if state.status not in _NEWS or is_asked:
             return

@@ -50,7 +50,7 @@ from workflows.unmatched_payments import (
 
 
 class PaymentPhase:
-    """Takes the payment. Afterwards `hold` is the hold, if there is one."""
+    """Takes the payment. Afterwards `hold` is the hold, or None without one."""
 
     def __init__(self, context: BookingContext) -> None:
         self._context = context
@@ -61,13 +61,13 @@ class PaymentPhase:
         submitted_at = resume.submitted_at if resume else workflow.now()
         self.closes_at = payment_window_end(submitted_at, terms.payment_window_s, terms.cutoff_at)
         self._last_session_at = last_session_at(submitted_at, self.closes_at)
-        # A resumed booking may have missed anything: it asks at once.
+        # A resumed booking may have missed events: it asks at once.
         first_poll_at = workflow.now() if resume else self.closes_at
         self._poll = StripePoll(
             timedelta(seconds=terms.payment_poll_s), resume.session if resume else None, first_poll_at
         )
         self._cancellation: DecisionRequested | None = None
-        """The guest was told that cancelling is safe: nothing else may happen once it is set."""
+        """The guest's cancellation. The guest was told that it is safe: once it is set, no other end is possible."""
         self._end_at: datetime | None = workflow.now() if resume and resume.sold_out else None
         self._payments_to_return: list[str] = []
         self._closing = False
@@ -87,7 +87,7 @@ class PaymentPhase:
 
     @property
     def progress(self) -> PaymentProgress:
-        """How far the payment has come, for the next run."""
+        """The payment's progress, for the next run."""
         return PaymentProgress(
             closes_at=self.closes_at,
             poll=self._poll.progress,
@@ -99,11 +99,11 @@ class PaymentPhase:
 
     @property
     def session_id(self) -> str | None:
-        """The session that the guest may pay on, or may have paid on."""
+        """The session on which the guest may pay or may have paid."""
         return self._poll.session_id
 
     async def run(self) -> None:
-        """Work off what comes until the booking waits for no payment any more."""
+        """Handle messages until the booking no longer waits for a payment."""
         self._context.begin_phase(Status.PENDING_PAYMENT, ui_texts.WAITING_FOR_PAYMENT)
         while self._state.status is Status.PENDING_PAYMENT:
             message = await self._context.message_queue.next(self._due(), ui_texts.PAYMENT_TIMER)
@@ -144,10 +144,10 @@ class PaymentPhase:
             if await self._read_payment(self._poll.question):
                 self._poll.note_silence()
 
-    # --- asking Stripe ---
+    # --- reading the payment ---
 
     async def _read_payment(self, hint: StripeEventHint) -> bool:
-        """Ask Stripe, and follow what it says; returns whether it has said anything."""
+        """Read the payment from Stripe and follow it; False if Stripe gave no answer."""
         self._poll.note_question()
         try:
             payment = await self._payment_steps.read_once(hint.session_id, hint.payment_intent_id)
@@ -168,9 +168,9 @@ class PaymentPhase:
                 self._poll.unread_hint = None
             await note_unknown_payment(hint)
             return
-        # With a page of its own the booking has something better to ask about than what Stripe will not tell.
+        # A session of the booking's own is the better question than a payment that Stripe refuses to show.
         if kind not in FINAL or self._poll.session is None:
-            # Stripe is away: the next poll asks again, about the same thing.
+            # Stripe does not answer: the next poll asks the same question.
             self._poll.unread_hint = hint
             return
         if self._poll.unread_hint == hint:
@@ -181,7 +181,7 @@ class PaymentPhase:
             )
 
     async def _follow_payment(self, payment: PaymentSnapshot, *, own_session: bool) -> None:
-        """Advance the booking if its card is held; anything that is not its own is given back.
+        """Advance the booking if its card is held; return the funds of an unmatched payment.
 
         Args:
             own_session: the payment was read through the booking's own session.
@@ -206,7 +206,7 @@ class PaymentPhase:
         await self._state.request_attention(
             Attention(AttentionCode.PAYMENT_MISMATCH_RETURNED, payment_intent_id)
         )
-        # A payment that came by another way says nothing about the page, which may still be paid on.
+        # A payment read otherwise says nothing about the session, on which the guest may still pay.
         if own_session:
             self._poll.session = None
 
@@ -220,7 +220,7 @@ class PaymentPhase:
             decision_deadline=self.hold.deadline.at,
         )
         if self._state.is_giving_up_hold:
-            # Whoever asked what became of the payment is answered before Stripe is asked to release it.
+            # The caller of the payment check gets the answer before Stripe is asked for the release.
             self.hold, self._end_at = None, workflow.now()
 
     # --- the guest's requests ---
@@ -239,7 +239,7 @@ class PaymentPhase:
 
     @property
     def _is_ending(self) -> bool:
-        """Whether the guest cancelled, or no room was left: no payment is taken any more."""
+        """Whether the guest cancelled or no room was left: no further payment is taken."""
         return self._cancellation is not None or self._state.is_giving_up_hold
 
     async def _reuse_session(self, message: SessionRequested) -> bool:
@@ -268,7 +268,7 @@ class PaymentPhase:
     # --- ends ---
 
     async def _close(self) -> None:
-        """End the window; a session the guest completed in time wins over it."""
+        """End the payment window; a session that the guest completed in time wins over it."""
         self._closing = True
         self._state.wait_for(ui_texts.WAITING_FOR_SESSION_TO_CLOSE)
         if self._poll.session is not None:
@@ -293,7 +293,7 @@ class PaymentPhase:
             await self._end()
 
     async def _end(self) -> None:
-        """Close the page, give back what is held, and end: the guest has cancelled, or no room was left."""
+        """Close the session, release the hold and end: the guest has cancelled, or no room was left."""
         self._state.wait_for(ui_texts.WAITING_FOR_RELEASE)
         if self._poll.session is not None:
             payment = await self._payment_steps.expire_session(self._poll.session.session_id)
@@ -316,10 +316,10 @@ class PaymentPhase:
         await self._state.apply(Event.CANCELLED_BY_GUEST, command=self._cancellation.command, **facts)
         self._context.message_queue.mark_done(self._cancellation.command.command_id)
 
-    # --- when Stripe will not have it ---
+    # --- refused or unanswered steps ---
 
     async def _request_attention(self, attention: Attention) -> None:
-        """Ask for a person, and try the end again later: the session lapses by itself meanwhile."""
+        """Open attention and try the end again later: the session lapses by itself meanwhile."""
         if self._cancellation is not None:
             self._context.message_queue.report_outcome(
                 self._cancellation.command, CommandOutcome.NEEDS_ATTENTION

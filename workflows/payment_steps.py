@@ -1,4 +1,4 @@
-"""The steps on a booking's money, insisted on until Stripe has given a clear answer."""
+"""The steps on a booking's money, retried until Stripe gives a clear answer."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _PAUSE_SHORTEST: Final = timedelta(seconds=1)
 
 
 class PaymentStepFailedError(Exception):
-    """Stripe refused, or gave no clear answer in time: a person has to look.
+    """Stripe refused, or gave no clear answer in time: the booking needs attention.
 
     Args:
-        attention: why.
+        attention: the reason.
     """
 
     def __init__(self, attention: Attention) -> None:
@@ -46,7 +46,7 @@ _CODES: Final = {
     REFUSED: AttentionCode.STRIPE_REFUSED,
     KEY_REJECTED: AttentionCode.STRIPE_KEY_REJECTED,
 }
-"""What a person is told, by how a step failed; anything else is no clear answer."""
+"""The attention code of each kind of failure; any other kind means no clear answer."""
 
 
 class PaymentUnknownError(PaymentStepFailedError):
@@ -54,37 +54,37 @@ class PaymentUnknownError(PaymentStepFailedError):
 
 
 def failure(error: ActivityError) -> tuple[str, str]:
-    """The type and text of what an activity failed with last."""
+    """The type and text of an activity's last failure."""
     if isinstance(error.cause, ApplicationError):
         return error.cause.type or "error", error.cause.message
     return "timeout", "no answer in time"
 
 
 class PaymentSteps:
-    """What the workflows of one booking do at Stripe.
+    """The Stripe calls of one booking's workflows.
 
     Args:
         booking_id: the booking.
         amount_minor: its total in the currency's smallest unit.
         currency: ISO 4217 code.
-        generation: where its keys go on, for one that takes over from another.
+        generation: the first generation of this workflow's idempotency keys, if it takes over from another.
     """
 
     def __init__(self, booking_id: str, amount_minor: int, currency: str, *, generation: int = 1) -> None:
         self._booking_id = booking_id
         self._amount_minor = amount_minor
         self._currency = currency
-        # Keys name the run: what Stripe answered another workflow of this booking, or a lost one, it keeps under their
-        # keys for a day. Replays and repeated activities stay within the run.
+        # Idempotency keys contain the run: Stripe keeps the answers given to other workflows of this booking under
+        # their own keys for a day. Replays and repeated activities stay within the run.
         self._run_id = workflow.info().run_id
-        # One counter for all steps: a key may only ever be new, and a gap in the numbers hurts nobody.
+        # One counter serves all steps: a key has to be new, and a gap in the numbers does no harm.
         self.generation = generation
 
     async def open_session(self, expires_at: datetime, return_to: int | None) -> CheckoutSession:
-        """Open a session while its guest waits.
+        """Open a Checkout session while its guest waits.
 
         Raises:
-            ActivityError: not within a few attempts. The guest may ask again.
+            ActivityError: a few attempts have failed. The guest may ask again.
         """
         request = OpenSession(
             booking_id=self._booking_id,
@@ -95,18 +95,18 @@ class PaymentSteps:
             expires_at=expires_at,
             return_to=return_to,
         )
-        # The next request has parameters of its own, and Stripe refuses those under an old key. A session
-        # whose answer was lost has a link nobody was given, and lapses by itself.
+        # The next request has other parameters, and Stripe refuses those under an old key. A session whose answer was
+        # lost has a link that no guest has received, and lapses by itself.
         self.generation += 1
         return await workflow.execute_activity_method(
             Payments.open_session, request, summary=ui_texts.OPEN_SESSION, **options.STRIPE_ONLINE
         )
 
     async def read_once(self, session_id: str | None, payment_intent_id: str | None) -> PaymentSnapshot:
-        """Ask Stripe once, for somebody or a timer that will ask again.
+        """Read the payment from Stripe once, for a caller or a timer that will ask again.
 
         Raises:
-            ActivityError: no answer within a few attempts.
+            ActivityError: a few attempts have failed.
         """
         return await workflow.execute_activity_method(
             Payments.read,
@@ -116,7 +116,7 @@ class PaymentSteps:
         )
 
     async def read_until_answered(self, payment_intent_id: str) -> PaymentSnapshot:
-        """Ask Stripe for as long as it takes.
+        """Read the payment from Stripe, retrying without a time limit.
 
         Raises:
             PaymentStepFailedError: Stripe refuses to answer.
@@ -126,7 +126,7 @@ class PaymentSteps:
         )
 
     async def read_event_payment_until_answered(self, hint: StripeEventHint) -> PaymentSnapshot:
-        """Ask Stripe about what an event names, for as long as it takes.
+        """Read the payment that an event names, retrying without a time limit.
 
         Raises:
             PaymentUnknownError: Stripe has no such payment.
@@ -147,7 +147,7 @@ class PaymentSteps:
             raise (PaymentUnknownError if kind == UNKNOWN else PaymentStepFailedError)(attention) from error
 
     async def expire_session(self, session_id: str) -> PaymentSnapshot:
-        """Close a session; the answer tells of a hold where the guest was quicker."""
+        """Close a session; the answer shows a hold if the guest completed it first."""
         step = ExpireSession(
             booking_id=self._booking_id,
             session_id=session_id,
@@ -169,7 +169,7 @@ class PaymentSteps:
         return await self._repeat_until_answered(attempt, workflow.now() + timedelta(hours=24), session_id)
 
     async def capture(self, payment_intent_id: str, until: datetime) -> PaymentSnapshot:
-        """Capture the booking's total, trying until `until` and no longer."""
+        """Capture the booking's total, retrying until `until` at most."""
         return await self._run_payment_step(
             Payments.capture,
             payment_intent_id,
@@ -180,15 +180,15 @@ class PaymentSteps:
         )
 
     async def release(self, payment_intent_id: str, until: datetime) -> PaymentSnapshot:
-        """Give up a hold, trying until `until`."""
+        """Release a hold, retrying until `until`."""
         return await self._run_payment_step(Payments.release, payment_intent_id, 0, until, ui_texts.RELEASE)
 
     async def refund(self, payment_intent_id: str, total_minor: int, until: datetime) -> PaymentSnapshot:
-        """Refund until `total_minor` has gone back in all, trying until `until`."""
+        """Refund until `total_minor` has been refunded in all, retrying until `until`."""
         payment = await self._run_payment_step(
             Payments.refund, payment_intent_id, total_minor, until, ui_texts.REFUND
         )
-        # A refund that the bank sends back later has to be made anew, and Stripe replays the old answer for a day.
+        # A refund that the bank returns later needs a new key: Stripe replays the old answer for a day.
         self.generation += 1
         return payment
 
@@ -206,7 +206,7 @@ class PaymentSteps:
             booking_id=self._booking_id,
             payment_intent_id=payment_intent_id,
             run_id=self._run_id,
-            # A release compares with the booking's total; nobody captures or refunds nothing.
+            # A release compares with the booking's total; no step captures or refunds zero.
             amount_minor=amount_minor or self._amount_minor,
             currency=self._currency,
         )
@@ -230,14 +230,14 @@ class PaymentSteps:
         subject: str,
         at_least: timedelta = options.STRIPE_PATIENCE_SHORTEST,
     ) -> PaymentSnapshot:
-        """Repeat a step under new generations of its key until it is answered, refused, or out of time.
+        """Repeat a step under new generations of its idempotency key until it succeeds, is refused or runs out of time.
 
         Args:
-            subject: the PaymentIntent or session that a person is pointed to where it fails.
-            at_least: each attempt has this long even where less is left until `until`.
+            subject: the PaymentIntent or session that the attention names if the step fails.
+            at_least: the shortest time of each attempt, even if less is left until `until`.
 
         Raises:
-            PaymentStepFailedError: refused, or `until` has passed without a clear answer.
+            PaymentStepFailedError: Stripe refused, or `until` has passed without a clear answer.
         """
         began_at = workflow.now()
         while True:
@@ -248,14 +248,14 @@ class PaymentSteps:
                 return await attempt(self.generation, patience)
             except ActivityError as error:
                 kind, text = failure(error)
-                # Stripe may keep that answer under the key; the activity has read back that nothing was done.
+                # Stripe may keep that answer under the key; the activity has read back that the payment is unchanged.
                 if kind == FAILED or kind in FINAL:
                     self.generation += 1
                 if kind in FINAL or workflow.now() >= until:
                     code = _CODES.get(kind, AttentionCode.STRIPE_UNANSWERED)
                     raise PaymentStepFailedError(Attention(code, subject, text)) from error
-            # Else Temporal gave up early, because the pause before the next attempt would have outlasted the time:
-            # what is left of it is used, under the same key.
+            # Otherwise Temporal stopped early, because its next pause would have outlasted the time: another attempt
+            # under the same key uses the rest.
             # A pause is half of the time tried so far: an attempt is 11 events, and fewer than 40 fill 30 days.
             left = max(until - workflow.now(), at_least)
             pause = max((workflow.now() - began_at) / 2, _PAUSE_SHORTEST)

@@ -1,4 +1,4 @@
-"""Writing a booking's row, also where somebody else wrote it: then a person looks before anything is written."""
+"""Writing a booking's row. If another writer changed it, a person looks before the workflow writes again."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Projection:
     """The row of one booking.
 
     Args:
-        notifications: calls people.
-        database_options: how the database is insisted on.
+        notifications: notifies staff.
+        database_options: timeout and retries of database activities.
     """
 
     def __init__(self, notifications: Notifications, database_options: dict[str, Any]) -> None:
@@ -33,7 +33,7 @@ class Projection:
         self._options = database_options
         self._retries: list[asyncio.Future[bool]] = []
         self.blocked_by: Attention | None = None
-        """Why a person has to look at the row."""
+        """The reason why a person has to look at the row."""
 
     async def write(
         self, change: Change, status: Status, on_blocked: Callable[[Attention], None]
@@ -41,11 +41,11 @@ class Projection:
         """Write a change.
 
         Args:
-            status: what the row must show, lest one of the two writers undoes what the other did.
-            on_blocked: told why people are called.
+            status: the status that the row must show, so that neither of two writers undoes the other's change.
+            on_blocked: called with the reason if the row needs attention.
 
         Raises:
-            ActivityError: the row is gone; or somebody else wrote it, and it is shared with others.
+            ActivityError: the row is gone; or another writer changed it, and other workflows share it.
         """
         while True:
             try:
@@ -61,19 +61,19 @@ class Projection:
             change = replace(change, expected_version=await self._version_after_retry(change, status))
 
     def retry_write(self) -> asyncio.Future[bool]:
-        """Let a person who has looked have it written; the answer says whether it was."""
+        """Write again after a person has looked; the future says whether that succeeded."""
         retry: asyncio.Future[bool] = asyncio.Future()
         self._retries.append(retry)
         return retry
 
     def report_retry(self, *, done: bool) -> None:
-        """Tell whoever helped what came of it."""
+        """Report the outcome to the author of the `retry`."""
         retries, self._retries = self._retries, []
         for retry in retries:
             retry.set_result(done)
 
     async def _request_attention(self, change: Change, attention: Attention) -> None:
-        """Flag the row as it stands now, whoever wrote it."""
+        """Open attention on the row as it stands now, whichever writer changed it."""
         recorded = None
         while recorded is None:
             booking = await self._read(change)

@@ -1,4 +1,4 @@
-"""How long the history of a workflow's run has grown."""
+"""The length of a workflow run's history."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from workflows import options
 
 
 class RunLength:
-    """Says when a run shall end and the next one go on."""
+    """Decides when a run ends and the next one continues."""
 
     def __init__(self) -> None:
         self._updates = 0
         self._refuses_updates = False
 
     def count_update(self) -> None:
-        """Count an update towards what Temporal lets a run take."""
+        """Count an update towards Temporal's limit for a run."""
         self._updates += 1
         self._refuses_updates = self.is_full
 
     @property
     def is_full(self) -> bool:
-        """Whether the run shall end as soon as it can."""
+        """Whether the run should end as soon as possible."""
         return (
             self._updates >= options.UPDATES_MOST
             or workflow.info().get_current_history_length() >= options.EVENTS_MOST
@@ -32,11 +32,11 @@ class RunLength:
     def require_room(self) -> None:
         """Refuse an update in its validator: it then leaves no trace in the history.
 
-        The update that finds the history full is let in. The SDK looks at no condition after a refused one, and a run
-        that refused all of them would not notice that it shall end.
+        The update that finds the history full is accepted: the SDK evaluates no condition after a refused one, and a
+        run that refused all of them would not notice that it should end.
 
         Raises:
-            ApplicationError: the history is full, and the next run has to be asked.
+            ApplicationError: the history is full; the caller has to ask the next run.
         """
         if self._refuses_updates:
             raise ApplicationError("the history is full: ask the next run", type=RUN_CONTINUES)

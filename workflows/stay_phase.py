@@ -46,7 +46,7 @@ class StayPhase:
 
     @property
     def pending_cancellation(self) -> PendingCancellation | None:
-        """A cancellation whose refund has failed, for the next run."""
+        """A cancellation with a failed refund, for the next run."""
         if self._pending_command is None:
             return None
         request, issued_at = self._pending_command
@@ -61,7 +61,7 @@ class StayPhase:
             )
 
     async def handle(self, message: QueueMessage | None) -> None:
-        """React to a message, or to check-out (None)."""
+        """Handle a message, or check-out (None)."""
         try:
             match message:
                 case None:
@@ -86,14 +86,14 @@ class StayPhase:
         elif self._pending_command is not None or self._is_overtaken(request.command, issued_at):
             self._message_queue.report_outcome(request.command, CommandOutcome.IN_PROGRESS)
         else:
-            # What goes back depends on when the guest asked, not on when a worker or Stripe could be reached.
+            # The refund depends on when the guest asked, not on when a worker or Stripe could be reached.
             await self._cancel(request, issued_at)
 
     def _is_overtaken(self, command: Command, issued_at: datetime) -> bool:
-        """Whether a guest who was shown that cancelling costs nothing would pay, because the hotel has confirmed since.
+        """Whether the guest was shown a free cancellation but would pay now, because the hotel has confirmed since.
 
-        What costs nothing even so is carried out: the guest wants to be rid of the booking, and was told that this
-        is safe.
+        A cancellation that still costs nothing is carried out: the guest wants to end the booking, and was told that
+        this is safe.
         """
         was_free = command.actor is ActorKind.GUEST and command.status_when_issued in UNDER_DECISION
         return was_free and self._due(command, issued_at).minor != self._terms.amount_minor
@@ -120,7 +120,7 @@ class StayPhase:
         self._message_queue.mark_done(request.command.command_id)
 
     async def _refund(self, due_minor: int) -> int:
-        """Refund what is due and was not paid elsewhere, and return what has gone back through Stripe in total."""
+        """Refund what is due and was not paid elsewhere, and return the total refunded through Stripe."""
         total_minor = due_minor - self._state.paid_elsewhere_minor
         if total_minor <= self._state.refunded_minor:
             return self._state.refunded_minor
@@ -139,12 +139,12 @@ class StayPhase:
         terms = self._terms
         cancellation = CancellationTerms(terms.free_cancel_until, terms.late_cancel_fee_percent)
         total = Money(terms.amount_minor, terms.currency)
-        # Withdrawing a guest's cancellation must not make the next one dearer.
+        # Withdrawing a guest's cancellation must not raise the cost of the next one.
         counts_from = self._state.cancellation_counts_from
         as_of = issued_at if counts_from is None else min(issued_at, counts_from)
         return cancellation.refund_asked_by(command.actor, total, as_of, command.refund_minor)
 
-    # --- a person's help ---
+    # --- retry and resolve ---
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
         with report_retry(self._context, message):
@@ -158,13 +158,13 @@ class StayPhase:
     async def _help_cancellation(
         self, message: OperatorCommand, request: DecisionRequested, issued_at: datetime
     ) -> bool:
-        """Go on with a cancellation that got stuck.
+        """Continue a cancellation whose refund failed.
 
         Returns:
-            Whether what else the booking needs a person for stays as it is.
+            True if the booking's other attention stays open.
 
         Raises:
-            ResolutionRefusedError: what the person says they have done does not fit.
+            ResolutionRefusedError: the reported action does not fit the payment.
         """
         command = message.command
         if command.withdraw:
@@ -183,7 +183,7 @@ class StayPhase:
         return is_all
 
     async def _cancel_unless_owed(self, request: DecisionRequested, issued_at: datetime) -> bool:
-        """Finish a cancellation whose refund somebody made; False where the guest is owed money still."""
+        """Complete a cancellation that was refunded by hand; False if the guest is still owed money."""
         payment = await self._payment_steps.read_until_answered(self._own_payment)
         if self._state.owed_minor(payment) > 0:
             return False
@@ -191,7 +191,7 @@ class StayPhase:
         return True
 
     async def _withdraw(self, command: Command, request: DecisionRequested, issued_at: datetime) -> None:
-        """Drop a cancellation that got stuck; its guest is told, and may cancel again for what this one would cost."""
+        """Withdraw a cancellation whose refund failed; its guest is notified, and a later one costs as much."""
         payment = await self._payment_steps.read_until_answered(self._own_payment)
         if payment.refund_pending:
             raise ResolutionRefusedError(CommandOutcome.REFUND_PENDING)
@@ -210,6 +210,6 @@ class StayPhase:
 
 
 def _issued_at(command: Command) -> datetime:
-    """When a person asked, by the API's clock; that may be a little fast, and nobody asks in the future."""
+    """The time of a command by the API's clock, which may run ahead: at most the workflow's present time."""
     now = workflow.now()
     return now if command.issued_at is None else min(command.issued_at, now)

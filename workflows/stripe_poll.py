@@ -1,4 +1,4 @@
-"""What a booking that waits for its payment asks Stripe about by itself, and when, in case a webhook was lost."""
+"""The polls of Stripe by a booking that waits for its payment, in case a webhook was lost."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from workflows import options
 
 
 class StripePoll:
-    """The session that the guest pays on, and the questions about it.
+    """The session on which the guest pays, and the polls about it.
 
-    Each answer without news doubles the pause before the next question.
+    Each answer without news doubles the pause before the next poll.
 
     Args:
         interval: the shortest pause.
-        session: the Checkout session opened last, if any.
-        next_at: when Stripe is asked first.
+        session: the latest Checkout session, if any.
+        next_at: the time of the first poll.
     """
 
     def __init__(self, interval: timedelta, session: CheckoutSession | None, next_at: datetime) -> None:
@@ -29,12 +29,12 @@ class StripePoll:
         self._next_at = next_at
         self.session = session
         self.is_session_over = False
-        """Stripe has shown it expired or complete: only webhooks and the window's end may still tell of it."""
+        """Stripe showed the session as expired or complete: only webhooks and the window's end may still bring news."""
         self.unread_hint: StripeEventHint | None = None
-        """An event that Stripe could not be asked about yet."""
+        """An event whose payment could not be read yet."""
 
     def continue_from(self, progress: PollProgress) -> None:
-        """Go on from where the run before was."""
+        """Start from the previous run's polls."""
         self._pause = timedelta(seconds=progress.pause_s)
         self._next_at = progress.next_at
         self.session, self.is_session_over = progress.session, progress.session_over
@@ -42,7 +42,7 @@ class StripePoll:
 
     @property
     def progress(self) -> PollProgress:
-        """All of this, for the next run."""
+        """The state of the polls, for the next run."""
         return PollProgress(
             session=self.session,
             session_over=self.is_session_over,
@@ -58,37 +58,37 @@ class StripePoll:
 
     @property
     def question(self) -> StripeEventHint:
-        """What Stripe is asked about next."""
+        """The subject of the next poll."""
         return self.unread_hint or StripeEventHint(session_id=self.session_id)
 
     @property
     def next_at(self) -> datetime | None:
-        """When it is asked; None where there is nothing to ask about."""
+        """The time of the next poll; None without a subject."""
         is_silent = (self.session is None or self.is_session_over) and self.unread_hint is None
         return None if is_silent else self._next_at
 
     def is_about_session(self, hint: StripeEventHint) -> bool:
         """Whether a hint names the session alone."""
-        # An event may name our page together with a payment of which Stripe knows nothing.
+        # An event may name the booking's session together with a payment that Stripe does not know.
         session_id = hint.session_id if hint.payment_intent_id is None else None
         return self.session is not None and session_id == self.session.session_id
 
     def begin(self, session: CheckoutSession) -> None:
-        """Ask about another session from now on."""
+        """Poll another session from now on."""
         self.session, self.is_session_over = session, False
         self.note_news()
         self.note_question()
 
     def note_news(self) -> None:
-        """Something has happened: Stripe is asked again soon."""
+        """Note that there was news: the next poll comes soon."""
         self._pause = self._interval
 
     def note_question(self) -> None:
-        """Stripe is being asked."""
+        """Note that a poll has started."""
         self._next_at = workflow.now() + self._pause
 
     def note_silence(self) -> None:
-        """Stripe has answered that nothing has happened."""
+        """Note that a poll brought no news."""
         longest = max(options.POLL_PAUSE_LONGEST, self._interval)
         self._pause = min(2 * self._pause, longest)
         self.note_question()

@@ -1,4 +1,4 @@
-"""The sweep: what no booking's own workflow can do."""
+"""The sweep: upkeep that no booking's own workflow can do."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _STEPS: Final[tuple[tuple[Callable[..., Any], str], ...]] = (
 
 @workflow.defn
 class SweepWorkflow:
-    """Runs on a Schedule: hands on what the inbox holds, fetches what was lost, deletes stale rows."""
+    """Runs on a Schedule: delivers unprocessed events, fetches missing ones, deletes stale rows."""
 
     @workflow.run
     async def run(self) -> None:
-        """One pass. Steps run beside each other, so that none waits for one that fails.
+        """Make one pass. The steps run concurrently, so that a failing one delays no other.
 
         Raises:
-            ApplicationError: names the steps that failed. They are left for the next pass.
+            ApplicationError: names the failed steps. The next pass tries them again.
         """
         done = await asyncio.gather(*(_carry_out(step, summary) for step, summary in _STEPS))
         failed = [summary for (_, summary), well in zip(_STEPS, done, strict=True) if not well]

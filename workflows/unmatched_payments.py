@@ -1,4 +1,4 @@
-"""News about money that is not the booking's to keep, or that left it after the decision."""
+"""Events about unmatched payments, and about refunds and disputes after the decision."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from workflows.payment_steps import PaymentStepFailedError, PaymentSteps, Paymen
 
 PATIENCE = timedelta(hours=24)
 PATIENCE_OF_A_RETRY = timedelta(minutes=10)
-"""Somebody waits for the answer, and the booking's own money behind it."""
+"""The time limit of a step while a person waits for its outcome and the booking's next steps wait behind it."""
 
 _DISPUTE_OPENED, _DISPUTE_CLOSED = "charge.dispute.created", "charge.dispute.closed"
 
 
 class ResolutionRefusedError(Exception):
-    """A `resolve` does not say the truth about the money, and has changed nothing.
+    """A `resolve` contradicts the payment at Stripe, and has changed nothing.
 
     Args:
-        outcome: why, as its sender is told.
+        outcome: the reason, as its sender reads it.
     """
 
     def __init__(self, outcome: CommandOutcome) -> None:
@@ -43,10 +43,11 @@ class ResolutionRefusedError(Exception):
 async def return_funds(
     payment_steps: PaymentSteps, payment_intent_id: str, patience: timedelta = PATIENCE
 ) -> PaymentSnapshot:
-    """Leave nothing held and nothing captured, whichever of the two the PaymentIntent has come to.
+    """Release or refund a PaymentIntent, so that nothing is held or captured.
 
     Raises:
-        PaymentStepFailedError: Stripe refused, gave no clear answer in time, or says that money is still here.
+        PaymentStepFailedError: Stripe refused, gave no clear answer in time, or shows that money is still held or
+            captured.
     """
     until = workflow.now() + patience
     payment = await payment_steps.release(payment_intent_id, until)
@@ -58,7 +59,7 @@ async def return_funds(
 
 
 def refund_not_done(payment_intent_id: str) -> Attention:
-    """The reason where Stripe took a refund that the payment does not show."""
+    """The reason if Stripe accepted a refund that the payment does not show."""
     return Attention(
         AttentionCode.REFUND_NOT_DONE, payment_intent_id, "the charge shows no refund, or a part"
     )
@@ -67,10 +68,10 @@ def refund_not_done(payment_intent_id: str) -> Attention:
 async def return_unmatched_payment(
     state: BookingState, payment_steps: PaymentSteps, payment_intent_id: str, patience: timedelta = PATIENCE
 ) -> None:
-    """Give back money that came for a booking which cannot use it, and put that on record.
+    """Release or refund an unmatched payment, and record that.
 
     Raises:
-        PaymentStepFailedError: as `return_funds`; nothing is on record then.
+        PaymentStepFailedError: as `return_funds`; the change is then not recorded.
     """
     await return_funds(payment_steps, payment_intent_id, patience)
     await state.apply(Event.UNMATCHED_PAYMENT_RETURNED, actor=ActorKind.STRIPE)
@@ -84,20 +85,21 @@ async def handle_payment_event(
     *,
     on_request: bool = False,
 ) -> None:
-    """Look into an event about a booking that waits for no payment and no decision any more.
+    """Check the payment of an event for a booking that waits for neither a payment nor a decision.
 
     Args:
-        on_request: a person wants it tried. A refund that came back is made anew only then: the next one to the same
-            card may come back as well.
+        on_request: a person asked for this. A returned refund is made anew only then: the next one to the same card
+            may be returned as well.
 
     Raises:
-        PaymentStepFailedError: Stripe refused or gave no clear answer in time; or a guest is owed money that came back.
+        PaymentStepFailedError: Stripe refused or gave no clear answer in time; or a returned refund is owed to the
+            guest.
     """
     payment = await _read_event_payment(state, payment_steps, hint)
     if payment.payment_intent_id is None:
         return
     is_own = payment.payment_intent_id == state.payment_intent_id
-    # A hold is no price of a cancellation, not even the booking's own.
+    # Only captured money counts towards a cancellation fee: every hold is released, the booking's own included.
     is_left_held = state.status is Status.CANCELLED and payment.is_held
     if is_own and state.status in KEEPS_MONEY and not is_left_held:
         await _record_aftermath(state, payment, hint)
@@ -112,7 +114,7 @@ async def handle_payment_event(
 async def _read_event_payment(
     state: BookingState, payment_steps: PaymentSteps, hint: StripeEventHint
 ) -> PaymentSnapshot:
-    """Ask Stripe about what an event names; a payment that Stripe does not know puts nothing at stake.
+    """Read the payment that an event names; a payment unknown to Stripe leaves nothing to do.
 
     Raises:
         PaymentStepFailedError: Stripe refuses to answer, or does not know the booking's own payment.
@@ -127,7 +129,7 @@ async def _read_event_payment(
 
 
 async def note_unknown_payment(hint: StripeEventHint) -> None:
-    """Keep with an event why nothing came of it: nobody needs to be called."""
+    """Note on an event that Stripe does not know its payment: that needs no attention."""
     if hint.event_id:
         await workflow.execute_activity_method(
             Inbox.note_unknown_payment,
@@ -139,10 +141,10 @@ async def note_unknown_payment(hint: StripeEventHint) -> None:
 
 @asynccontextmanager
 async def track_unreturned_payment(state: BookingState, hint: StripeEventHint) -> AsyncIterator[None]:
-    """Keep in mind what cannot be settled, until it is: a booking that moves on must not forget it.
+    """Keep an event until its payment is dealt with, also across changes of the booking's status.
 
     Raises:
-        PaymentStepFailedError: as what is tried, with the reason that stands for it.
+        PaymentStepFailedError: raised by the block within, with the attention reason for it.
     """
     subject = subject_of_hint(hint)
     try:
@@ -150,13 +152,13 @@ async def track_unreturned_payment(state: BookingState, hint: StripeEventHint) -
     except PaymentStepFailedError as error:
         state.unreturned_payments[subject] = hint
         raise PaymentStepFailedError(unreturned_reason(error.attention, hint)) from None
-    # Other events may have told of the same money.
+    # Other events may name the same payment.
     state.unreturned_payments.pop(subject, None)
     await state.clear_attention(OUTLIVES_STATUS_CHANGE, subject, actor=ActorKind.SYSTEM)
 
 
 def unreturned_reason(attention: Attention, hint: StripeEventHint) -> Attention:
-    """What a person is told where an event's payment could not be settled, by what went wrong."""
+    """The attention reason for a payment that could not be dealt with, by the kind of failure."""
     subject = subject_of_hint(hint)
     match attention.code:
         case AttentionCode.REFUND_RETURNED:
@@ -168,7 +170,7 @@ def unreturned_reason(attention: Attention, hint: StripeEventHint) -> Attention:
 
 
 async def retry_unreturned_payments(state: BookingState, payment_steps: PaymentSteps) -> None:
-    """Try again what could not be settled; what gets stuck once more stays kept."""
+    """Try unreturned payments again; one that fails again is kept."""
     for hint in list(state.unreturned_payments.values()):
         try:
             async with track_unreturned_payment(state, hint):
@@ -178,10 +180,10 @@ async def retry_unreturned_payments(state: BookingState, payment_steps: PaymentS
 
 
 async def resolve_unreturned_payments(state: BookingState, payment_steps: PaymentSteps) -> None:
-    """Take what could not be settled as settled by hand, where nothing is owed.
+    """Accept unreturned payments as fixed by hand if the guest is owed nothing.
 
     Raises:
-        ResolutionRefusedError: a guest is owed money still.
+        ResolutionRefusedError: the guest is still owed money.
     """
     for hint in list(state.unreturned_payments.values()):
         try:
@@ -194,18 +196,18 @@ async def resolve_unreturned_payments(state: BookingState, payment_steps: Paymen
 async def follow_resolved_payment(
     state: BookingState, payment_steps: PaymentSteps, hint: StripeEventHint
 ) -> None:
-    """Look at a payment that a person says is settled: what is held is released, nothing is refunded.
+    """Check a payment that a person reports as fixed: a hold is released, nothing is refunded.
 
     Raises:
-        PaymentStepFailedError: the hold could not be released, or Stripe does not tell about the booking's own payment.
-        ResolutionRefusedError: a guest is owed money still.
+        PaymentStepFailedError: the hold could not be released, or Stripe refuses to show the booking's own payment.
+        ResolutionRefusedError: the guest is still owed money.
     """
     try:
         payment = await _read_event_payment(state, payment_steps, hint)
     except PaymentStepFailedError:
         if subject_of_hint(hint) == state.payment_intent_id:
             raise
-        # It is not known to be the booking's, and somebody has looked it up.
+        # The payment is not known to be the booking's, and a person has looked it up.
         return
     if payment.is_held:
         await handle_payment_event(state, payment_steps, hint, PATIENCE_OF_A_RETRY)
@@ -228,14 +230,14 @@ async def _record_aftermath(state: BookingState, payment: PaymentSnapshot, hint:
     elif refunded_minor < state.refunded_minor:
         owed = state.status is Status.CANCELLED and state.owed_minor(payment) > 0
         await _record_return(state, payment, owed=owed)
-    # A dispute that was won has left no mark on the charge by the time its end is heard of.
+    # A dispute that was won has left no mark on the charge by the time of its last event.
     opened = hint.event_type == _DISPUTE_OPENED and payment.disputed
     if opened or hint.event_type == _DISPUTE_CLOSED:
         await state.apply(Event.DISPUTE_RECORDED, actor=ActorKind.STRIPE)
 
 
 async def _record_return(state: BookingState, payment: PaymentSnapshot, *, owed: bool) -> None:
-    """Put on record that a refund came back, and call a person with it where a guest is owed it."""
+    """Record a returned refund, and open attention if the guest is owed it."""
     reason = refund_returned(payment.intent_id)
     is_new = owed and all(each.key != reason.key for each in state.attention)
     is_own = payment.payment_intent_id == state.payment_intent_id
@@ -257,13 +259,13 @@ async def _request_new_refund(state: BookingState, payment: PaymentSnapshot) -> 
 async def _refund_anew(
     state: BookingState, payment_steps: PaymentSteps, payment: PaymentSnapshot, patience: timedelta | None
 ) -> None:
-    """Refund what is owed of a cancelled booking's payment.
+    """Refund what a cancelled booking still owes its guest.
 
     Args:
-        patience: None where nobody has asked for it.
+        patience: how long to retry; None if no person asked for it.
 
     Raises:
-        PaymentStepFailedError: nobody has asked for it, or it failed.
+        PaymentStepFailedError: no person asked for it, or it failed.
     """
     reason = refund_returned(payment.intent_id)
     if patience is None:
@@ -284,5 +286,5 @@ async def _refund_anew(
 
 
 def refund_returned(payment_intent_id: str) -> Attention:
-    """The reason where a refund came back from the guest's bank."""
+    """The reason if the guest's bank returned a refund."""
     return Attention(AttentionCode.REFUND_RETURNED, payment_intent_id)

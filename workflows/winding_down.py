@@ -10,11 +10,11 @@ from workflows.stay_phase import StayPhase
 
 
 class WindingDown:
-    """Lets a booking's workflow end once nobody waits for it and it needs no person.
+    """Lets a booking's workflow end once no caller waits and no attention is open.
 
     Args:
-        stay: handles what still arrives, as the stay's own business may outlast check-out: a cancellation that was
-            asked for in time, or one whose refund has failed.
+        stay: handles messages that still arrive, as a cancellation may outlast check-out: one that was asked for in
+            time, or one whose refund has failed.
     """
 
     def __init__(self, context: BookingContext, stay: StayPhase) -> None:
@@ -24,7 +24,7 @@ class WindingDown:
         self._stay = stay
 
     async def run(self) -> None:
-        """Answer everybody, send everything, and handle what arrives until the last moment."""
+        """Answer all callers, send all notifications, and handle messages until the last moment."""
         while True:
             await self._until_nothing_is_left()
             await self._message_queue.drain()
@@ -38,7 +38,7 @@ class WindingDown:
             )
 
     async def _until_nothing_is_left(self) -> None:
-        """Send the last notifications, and wait for an operator if the booking needs a person."""
+        """Send the last notifications, and wait for a person while attention is open."""
         self._state.wait_for(ui_texts.WAITING_FOR_LAST_MESSAGES)
         while True:
             await self._context.notifications.drain()

@@ -1,18 +1,18 @@
-"""Pages for guests and staff, rendered on the server. They follow the API's own rules and have none beside.
+"""Pages for guests and staff, rendered on the server. They follow the API's rules and add none.
 
-What is here to build on:
+The parts to build on:
 
-`routing.page_router()`         a router whose errors (`ProblemError`, validation) come out as HTML
-`routing.answer`                how any error leaves the application: a page for people, JSON for programs
-`site.ThisPage`                 a parameter of every route: the page being asked for
+`routing.page_router()`         a router whose errors (`ProblemError`, validation) are answered as HTML
+`routing.answer`                answers any error: a page for people, JSON for programs
+`site.ThisPage`                 a parameter of every route: the requested page
 
     page.show("staff/queue.html", status=200, headers=None, **context) -> Response
                                 templates/pages/; sees `csrf`, `realtime`, `asset("pages.css")`
     page.is_fragment            htmx asks: render a part instead of the page
     page.nothing_new()          204, htmx leaves its part as it is
-    page.redirect("/staff/")    303; after every form that did something
-    await page.form()           fields of a form, after origin and token were checked (403 page otherwise);
-                                set `page.session` first to what logs the sender in, as when it was shown
+    page.redirect("/staff/")    303; after every form that changed something
+    await page.form()           fields of a form, once origin and token are checked (403 page otherwise);
+                                set `page.session` first to the sender's session, as when the form was shown
     page.cookie(name), page.set_cookie(response, name, value, path=…, max_age_s=…),
     page.forget_cookie(response, name, path=…)
                                 HttpOnly; Secure and named __Secure-… on https; SameSite=Lax
@@ -28,6 +28,6 @@ What is here to build on:
                                 pusher-js sends to `data-live-auth`
 any *.css, *.js, *.svg in static/ is served; `{% if asset("x") %}` only for files of node_modules
 
-The policy forbids inline script, inline style (also style="…"), other origins, and forms to elsewhere.
+The policy forbids inline script, inline style (also style="…"), other origins, and forms to other origins.
 `app.py` lists the routers.
 """

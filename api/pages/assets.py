@@ -1,7 +1,7 @@
-"""What pages load beside HTML: our own files in `static/`, and a fixed list of files out of `node_modules/`.
+"""The static files of pages: the product's own in `static/`, and a fixed list of files from `node_modules/`.
 
-Everything is served from our own origin under an address that holds a hash of the content, so that browsers
-may keep it for ever. Nothing but what is named here can be asked for.
+Each file is served from our own origin under an address with a hash of its content, so that browsers may keep it
+for ever. Only the files named here are served.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _KEEP_FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True)
 class Asset:
-    """A file as it is served.
+    """A served file.
 
     Args:
         address: its path on our origin.
@@ -53,7 +53,7 @@ class Asset:
 
 
 class Assets:
-    """All files pages may load, read once.
+    """All files that pages may load, read once.
 
     Args:
         root: the folder that holds `static/` and `node_modules/`.
@@ -66,7 +66,7 @@ class Assets:
         if missing:
             log.warning(
                 "pages run without %s: node_modules is not complete; `npm ci --ignore-scripts` fills it. "
-                "Everything works without script, but nothing changes by itself.",
+                "All functions work without script, but pages do not update themselves.",
                 ", ".join(missing),
             )
         present = {name: path for name, path in vendored.items() if name not in missing}
@@ -76,7 +76,7 @@ class Assets:
         self._by_address = {asset.address: asset for asset in self._assets.values()}
 
     def address(self, name: str) -> str | None:
-        """The path a file is served under; None for a file of `node_modules/` that is not there."""
+        """The path of a file; None for a file that is missing from `node_modules/`."""
         asset = self._assets.get(name)
         assert asset is not None or name in _VENDORED, f"there is no static/{name}"
         return asset.address if asset else None
@@ -102,7 +102,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/static/{digest}/{name}")
 async def serve(request: Request, digest: str, name: str) -> Response:
-    """One file. An address of an older version is 404: the page that named it is older, too."""
+    """Serve one file. An address of an older version is 404: the page that named it is outdated, too."""
     assets: Assets = request.app.state.site.assets
     asset = assets.at(f"/static/{digest}/{name}")
     if asset is None:

@@ -1,7 +1,7 @@
-"""Forms that only our own pages can send.
+"""Forms that only the product's own pages can send.
 
-A form carries a token derived from a cookie no script can read and from whatever logs its sender in; a page
-of another site can neither read nor guess it. Browsers also say where a form comes from, and are believed.
+A form carries a token derived from a cookie that no script can read and from its sender's session; a page of
+another site can neither read nor guess it. The origin that a browser sends with a form is checked as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from api.errors import ProblemError
 
 FIELD: Final = "csrf"
 HEADER: Final = "X-CSRF-Token"
-"""How script sends the token where there is no form."""
+"""The header in which scripts send the token if there is no form."""
 
 _MOST_FIELDS: Final = 60
 
@@ -29,22 +29,20 @@ def form_token(auth_secret: str, visitor: str, session: str) -> str:
 
     Args:
         visitor: a random cookie of theirs.
-        session: what logs them in; empty for who is not logged in.
+        session: the visitor's session; empty without one.
     """
     about = "\0".join(("form", visitor, session))
     return hmac.new(auth_secret.encode(), about.encode(), hashlib.sha256).hexdigest()
 
 
 def refused() -> ProblemError:
-    """403: the form did not come from our page, or from one that has been logged out since."""
-    detail = (
-        "This form is out of date. Load the page again and repeat what you did; nothing has been changed."
-    )
+    """403: the form did not come from a page of ours, or its sender has logged out since."""
+    detail = "This form is out of date. Load the page again and repeat your change; nothing has been saved."
     return ProblemError(403, "form_refused", detail)
 
 
 def check_origin(headers: Headers, public_base_url: str) -> None:
-    """Refuse a form that a browser says another site has sent.
+    """Refuse a form that another site has sent, by the browser's headers.
 
     Raises:
         ProblemError: 403.
@@ -60,7 +58,7 @@ def check_origin(headers: Headers, public_base_url: str) -> None:
 
 
 def _site(address: str) -> str:
-    """Host and port of an address; empty for what is none, which is nobody's."""
+    """The host and port of an address; empty if it has none."""
     try:
         return urlsplit(address).netloc
     except ValueError:
@@ -68,7 +66,7 @@ def _site(address: str) -> str:
 
 
 async def read_form(request: Request, token: str) -> Mapping[str, str]:
-    """The fields of a form, if it carries `token`. Files are left out; of several values the last counts.
+    """Read the fields of a form if it carries `token`. Files are left out; of several values the last counts.
 
     Raises:
         ProblemError: 403, the token is missing or wrong.

@@ -1,4 +1,4 @@
-"""The way in: hotels, the staff's console, the API's documentation."""
+"""The entrance pages: hotels, the staff's console, the API's documentation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_HOTELS: Final = 100
 
 @router.get("/")
 async def front(page: ThisPage, services: Api) -> Response:
-    """Where everything is."""
+    """Links to all parts of the product."""
     async with reading(services.database) as db:
         hotels = await all_hotels(db, limit=_MOST_HOTELS)
     return page.show("front.html", hotels=hotels)
@@ -28,5 +28,5 @@ async def front(page: ThisPage, services: Api) -> Response:
 
 @router.get("/docs")
 async def docs(page: ThisPage) -> Response:
-    """The API's documentation, out of our own copy of its viewer."""
+    """The API's documentation, shown by a viewer served from our own origin."""
     return page.show("docs.html", headers=docs_headers())

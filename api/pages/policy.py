@@ -1,4 +1,4 @@
-"""What browsers are told a page may do: nothing but what it needs, from our own origin."""
+"""The content security policy of pages: only what they need, from our own origin."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-# `no-referrer`, which everything else is sent with, would make browsers send forms with `Origin: null`.
+# `no-referrer`, the default for other answers, would make browsers send forms with `Origin: null`.
 _REFERRER_POLICY: Final = "same-origin"
 
 
 @dataclass(frozen=True)
 class RealtimeSource:
-    """Where browsers listen to realtime events.
+    """The server of realtime events.
 
     Args:
         key: the app's public key.
-        cluster: Pusher's cluster; empty where `host` is another server that speaks the protocol.
+        cluster: Pusher's cluster; empty if `host` is another server with the same protocol.
         tls: whether the connection is encrypted.
     """
 
@@ -29,8 +29,8 @@ class RealtimeSource:
 
     @property
     def origin(self) -> str:
-        """The WebSocket origin that pages have to be allowed."""
-        # Where pusher-js connects to: https://pusher.com/docs/channels/miscellaneous/clusters/
+        """The WebSocket origin that the policy has to allow."""
+        # pusher-js connects to this host: https://pusher.com/docs/channels/miscellaneous/clusters/
         host = self.host or f"ws-{self.cluster}.pusher.com"
         port = f":{self.port}" if self.host and self.port else ""
         return f"{'wss' if self.tls else 'ws'}://{host}{port}"

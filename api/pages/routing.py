@@ -1,4 +1,4 @@
-"""Routers of pages, and how errors look to people."""
+"""Routers of pages, and the pages of errors."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _TITLES: Final = {
     401: "This link does not open a booking",
     403: "That did not work",
     404: "There is no such page",
-    409: "The booking has moved on",
-    422: "Something in this address is not right",
-    429: "A little too fast",
+    409: "The booking has changed",
+    422: "This address is not valid",
+    429: "Too many requests",
     500: "Something went wrong",
     503: "We will be right back",
 }
-# Which part of ours is away says nothing to who only wants to look; what became of a decision does.
-_AWAY: Final = "This page cannot be shown at the moment. That seldom takes longer than a minute."
-_UNREADABLE: Final = ProblemError(422, "invalid_request", "The page was asked for in a way it does not know.")
+# A visitor who only reads needs no detail of an outage; a person who decided needs to know the decision's outcome.
+_AWAY: Final = "This page cannot be shown at the moment. This rarely takes longer than a minute."
+_UNREADABLE: Final = ProblemError(422, "invalid_request", "The page cannot read this request.")
 _NOTHING_THERE: Final = ProblemError(
-    404, "not_found", "Please look at the address again, or start from the front page."
+    404, "not_found", "Please check the address, or start from the front page."
 )
 
 
@@ -38,7 +38,7 @@ class PageRoute(APIRoute):
     """A route whose errors are pages, not JSON."""
 
     def get_route_handler(self) -> Handler:
-        """The handler, with its errors turned into pages."""
+        """The handler, which turns its errors into pages."""
         handle = super().get_route_handler()
 
         async def handle_with_pages(request: Request) -> Response:
@@ -62,12 +62,12 @@ def page_router() -> APIRouter:
 def show_problem(
     page: Page, problem: ProblemError, title: str | None = None, back: str | None = None
 ) -> Response:
-    """An error as a page. A 503 looks by itself whether things work again.
+    """Show an error as a page. A 503 page reloads itself until the product works again.
 
     Args:
-        back: where to go on; None for no link.
+        back: the address of the page's link; None for no link.
     """
-    # What was sent by a form is not sent again: one looks again at the page, and decides again.
+    # A form is not sent again by a reload: its sender reads the page again, and decides again.
     again = back or (page.path if page.request.method == "GET" else None)
     away = problem.status == 503 and page.request.method == "GET"
     return page.show(
@@ -83,13 +83,13 @@ def show_problem(
 
 
 def answer(request: Request, problem: ProblemError) -> Response:
-    """What is wrong: as a page where a person reads it, as JSON where a program does."""
+    """Answer a problem: with a page for a person, with JSON for a program."""
     route = request.scope.get("route")
     if not isinstance(route, PageRoute) and (route is not None or not _is_person(request)):
         return problem.response()
     page = Page(request)
     if problem.status == 405 and request.method == "GET":
-        # An address that forms are sent to, loaded again or come back to: what it is about is one level up.
+        # The address of a form's target was opened as a page: its subject is one level up.
         return page.redirect(page.path.rstrip("/").rpartition("/")[0] + "/")
     if problem.status == 404:
         return show_problem(page, _NOTHING_THERE, back="/")
@@ -97,5 +97,5 @@ def answer(request: Request, problem: ProblemError) -> Response:
 
 
 def _is_person(request: Request) -> bool:
-    """Whether an address at which nothing is was asked for by a browser."""
+    """Whether a browser requested an unknown address."""
     return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api/")

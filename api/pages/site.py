@@ -1,4 +1,4 @@
-"""What every page is made with: templates, assets, headers, cookies and form tokens."""
+"""The basis of every page: templates, assets, headers, cookies and form tokens."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _VISITOR_LOOKS: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True)
 class Site:
-    """What all pages of one application share.
+    """The shared parts of one application's pages.
 
     Args:
         auth_secret: form tokens are derived from it.
-        public_base_url: where browsers reach the product; on https, cookies are sent encrypted only.
+        public_base_url: the address of the product for browsers; on https, cookies are sent encrypted only.
     """
 
     assets: Assets
@@ -46,9 +46,9 @@ class Site:
 
 
 def page_templates(assets: Assets) -> Environment:
-    """The environment of `templates/pages/`. Every value is escaped; a name that is not there is an error."""
+    """The environment of `templates/pages/`. Every value is escaped; an unknown name is an error."""
     environment = Environment(
-        # Pages say what e-mails say: they import sentences as `email/words.jinja`.
+        # Pages use the e-mails' sentences: they import them as `email/words.jinja`.
         loader=ChoiceLoader([FileSystemLoader(_TEMPLATES), FileSystemLoader(_TEMPLATES.parent)]),
         autoescape=True,
         undefined=StrictUndefined,
@@ -60,10 +60,10 @@ def page_templates(assets: Assets) -> Environment:
 
 
 class Page:
-    """One request for a page, and the answer to it.
+    """One request for a page, and its answer.
 
     Attributes:
-        session: what logs the visitor in, once somebody has looked: form tokens are bound to it.
+        session: the visitor's session, once it has been read: form tokens are bound to it.
     """
 
     def __init__(self, request: Request) -> None:
@@ -76,12 +76,12 @@ class Page:
 
     @property
     def is_fragment(self) -> bool:
-        """Whether htmx asks for a part of a page that is open already."""
+        """Whether htmx requests a part of an open page."""
         return self.request.headers.get("hx-request") == "true"
 
     @property
     def path(self) -> str:
-        """The path that was asked for. `Request.url` would be built from the Host header, which may be anything."""
+        """The requested path. `Request.url` would use the Host header, which may be anything."""
         return quote(self.request.scope["path"], safe="/:@")
 
     @property
@@ -92,7 +92,7 @@ class Page:
 
     @property
     def token(self) -> str:
-        """What this visitor's forms carry."""
+        """The token of this visitor's forms."""
         return form_token(self.site.auth_secret, self._visitor, self.session)
 
     def show(
@@ -116,12 +116,12 @@ class Page:
         return Response(status_code=204)
 
     def redirect(self, path: str) -> Response:
-        """303 to another page of ours: what was sent is not sent again by a reload."""
+        """303 to another page of ours, so that a reload does not send the form again."""
         assert path.startswith("/")
         return self._known(RedirectResponse(path, 303, dict(page_headers(self.site.realtime))))
 
     async def form(self) -> Mapping[str, str]:
-        """The fields of the form that was sent, without its token.
+        """Read the fields of the sent form, without its token.
 
         Set `session` first, as it was when the form was shown.
 
@@ -132,7 +132,7 @@ class Page:
         return await read_form(self.request, self.token)
 
     def cookie(self, name: str) -> str:
-        """A cookie's value; empty where there is none."""
+        """A cookie's value; empty without the cookie."""
         return self.request.cookies.get(self._cookie_name(name), "")
 
     def set_cookie(
@@ -144,7 +144,7 @@ class Page:
         path: str = "/",
         max_age_s: int | None = None,
     ) -> None:
-        """Set a cookie no script can read.
+        """Set a cookie that no script can read.
 
         Args:
             path: the addresses it is sent to.
@@ -161,13 +161,13 @@ class Page:
         )
 
     def forget_cookie(self, response: Response, name: str, *, path: str = "/") -> None:
-        """Have the browser drop a cookie."""
+        """Delete a cookie in the browser."""
         response.delete_cookie(
             self._cookie_name(name), path=path, httponly=True, secure=self.site.secure, samesite="lax"
         )
 
     def _cookie_name(self, name: str) -> str:
-        # Browsers take no cookie of such a name that came unencrypted.
+        # Browsers reject a cookie of such a name over an unencrypted connection.
         return f"__Secure-{name}" if self.site.secure else name
 
     def _known(self, response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""Updates and queries: programs ask a workflow, and the workflow answers."""
+"""Updates and queries: requests to a workflow, and its answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.decisions import CommandOutcome
 
 @dataclass(frozen=True)
 class SessionRequest:
-    """Open a Checkout session, or find the one that is open.
+    """Open a Checkout session, or return the open one.
 
     Args:
         return_to: the row with the caller's own return addresses; None for the booking's status page.
@@ -32,7 +32,7 @@ class SessionAnswer:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """A command's end, as its sender is told."""
+    """A command's outcome, as its sender receives it."""
 
     outcome: CommandOutcome = CommandOutcome.SETTLED
     status: Status = Status.PENDING_PAYMENT
@@ -41,7 +41,7 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class WorkflowSnapshot:
-    """The workflow's own account of itself, for the query `state`."""
+    """A workflow's own state, for the query `state`."""
 
     status: Status = Status.DRAFT
     version: int = 1

@@ -14,18 +14,18 @@ from domain.timestamps import EPOCH
 
 @dataclass(frozen=True)
 class Change:
-    """A step of the booking to be written: row, timeline and version in one transaction.
+    """A change of the booking to write: row, timeline and version in one transaction.
 
     Args:
         expected_version: the version the row must have; it has one more afterwards.
         at: the workflow's clock, so that a repeat writes the same time.
-        command_id: the decision this carries out, whose note then becomes the booking's.
-        attention_opened: new reasons why the booking needs a person. One that is open already stays as it is.
+        command_id: the decision this carries out; its note then becomes the booking's.
+        attention_opened: new reasons why the booking needs attention. One that is already open stays as it is.
         attention_cleared: reasons that are over. A change of status ends others by itself, as `domain.attention` says.
         payment_deadline: end of the payment window, as it was when the booking was submitted.
-        refund_due_minor: what the guest is to get back in all, as the cancellation was decided.
-        amount_paid_elsewhere_minor: what people have paid the guest outside Stripe, in all.
-        cancellation_counts_from: when the cancellation was asked for that is withdrawn.
+        refund_due_minor: the guest's total refund, as the cancellation decided it.
+        amount_paid_elsewhere_minor: the total that people have paid the guest outside Stripe.
+        cancellation_counts_from: when the withdrawn cancellation was requested.
     """
 
     booking_id: str = ""
@@ -56,8 +56,8 @@ class ChangeResult:
     """The row after a change.
 
     Args:
-        published: browsers have been told. False: not at the first attempt, and it must be tried again.
-        sold_out: no room was left for a hold. Nothing was changed, and no repeat will find one.
+        published: browsers have been notified. False: the first attempt failed, and another must follow.
+        sold_out: no room was left for a hold. No field was changed, and a repeat finds none either.
     """
 
     version: int = 0
@@ -68,7 +68,7 @@ class ChangeResult:
 
 @dataclass(frozen=True)
 class RefusedCommand:
-    """A decision that came to nothing, to be closed in the books."""
+    """A decision that changed nothing, to be closed in the database."""
 
     command_id: str = ""
     outcome: CommandOutcome = CommandOutcome.ALREADY_DECIDED
@@ -76,7 +76,7 @@ class RefusedCommand:
 
 @dataclass(frozen=True)
 class BookingSnapshot:
-    """The row of a booking whose workflow has ended, as far as its money goes."""
+    """The part of an ended booking's row that its money depends on."""
 
     status: Status = Status.CANCELLED
     version: int = 0

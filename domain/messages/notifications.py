@@ -19,7 +19,7 @@ class StaffEvent(StrEnum):
 
 @dataclass(frozen=True)
 class Publication:
-    """A realtime event to send, about one version of a booking."""
+    """A realtime event about one version of a booking."""
 
     booking_id: str = ""
     hotel_slug: str = ""

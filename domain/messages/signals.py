@@ -1,4 +1,4 @@
-"""Signals: programs tell a workflow what Stripe or a person said. Temporal keeps each one it accepts."""
+"""Signals: a workflow's news from Stripe or a person. Temporal keeps each one it accepts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domain.booking import ActorKind, ReasonCode, Status
 
 @dataclass(frozen=True)
 class StripeEventHint:
-    """A hint from a Stripe event that something about the money changed. Never believed, always checked."""
+    """A hint from a Stripe event that the money may have changed. It is never trusted, always checked."""
 
     event_id: str = ""
     event_type: str = ""
@@ -20,14 +20,15 @@ class StripeEventHint:
 
 @dataclass(frozen=True)
 class Command:
-    """A person's decision or help. Its note, if any, is kept in the database under `command_id`.
+    """A person's decision, `retry` or `resolve`. Its note, if any, is kept in the database under `command_id`.
 
     Args:
-        issued_at: when it was asked for, by the clock of the API that took it.
-        status_when_issued: the booking's status as its asker was shown it, and with it what cancelling costs.
-        refund_minor: what a manager who cancels wants refunded in all, in the smallest unit; None for everything.
-        paid_elsewhere_minor: of a `resolve`, what the guest was paid outside Stripe, in the currency's smallest unit.
-        withdraw: of a `resolve`, the cancellation that is stuck is dropped.
+        issued_at: when it was issued, by the clock of the API that took it.
+        status_when_issued: the booking's status as shown to its sender, which determines the shown cost of cancelling.
+        refund_minor: the total refund a cancelling manager wants, in the smallest unit; None for everything.
+        paid_elsewhere_minor: of a `resolve`, the amount paid to the guest outside Stripe, in the currency's smallest
+            unit.
+        withdraw: of a `resolve`, the pending cancellation is withdrawn.
     """
 
     command_id: str = ""

@@ -1,4 +1,4 @@
-"""Inputs of workflows: of one that a program starts, of one whose predecessor was lost, and of a run's next run."""
+"""Inputs of workflows: at a booking's submission, after a lost workflow, and for a run's next run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUBMIT_COMMAND = "submit"
 
 @dataclass(frozen=True)
 class OpenDecision:
-    """A decision that was kept and has not come out; no signal, it travels with a workflow's start."""
+    """A decision that was accepted and has no outcome yet; it travels with a workflow's start, not as a signal."""
 
     decision: Decision = Decision.APPROVE
     command: Command = field(default_factory=Command)
@@ -28,21 +28,21 @@ class OpenDecision:
 
 @dataclass(frozen=True)
 class Resumption:
-    """What the row knows of a booking whose workflow was lost.
+    """The row's state of a booking whose workflow was lost.
 
     Args:
-        submitted_at: from when its payment window counts.
-        session: the Checkout session opened last, if any.
-        refunded_minor: what has gone back so far, in the currency's smallest unit.
-        refund_due_minor: what the cancellation said is to go back in all; None where there was none.
-        paid_elsewhere_minor: what people have paid the guest outside Stripe.
+        submitted_at: the start of its payment window.
+        session: the latest Checkout session, if any.
+        refunded_minor: the amount refunded so far, in the currency's smallest unit.
+        refund_due_minor: the cancellation's total refund; None without a cancellation.
+        paid_elsewhere_minor: the amount that people have paid the guest outside Stripe.
         cancellation_counts_from: when the guest first asked for a cancellation that was withdrawn.
-        attention: the open reasons why the booking needs a person, oldest first.
-        decision_deadline: until when the hotel may decide, as guest and staff were told.
-        decisions: what the lost workflow was asked for and had not carried out, in the order of its asking.
-        mailings: e-mails that no mail server is on record to have taken.
-        reason_code: why the booking ended, which tells a person's decline from the system's.
-        sold_out: its hold found no room left, and has to be given up.
+        attention: the open reasons why the booking needs attention, oldest first.
+        decision_deadline: the deadline for the hotel's decision, as shown to guest and staff.
+        decisions: decisions the lost workflow had accepted and not carried out, in the order of their arrival.
+        mailings: e-mails that no mail server has accepted so far.
+        reason_code: why the booking ended; it distinguishes a person's decline from the system's.
+        sold_out: its hold found no room left and has to be released.
     """
 
     status: Status = Status.PENDING_PAYMENT
@@ -61,17 +61,17 @@ class Resumption:
     sold_out: bool = False
 
 
-# --- what a run hands on to the next one, once its history has grown long ---
+# --- the state for a run's next run, once the history has grown long ---
 
 
 @dataclass(frozen=True)
 class PollProgress:
-    """What Stripe is asked about next, and when.
+    """The subject and time of the next poll of Stripe.
 
     Args:
-        session_over: Stripe has shown it expired or complete: it is asked about it no more.
-        pause_s: seconds between the last question and the next.
-        unread_hint: an event that Stripe could not be asked about yet.
+        session_over: Stripe showed it as expired or complete: it is polled no more.
+        pause_s: seconds between the last poll and the next.
+        unread_hint: an event whose payment could not be read yet.
     """
 
     session: CheckoutSession | None = None
@@ -83,13 +83,13 @@ class PollProgress:
 
 @dataclass(frozen=True)
 class PaymentProgress:
-    """How far a booking's payment has come.
+    """The progress of a booking's payment.
 
     Args:
         closes_at: the end of the payment window.
         cancellation: the guest's, under way.
-        end_at: when it is tried again to end it: the guest cancelled, or no room was left.
-        payments_to_return: PaymentIntents that go back with the end.
+        end_at: when the end is tried again: the guest cancelled, or no room was left.
+        payments_to_return: PaymentIntents to release or refund with the end.
         closing: the window is over, and the session is being closed.
     """
 
@@ -103,14 +103,14 @@ class PaymentProgress:
 
 @dataclass(frozen=True)
 class DecisionProgress:
-    """A hold, and how far the decision on it has come.
+    """A hold, and the progress of the decision on it.
 
     Args:
         payment: the hold as Stripe described it when it was placed.
         lapses_at, deadline, deadline_reason: as in the workflow's `Hold`.
-        remind_at: when staff are reminded; None once they were.
-        recheck_at: when a booking that waits for a person looks by itself.
-        pending_command: a decision that Stripe would not let through yet.
+        remind_at: when staff are reminded; None afterwards.
+        recheck_at: when a booking that needs attention reads the payment again.
+        pending_command: a decision that Stripe has not let through yet.
     """
 
     payment: PaymentSnapshot = field(default_factory=PaymentSnapshot)
@@ -125,7 +125,7 @@ class DecisionProgress:
 
 @dataclass(frozen=True)
 class PendingCancellation:
-    """A cancellation of a confirmed booking whose refund has failed; `issued_at` decides what it costs."""
+    """A cancellation of a confirmed booking whose refund has failed; its cost depends on `issued_at`."""
 
     command: OpenDecision = field(default_factory=OpenDecision)
     issued_at: datetime = EPOCH
@@ -133,7 +133,7 @@ class PendingCancellation:
 
 @dataclass(frozen=True)
 class ReportedOutcome:
-    """What came of a command whose sender may still ask."""
+    """The outcome of a command whose sender may still ask."""
 
     command_id: str = ""
     result: CommandResult = field(default_factory=CommandResult)
@@ -141,7 +141,7 @@ class ReportedOutcome:
 
 @dataclass(frozen=True)
 class UnsentMailing:
-    """E-mails that were still on their way, and until when they are tried."""
+    """E-mails that were still being sent, and the end of their attempts."""
 
     mailing: Mailing = field(default_factory=Mailing)
     until: datetime = EPOCH
@@ -149,7 +149,7 @@ class UnsentMailing:
 
 @dataclass(frozen=True)
 class UnsentPublication:
-    """A realtime event that was still on its way, and until when it is tried."""
+    """A realtime event that was still being sent, and the end of its attempts."""
 
     publication: Publication = field(default_factory=Publication)
     until: datetime = EPOCH
@@ -157,17 +157,17 @@ class UnsentPublication:
 
 @dataclass(frozen=True)
 class Continuation:
-    """All that a booking's workflow knows, for its next run: no step on money was open, and no message waited.
+    """A workflow's whole state for its next run: no step on money is open, and no message waits.
 
     Args:
-        refunded_minor: what has gone back so far, in the currency's smallest unit.
+        refunded_minor: the amount refunded so far, in the currency's smallest unit.
         refund_due_minor, paid_elsewhere_minor, cancellation_counts_from: as in `Resumption`.
-        sold_out: its hold found no room left, and has to be given up.
-        unreturned_payments: what to look into again.
-        received_ids: commands and events that were taken in, the newest last: a repeat is dropped.
+        sold_out: its hold found no room left and has to be released.
+        unreturned_payments: events whose payments have to be checked again.
+        received_ids: commands and events that were accepted, the newest last: a repeat is dropped.
         outcomes: of the newest commands.
         failed_mailings: e-mails that an operator's `retry` sends again.
-        hold: None before one was placed, and once its decision is over.
+        hold: None before a hold was placed, and once its decision is over.
     """
 
     status: Status = Status.PENDING_PAYMENT
@@ -193,22 +193,22 @@ class Continuation:
 
 @dataclass(frozen=True)
 class BookingTerms:
-    """What a booking was submitted with; the workflow's input.
+    """The terms of a submitted booking; the workflow's input.
 
     Args:
         amount_minor: the total in the currency's smallest unit.
         payment_window_s: seconds from submission in which the guest may pay.
         approval_sla_s: seconds from the hold in which the hotel answers.
-        cutoff_at: the hotel's cutoff, after which nothing is paid or approved.
+        cutoff_at: the hotel's cutoff; no payment or approval follows it.
         check_in_at: when the stay starts.
         check_out_at: 00:00 hotel time of the check-out day.
         free_cancel_until: end of free cancellation.
-        late_cancel_fee_percent: share kept afterwards, 0–100.
-        authorization_margin_s: seconds to stay clear of `capture_before`.
-        payment_poll_s: seconds between the workflow's own questions to Stripe.
+        late_cancel_fee_percent: share of the total kept afterwards, 0–100.
+        authorization_margin_s: seconds to keep before `capture_before`.
+        payment_poll_s: seconds between the workflow's own polls of Stripe.
         version: the row's version when the workflow starts.
-        resume: where to go on, for a booking that lost its workflow; None for one that is submitted.
-        continuation: where to go on, for a run that takes over from the one before.
+        resume: the row's state, for a booking whose workflow was lost; None at submission.
+        continuation: the previous run's state; None for a first run.
     """
 
     booking_id: str = ""
@@ -231,7 +231,7 @@ class BookingTerms:
 
 @dataclass(frozen=True)
 class EndedBookingEvent:
-    """News about money of a booking whose own workflow has ended; that workflow's input."""
+    """An event about the money of a booking whose workflow has ended; input of `EndedBookingPaymentWorkflow`."""
 
     booking_id: str = ""
     hotel_slug: str = ""

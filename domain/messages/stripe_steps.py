@@ -1,4 +1,4 @@
-"""Requests of a workflow to Stripe. `domain.payment` has the answer to most of them."""
+"""A workflow's requests to Stripe. `domain.payment` has the answer to most of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domain.timestamps import EPOCH
 
 @dataclass(frozen=True)
 class OpenSession:
-    """Open a Checkout session. All parameters are fixed once, whatever is retried; keys as in `MoneyStep`."""
+    """Open a Checkout session. All parameters are fixed across retries; keys as in `MoneyStep`."""
 
     booking_id: str = ""
     run_id: str = ""
@@ -23,7 +23,7 @@ class OpenSession:
 
 @dataclass(frozen=True)
 class CheckoutSession:
-    """A session as it was opened. Its address opens the payment page and is kept in the database alone."""
+    """An opened session. Its address opens the payment page and is kept only in the database."""
 
     session_id: str = ""
     expires_at: datetime = EPOCH
@@ -31,7 +31,7 @@ class CheckoutSession:
 
 @dataclass(frozen=True)
 class PaymentQuestion:
-    """Ask Stripe what became of a session or a PaymentIntent; the latter wins where both are known."""
+    """Read a session or a PaymentIntent; the latter takes precedence if both are known."""
 
     booking_id: str = ""
     session_id: str | None = None
@@ -42,7 +42,7 @@ class PaymentQuestion:
 
 @dataclass(frozen=True)
 class ExpireSession:
-    """Close a Checkout session, unless the guest was quicker; keys as in `MoneyStep`."""
+    """Close a Checkout session, unless the guest completed it first; keys as in `MoneyStep`."""
 
     booking_id: str = ""
     session_id: str = ""
@@ -57,12 +57,12 @@ class MoneyStep:
     """Capture, release or refund a PaymentIntent.
 
     Args:
-        run_id: the workflow run that asks. Part of the idempotency key, so that no run hears what Stripe keeps of
-            another's.
+        run_id: the workflow run that asks. Part of the idempotency key, so that Stripe never replays another run's
+            answer to it.
         generation: part of the idempotency key. Raised only after Stripe answered an error that it will
             replay for a day, and reading the PaymentIntent showed that nothing had been done.
-        amount_minor: what to capture; what shall have been refunded in total, in the smallest unit of the payment's
-            own currency, which need not be the booking's; ignored by a release.
+        amount_minor: the amount to capture, or the total of all refunds afterwards, in the smallest unit of the
+            payment's own currency, which may differ from the booking's; ignored by a release.
     """
 
     booking_id: str = ""

@@ -38,7 +38,7 @@ _WORDS: Final = {
     "refund_recorded": "a refund was recorded",
     "dispute_recorded": "the guest's bank disputes the payment",
     "unmatched_payment_returned": "an unmatched payment was returned",
-    "attention_needed": "needs a person",
+    "attention_needed": "needs attention",
     "attention_cleared": "a reason for attention was cleared",
 }
 _STATUS_STYLE: Final = {

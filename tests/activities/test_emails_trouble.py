@@ -33,7 +33,7 @@ async def test_deferred(mail_harness: MailHarness, database: Database, hotel_row
     await mail_harness.mail.order(f"DATA *{booking.booking_id}*", "error_before", status=451)
     error = await mail_harness.refusal(booking, MailKind.AUTHORIZED)
     assert kind_of(error) == ("mail_deferred", False)
-    assert str(error) == "mail_deferred: 1 of 1 not taken: SMTP 451"
+    assert str(error) == "mail_deferred: 1 of 1 not accepted: SMTP 451"
     [row] = await mail_harness.books(booking)
     assert row.sent_at is None
     await mail_harness.send(booking, MailKind.AUTHORIZED)
@@ -86,7 +86,7 @@ async def test_refused(
     await mail_harness.mail.order(match[step], "error_before", status=550)
     error = await mail_harness.refusal(booking, MailKind.AUTHORIZED)
     assert kind_of(error) == ("mail_refused", True)
-    assert str(error) == "mail_refused: 1 of 1 not taken: SMTP 550"
+    assert str(error) == "mail_refused: 1 of 1 not accepted: SMTP 550"
     assert await mail_harness.arrived(booking) == []
 
 
@@ -101,7 +101,7 @@ async def test_one_of_several_is_refused(
     for _ in range(2):
         error = await mail_harness.refusal(booking, *kinds)
         assert kind_of(error) == ("mail_refused", True)
-        assert str(error) == "mail_refused: 1 of 3 not taken: SMTP 550"
+        assert str(error) == "mail_refused: 1 of 3 not accepted: SMTP 550"
         to = await mail_harness.by_recipient(booking, lambda mail: mail["to"])
         assert set(to) == {GUEST, f"manager@{hotel_rows.hotel.slug}.test"}
     await mail_harness.send(booking, *kinds)
@@ -117,7 +117,7 @@ async def test_one_refused_and_one_deferred(
     await mail_harness.mail.order(f"RCPT manager@{hotel_rows.hotel.slug}.test", "error_before", status=452)
     error = await mail_harness.refusal(booking, MailKind.STAFF_REQUEST)
     assert kind_of(error) == ("mail_deferred", False)
-    assert str(error) == "mail_deferred: 2 of 2 not taken: SMTP 452, SMTP 550"
+    assert str(error) == "mail_deferred: 2 of 2 not accepted: SMTP 452, SMTP 550"
 
 
 @pytest.mark.parametrize("match", ["MAIL *", "RCPT philippa*", "DATA *"])
@@ -129,7 +129,7 @@ async def test_the_connection_is_cut(
     await mail_harness.mail.order(match, "drop_before")
     error = await mail_harness.refusal(booking, MailKind.AUTHORIZED)
     assert kind_of(error) == ("mail_deferred", False)
-    assert str(error) == "mail_deferred: 1 of 1 not taken: no answer"
+    assert str(error) == "mail_deferred: 1 of 1 not accepted: no answer"
 
 
 async def test_the_server_is_away(
@@ -143,7 +143,7 @@ async def test_the_server_is_away(
         booking, MailKind.STAFF_REQUEST, activity=mail_harness.activity(port=port)
     )
     assert kind_of(error) == ("mail_deferred", False)
-    assert str(error) == "mail_deferred: 2 of 2 not taken: no answer"
+    assert str(error) == "mail_deferred: 2 of 2 not accepted: no answer"
 
 
 async def test_the_server_offers_no_encryption(
@@ -201,7 +201,7 @@ async def test_what_is_no_address(
     booking = await held(database, hotel_rows, guest_email=address)
     error = await mail_harness.refusal(booking, MailKind.AUTHORIZED, MailKind.STAFF_REQUEST)
     assert kind_of(error) == ("mail_refused", True)
-    assert str(error) == "mail_refused: 1 of 3 not taken: SMTP 500"
+    assert str(error) == "mail_refused: 1 of 3 not accepted: SMTP 500"
     assert error.__cause__ is None
     to = await mail_harness.by_recipient(booking, lambda mail: mail["to"])
     assert set(to) == {f"{role}@{hotel_rows.hotel.slug}.test" for role in ("approver", "manager")}
@@ -250,7 +250,7 @@ async def test_a_crowd(
     booking = await held(database, hotel_rows)
     await served.mail.order(f"RCPT 7@{hotel_rows.hotel.slug}.test", "error_before", status=550)
     error = await mail_harness.refusal(booking, MailKind.STAFF_REMINDER)
-    assert str(error) == "mail_refused: 1 of 14 not taken: SMTP 550"
+    assert str(error) == "mail_refused: 1 of 14 not accepted: SMTP 550"
     assert len(await mail_harness.by_recipient(booking, lambda mail: mail["subject"])) == 13
 
 

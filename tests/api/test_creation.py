@@ -67,6 +67,7 @@ async def test_a_submitted_booking(hotel: HotelDriver) -> None:
         "amount": "225.00",
         "amount_captured": "0.00",
         "amount_refunded": "0.00",
+        "amount_paid_elsewhere": "0.00",
         "currency": "EUR",
         "status": "PENDING_PAYMENT",
         "needs_attention": False,

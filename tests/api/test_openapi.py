@@ -105,7 +105,7 @@ def test_the_document_tells_of_errors(document: Json) -> None:
     [
         ("get", "/api/public/hotel/{slug}/", "200 404 503"),
         ("post", "/api/public/hotel/{slug}/room-bookings/", "201 404 409 413 422 429 503"),
-        ("post", "/api/public/hotel/{slug}/room-bookings/{booking_id}/submit/", "200 401 404 422 503"),
+        ("post", "/api/public/hotel/{slug}/room-bookings/{booking_id}/submit/", "200 401 404 409 422 503"),
         ("get", "/api/public/hotel/{slug}/room-bookings/{booking_id}/", "200 401 404 503"),
         ("post", "/api/public/hotel/{slug}/room-bookings/{booking_id}/cancel/", "200 202 401 404 409 503"),
         (

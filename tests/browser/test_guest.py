@@ -129,7 +129,7 @@ async def test_double_clicks_and_the_back_button_book_once(guest: Window, approv
     first = guest.page.url
     await guest.page.go_back()
     await guest.press("Send request")
-    await guest.reads("You have sent this very request already.")
+    await guest.reads("You have already sent this request.")
     await guest.press("See the booking you have made", "link")
     await guest.page.wait_for_url(first)
     room_request = (await approver.read_booking(first.rstrip("/").rpartition("/")[2]))["check_in"]

@@ -97,7 +97,7 @@ async def test_a_cancellation_shows_the_refund_first(
     await manager.headline("Cancel this booking?")
     await expect(manager.page.locator("#least")).to_have_text("€450.00")
     await manager.press("Cancel and refund")
-    await manager.reads("Cancelled: €450.00 goes back to the guest")
+    await manager.reads("Cancelled: €450.00 is refunded to the guest")
     await guest.reads("€450.00")
     await guest.reads("cancelled")
 

@@ -99,7 +99,7 @@ async def test_show_says_why_a_booking_needs_a_person_and_what_to_do(
     said = await shared_harness.done("booking", "show", booking.booking_id)
     assert "Stripe: HTTP 403, not_allowed" in said
     assert "stripe_key_rejected, since" in said
-    assert "Mend STRIPE_SECRET_KEY, restart the workers, then `booking retry`" in said
+    assert "Correct STRIPE_SECRET_KEY, restart the workers, then `booking retry`" in said
     # The approval is still open: whoever settles this settles it as well.
     assert "approve" in said
     assert "not yet" in said
@@ -135,7 +135,7 @@ async def test_retry_carries_the_stuck_decision_out(shared_harness: ManagementHa
     booking = await _stuck_approval(shared_harness)
     result = await shared_harness.run("booking", "retry", booking.booking_id)
     assert result.exit_code == 1
-    assert "still needs a person (PENDING_APPROVAL" in result.stderr
+    assert "still needs attention (PENDING_APPROVAL" in result.stderr
     await shared_harness.stripe.clear_faults()
 
     said = await shared_harness.done("booking", "retry", booking.booking_id)
@@ -203,7 +203,7 @@ async def test_resolve_of_a_guests_stuck_cancellation_follows_the_hold_they_canc
     await eventually("a call for help", lambda: _asks_for_help(booking))
     result = await shared_harness.run("booking", "resolve", booking.booking_id)
     assert result.exit_code == 1
-    assert "still needs a person (PENDING_APPROVAL" in result.stderr
+    assert "still needs attention (PENDING_APPROVAL" in result.stderr
 
     await booking.dashboard("cancel")
     said = await shared_harness.done("booking", "resolve", booking.booking_id)
@@ -229,7 +229,7 @@ async def test_retry_reaches_the_workflow_that_returns_an_unmatched_payment(
 
     result = await shared_harness.run("booking", "retry", booking.booking_id)
     assert result.exit_code == 1
-    assert "still needs a person (DECLINED" in result.stderr
+    assert "still needs attention (DECLINED" in result.stderr
     await shared_harness.stripe.clear_faults()
     said = await shared_harness.done("booking", "retry", booking.booking_id)
 

@@ -162,9 +162,9 @@ async def test_an_erased_booking_is_shown_as_before(shared_harness: ManagementHa
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        ("draft", "a draft, which deletes itself"),
-        ("submitted", "waits for a payment or a decision"),
-        ("held", "waits for a payment or a decision"),
+        ("draft", "a draft, which is deleted"),
+        ("submitted", "a payment or a decision is still outstanding"),
+        ("held", "a payment or a decision is still outstanding"),
         ("confirmed", "the stay is not over yet"),
     ],
 )

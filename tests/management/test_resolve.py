@@ -104,7 +104,7 @@ async def test_returned_refund_of_an_ended_booking_is_paid_elsewhere(
     await eventually("a call for help", lambda: _asks_for_help(booking))
     shown = await shared_harness.done("booking", "show", booking.booking_id)
     assert "150.00 still owed" in shown
-    assert "The refund came back and is still owed to the guest." in shown
+    assert "The guest's bank returned the refund, and the guest is still owed it." in shown
 
     result = await shared_harness.run("booking", "resolve", booking.booking_id)
     assert "nothing was changed. The guest is still owed money" in result.stderr

@@ -56,7 +56,7 @@ async def test_without_the_right_token_the_page_stays_shut(
     page_client = page_clients.stranger()
     page = await page_client.open(at(guest) + (f"?token={token}" if token else ""))
     assert page.status == 401
-    assert "by the link in one of its e-mails" in page.words
+    assert "with the link in one of its e-mails" in page.words
     for path in ("part/", "cancel/"):
         assert (await page_client.open(at(guest, path))).status == 401
     for path in ("pay/", "cancel/", "submit/", "realtime/"):

@@ -108,8 +108,8 @@ async def test_the_price_is_the_nights_in_the_currencys_own_format(
         ({"check_out": "20270101"}, "Choose a room and your dates to see the price."),
         ({"adults": "0"}, "Choose a room and your dates to see the price."),
         ({"adults": "x"}, "Choose a room and your dates to see the price."),
-        ({"check_in": "2020-01-01", "check_out": "2020-01-02"}, "Check-in lies in the past"),
-        ({"adults": "2", "children": "1"}, "This room takes 2 guests at most."),
+        ({"check_in": "2020-01-01", "check_out": "2020-01-02"}, "Check-in is in the past"),
+        ({"adults": "2", "children": "1"}, "This room takes at most 2 guests."),
         ({"check_in": "2099-01-01", "check_out": "2099-03-01"}, "A stay has 1 to 30 nights, not 59."),
     ],
 )
@@ -135,25 +135,25 @@ async def test_the_price_comes_without_script_too(page_client: PageClient, hotel
     ("field", "value", "words"),
     [
         ("room_type", "", "Please choose a room."),
-        ("room_type", "castle", "This hotel has no such room type; its page lists them."),
+        ("room_type", "castle", "This hotel has no such room type; its page lists the room types."),
         ("check_in", "", "Please choose the day you arrive."),
         ("check_in", "soon", "Please give a date."),
         ("check_in", "2027-02-30", "There is no such date."),
-        ("check_in", "2020-01-01", "Check-in lies in the past, by the hotel's calendar."),
+        ("check_in", "2020-01-01", "Check-in is in the past by the hotel's calendar."),
         ("check_out", "", "Please choose the day you leave."),
         ("adults", "", "Please fill this in."),
         ("adults", "two", "Please give a number."),
-        ("adults", "0", "At least one adult has to come."),
+        ("adults", "0", "There has to be at least one adult."),
         ("adults", "999", "That is more than any room takes."),
-        ("adults", "3", "This room takes 2 guests at most."),
+        ("adults", "3", "This room takes at most 2 guests."),
         ("first_name", "", "Please fill this in."),
-        ("last_name", "x" * 101, "That is too long; it may have 100 characters."),
+        ("last_name", "x" * 101, "This is too long; it may have 100 characters."),
         ("first_name", "see https://evil.test", "Please write a name only, without a web or e-mail address."),
-        ("last_name", "\u202egnp", "It holds characters that cannot be shown; please type it anew."),
-        ("last_name", "\u200d", "Please write a name that can be read."),
+        ("last_name", "\u202egnp", "This contains characters that cannot be shown; please type it again."),
+        ("last_name", "\u200d", "Please write a name with visible letters."),
         ("email", "aoife", "This is not an e-mail address."),
         ("phone", "call me", "This is not a telephone number; write it like +353 1 234 5678."),
-        ("special_requests", "x" * 2001, "That is too long; it may have 2000 characters."),
+        ("special_requests", "x" * 2001, "This is too long; it may have 2000 characters."),
     ],
 )
 async def test_what_is_wrong_stands_next_to_its_field(
@@ -262,7 +262,7 @@ async def test_the_same_request_from_a_fresh_form_is_asked_about_first(
     await page_client.open(at(hotel))
     page = await page_client.send(at(hotel), **form(hotel))
     assert page.status == 409
-    assert "You have sent this very request already." in page.words
+    assert "You have already sent this request." in page.words
     assert first in page.links
     assert await count_bookings(hotel) == 1
     page_client.page = page
@@ -282,7 +282,7 @@ async def test_a_hotels_cutoff_refuses_the_stay_at_its_field(
     await page_client.open(at(hotel))
     page = await page_client.send(at(hotel), **form(hotel))
     assert page.status == 422
-    assert page.words.count("The hotel takes no more requests for this check-in.") >= 2
+    assert page.words.count("The hotel accepts no more requests for this check-in.") >= 2
 
 
 async def test_while_the_service_is_away_nothing_typed_is_lost(hotel: HotelDriver, stack: ApiStack) -> None:
@@ -294,7 +294,7 @@ async def test_while_the_service_is_away_nothing_typed_is_lost(hotel: HotelDrive
         await flaky.temporal.shut()
         page = await page_client.send(at(hotel), **form(hotel))
         assert page.status == 503
-        assert "Nothing you typed is lost" in page.words
+        assert "Your entries are kept" in page.words
         assert 'value="aoife.brennan@example.com"' in page.html
         page_client.page = page
         await flaky.temporal.open()

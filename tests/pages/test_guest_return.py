@@ -39,7 +39,7 @@ async def test_a_browser_without_the_booking_comes_back_by_a_code_once(
     assert sorted(page.status for page in pages) == [303] + [401] * 9
     for page in pages:
         if page.status == 401:
-            assert "open it by the link in the e-mail" in page.words
+            assert "open it with the link in the e-mail" in page.words
     first = [page.status for page in pages].index(303)
     visitor = visitors[first]
     assert "Waiting for the hotel" in (await visitor.follow(pages[first].location)).words
@@ -74,4 +74,4 @@ async def test_codes_that_are_too_old_or_of_another_booking_open_nothing(
     for path in (back, of_another, made_up, f"{at(guest)}?code=%00%ff"):
         page = await page_clients.stranger().open(path)
         assert page.status == 401, path
-        assert "open it by the link in the e-mail" in page.words
+        assert "open it with the link in the e-mail" in page.words

@@ -119,7 +119,7 @@ async def send(page_client: PageClient, hotel: HotelDriver, csrf: str | None = N
     response = await page_client.http.post(f"/hotels/{hotel.slug}/", data=data, headers=names)
     if response.status_code == 403:
         assert "text/html" in response.headers["content-type"]
-        assert "nothing has been changed" in response.text
+        assert "nothing has been saved" in response.text
     return response.status_code
 
 

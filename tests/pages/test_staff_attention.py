@@ -1,4 +1,4 @@
-"""Bookings that need a person, and the buttons that help them."""
+"""Bookings that need attention, and the buttons that help them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ async def stuck(hotel: HotelDriver, stack: ApiStack, approver: PageClient) -> Gu
 async def test_a_stuck_booking_is_listed_and_resumed(
     manager: PageClient, approver: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:
-    assert "Nothing needs a person." in (await manager.open("/staff/attention/")).words
+    assert "No booking needs attention." in (await manager.open("/staff/attention/")).words
     guest = await stuck(hotel, stack, approver)
     outcome_page = await approver.open(f"/staff/bookings/{guest.booking_id}/?decision=approve")
-    assert "Your approval could not be carried out. It needs a person; see below." in outcome_page.words
+    assert "Your approval could not be carried out. It needs attention; see below." in outcome_page.words
     assert "A manager can retry or resolve it." in outcome_page.words
     queue = (await manager.open("/staff/")).words
-    assert "Needs a person" in queue
+    assert "Needs attention" in queue
     assert "Capturing…" not in queue, "nothing is under way that waits for somebody"
     page = await manager.open("/staff/attention/")
     assert page.title.startswith("(1) Attention")
@@ -42,14 +42,14 @@ async def test_a_stuck_booking_is_listed_and_resumed(
         assert words in page.words, words
     path = f"/staff/bookings/{guest.booking_id}/help/"
     outcome_page = await manager.follow((await manager.send(path, kind="retry")).location)
-    assert "It still needs a person; see below." in outcome_page.words
+    assert "The booking still needs attention; see below." in outcome_page.words
     await stack.stand_ins.clear_faults()
     await manager.open("/staff/attention/")
     outcome_page = await manager.follow((await manager.send(path, kind="retry")).location)
-    assert "Done: it needs nobody any more." in outcome_page.words
+    assert "Done: nothing left to do." in outcome_page.words
     assert (await guest.read_booking())["status"] == "CONFIRMED"
     assert (await stack.client.payment(guest.booking_id))["captures"] == 1
-    assert "Nothing needs a person." in (await manager.open("/staff/attention/")).words
+    assert "No booking needs attention." in (await manager.open("/staff/attention/")).words
     kinds = [(row.kind, row.actor) for row in await commands_of(stack, guest.booking_id)]
     assert kinds.count(("retry", f"manager@{hotel.slug}.test")) == 2
 
@@ -65,7 +65,7 @@ async def test_what_was_fixed_in_stripe_is_followed(
     await manager.open("/staff/attention/")
     path = f"/staff/bookings/{guest.booking_id}/help/"
     outcome_page = await manager.follow((await manager.send(path, kind="resolve")).location)
-    assert "Done: it needs nobody any more." in outcome_page.words
+    assert "Done: nothing left to do." in outcome_page.words
     booking = await guest.read_booking()
     assert (booking["status"], booking["reason_code"]) == ("DECLINED", "AUTHORIZATION_EXPIRED")
 
@@ -130,7 +130,7 @@ async def test_helping_where_nothing_is_stuck_says_so(manager: PageClient, hotel
     await manager.open("/staff/attention/")
     await manager.open("/staff/")
     outcome_page = await manager.follow((await manager.send(path, kind="retry")).location)
-    assert "Nothing was stuck." in outcome_page.words
+    assert "No step was left to retry." in outcome_page.words
     assert (await manager.send(path, kind="explode")).status == 422
     assert (await guest.read_booking())["status"] == "PENDING_APPROVAL"
 
@@ -152,8 +152,8 @@ async def test_a_flag_without_a_workflow_is_told_honestly(
         page = await manager.open(path)
         for words in (
             "An e-mail could not be sent. cancelled: SMTP 550",
-            "Mend the address or the mail server; “Try again” sends it again.",
-            "A payment that this booking cannot use could not be given back. pi_beside: Stripe: HTTP 400",
+            "Correct the address or the mail server, then “Try again” to send it again.",
+            "An unmatched payment could not be released or refunded. pi_beside: Stripe: HTTP 400",
         ):
             assert words in page.words, (path, words)
         assert page.words.count("What to do:") == 2

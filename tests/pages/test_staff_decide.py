@@ -235,7 +235,7 @@ async def test_a_colleague_who_was_quicker_is_named(
     await manager.open("/staff/")
     same = await manager.send(at(guest, "approve/"))
     outcome_page = (await manager.follow(same.location)).words
-    assert f"Somebody was quicker: approved by approver@{hotel.slug}.test at" in outcome_page
+    assert f"Already done: approved by approver@{hotel.slug}.test at" in outcome_page
     assert await status_of(guest) == "CONFIRMED"
 
 
@@ -277,7 +277,7 @@ async def test_a_manager_chooses_the_refund_between_the_policys_and_what_was_pai
     assert "A leak." in page.html
     assert await status_of(guest) == "CONFIRMED"
     outcome_page = await manager.submit(at(guest, "cancel/"), refund_amount="120.00", reason_note="A leak.")
-    assert "Cancelled: €120.00 goes back to the guest" in outcome_page.words
+    assert "Cancelled: €120.00 is refunded to the guest" in outcome_page.words
     booking = await guest.read_booking()
     assert (booking["amount_refunded"], booking["reason_note"]) == ("120.00", "A leak.")
 
@@ -285,7 +285,7 @@ async def test_a_manager_chooses_the_refund_between_the_policys_and_what_was_pai
 async def test_cancelling_refunds_what_was_shown(manager: PageClient, hotel: HotelDriver) -> None:
     guest = await hotel.confirmed()
     outcome_page = await manager.submit(at(guest, "cancel/"))
-    assert "Cancelled: €150.00 goes back to the guest" in outcome_page.words
+    assert "Cancelled: €150.00 is refunded to the guest" in outcome_page.words
     booking = await guest.read_booking()
     assert (booking["status"], booking["amount_refunded"]) == ("CANCELLED", "150.00")
 

@@ -143,14 +143,14 @@ async def test_somebody_is_added_and_can_log_in(
     assert row.password_hash.startswith("$argon2id$")
     again = await manager.submit("/staff/people/", email=email, role="manager", password="a long password")
     assert again.status == 422
-    assert "This address has an account already." in again.words
+    assert "This address already has an account." in again.words
     assert "a long password" not in again.html
 
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("email", "nobody", "Write an e-mail address"),
+        ("email", "nobody", "Enter an e-mail address"),
         ("role", "owner", "Choose one of the roles."),
         ("password", "short", "8 to 200 characters"),
         ("password", "x" * 201, "8 to 200 characters"),
@@ -213,7 +213,8 @@ async def test_two_managers_at_once_leave_one(
         manager.send(f"/staff/people/{ids[1]}/", role="viewer", active="yes"),
         other.send(f"/staff/people/{ids[0]}/", role="viewer", active="yes"),
     )
-    assert sorted(each.status for each in page) == [303, 403]
+    # The slower manager is refused: by the role that is left, or because the change has ended their session.
+    assert sorted(each.status for each in page) in ([303, 303], [303, 403])
     roles = [
         row.role for email in (f"manager@{hotel.slug}.test", second) if (row := await account(stack, email))
     ]

@@ -1,4 +1,4 @@
-"""How a guest opens their booking: the link's token becomes a cookie that only this booking's pages see."""
+"""A guest's access to a booking: the link's token becomes a cookie that only this booking's pages receive."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def booking_path(booking_id: str) -> str:
 
 
 def let_in(page: Page, services: Services, booking_id: str, session_id: str = "") -> Response:
-    """Give the visitor the cookie that opens a booking, and send them to its page.
+    """Set the cookie that opens a booking, and redirect the visitor to its page.
 
-    The caller has made sure that the booking is theirs. The address they are sent to holds no token, so that
-    none is left in the browser's history, and none reaches the payment page as the page they came from.
+    The caller has checked that the booking is theirs. The redirect's address contains no token, so that none remains in
+    the browser's history, and none reaches the payment page as the referrer.
     """
     path = booking_path(booking_id)
     query = f"?{urlencode({'session_id': session_id})}" if session_id else ""
@@ -42,9 +42,9 @@ def let_in(page: Page, services: Services, booking_id: str, session_id: str = ""
 async def let_back_in(
     page: Page, services: Services, booking_id: str, code: str, session_id: str
 ) -> Response:
-    """Let in whoever comes from the payment page, by the code in its address.
+    """Let in a guest returning from the payment page, by the code in the address.
 
-    A browser that has the booking open needs no code, and uses none up.
+    A browser that already has access to the booking needs no code, and uses none up.
 
     Raises:
         ProblemError: 401, the code is unknown, was used, or is too old; 503.
@@ -59,15 +59,15 @@ async def let_back_in(
 
 
 def opens(services: Services, booking_id: str, token: str) -> bool:
-    """Whether a link's token opens the booking it names."""
+    """Whether a link's token opens the booking in its address."""
     return is_plain(booking_id) and is_access_token(services.auth_secret, booking_id, token)
 
 
 async def guests_booking(page: Page, services: Services, booking_id: str) -> BookingDetails:
-    """The booking of the guest who asks; the page's forms are theirs from now on.
+    """Return the requesting guest's booking, and bind the page's forms to this guest.
 
     Raises:
-        ProblemError: 401, they have not come by their link; 404; 503.
+        ProblemError: 401, the visitor has no access; 404; 503.
     """
     if not _has_cookie(page, services, booking_id):
         raise locked()
@@ -86,16 +86,16 @@ def _has_cookie(page: Page, services: Services, booking_id: str) -> bool:
 def _used_up() -> ProblemError:
     detail = (
         "This link from the payment page has been used, or is older than an hour. If you have paid, your "
-        "booking is safe: please open it by the link in the e-mail we have sent you. If you have not, go back "
-        "to the page you booked on."
+        "booking is safe: please open it with the link in the e-mail we have sent you. If you have not, go back "
+        "to the page on which you booked."
     )
     return ProblemError(401, "invalid_code", detail)
 
 
 def locked() -> ProblemError:
-    """401: no cookie, or a link that is not whole."""
+    """401: no cookie, or an incomplete link."""
     detail = (
-        "Please open your booking by the link in one of its e-mails, and take care that the whole link is "
-        "opened: some programs break long links in two."
+        "Please open your booking with the link in one of its e-mails. Make sure to open the whole link: "
+        "some programs break long links in two."
     )
     return ProblemError(401, "invalid_token", detail)

@@ -1,4 +1,4 @@
-"""A guest's booking: how it stands, paying, cancelling. The page changes by itself."""
+"""A guest's booking: its state, paying, cancelling. The page updates itself."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SessionId = Annotated[str, Query(max_length=255)]
 
 @router.get("/bookings/{booking_id}")
 async def without_slash(page: ThisPage, booking_id: BookingId) -> Response:
-    """Addresses end in a slash; people forget it."""
+    """Redirect to the address with its slash."""
     if not is_plain(booking_id):
         raise locked()
     return page.redirect(booking_path(booking_id))
@@ -54,10 +54,10 @@ async def status_page(
     code: Annotated[str, Query(max_length=255)] = "",
     session_id: SessionId = "",
 ) -> Response:
-    """How the booking stands.
+    """The booking's state.
 
-    The link of the e-mails, with its token, leads to the address without it; so does the payment page's code.
-    Whoever comes back from the payment page has Stripe asked at once; the webhook may be late.
+    The e-mails' link, with its token, redirects to the address without one; so does the payment page's code. A guest
+    who returns from the payment page has the payment read at once; the webhook may be late.
     """
     if token:
         if not opens(services, booking_id, token):
@@ -82,7 +82,7 @@ async def part_of_page(
     seen: Annotated[str, Query(max_length=64)] = "",
     session_id: SessionId = "",
 ) -> Response:
-    """What of the page may change; 204 while it is as the guest has `seen` it."""
+    """The part of the page that may change; 204 if the guest has `seen` its present state."""
     found = await guests_booking(page, services, booking_id)
     if session_id and await _refreshed_from_stripe(services, found, session_id):
         found, session_id = await guests_booking(page, services, booking_id), ""
@@ -106,10 +106,10 @@ async def submit(page: ThisPage, services: Api, booking_id: BookingId) -> Respon
 
 @router.post("/bookings/{booking_id}/pay/")
 async def pay(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
-    """Open the payment page, or find the one that is open, and go there.
+    """Open the payment page, or find the open one, and go there.
 
-    The way leads over a page of ours: browsers apply the policy for forms to redirects, too, and the payment
-    page's origin is Stripe's to choose.
+    The way leads through a page of ours: browsers apply the policy for forms to redirects, too, and Stripe chooses the
+    payment page's origin.
     """
     found = await guests_booking(page, services, booking_id)
     await page.form()
@@ -119,7 +119,7 @@ async def pay(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
         if problem.status == 409:
             if problem.members["booking"]["status"] == Status.PENDING_PAYMENT:
                 return show_problem(page, problem, "The time to pay is almost over", booking_path(booking_id))
-            # It has been paid, or has ended, in between: its page says how it stands.
+            # It has been paid or has ended meanwhile: its page shows the new status.
             return page.redirect(booking_path(booking_id))
         return show_problem(page, problem, back=booking_path(booking_id))
     return page.show("guest/to_payment.html", url=session.payment_url, hotel=found.hotel)
@@ -127,14 +127,14 @@ async def pay(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
 
 @router.get("/bookings/{booking_id}/cancel/")
 async def ask_to_cancel(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
-    """What cancelling costs, and the button that does it."""
+    """Show the cost of cancelling, and the button to cancel."""
     found = await guests_booking(page, services, booking_id)
     return await _confirm_cancelling(page, services, found)
 
 
 @router.post("/bookings/{booking_id}/cancel/")
 async def cancel(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
-    """Cancel, if it costs what the guest was told; else tell them anew."""
+    """Cancel if the cost is still the one shown to the guest; otherwise show the new one."""
     found = await guests_booking(page, services, booking_id)
     fields = await page.form()
     back = booking_path(booking_id)
@@ -168,7 +168,7 @@ def _not_this_channel() -> ProblemError:
 
 
 async def _refreshed_from_stripe(services: Services, found: BookingDetails, session_id: str) -> bool:
-    """Ask Stripe about a guest who comes from its page; False where it cannot be asked now."""
+    """Read the payment of a guest who returns from its page; False if Stripe cannot be asked now."""
     booking_id = found.booking.booking_id
     if not is_plain(session_id):
         return True
@@ -182,10 +182,10 @@ async def _refreshed_from_stripe(services: Services, found: BookingDetails, sess
 
 
 async def _part(page: Page, services: Services, found: BookingDetails, session_id: str) -> tuple[Markup, str]:
-    """The part of the page that changes, and a digest of what it says.
+    """Render the part of the page that changes, with a digest of its content.
 
     Args:
-        session_id: of the payment page the guest came from, while Stripe could not be asked.
+        session_id: the payment page the guest returned from, while Stripe could not be asked.
     """
     async with reading(services.database) as db:
         view = await show(db, found)
@@ -219,7 +219,7 @@ async def _confirm_cancelling(
 
 
 def _shown_refund(found: BookingDetails) -> str:
-    """What the guest was told they get back, as the form carries it."""
+    """The refund shown to the guest, in the form's notation."""
     refund = cost_of_cancelling(found, utc_now()).refund_minor
-    # The hold is nothing that comes back: it is another promise than a refund of nothing.
+    # Releasing the hold returns no money: that promise differs from a refund of zero.
     return "none" if refund is None else str(refund)

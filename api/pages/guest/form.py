@@ -1,4 +1,4 @@
-"""The booking form: its fields, what they mean, and what is wrong with them in plain words."""
+"""The booking form: its fields, their meaning, and the texts for their errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LABELS: Final = MappingProxyType(
         "special_requests": "Special requests",
     }
 )
-"""The form's fields, in their order, as they are called on the page."""
+"""The form's fields, in the order and by the names of the page."""
 
 _OF_THE_GUEST: Final = ("first_name", "last_name", "email", "phone")
 _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -40,18 +40,18 @@ _EMPTY: Final = {
     "check_in": "Please choose the day you arrive.",
     "check_out": "Please choose the day you leave.",
 }
-# By the kind of Pydantic's error; what is not here speaks for itself.
+# By the kind of Pydantic's error; for other kinds its own message is clear enough.
 _WORDS: Final = {
     "date": "Please give a date.",
     "date_from_datetime_parsing": "There is no such date.",
     "date_parsing": "There is no such date.",
     "int_type": "Please give a number.",
-    "greater_than_equal": "At least one adult has to come.",
+    "greater_than_equal": "There has to be at least one adult.",
     "less_than_equal": "That is more than any room takes.",
-    "string_too_long": "That is too long; it may have {max_length} characters.",
-    "control_characters": "It holds characters that cannot be shown; please type it anew.",
+    "string_too_long": "This is too long; it may have {max_length} characters.",
+    "control_characters": "This contains characters that cannot be shown; please type it again.",
     "link_in_name": "Please write a name only, without a web or e-mail address.",
-    "invisible_name": "Please write a name that can be read.",
+    "invisible_name": "Please write a name with visible letters.",
     "email": "This is not an e-mail address. They look like name@example.com.",
     "phone": "This is not a telephone number; write it like +353 1 234 5678.",
 }
@@ -59,7 +59,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True)
 class StayFields:
-    """When, and how many."""
+    """The dates and numbers of guests."""
 
     check_in: date
     check_out: date
@@ -68,12 +68,12 @@ class StayFields:
 
 
 def values_of(fields: Mapping[str, str]) -> dict[str, str]:
-    """What the form shows: what was typed, or what it starts with."""
+    """The values the form shows: those typed, or its defaults."""
     return {name: fields.get(name, _START.get(name, "")).strip() for name in LABELS}
 
 
 def read_booking(values: Mapping[str, str]) -> NewBooking | dict[str, str]:
-    """The booking that was asked for, or what is wrong: words by field."""
+    """The requested booking, or the errors by field."""
     try:
         return NewBooking.model_validate(_body(values))
     except ValidationError as error:
@@ -85,12 +85,12 @@ def read_booking(values: Mapping[str, str]) -> NewBooking | dict[str, str]:
 
 
 def in_order(errors: Mapping[str, str]) -> dict[str, str]:
-    """Words by field, in the order of the form."""
+    """Sort errors by the form's order."""
     return {name: errors[name] for name in LABELS if name in errors}
 
 
 def read_stay(values: Mapping[str, str]) -> StayFields | None:
-    """As much of the form as a price depends on; None while it is not complete."""
+    """The fields that a price depends on; None while they are incomplete."""
     try:
         check_in, check_out = (_date(values[name]) for name in ("check_in", "check_out"))
         adults, children = (_number(values[name]) for name in ("adults", "children"))
@@ -100,7 +100,7 @@ def read_stay(values: Mapping[str, str]) -> StayFields | None:
 
 
 def refusals(members: Mapping[str, Any]) -> dict[str, str]:
-    """The words of the API's own refusal, by field of the form."""
+    """The texts for a refusal of the API, by field of the form."""
     return {
         str(error["field"]).rpartition(".")[2]: sentence(str(error["message"]))
         for error in members.get("errors") or ()
@@ -120,11 +120,11 @@ def _body(values: Mapping[str, str]) -> dict[str, Any]:
 def _words(name: str, value: str, kind: str, context: Mapping[str, Any]) -> str:
     if not value:
         return _EMPTY.get(name, "Please fill this in.")
-    return _WORDS.get(kind, "This is not right; please look at it again.").format(**context)
+    return _WORDS.get(kind, "This is not valid; please check it.").format(**context)
 
 
 def _date(text: str) -> date:
-    # Python reads more than one way of writing a date; the API takes this one.
+    # Python accepts more than one notation for a date; the API accepts this one.
     if not _ISO_DATE.fullmatch(text):
         raise ValueError(text)
     return date.fromisoformat(text)

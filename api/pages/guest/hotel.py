@@ -1,4 +1,4 @@
-"""A hotel's booking page: rooms, the price for the chosen nights, and the form that books."""
+"""A hotel's booking page: rooms, the price for the chosen nights, and the booking form."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ _KEY: Final = re.compile(r"page-[A-Za-z0-9_-]{24}")
 _LAST_REQUEST_COOKIE: Final = "sent"
 _COOKIE_LIFETIME_S: Final = 86400
 _UNAVAILABLE: Final = (
-    "We cannot take your request at this moment. Nothing you typed is lost: please send it again in a minute. "
+    "We cannot take your request at the moment. Your entries are kept: please send them again in a minute. "
     "It will not be booked twice."
 )
 
 _SOLD_OUT: Final = f"{SOLD_OUT} Choose another room or other dates."
 _OTHER_PRICE: Final = (
-    "The price has changed since you saw it. Please look at it, and send your request again if you agree."
+    "The price has changed since you saw it. Please check it, and send your request again if you agree."
 )
 _SENT_BEFORE: Final = (
-    "You have sent this very request already. Send it again only if you want a second booking just like it."
+    "You have already sent this request. Send it again only if you want a second, identical booking."
 )
 _USED_BEFORE: Final = "You have already booked with this form. Send it again if you want another booking."
 
@@ -71,13 +71,13 @@ class HotelRooms:
 
     @property
     def policy(self) -> CancellationPolicy:
-        """What cancelling costs."""
+        """The hotel's cancellation policy."""
         return self.hotel.cancellation_policy
 
 
 @dataclass(frozen=True)
 class StayOnPage:
-    """What depends on the chosen nights: the rooms that can be chosen, and the price or why there is none."""
+    """The rooms available for the chosen nights, and the price or the reason why there is none."""
 
     rooms: Sequence[Mapping[str, Any]]
     price: Mapping[str, Any]
@@ -85,14 +85,14 @@ class StayOnPage:
 
 @dataclass(frozen=True)
 class Form:
-    """The form as it is shown.
+    """A form to show.
 
     Args:
-        key: makes a repeat of it harmless.
-        errors: words by field.
-        notice: what went wrong beside single fields.
-        sent_before: the address of a booking just like this one that the visitor has made before.
-        again: that booking's key: with it, the form makes another one.
+        key: makes a repeat safe.
+        errors: the texts of errors, by field.
+        notice: a problem that concerns no single field.
+        sent_before: the address of an identical booking that the visitor has made before.
+        again: that booking's key: with it, the form makes a second booking.
     """
 
     values: Mapping[str, str]
@@ -105,9 +105,9 @@ class Form:
 
 @dataclass(frozen=True)
 class LastRequest:
-    """The request a visitor sent last, as a cookie remembers it.
+    """The visitor's last request, stored in a cookie.
 
-    The back button shows a form anew, with another key: the key alone would not tell that it is sent twice.
+    The back button shows a form again under a new key: the key alone would not reveal a repeated request.
     """
 
     digest: str = ""
@@ -116,7 +116,7 @@ class LastRequest:
 
     @classmethod
     def read(cls, cookie: str) -> LastRequest:
-        """Read the cookie; what is not one of ours says nothing."""
+        """Read the cookie; an invalid one counts as empty."""
         parts = cookie.split("|")
         return cls(*parts) if len(parts) == 3 and is_plain(parts[2]) else cls()
 
@@ -127,7 +127,7 @@ class LastRequest:
 
 @router.get("/hotels/{slug}")
 async def without_slash(page: ThisPage, slug: Slug) -> Response:
-    """Addresses end in a slash; people forget it."""
+    """Redirect to the address with its slash."""
     if not is_plain(slug):
         raise not_found("hotel")
     return page.redirect(f"/hotels/{slug}/")
@@ -135,14 +135,14 @@ async def without_slash(page: ThisPage, slug: Slug) -> Response:
 
 @router.get("/hotels/{slug}/")
 async def booking_page(page: ThisPage, services: Api, request: Request, slug: Slug) -> Response:
-    """Rooms and the form; its fields can be filled in by the address."""
+    """Show rooms and the form; the address may fill in its fields."""
     hotel_rooms = await _hotel_rooms(services, slug)
     return await _show(page, services, hotel_rooms, Form(values_of(request.query_params), _new_key()))
 
 
 @router.get("/hotels/{slug}/price/")
 async def price(page: ThisPage, services: Api, request: Request, slug: Slug) -> Response:
-    """The price of the stay in the form, and the rooms that are free then, as parts of the page."""
+    """The price of the stay in the form, and the rooms available then, as parts of the page."""
     hotel_rooms = await _hotel_rooms(services, slug)
     values = values_of(request.query_params)
     stay = await _stay_on_page(services, hotel_rooms, values)
@@ -151,7 +151,7 @@ async def price(page: ThisPage, services: Api, request: Request, slug: Slug) -> 
 
 @router.post("/hotels/{slug}/")
 async def book(page: ThisPage, services: Api, client: Client, slug: Slug) -> Response:
-    """Make a booking and go on to its page; the same form sent twice leads to the same booking."""
+    """Create a booking and redirect to its page; the same form sent twice leads to the same booking."""
     fields = await page.form()
     hotel_rooms = await _hotel_rooms(services, slug)
     values, key = values_of(fields), fields.get("key", "")
@@ -198,12 +198,12 @@ async def _not_made(
 
     match problem.code:
         case "idempotency_key_in_use":
-            # The first press is still at work on this very booking; its page tells how it comes along.
+            # The first request for this booking is still being handled; the booking's page shows its progress.
             return let_in(page, services, problem.members["booking"]["booking_id"])
         case "idempotency_key_reused":
             return await show_again(Form(values, _new_key(), notice=_USED_BEFORE), 409)
         case "sold_out":
-            # With a key of its own: the draft may have been made.
+            # With a new key: the draft may have been created.
             return await show_again(Form(values, _new_key(), {"room_type": _SOLD_OUT}), 409)
         case _ if problem.status == 503:
             return await show_again(Form(values, key, notice=_UNAVAILABLE), 503)
@@ -244,7 +244,7 @@ async def _show(
 
 
 async def _stay_on_page(services: Services, hotel_rooms: HotelRooms, values: Mapping[str, str]) -> StayOnPage:
-    """Which rooms can be chosen, and the price; without dates every room, by the night."""
+    """List the available rooms, and the price; without dates every room, by the night."""
     hotel, price = hotel_rooms.hotel, _price(hotel_rooms, values)
     stay = read_stay(values)
     try:
@@ -277,7 +277,7 @@ def _room(hotel: Hotel, room: RoomType, minor: int, covers: str) -> dict[str, An
 
 
 def _total(hotel_rooms: HotelRooms, new_booking: NewBooking) -> str | None:
-    """What a booking costs now, as the form carries it; None where there is no price."""
+    """A booking's present total, in the form's notation; None without a price."""
     room = next((room for room in hotel_rooms.rooms if room.code == new_booking.room_type), None)
     try:
         return str(quote(hotel_rooms.hotel, room, new_booking, utc_now()).minor) if room else None
@@ -286,7 +286,7 @@ def _total(hotel_rooms: HotelRooms, new_booking: NewBooking) -> str | None:
 
 
 def _price(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, Any]:
-    """What the chosen stay costs, or why there is no price yet."""
+    """The price of the chosen stay, or the reason why there is none yet."""
     room = next((room for room in hotel_rooms.rooms if room.code == values["room_type"]), None)
     stay = read_stay(values)
     if room is None or stay is None:
@@ -319,7 +319,7 @@ def _price(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, Any]
 
 
 def _refusals_of_stay(hotel_rooms: HotelRooms, values: Mapping[str, str]) -> dict[str, str]:
-    """What the hotel refuses of a stay, so that people read it together with what else is to be mended."""
+    """The hotel's refusals of a stay, to be shown together with the form's other errors."""
     room = next((room for room in hotel_rooms.rooms if room.code == values["room_type"]), None)
     stay = read_stay(values)
     if room is None or stay is None:

@@ -1,4 +1,4 @@
-"""What a guest reads on their booking's page. Sentences about money are the e-mails' own."""
+"""The texts of a guest's booking page. The e-mails' sentences about money are used here as well."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from wording.values import instant_in_words, money_in_words
 
 @dataclass(frozen=True)
 class StatusDisplay:
-    """How a status is shown.
+    """The display of a status.
 
     Args:
-        word: what the guest reads.
+        word: the guest's word for it.
         kind: its colour and sign, by the names of `static/pages.css`.
-        template: what is said, in `templates/pages/guest/`.
+        template: the text, in `templates/pages/guest/`.
     """
 
     word: str
@@ -43,16 +43,16 @@ STATUS_DISPLAYS: Final = {
 }
 
 _GIVING_UP: Final = StatusDisplay("No room left", "bad", "sold_out")
-"""A hold that found no room is being released: all that changes is when."""
+"""A hold that found no room is being released: only the time of the release is open."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What cancelling now means for the guest's money, in words.
+    """The cost of cancelling now, in words.
 
     Args:
-        refund_minor: what shall have gone back in all; None where no money was taken.
-        price: what the hotel keeps, as the button says it.
+        refund_minor: the total refund; None if no money was captured.
+        price: the amount that the hotel keeps, as on the button.
     """
 
     sentence: str
@@ -63,10 +63,10 @@ class Cost:
 def page_context(
     found: BookingDetails, view: BookingView, open_request: BookingCommand | None, now: datetime
 ) -> dict[str, Any]:
-    """Everything the templates may say of a booking to its guest at `now`.
+    """Collect all values that the templates show to a booking's guest at `now`.
 
     Args:
-        open_request: the decision that was asked for and has not come out.
+        open_request: the decision without an outcome, if any.
     """
     row, hotel = found.booking, found.hotel
     display = (
@@ -77,7 +77,7 @@ def page_context(
     return words_for(row, hotel, found.room_type, now, for_staff=False) | {
         "display": display,
         "hotel": hotel,
-        # A mail's facts leave these out: they may be a stranger's words. Here their writer reads them.
+        # An e-mail leaves these out, as they may be a stranger's words. Here their author reads them.
         "requests": row.special_requests,
         "home": f"/bookings/{row.booking_id}/",
         "money": _money(row),
@@ -92,7 +92,7 @@ def page_context(
 
 
 def _cancelling(view: BookingView, open_request: BookingCommand | None, now: datetime) -> str:
-    """Who is cancelling: `guest` or `hotel`; `late` where nothing has been heard of it for a while."""
+    """The author of a pending cancellation: `guest` or `hotel`; `late` if it has had no outcome for a while."""
     if (
         open_request is None
         or view.pending_decision != Decision.CANCEL
@@ -117,7 +117,7 @@ def may_cancel(found: BookingDetails, now: datetime) -> bool:
 
 
 def cost_of_cancelling(found: BookingDetails, now: datetime) -> Cost:
-    """What cancelling at `now` gives back and keeps."""
+    """The refund and cost of cancelling at `now`."""
     row = found.booking
     total = money_in_words(row.amount_minor, row.currency)
     if row.amount_captured_minor == 0:

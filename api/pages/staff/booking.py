@@ -1,4 +1,4 @@
-"""Everything about one booking, as staff read it and as far as their role goes."""
+"""One booking as staff see it, with the decisions that their role may make."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MONEY: Final[dict[PaymentState, str]] = {
 
 @dataclass(frozen=True)
 class StaffPermissions:
-    """What the reader may do with the booking as it stands."""
+    """The decisions that the reader may make on the booking now."""
 
     decide: bool
     cancel: bool
@@ -67,7 +67,7 @@ class TimelineLine:
 
 @dataclass(frozen=True)
 class EmailLine:
-    """An e-mail about the booking; `sent` is None while the mail server has not taken it."""
+    """An e-mail about the booking; `sent` is None until the mail server has accepted it."""
 
     words: str
     subject: str
@@ -77,7 +77,7 @@ class EmailLine:
 
 @dataclass(frozen=True)
 class DecisionInProgress:
-    """A decision that was taken and has not come out yet."""
+    """A decision that was accepted and has no outcome yet."""
 
     kind: Decision
     words: str
@@ -88,7 +88,7 @@ class DecisionInProgress:
 
 @dataclass(frozen=True)
 class AttentionNotice:
-    """One reason why a booking needs a person, since when, and what to do."""
+    """One reason why a booking needs attention, since when, and the advice."""
 
     reason: str
     detail: str
@@ -98,7 +98,7 @@ class AttentionNotice:
 
 @dataclass(frozen=True)
 class MoneyLines:
-    """Amounts as they are written; `held` is None where nothing is held now."""
+    """Amounts in words; `held` is None if nothing is held now."""
 
     state: str
     total: str
@@ -111,7 +111,7 @@ class MoneyLines:
 
 @dataclass(frozen=True)
 class StaffBookingView:
-    """All there is to show."""
+    """All values of the page."""
 
     booking_id: str
     version: int
@@ -151,7 +151,7 @@ class StaffBookingView:
 async def staff_booking_view(
     db: AsyncSession, found: BookingDetails, reader: Colleague, now: datetime
 ) -> StaffBookingView:
-    """Read everything about a booking."""
+    """Read a booking with all that its page shows."""
     row = found.booking
     lines = await timeline(db, row.booking_id)
     open_request = await open_decision(db, row.booking_id)
@@ -204,7 +204,7 @@ async def staff_booking_view(
 
 
 def decision_words(found: BookingDetails, lines: Sequence[BookingTimeline], now: datetime) -> str | None:
-    """Who brought the booking where it stands, and when: `approved by ada@… at 14:02`."""
+    """The author and time of the last decision: `approved by ada@… at 14:02`."""
     moved = _moves(lines)
     if not moved or Event(moved[-1].event) not in _DECISION_WORDS:
         return None
@@ -221,19 +221,19 @@ def _moves(lines: Sequence[BookingTimeline]) -> list[BookingTimeline]:
 _DECISION_WORDS: Final = {
     Event.APPROVED: "approved",
     Event.DECLINED: "declined",
-    Event.APPROVAL_TIMED_OUT: "declined because nobody decided in time,",
+    Event.APPROVAL_TIMED_OUT: "declined because no decision came in time,",
     Event.AUTHORIZATION_LOST: "declined because the hold had ended,",
     Event.CAPTURED_OUTSIDE: "confirmed by a capture in the Stripe Dashboard",
     Event.CAPTURE_MISMATCHED: "declined because another amount was captured,",
     Event.CANCELLED_BY_GUEST: "cancelled by the guest",
     Event.CANCELLED_BY_STAFF: "cancelled",
-    Event.PAYMENT_WINDOW_CLOSED: "expired, as nobody had paid,",
+    Event.PAYMENT_WINDOW_CLOSED: "expired without a payment,",
 }
 _EVENTS_WITH_ACTOR: Final = frozenset({Event.APPROVED, Event.DECLINED, Event.CANCELLED_BY_STAFF})
 
 
 def attention(rows: Sequence[BookingAttention], timezone: str, now: datetime) -> list[AttentionNotice]:
-    """Put into words why a booking needs a person."""
+    """Put into words why a booking needs attention."""
     return [
         AttentionNotice(
             meaning(reason.code),
@@ -284,7 +284,7 @@ def _under_way(
 
 
 def _has_no_effect(found: BookingDetails, decision: Decision, actor: ActorKind, now: datetime) -> bool:
-    """Whether the booking stands where that decision can do nothing any more, or not yet."""
+    """Whether that decision cannot change the booking any more, or not yet."""
     row = found.booking
     too_late = now >= cancellable_until(actor, row.check_in_at, row.check_out_at)
     return (

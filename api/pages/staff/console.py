@@ -1,4 +1,4 @@
-"""Who sits at the console: their session, and the frame around every page they see."""
+"""The staff console: the session of a logged-in person, and the frame around every page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _TONES: Final = {
 
 
 class LogInNeededError(Exception):
-    """Nobody is logged in, or not any more.
+    """There is no valid session.
 
     Args:
         ended: the session's eight hours are over.
@@ -52,10 +52,10 @@ class LogInNeededError(Exception):
 
 
 class StaffRoute(PageRoute):
-    """A route that leads to the log-in where there is none, and back afterwards."""
+    """A route that redirects to the log-in without a session, and back afterwards."""
 
     def get_route_handler(self) -> Handler:
-        """The handler, sending whoever is not logged in to where they can."""
+        """The handler, which redirects to the log-in without a session."""
         handle = super().get_route_handler()
 
         async def handle_logged_in(request: Request) -> Response:
@@ -75,15 +75,15 @@ def staff_router() -> APIRouter:
 def _to_log_in(page: Page, *, ended: bool) -> Response:
     address = log_in_address(_came_from(page), ended=ended)
     if page.is_fragment:
-        # A redirect would be followed by htmx itself, and the log-in would appear within the page.
+        # htmx would follow a redirect itself, and the log-in would appear within the page.
         return Response(status_code=401, headers={"HX-Redirect": address})
     return page.redirect(address)
 
 
 def _came_from(page: Page) -> str:
-    """The page somebody wanted to see, or the one that the part they wanted is on."""
+    """The requested page, or the page that the requested part belongs to."""
     if not page.is_fragment:
-        # A form cannot be sent again by a link: its sender comes back to the page that showed it.
+        # A link cannot send a form again: its sender comes back to the page that showed it.
         return page.address if page.request.method == "GET" else page.path
     parts = _split(page.request.headers.get("hx-current-url", ""))
     return parts.path + (f"?{parts.query}" if parts.query else "")
@@ -97,10 +97,10 @@ def _split(address: str) -> SplitResult:
 
 
 def log_in_address(after: str, *, ended: bool = False) -> str:
-    """The log-in that leads to `after`.
+    """The address of the log-in that continues to `after`.
 
     Args:
-        ended: it tells that the session's eight hours are over.
+        ended: the log-in says that the session's eight hours are over.
     """
     after = own_address(after)
     query = ({} if after == HOME else {"next": after}) | ({"ended": "yes"} if ended else {})
@@ -108,11 +108,11 @@ def log_in_address(after: str, *, ended: bool = False) -> str:
 
 
 def own_address(text: str) -> str:
-    """An address of the console, or its first page where `text` leads elsewhere."""
+    """An address of the console, or its first page if `text` is outside it."""
     is_plain = text.isascii() and text.isprintable() and len(text) <= _LONGEST_ADDRESS
     parts = _split(text if is_plain else "")
     ours = not parts.scheme and not parts.netloc and parts.path.startswith(HOME)
-    # Browsers take a backslash for a slash, and two slashes for another host.
+    # Browsers read a backslash as a slash, and two slashes as another host.
     if not ours or "\\" in text or "//" in text or text.startswith(LOG_IN):
         return HOME
     return text
@@ -120,20 +120,20 @@ def own_address(text: str) -> str:
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around every page: how many requests wait, and how many bookings need a person."""
+    """The counts around every page: requests that wait, and bookings that need attention."""
 
     waiting: int
     attention: int
 
     @property
     def waiting_words(self) -> str:
-        """The first number, as far as it was counted."""
+        """The first count, up to the counted limit."""
         return f"{self.waiting}+" if self.waiting >= COUNTED_AT_MOST else str(self.waiting)
 
 
 @dataclass(frozen=True)
 class Console:
-    """Somebody who is logged in, and the page they ask for."""
+    """A logged-in person, and the page they request."""
 
     page: Page
     services: Services
@@ -141,18 +141,18 @@ class Console:
 
     @property
     def hotel(self) -> Hotel:
-        """Where they work."""
+        """The person's hotel."""
         return self.colleague.hotel
 
     @property
     def hotel_id(self) -> int:
-        """Its number."""
+        """The hotel's id."""
         assert self.hotel.id is not None
         return self.hotel.id
 
     @property
     def me(self) -> Staff:
-        """Their account."""
+        """The person's account."""
         return self.colleague.staff
 
     async def find(self, booking_id: str) -> BookingDetails:
@@ -164,7 +164,7 @@ class Console:
         return await find(self.services, self.hotel.slug, booking_id)
 
     async def frame(self, db: AsyncSession) -> Frame:
-        """Count what the frame shows."""
+        """Read the frame's counts."""
         return Frame(await count_waiting(db, self.hotel_id), await count_attention(db, self.hotel_id))
 
     async def show(
@@ -193,7 +193,7 @@ class Console:
 
 
 def _tone(status: Status) -> str:
-    """The style a status is shown in; what it says is always written out."""
+    """The style of a status; its word is always written out."""
     return _TONES.get(status, "wait")
 
 
@@ -207,18 +207,18 @@ async def _console(page: ThisPage, services: Api) -> Console:
 
 
 AtConsole = Annotated[Console, Depends(_console)]
-"""Anybody on the staff."""
+"""Any logged-in member of staff."""
 
 
 def _decides(console: AtConsole) -> Console:
     if not may_decide(console.colleague.role):
-        raise ProblemError(403, "forbidden", "An approver or manager has to do this.")
+        raise ProblemError(403, "forbidden", "This needs an approver or manager.")
     return console
 
 
 def _manages(console: AtConsole) -> Console:
     if not may_manage(console.colleague.role):
-        raise ProblemError(403, "forbidden", "A manager has to do this.")
+        raise ProblemError(403, "forbidden", "This needs a manager.")
     return console
 
 

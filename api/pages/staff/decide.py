@@ -1,6 +1,6 @@
-"""Deciding: a page that asks and shows what it will cost, and a form that does it. Retry and resolve are forms alone.
+"""Deciding: one page shows the effect and asks, one form decides. Retry and resolve have only forms.
 
-A GET never decides: mail scanners and browsers that look ahead open links.
+A GET never decides: mail scanners and browsers that prefetch open links.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ router = staff_router()
 
 Wishes = TypeVar("Wishes", bound=BaseModel)
 
-# The most frequent first; OTHER, which says least, last.
+# The most frequent first; OTHER, the least specific, last.
 _REASON_CHOICES: Final = [
     (code, words.REASONS[code])
     for code in ReasonCode
@@ -67,10 +67,10 @@ async def _read_view(console: Console, found: BookingDetails) -> StaffBookingVie
 
 
 async def _carry_out(console: Console, found: BookingDetails, request: DecisionInput) -> Response:
-    """Have it done; the booking's page then tells how it came out.
+    """Carry out a decision; the booking's page then shows the outcome.
 
     Raises:
-        ProblemError: 422, a refund that cannot be.
+        ProblemError: 422, an impossible refund.
     """
     booking_id, refusal = found.booking.booking_id, ""
     try:
@@ -79,7 +79,7 @@ async def _carry_out(console: Console, found: BookingDetails, request: DecisionI
         if problem.status == 422:
             raise
         if problem.status != 409:
-            title = "It is not known yet what came of it" if problem.status == 503 else None
+            title = "The outcome is not known yet" if problem.status == 503 else None
             return show_problem(console.page, problem, title, booking_address(booking_id))
         refusal = f"&refusal={problem.code}"
     return console.page.redirect(booking_address(booking_id, f"decision={request.decision}{refusal}"))
@@ -90,7 +90,7 @@ async def _carry_out(console: Console, found: BookingDetails, request: DecisionI
 
 @router.get("/bookings/{booking_id}/approve/")
 async def ask_to_approve(console: DecidingConsole, booking_id: BookingId) -> Response:
-    """Show what approving captures."""
+    """Show the amount that approving captures."""
     found = await console.find(booking_id)
     shown = await _read_view(console, found)
     if not shown.may.decide:
@@ -111,7 +111,7 @@ async def approve(console: DecidingConsole, booking_id: BookingId) -> Response:
 
 @router.get("/bookings/{booking_id}/decline/")
 async def ask_to_decline(console: DecidingConsole, booking_id: BookingId) -> Response:
-    """Ask why, and show the e-mail the guest will get."""
+    """Ask for the reason, and show the e-mail to the guest."""
     found = await console.find(booking_id)
     shown = await _read_view(console, found)
     if not shown.may.decide:
@@ -136,7 +136,7 @@ async def decline(console: DecidingConsole, booking_id: BookingId) -> Response:
 
 @router.post("/bookings/{booking_id}/decline/preview/")
 async def preview(console: DecidingConsole, booking_id: BookingId) -> Response:
-    """Show the e-mail again, with what has been written so far. Decides nothing."""
+    """Show the e-mail again, with the present input. Decides nothing."""
     form = await console.page.form()
     found = await console.find(booking_id)
     _, errors = _read(form)
@@ -175,7 +175,7 @@ def _read(form: Any) -> tuple[DeclineIn | None, dict[str, str]]:
 
 def _read_as(model: type[Wishes], form: Any) -> tuple[Wishes | None, dict[str, str]]:
     fields = {name: form[name] for name in model.model_fields if form.get(name)}
-    # Browsers send line ends in two characters; counted as one, they fit where people were told they do.
+    # Browsers send line ends as two characters; counted as one, the text fits the limit shown to its author.
     if "reason_note" in fields:
         fields["reason_note"] = fields["reason_note"].replace("\r\n", "\n")
     try:
@@ -185,7 +185,7 @@ def _read_as(model: type[Wishes], form: Any) -> tuple[Wishes | None, dict[str, s
 
 
 def _email_preview(console: Console, found: BookingDetails, form: Any) -> dict[str, str]:
-    """The e-mail a guest would get, as its text says it; in place of a reason nobody has chosen yet it says so."""
+    """The e-mail to the guest as text; a placeholder stands for a reason that is not chosen yet."""
     why = _read(form)[0] or DeclineIn()
     values = found.booking.model_dump() | {
         "status": Status.DECLINED,
@@ -216,7 +216,7 @@ def _email_preview(console: Console, found: BookingDetails, form: Any) -> dict[s
 
 @router.get("/bookings/{booking_id}/cancel/")
 async def ask_to_cancel(console: ManagingConsole, booking_id: BookingId) -> Response:
-    """Ask what goes back to the guest: everything, unless the manager chooses less."""
+    """Ask for the refund to the guest: everything, unless the manager chooses less."""
     found = await console.find(booking_id)
     shown = await _read_view(console, found)
     if not shown.may.cancel:
@@ -268,7 +268,7 @@ async def _show_cancel(
 
 @router.post("/bookings/{booking_id}/help/")
 async def help_booking(console: ManagingConsole, booking_id: BookingId) -> Response:
-    """Try again what got stuck, or take the manager's word for what they have done."""
+    """Retry the failed step, or resolve the booking as the manager reports."""
     form = await console.page.form()
     found = await console.find(booking_id)
     try:
@@ -293,10 +293,10 @@ def _read_help(console: ManagingConsole, booking: Booking, form: Any) -> Operato
         case "withdraw":
             note = form.get("note", "").replace("\r\n", "\n").strip()
             if not 0 < len(note) <= _LONGEST_NOTE:
-                raise invalid("note", f"Tell the guest why, in at most {_LONGEST_NOTE} characters.")
+                raise invalid("note", f"Give the guest a reason in at most {_LONGEST_NOTE} characters.")
             resolution = Resolution(withdraw=True, note=note)
         case _:
-            raise invalid("kind", "Choose one of the buttons.")
+            raise invalid("kind", "Choose one of the actions.")
     return OperatorRequest(OperatorAction.RESOLVE, resolution, console.me)
 
 
@@ -306,7 +306,7 @@ def _read_amount(text: str, currency: str) -> int:
     except DomainError as error:
         raise invalid("amount", str(error)) from None
     if paid.minor <= 0:
-        raise invalid("amount", "Give an amount above zero.")
+        raise invalid("amount", "Enter an amount above zero.")
     return paid.minor
 
 

@@ -36,7 +36,7 @@ _LAPSED: Final = frozenset({Event.APPROVAL_TIMED_OUT, Event.AUTHORIZATION_LOST})
 
 @dataclass(frozen=True)
 class Day:
-    """One day's requests and how many of any day's came out on it."""
+    """One day's requests, and the outcomes that any request had on it."""
 
     day: date
     requests: int
@@ -47,12 +47,12 @@ class Day:
 
 @dataclass(frozen=True)
 class MoneyDay:
-    """One day's money in one currency, as it is written.
+    """One day's money in one currency, in words.
 
     Args:
-        refunded: what of the money captured on that day has gone back since.
-        paid_elsewhere: what those guests were paid outside Stripe.
-        net: the rest of it.
+        refunded: the part of that day's captures refunded since.
+        paid_elsewhere: the amount those guests were paid outside Stripe.
+        net: the remainder.
     """
 
     day: date
@@ -65,7 +65,7 @@ class MoneyDay:
 
 @dataclass(frozen=True)
 class CurrencyFigures:
-    """One currency: what is held at this moment, and what came and went."""
+    """One currency: the amount held now, and the movements."""
 
     currency: str
     held_now: str
@@ -84,7 +84,7 @@ class Figures:
     """Everything the page shows.
 
     Args:
-        approval_percent: of all requests that came out; None where none did.
+        approval_percent: of all requests with an outcome; None without any.
     """
 
     days: Sequence[Day]
@@ -156,7 +156,7 @@ def _all_currencies(
     decisions: Sequence[DaySum],
     held: Sequence[HeldTotal],
 ) -> list[CurrencyFigures]:
-    """One for each currency there was money in; the hotel's own is always there, and first."""
+    """One for each currency with movements; the hotel's own is always present, and first."""
     found = {each.currency for each in holds} | {each.currency for each in decisions}
     others = (found | {each.currency for each in held}) - {hotel.currency}
     return [

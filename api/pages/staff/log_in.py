@@ -1,4 +1,4 @@
-"""Logging in and out, and listening in the name of who is logged in."""
+"""Logging in and out, and subscribing to channels as a logged-in person."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from storage.staff_accounts import end_sessions
 router = staff_router()
 
 _TOLD_FOR_S: Final = 16 * 3600
-"""How long after a session's end its cookie is kept, so that the log-in can say that it ended."""
+"""The seconds a cookie is kept after its session's end, so that the log-in can report that end."""
 _SHOWN: Final = frozenset({401, 429})
 
 
@@ -31,7 +31,7 @@ _SHOWN: Final = frozenset({401, 429})
 async def log_in_page(
     page: ThisPage, services: Api, after: Annotated[str, Query(alias="next")] = HOME, ended: str = ""
 ) -> Response:
-    """Ask who it is; whoever is logged in goes straight on."""
+    """Show the log-in; a logged-in person goes straight on."""
     token = page.cookie(SESSION_COOKIE)
     if token and await colleague_of(services, token):
         return page.redirect(own_address(after))
@@ -78,7 +78,7 @@ def let_in(page: Page, services: Services, staff: Staff, after: str) -> Response
 
 @router.post("/log-out/")
 async def log_out(page: ThisPage, services: Api) -> Response:
-    """End the session, and the person's others: a copy of the cookie is worth nothing afterwards."""
+    """End all of the person's sessions: a copy of the cookie is useless afterwards."""
     page.session = page.cookie(SESSION_COOKIE)
     await page.form()
     colleague = await colleague_of(services, page.session)
@@ -102,7 +102,7 @@ async def listen(console: AtConsole) -> Response:
     try:
         wanted = ChannelIn.model_validate(dict(form))
     except ValueError:
-        raise ProblemError(422, "invalid_request", "That is no subscription.") from None
+        raise ProblemError(422, "invalid_request", "This is not a subscription.") from None
     services = console.services
     if not await may_listen(services, console.page.session, wanted.channel_name):
         raise ProblemError(403, "forbidden", "This channel is not open to you.")

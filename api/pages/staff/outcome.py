@@ -1,4 +1,4 @@
-"""What somebody is told who has just decided: read from how the booking stands, not from what they hoped."""
+"""The notice after a decision, by the booking's state and not by the decision sent."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from wording.staff import REFUSALS, UNDER_WAY
 
 _DONE: Final = {
     Decision.APPROVE: "Approved: {captured} was captured, and the guest gets a confirmation.",
-    Decision.DECLINE: "Declined: the hold was released, and the guest is told.",
-    Decision.CANCEL: "Cancelled: {refunded} goes back to the guest, who is told.",
+    Decision.DECLINE: "Declined: the hold was released, and the guest is notified.",
+    Decision.CANCEL: "Cancelled: {refunded} is refunded to the guest, who is notified.",
 }
 _EVENTS_OF: Final = {
     Decision.APPROVE: frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE}),
@@ -24,7 +24,7 @@ _EVENTS_OF: Final = {
     Decision.CANCEL: frozenset({Event.CANCELLED_BY_STAFF}),
 }
 _PASSING: Final = frozenset({CommandOutcome.NOT_AUTHORIZED, CommandOutcome.IN_PROGRESS})
-"""What a decision was refused for that is no longer so once another one has come out."""
+"""Refusals that no longer apply once another decision has its outcome."""
 
 _NOUNS: Final = {
     Decision.APPROVE: "approval",
@@ -33,19 +33,19 @@ _NOUNS: Final = {
 }
 _REFUSAL_WORDS: Final = {
     CommandOutcome.NOT_AUTHORIZED: "No card is held for this booking yet.",
-    CommandOutcome.IN_PROGRESS: "Another decision is being carried out at this moment; look at what comes of it.",
-    CommandOutcome.NOT_CANCELLABLE: "A booking in this status cannot be cancelled by the hotel.",
+    CommandOutcome.IN_PROGRESS: "Another decision is being carried out at this moment; wait for its outcome.",
+    CommandOutcome.NOT_CANCELLABLE: "The hotel cannot cancel a booking in this status.",
     CommandOutcome.TOO_LATE: "The day of check-out has begun: it is too late to cancel.",
 }
 _OPERATOR_WORDS: Final = {
     OperatorOutcome.UNDER_WAY: (
-        "It is safe with the booking's workflow, which has not answered yet. This page changes by itself."
+        "The booking's workflow has it and has not answered yet. This page updates itself."
     ),
     OperatorOutcome.NO_WORKFLOW: (
-        "Nothing was sent: the booking has no running workflow. An operator has to give it one back "
+        "Nothing was sent: the booking has no running workflow. An operator has to start a new one "
         "(`manage.py reconcile`); then try again."
     ),
-    OperatorOutcome.NOTHING_TO_DO: "Nothing was stuck. Stripe was asked, and the booking is up to date.",
+    OperatorOutcome.NOTHING_TO_DO: "No step was left to retry. The booking now follows what Stripe shows.",
 }
 
 
@@ -66,12 +66,12 @@ def outcome_notice(
     refusal: str,
     operator_outcome: str,
 ) -> OutcomeNotice | None:
-    """What to tell.
+    """Choose the notice.
 
     Args:
-        decision: the decision the reader has sent, from the address.
-        refusal: the code it was refused with, from the address.
-        operator_outcome: how an attempt to help came out, from the address.
+        decision: the decision that the reader sent, from the address.
+        refusal: the code of its refusal, from the address.
+        operator_outcome: the outcome of a `retry` or `resolve`, from the address.
     """
     if decision in set(Decision):
         return _decision_notice(found, view, me, Decision(decision), refusal)
@@ -87,7 +87,7 @@ def _decision_notice(
     if is_carried_out(decision, view.status, row.reason_code):
         return _carried_out(view, me, decision)
     if view.happened & _EVENTS_OF[decision]:
-        # It came out, and the booking has moved on since: the page says how it stands.
+        # It was carried out, and the booking has changed since: the page shows its state.
         return None
     if view.under_way and view.under_way.recent and view.under_way.kind is decision:
         return OutcomeNotice("wait", f"Your {_NOUNS[decision]} is safe. {UNDER_WAY[decision]}")
@@ -99,7 +99,7 @@ def _decision_notice(
         return OutcomeNotice("bad", f"Not done. {_REFUSAL_WORDS[CommandOutcome(refusal)]}")
     if view.attention:
         return OutcomeNotice(
-            "bad", f"Your {_NOUNS[decision]} could not be carried out. It needs a person; see below."
+            "bad", f"Your {_NOUNS[decision]} could not be carried out. It needs attention; see below."
         )
     if view.decided:
         return OutcomeNotice("bad", f"Your {_NOUNS[decision]} came too late: {_clause(view)}.")
@@ -113,7 +113,7 @@ def _carried_out(view: StaffBookingView, me: Staff, decision: Decision) -> Outco
     done = _DONE[decision].format(captured=money.captured, refunded=money.refunded or "nothing")
     if view.decided_by == me.email or view.decided is None:
         return OutcomeNotice("good", done)
-    return OutcomeNotice("good", f"Somebody was quicker: {_clause(view)}. Nothing was done twice.")
+    return OutcomeNotice("good", f"Already done: {_clause(view)}. Nothing was done twice.")
 
 
 def _clause(view: StaffBookingView) -> str:
@@ -128,5 +128,5 @@ def _operator_notice(view: StaffBookingView, outcome: OperatorOutcome, refusal: 
         kind = {OperatorOutcome.UNDER_WAY: "wait", OperatorOutcome.NO_WORKFLOW: "bad"}.get(outcome, "good")
         return OutcomeNotice(kind, _OPERATOR_WORDS[outcome])
     if view.attention:
-        return OutcomeNotice("bad", "It still needs a person; see below.")
-    return OutcomeNotice("good", "Done: it needs nobody any more.")
+        return OutcomeNotice("bad", "The booking still needs attention; see below.")
+    return OutcomeNotice("good", "Done: nothing left to do.")

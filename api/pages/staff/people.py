@@ -1,4 +1,4 @@
-"""Staff accounts, as the hotel's managers keep them."""
+"""Staff accounts, managed by the hotel's managers."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Errors = dict[str, str]
 
 @router.get("/people/")
 async def people(console: ManagingConsole, saved: str = "") -> Response:
-    """Everybody on the staff."""
+    """List all staff."""
     return await _show(console, saved=saved)
 
 
 @router.post("/people/")
 async def add(console: ManagingConsole) -> Response:
-    """Add somebody."""
+    """Add an account."""
     form = await console.page.form()
     email, errors = _read_address(form)
     role = _read_role(form, errors)
@@ -51,13 +51,13 @@ async def add(console: ManagingConsole) -> Response:
             await _lock(console, db)
             if await add_unless_there(db, row):
                 return console.page.redirect(f"{_ADDRESS}?saved=added")
-        errors["email"] = "This address has an account already."
+        errors["email"] = "This address already has an account."
     return await _show(console, form=form, errors=errors, status=422)
 
 
 @router.get("/people/{staff_id}/")
 async def person(console: ManagingConsole, staff_id: StaffId) -> Response:
-    """One account."""
+    """Show one account."""
     return await _show_person(console, await _find(console, staff_id))
 
 
@@ -87,21 +87,21 @@ async def change(console: ManagingConsole, staff_id: StaffId) -> Response:
         await db.flush()
         await db.refresh(row)
     saved = f"{_ADDRESS}?saved={staff_id}"
-    # Whoever changed their own password stays logged in here, and nowhere else.
+    # A person who changed their own password stays logged in only in this browser.
     own = staff_id == console.me.id
     return let_in(console.page, console.services, row, saved) if own else console.page.redirect(saved)
 
 
 async def _lock(console: Console, db: Any) -> None:
-    """Let no other manager change accounts meanwhile, and see that this one still may.
+    """Keep other managers from changing accounts meanwhile, and check that this one still may.
 
     Raises:
-        ProblemError: 403, another manager was quicker.
+        ProblemError: 403, another manager has changed this one's role.
     """
     await lock_accounts(db, console.hotel_id)
     found = await active_staff(db, console.colleague.staff_id)
     if found is None or not may_manage(Role(found[0].role)):
-        raise ProblemError(403, "forbidden", "A manager has to do this, and you are none any more.")
+        raise ProblemError(403, "forbidden", "This needs a manager, and you no longer are one.")
 
 
 async def _find(console: Console, staff_id: int) -> Staff:
@@ -166,7 +166,7 @@ def _read_address(form: Mapping[str, str]) -> tuple[str, Errors]:
     try:
         return staff_address(form.get("email", "").strip()), {}
     except ValueError:
-        return "", {"email": "Write an e-mail address, such as ada@example.com."}
+        return "", {"email": "Enter an e-mail address, such as ada@example.com."}
 
 
 def _read_role(form: Mapping[str, str], errors: Errors) -> Role:
@@ -178,7 +178,7 @@ def _read_role(form: Mapping[str, str], errors: Errors) -> Role:
 
 
 def _read_password(form: Mapping[str, str], errors: Errors, *, needed: bool) -> str | None:
-    """The password, or None where it stays as it is."""
+    """The new password, or None to keep the present one."""
     given = form.get("password", "")
     if not given and not needed:
         return None

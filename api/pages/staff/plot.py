@@ -27,7 +27,7 @@ class Series:
     """One kind of bar.
 
     Args:
-        name: for the legend and for the words that appear over a bar.
+        name: for the legend and the tooltip of a bar.
         style: the CSS class of its bars; each also has a pattern of its own.
         values: one for each day, none negative.
     """
@@ -39,7 +39,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Bar:
-    """A rectangle, and what it stands for in words."""
+    """A rectangle, with its value in words."""
 
     x: float
     y: float
@@ -51,7 +51,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Tick:
-    """A label at a place on an axis."""
+    """A label at a position of an axis."""
 
     at: float
     text: str
@@ -59,7 +59,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything there is to draw."""
+    """All parts of a drawing."""
 
     bars: Sequence[Bar]
     y_ticks: Sequence[Tick]
@@ -78,9 +78,9 @@ def bar_chart(
     """Lay out bars for each day.
 
     Args:
-        in_words: how a value is written.
-        in_short: how it is written on the axis, where there is little room; the same, if not given.
-        stacked: one upon the other, else side by side.
+        in_words: writes a value.
+        in_short: writes a value on the axis, where space is short; `in_words` by default.
+        stacked: bars on top of each other, else side by side.
     """
     by_day = [tuple(each.values[at] for each in series) for at in range(len(days))]
     highest = max((sum(values) if stacked else max(values) for values in by_day), default=0)
@@ -105,7 +105,7 @@ def bar_chart(
 
 
 def tick_step(highest: int) -> int:
-    """The distance of round numbers, of which few reach up to `highest`: 1, 2 or 5 times a power of ten."""
+    """The distance of a few round numbers up to `highest`: 1, 2 or 5 times a power of ten."""
     power = 1
     while True:
         for step in (power, 2 * power, 5 * power):
@@ -128,7 +128,7 @@ def _y_ticks(top: int, step: int, in_words: Callable[[int], str]) -> list[Tick]:
 
 
 def _x_ticks(days: Sequence[date], slot: float) -> list[Tick]:
-    # Counted from the end, so that the last day always bears its label.
+    # Counted from the end, so that the last day always has its label.
     last = len(days) - 1
     return [
         Tick(round(LEFT + slot * (at + 0.5), 2), axis_day(day))

@@ -1,4 +1,4 @@
-"""The hotel's terms and how guests reach it, as its managers set them."""
+"""The hotel's terms and contact, set by its managers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LABELS: Final = {
     "cutoff_days_before": "Days before check-in",
     "cutoff_hour": "At this hour",
     "free_cancel_days": "Free until",
-    "late_cancel_fee_percent": "Kept after that",
+    "late_cancel_fee_percent": "Fee after that",
     "contact_email": "E-mail address for guests",
     "contact_phone": "Telephone for guests",
     "address": "Address",
@@ -59,7 +59,7 @@ async def policy(console: ManagingConsole, saved: str = "") -> Response:
 
 @router.post("/policy/")
 async def change_policy(console: ManagingConsole) -> Response:
-    """Set both; bookings that were made before keep their terms, not the hotel's old telephone number."""
+    """Set both; earlier bookings keep their terms, but not the hotel's old telephone number."""
     form = await console.page.form()
     terms, errors = _read_terms(form)
     contact, mistakes = _read_contact(form)
@@ -98,7 +98,7 @@ async def _show(
 
 
 def _values(hotel: Hotel) -> Values:
-    """Terms and contact as the form's fields hold them."""
+    """Terms and contact as values of the form's fields."""
     values = {name: str(getattr(hotel, name)) for name in _NUMBERS}
     values |= {name: getattr(hotel, name) or "" for name in _CONTACT}
     for name in _SPANS:
@@ -109,7 +109,7 @@ def _values(hotel: Hotel) -> Values:
 
 
 def _read_terms(form: Mapping[str, str]) -> tuple[HotelTerms | None, Errors]:
-    """The terms, or what is wrong with each of them."""
+    """The terms, or the errors by field."""
     values: dict[str, int] = {}
     errors: Errors = {}
     for name in BOUNDS:
@@ -122,7 +122,7 @@ def _read_terms(form: Mapping[str, str]) -> tuple[HotelTerms | None, Errors]:
 
 
 def _read_contact(form: Mapping[str, str]) -> tuple[ContactIn | None, Errors]:
-    # Browsers send line ends in two characters; counted as one, they fit where people were told they do.
+    # Browsers send line ends as two characters; counted as one, the text fits the limit shown to its author.
     given = {name: text for name in _CONTACT if (text := form.get(name, "").replace("\r\n", "\n").strip())}
     try:
         return ContactIn.model_validate(given), {}
@@ -135,7 +135,7 @@ def _mistake(kind: str, words: str) -> str:
 
 
 def _span(form: Mapping[str, str], name: str) -> int:
-    """A stretch of time in seconds, within its bounds."""
+    """A duration in seconds, within its bounds."""
     unit = _UNITS.get(form.get(f"{name}_unit", ""))
     if unit is None:
         raise TermsError(name, "must have a unit")

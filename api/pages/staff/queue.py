@@ -1,4 +1,4 @@
-"""The lists staff work through: what is to be decided, and everything else by its status."""
+"""The lists of bookings for staff: requests to decide, and all others by status."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Tab:
     """One list.
 
     Args:
-        name: as its address has it.
-        statuses: which bookings; all, if empty.
+        name: its name in the address.
+        statuses: its bookings' statuses; all, if empty.
     """
 
     name: str
@@ -56,7 +56,7 @@ FIRST: Final = _TABS[0]
 
 @dataclass(frozen=True)
 class BookingListRequest:
-    """What the address asks for; what it says wrongly is passed over."""
+    """The list requested by the address; invalid parameters are ignored."""
 
     tab: Tab
     text: str
@@ -84,7 +84,7 @@ class BookingListRequest:
 
 @dataclass(frozen=True)
 class Fullness:
-    """How many rooms of the type are claimed or blocked on the fullest night of a stay, and how many may be."""
+    """The rooms of the type claimed or blocked on the fullest night of a stay, and the rooms in total."""
 
     taken: int
     rooms: int
@@ -96,7 +96,7 @@ class Fullness:
 
     @property
     def words(self) -> str:
-        """The same in words."""
+        """The fullness in words."""
         if self.is_full:
             return f"Full: {self.taken} of {self.rooms} taken"
         return f"{self.taken} of {self.rooms} rooms taken"
@@ -104,7 +104,7 @@ class Fullness:
 
 @dataclass(frozen=True)
 class BookingLine:
-    """One booking as a list shows it."""
+    """One booking of a list."""
 
     booking_id: str
     guest: str
@@ -125,7 +125,7 @@ class BookingLine:
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a list, and where it goes on."""
+    """One page of a list, and the cursor of the next."""
 
     lines: Sequence[BookingLine]
     next_address: str | None
@@ -166,7 +166,7 @@ def _line(
 ) -> BookingLine:
     status = Status(booking.status)
     waits = status is Status.PENDING_APPROVAL
-    # A decision that got stuck is not under way: somebody has to help it.
+    # A decision that failed is not under way: the booking needs attention.
     kind = pending.get(booking.booking_id) if not booking.needs_attention else None
     return BookingLine(
         booking_id=booking.booking_id,

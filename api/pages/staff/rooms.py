@@ -1,4 +1,4 @@
-"""Rooms and prices, as the hotel's managers set them."""
+"""Rooms and prices, set by the hotel's managers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Errors = dict[str, str]
 
 @router.get("/rooms/")
 async def rooms(console: ManagingConsole, saved: str = "") -> Response:
-    """Every room type with its price."""
+    """List every room type with its price."""
     return await _show(console, saved=saved)
 
 
@@ -61,13 +61,13 @@ async def add_room_type(console: ManagingConsole) -> Response:
 
 @router.get("/rooms/{code}/")
 async def room_type(console: ManagingConsole, code: Code) -> Response:
-    """One room type."""
+    """Show one room type."""
     return await _show_room_type(console, await _find(console, code))
 
 
 @router.post("/rooms/{code}/")
 async def change(console: ManagingConsole, code: Code) -> Response:
-    """Change a room type; bookings made before keep their price."""
+    """Change a room type; earlier bookings keep their price."""
     form = await console.page.form()
     found = await _find(console, code)
     try:
@@ -80,16 +80,16 @@ async def change(console: ManagingConsole, code: Code) -> Response:
 
 
 async def _save(console: Console, form: Mapping[str, str], code: str | None = None) -> tuple[str, Errors]:
-    """Add a room type, or change the one of that code.
+    """Add a room type, or change the one with that code.
 
     Returns:
-        Its code, and what is wrong with each field that cannot be so; nothing is written then.
+        Its code, and the errors by field; with errors, no change is written.
 
     Raises:
-        RoomsTakenError: bookings have more rooms than there would be.
+        RoomsTakenError: bookings occupy more rooms than would be left.
     """
     async with transaction(console.services.database) as db:
-        # Locked, so that neither its currency nor its room types change meanwhile.
+        # Locked, so that neither the hotel's currency nor its room types change meanwhile.
         hotel = await hotel_by_slug(db, console.hotel.slug, lock=True)
         assert hotel is not None
         others = {each.code: each for each in await room_types(db, console.hotel_id)}
@@ -171,7 +171,7 @@ def _form_context(hotel: Hotel) -> dict[str, Any]:
 
 
 def _read(form: Mapping[str, str], hotel: Hotel) -> tuple[dict[str, Any], Errors]:
-    """A room type's columns, and what is wrong with each field that cannot be one."""
+    """A room type's columns, and the errors by field."""
     readers: dict[str, tuple[str, Callable[[str], Any]]] = {
         "name": ("name", check_name),
         "price_per_night": ("price_per_night_minor", lambda text: check_price(text, hotel.currency).minor),
@@ -189,6 +189,6 @@ def _read(form: Mapping[str, str], hotel: Hotel) -> tuple[dict[str, Any], Errors
 
 
 def _number(text: str) -> int:
-    """The whole number somebody wrote; -1, which no bounds allow, for anything else."""
+    """The whole number in a text; -1, which no bounds allow, for anything else."""
     is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
     return int(text) if is_number else -1

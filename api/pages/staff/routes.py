@@ -1,4 +1,4 @@
-"""The console's reading pages: the queue, a booking, what needs a person, figures."""
+"""The console's reading pages: the queue, a booking, bookings that need attention, figures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ATTENTION_LIMIT: Final = 100
 
 @router.get("")
 async def without_slash(page: ThisPage) -> Response:
-    """Addresses end in a slash; people forget it."""
+    """Redirect to the address with its slash."""
     return page.redirect(HOME)
 
 
@@ -45,7 +45,7 @@ async def queue(
     q: str = "",
     cursor: str = "",
 ) -> Response:
-    """Requests by deadline, or everything else by its age."""
+    """Requests by deadline, or other bookings by age."""
     now = utc_now()
     list_request = BookingListRequest.read(view, q, cursor)
     async with reading(console.services.database) as db:
@@ -69,7 +69,7 @@ async def booking(
     refusal: str = "",
     operator_outcome: str = "",
 ) -> Response:
-    """One booking. Looking at it decides nothing, whatever the address says."""
+    """Show one booking. Opening it decides nothing, with any address."""
     found = await console.find(booking_id)
     now = utc_now()
     async with reading(console.services.database) as db:
@@ -100,7 +100,7 @@ def _workflow_address(console: Console, booking_id: str) -> str | None:
 
 @router.get("/attention/")
 async def attention_list(console: AtConsole) -> Response:
-    """Bookings that need a person."""
+    """List the bookings that need attention."""
     now = utc_now()
     async with reading(console.services.database) as db:
         rows = await needing_attention(db, console.hotel_id, _ATTENTION_LIMIT)
