@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any, Final, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from fastapi.responses import JSONResponse
 
 from api.auth import find
 from api.availability import has_room_left, require_room, sold_out
-from api.errors import ProblemError, conflict, invalid, invalid_all
+from api.errors import ProblemError, conflict, invalid
 from api.limits import count, subject
 from api.outages import mapped_outages, reading, transaction
+from api.quotes import quote, refuse_check_in
 from api.schemas import NewBooking
 from api.services import Services
 from api.views import BookingDetails, CreatedBooking, show
 from api.workflow_calls import admitted, await_outcome, worker_away
 from dispatch.client import start_booking
 from domain.booking import Status
-from domain.deadlines import cutoff_at, hotel_today, is_too_late, nights
-from domain.errors import DomainError
 from domain.identifiers import access_token, new_booking_id
 from domain.messages.starts import SUBMIT_COMMAND
-from domain.money import Money, check_chargeable
 from models import Booking, Hotel, RoomType, utc_now
 from storage.bookings import insert_draft
 from storage.catalogue import hotel_by_slug
@@ -72,19 +68,6 @@ class BookingRequest:
     new_booking: NewBooking
     key: str | None
     client: str
-
-
-class Stay(Protocol):
-    """The dates and numbers of guests, on which a price depends besides the room."""
-
-    @property
-    def check_in(self) -> date: ...
-    @property
-    def check_out(self) -> date: ...
-    @property
-    def adults(self) -> int: ...
-    @property
-    def children(self) -> int: ...
 
 
 async def create(services: Services, booking_request: BookingRequest) -> JSONResponse:
@@ -247,42 +230,6 @@ async def _hotel(services: Services, slug: str) -> Hotel:
     return hotel
 
 
-def quote(hotel: Hotel, room_type: RoomType, stay: Stay, now: datetime) -> Money:
-    """Price a stay, if it is available.
-
-    Raises:
-        ProblemError: 422, with each field to correct.
-    """
-    refusals: list[ProblemError] = []
-    with _collected(refusals):
-        cutoff = cutoff_at(stay.check_in, hotel.timezone, hotel.cutoff_days_before, hotel.cutoff_hour)
-        _check_in_time(stay.check_in, hotel.timezone, cutoff, now)
-    with _collected(refusals):
-        total = _total(hotel, room_type, stay)
-    with _collected(refusals):
-        if stay.adults + stay.children > room_type.max_guests:
-            raise invalid("adults", f"This room takes at most {room_type.max_guests} guests.")
-    if refusals:
-        raise invalid_all(refusals)
-    return total
-
-
-@contextmanager
-def _collected(refusals: list[ProblemError]) -> Iterator[None]:
-    try:
-        yield
-    except ProblemError as problem:
-        refusals.append(problem)
-
-
-def _total(hotel: Hotel, room_type: RoomType, stay: Stay) -> Money:
-    try:
-        count = nights(stay.check_in, stay.check_out)
-        return check_chargeable(Money(room_type.price_per_night_minor, hotel.currency).times(count))
-    except DomainError as error:
-        raise invalid("check_out", f"{error}.") from None
-
-
 def _priced(hotel: Hotel, room_type: RoomType, new_booking: NewBooking, now: datetime) -> Booking:
     assert hotel.id is not None
     assert room_type.id is not None
@@ -309,14 +256,6 @@ def _priced(hotel: Hotel, room_type: RoomType, new_booking: NewBooking, now: dat
     )
 
 
-def _check_in_time(check_in: date, timezone: str, cutoff: datetime, now: datetime) -> None:
-    """Refuse a stay that lies in the past, or that leaves no time to pay and to answer."""
-    if check_in < hotel_today(now, timezone):
-        raise invalid("check_in", "Check-in is in the past by the hotel's calendar.")
-    if is_too_late(cutoff, now):
-        raise invalid("check_in", "The hotel accepts no more requests for this check-in.", code="too_late")
-
-
 # --- submission -----------------------------------------------------------------------------------------
 
 
@@ -333,7 +272,7 @@ async def submit(services: Services, found: BookingDetails) -> BookingDetails:
         return found
     await require_room(services, found)
     booking = found.booking
-    _check_in_time(booking.check_in, booking.timezone, booking.cutoff_at, utc_now())
+    refuse_check_in(booking.check_in, booking.timezone, booking.cutoff_at, utc_now())
     terms = submission_terms(
         booking,
         found.hotel.slug,

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.creation import Stay, quote
+from api.quotes import Stay, quote
 from api.views import AvailabilityView, AvailableRoomType
 from domain.money import Money
 from models import Hotel, RoomType

@@ -15,7 +15,7 @@ from fastapi.responses import Response
 
 from api.auth import Slug, is_plain
 from api.availability import SOLD_OUT
-from api.creation import BookingRequest, create, quote
+from api.creation import BookingRequest, create
 from api.errors import ProblemError, not_found
 from api.limits import Client
 from api.offers import offers
@@ -24,6 +24,7 @@ from api.pages.guest.access import booking_path, let_in
 from api.pages.guest.form import LABELS, in_order, read_booking, read_stay, refusals, values_of
 from api.pages.routing import page_router
 from api.pages.site import Page, ThisPage
+from api.quotes import quote
 from api.schemas import NewBooking
 from api.services import Api, Services
 from domain.cancellation import CancellationPolicy
