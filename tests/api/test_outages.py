@@ -130,7 +130,7 @@ async def test_answers_that_get_lost(hotel: HotelDriver, flaky: FlakyApi) -> Non
         assert "may or may not have been taken" in problem["detail"]
         booking = await guest.until(status)
         again = await (await hotel.staff(Role.MANAGER)).ask("POST", f"{guest.booking_id}/{decision}/")
-        assert again.json() == booking | {"settled": True}
+        assert again.json() == booking | {"settled": True, "attention": []}
         assert booking["decision_made_by"] == staff.email
         [command] = await commands_of(hotel.stack, guest.booking_id)
         assert command.outcome == "settled"
