@@ -61,7 +61,9 @@ async def test_refund_that_comes_back_is_told_and_calls_a_person(harness: Workfl
     assert len(await harness.running_ended_booking_payments()) == 1, "two of them would refund it twice"
     texts = [mail["text"] for mail in await booking.mails() if "Payment notice" in mail["subject"]]
     assert texts
-    assert all("The guest's bank returned the refund" in text for text in texts)
+    assert all(
+        "The guest's bank returned the refund, and the guest is still owed it." in text for text in texts
+    )
     assert f"Attention needed - {booking.booking_id}" in await booking.staff_subjects()
 
 
