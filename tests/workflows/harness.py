@@ -92,6 +92,8 @@ class WorkflowHarness:
         self.clock = SkippingClock(temporal.env, self.stripe, self.activity_faults)
         self.booking_drivers: dict[str, BookingDriver] = {}
         self.booking_ids: set[str] = set()
+        self.judged_ids: set[str] = set()
+        """Bookings that were checked, and are left out of what is checked next."""
         self.webhooks = WebhookQueue(self.stripe, database, self.client, self.task_queue, self.booking_ids)
         self.asked: dict[str, tuple[str, Decision]] = {}
         self.answers: list[DecisionReply] = []

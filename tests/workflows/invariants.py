@@ -47,7 +47,7 @@ async def collect(harness: WorkflowHarness) -> Evidence:
         workflows={id_: _status(found.status) for id_, found in known.items()},
         histories={id_: await history_text(harness, id_) for id_ in known},
         inbox=inbox,
-        nights=nights,
+        nights={key: night for key, night in nights.items() if not night.claims & harness.judged_ids},
         delivered=delivered,
         logs={"worker": harness.worker_log.getvalue()},
         secrets=(

@@ -136,3 +136,4 @@ def _forget(harness: WorkflowHarness, bookings: BookingDrivers) -> None:
     harness.answers.clear()
     for booking in bookings:
         harness.booking_ids.discard(booking.booking_id)
+        harness.judged_ids.add(booking.booking_id)
