@@ -28,7 +28,7 @@ async def test_from_asking_to_the_refund(guest: Window, client: StackClient, app
     await expect(page.locator("#price")).to_contain_text("Double room, 2 nights at €150.00")
     await expect(page.locator("#price")).to_contain_text("€300.00")
     await guest.press("Send request")
-    await guest.headline("One step left: your card")
+    await guest.headline("One step left: your card details")
     await guest.press("Enter card details")
     await guest.pay()
     await guest.headline("Hotel Killarney has your request")
@@ -108,7 +108,7 @@ async def test_without_script_everything_can_be_done(windows: Windows, approver:
     await guest.press("Show the price")
     await guest.reads("€450.00")
     await guest.press("Send request")
-    await guest.headline("One step left: your card")
+    await guest.headline("One step left: your card details")
     await guest.press("Enter card details")
     await guest.pay()
     await guest.headline("Hotel Killarney has your request")
@@ -170,7 +170,7 @@ async def test_a_page_waits_for_the_service_to_come_back(
         await guest.is_accessible()
     finally:
         stack.resume("postgres")
-    await guest.headline("One step left: your card")
+    await guest.headline("One step left: your card details")
 
 
 async def test_another_window_of_the_same_booking_follows(
@@ -237,7 +237,7 @@ async def test_every_page_on_the_way_is_accessible(guest: Window, approver: Staf
     await guest.reads("€450.00")
     await guest.is_accessible()
     await guest.press("Send request")
-    await guest.headline("One step left: your card")
+    await guest.headline("One step left: your card details")
     await guest.is_accessible()
     await guest.press("Enter card details")
     await guest.pay()

@@ -144,7 +144,7 @@ async def test_deadlines_arrive_by_themselves(windows: Windows, guest: Window, c
     await guest.reads("The hotel did not answer in time, so")
     await guest.reads("The hold of ¥54,000 has been released")
     await expect(approver.page.locator("#standing")).to_contain_text(
-        "Declined because nobody decided in time", timeout=PATIENCE_MS
+        "Declined because no decision came in time", timeout=PATIENCE_MS
     )
     await look_at(approver, booking_id)
     await expect(approver.page.get_by_role("link", name="Approve…")).to_have_count(0)
