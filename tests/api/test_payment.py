@@ -297,7 +297,9 @@ async def test_every_payment_status(stack: ApiStack) -> None:
 
     await staff.approve(late.booking_id)
     answer = await manager.cancel(late.booking_id)
-    assert answer.json()["amount_refunded"] == "90.00"
+    assert answer.json()["amount_refunded"] == "150.00", (
+        "a manager refunds everything unless they choose otherwise"
+    )
     assert await payment_status(inn, late) == "refunded"
 
     unpaid = await inn.submitted()

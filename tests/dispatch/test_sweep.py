@@ -217,7 +217,7 @@ async def test_other_systems_events_stop_nothing(harness: InboxHarness) -> None:
     [
         ({"kind": "error_before", "status": 500, "times": 2}, "stripe_failed", False),
         ({"kind": "drop_before", "times": 2}, "stripe_unanswered", False),
-        ({"kind": "error_before", "status": 401}, "stripe_refused", True),
+        ({"kind": "error_before", "status": 401}, "stripe_key_rejected", True),
     ],
 )
 async def test_stripe_is_away(harness: InboxHarness, fault: dict[str, Any], kind: str, final: bool) -> None:

@@ -138,9 +138,9 @@ async def test_guest_cancels_the_stay_in_the_next_run(harness: WorkflowHarness) 
 
 async def test_stay_ends_when_it_was_to_end(harness: WorkflowHarness) -> None:
     booking = await continued_during_the_stay(harness)
-    await harness.advance_to(booking.terms.check_in_at - timedelta(minutes=1))
+    await harness.advance_to(booking.terms.check_out_at - timedelta(minutes=1))
     assert not await booking.is_over()
-    await harness.advance_to(booking.terms.check_in_at + timedelta(minutes=1))
+    await harness.advance_to(booking.terms.check_out_at + timedelta(minutes=1))
     assert await booking.is_over()
     assert await booking.status() is Status.CONFIRMED
 

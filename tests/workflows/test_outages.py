@@ -110,7 +110,7 @@ async def test_cancellation_costs_what_it_did_when_the_guest_asked(harness: Work
 async def test_cancellation_that_waited_past_check_in_is_carried_out(harness: WorkflowHarness) -> None:
     booking = await harness.confirmed()
     check_in_at = booking.terms.check_in_at
-    await harness.without_worker_until(check_in_at)
+    await harness.without_worker_until(booking.terms.check_out_at)
     fee = TOTAL_MINOR * 30 // 100
     assert await _cancelled_late(harness, booking, check_in_at - A_WHILE) == (
         CommandOutcome.SETTLED,
