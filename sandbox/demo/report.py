@@ -22,7 +22,7 @@ from sandbox.stripe.money import shown
 
 _WIDTH_WITHOUT_TERMINAL: Final = 110
 
-_WORDS: Final = {
+EVENT_WORDS: Final = {
     "created": "the guest chose a room",
     "submitted": "booking sent; waiting for the guest's payment",
     "authorized": "card held, not charged; waiting for the hotel's decision",
@@ -38,6 +38,10 @@ _WORDS: Final = {
     "refund_recorded": "a refund was recorded",
     "dispute_recorded": "the guest's bank disputes the payment",
     "unmatched_payment_returned": "an unmatched payment was returned",
+    "sold_out": "no room was left; the hold was released",
+    "refund_returned": "the guest's bank returned a refund: it is owed again",
+    "paid_elsewhere": "the hotel paid the guest outside Stripe",
+    "cancellation_withdrawn": "the hotel withdrew the guest's cancellation",
     "attention_needed": "needs attention",
     "attention_cleared": "a reason for attention was cleared",
 }
@@ -150,7 +154,7 @@ def _local(at: str, timezone: str) -> str:
 def _timeline(report: ScenarioReport) -> RenderableType:
     return _rows(
         [
-            (_local(row["at"], report.timezone), row["to"], _WORDS[row["event"]], f"by {row['actor']}")
+            (_local(row["at"], report.timezone), row["to"], EVENT_WORDS[row["event"]], f"by {row['actor']}")
             for row in report.booking["timeline"]
         ]
     )
