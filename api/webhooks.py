@@ -1,6 +1,7 @@
 """Stripe's webhook: verify, keep, deliver, and only then acknowledge an event.
 
-The order matters, see docs/decisions/05. Any failure is answered 503, and Stripe tries again:
+The order matters, see docs/decisions/05. A dependency that is away is answered 503, and Stripe tries
+again; a request that is no valid event is answered 400:
 https://docs.stripe.com/webhooks#retries
 """
 

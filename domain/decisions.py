@@ -20,7 +20,7 @@ from domain.booking import (
 
 
 class CommandOutcome(StrEnum):
-    """The outcome of a decision; all but the first double as the API's error codes."""
+    """The outcome of a command; the refusals among them double as the API's error codes."""
 
     SETTLED = "settled"
     NOT_AUTHORIZED = "not_authorized"

@@ -58,7 +58,7 @@ CommonMessage = SessionRequested | PaymentCheckRequested | StripeEventReceived |
 
 
 async def handle_common_message(context: BookingContext, message: CommonMessage) -> None:
-    """Handle a message outside the phases that wait for a payment or a hold's outcome.
+    """Handle a message that the phase does not handle itself.
 
     Raises:
         PaymentStepFailedError: an unmatched payment could not be released or refunded.

@@ -73,38 +73,33 @@ class BookingState:
 
     def resume_from(self, resume: Resumption) -> None:
         """Start from the row, for a booking whose workflow was lost."""
-        self.status = resume.status
-        self.payment_intent_id = resume.payment_intent_id
-        self.refunded_minor = resume.refunded_minor
-        self.refund_due_minor = resume.refund_due_minor
-        self.paid_elsewhere_minor = resume.paid_elsewhere_minor
-        self.cancellation_counts_from = resume.cancellation_counts_from
-        self._hold_found_no_room = resume.sold_out
-        self.attention = resume.attention
+        self._take_over(resume)
         for reason in resume.attention:
             if reason.code in OUTLIVES_STATUS_CHANGE:
                 self.unreturned_payments[reason.subject] = hint_about(reason.subject)
-        self.reason_code = resume.reason_code
         self._update_search_attributes(moved=True)
         for mailing in resume.mailings:
             self._notifications.mail(mailing.kinds, mailing.version)
 
     def continue_from(self, continuation: Continuation) -> None:
         """Start from the previous run's state. Temporal has kept the search attributes."""
-        self.status = continuation.status
-        self.reason_code = continuation.reason_code
-        self.payment_intent_id = continuation.payment_intent_id
-        self.refunded_minor = continuation.refunded_minor
-        self.refund_due_minor = continuation.refund_due_minor
-        self.paid_elsewhere_minor = continuation.paid_elsewhere_minor
-        self.cancellation_counts_from = continuation.cancellation_counts_from
-        self._hold_found_no_room = continuation.sold_out
-        self.attention = continuation.attention
+        self._take_over(continuation)
         self._attention_shown = bool(self.attention)
         self.unreturned_payments = {
             hint.payment_intent_id or hint.session_id or "": hint for hint in continuation.unreturned_payments
         }
         self.waiting_for = continuation.waiting_for
+
+    def _take_over(self, known: Resumption | Continuation) -> None:
+        self.status = known.status
+        self.reason_code = known.reason_code
+        self.payment_intent_id = known.payment_intent_id
+        self.refunded_minor = known.refunded_minor
+        self.refund_due_minor = known.refund_due_minor
+        self.paid_elsewhere_minor = known.paid_elsewhere_minor
+        self.cancellation_counts_from = known.cancellation_counts_from
+        self._hold_found_no_room = known.sold_out
+        self.attention = known.attention
 
     async def apply(
         self,

@@ -167,11 +167,10 @@ class DecisionPhase:
     def _cancellation_stands(self) -> bool:
         """Whether a guest's cancellation is pending.
 
-        Staff may change their minds: their pending decision gives way to the next one, to a person's `resolve`, and to
-            a
-        hold that is gone. A guest who cancelled was told that this is safe. No later approval may charge them; no later
-        decline, deadline or lapse of the hold may end the booking under another reason; and no `resolve` withdraws the
-        cancellation. Only a capture in the Dashboard is stronger.
+        Staff may change their minds: their pending decision gives way to the next one, to a person's `resolve`,
+        and to a hold that is gone. A guest who cancelled was told that this is safe. No later approval may charge
+        them; no later decline, deadline or lapse of the hold may end the booking under another reason; and no
+        `resolve` withdraws the cancellation. Only a capture in the Dashboard is stronger.
         """
         return self._pending_command is not None and self._pending_command.decision is Decision.CANCEL
 

@@ -85,7 +85,7 @@ async def handle_payment_event(
     *,
     on_request: bool = False,
 ) -> None:
-    """Check the payment of an event for a booking that waits for neither a payment nor a decision.
+    """Check the payment of an event that no phase waits for.
 
     Args:
         on_request: a person asked for this. A returned refund is made anew only then: the next one to the same card

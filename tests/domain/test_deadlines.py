@@ -29,15 +29,10 @@ TIMEZONES = [
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
-timezones = st.sampled_from(TIMEZONES)
 days = st.dates(min_value=date(2020, 1, 1), max_value=date(2040, 12, 31))
 instants = st.timedeltas(min_value=timedelta(0), max_value=20 * 365 * DAY).map(
     lambda passed: datetime(2020, 1, 1, tzinfo=UTC) + passed
 )
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 # --- Checkout sessions ---
