@@ -12,7 +12,7 @@ from sandbox.drivers import wait_until
 from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.outcomes import money, settled
 from tests.api.rows import edit, set_terms
-from tests.api.stack import PATIENCE_S, ApiStack
+from tests.api.stack import ApiStack
 from tests.pages.guests import at, opened, status_of
 from tests.pages.page_client import PageClients
 
