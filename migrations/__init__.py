@@ -1,0 +1,1 @@
+"""The database schema, applied by Alembic."""

@@ -1,0 +1,1 @@
+"""Tables of the first schema, by subject."""
