@@ -121,8 +121,8 @@ def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
         "search": listed(text="Guest77"),
         "waiting, counted": lambda db: console.count_waiting(db, hotel_id),
         "needing attention": lambda db: console.needing_attention(db, hotel_id, _PAGE),
-        "figures: holds": lambda db: console.holds_by_day(db, hotel_id, month, "UTC"),
-        "figures: decisions": lambda db: console.decisions_by_day(db, hotel_id, month, "UTC"),
+        "figures: holds": lambda db: console.holds_by_day(db, hotel_id, month, now, "UTC"),
+        "figures: decisions": lambda db: console.decisions_by_day(db, hotel_id, month, now, "UTC"),
         "figures: held now": lambda db: console.held_now(db, hotel_id),
         "member of staff": lambda db: staff_accounts.active_staff(db, 1),
         "sessions this minute": lambda db: limits.count_attempt(

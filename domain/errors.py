@@ -4,7 +4,8 @@ DomainError
 ├── IllegalTransitionError    the transition table has no such row
 ├── UnsupportedCurrencyError  a currency we refuse to charge in
 ├── AmountError               an amount that cannot be charged or written
-└── DeadlineError             a date or deadline that cannot be met
+├── DeadlineError             a date or deadline that cannot be met
+└── PeriodError               a range of days that cannot be read or counted
 """
 
 from __future__ import annotations
@@ -33,3 +34,7 @@ class AmountError(DomainError):
 
 class DeadlineError(DomainError):
     """A stay or deadline is at a time that the product cannot honour."""
+
+
+class PeriodError(DomainError):
+    """A month or range of days cannot be read, or is too long."""

@@ -14,6 +14,7 @@ from domain.deadlines import hotel_today
 from domain.hotel_terms import BOUNDS
 from management import checks
 from management.blocks import bookings_named
+from management.books import export
 from management.hotel_display import list_hotels, show_hotel
 from management.tools import fail, refuse_other_values, say, tools_of
 from models import Hotel, utc_now
@@ -259,3 +260,4 @@ def _given(**terms: Any) -> dict[str, Any]:
 
 app.command("list")(list_hotels)
 app.command("show")(show_hotel)
+app.command("export")(export)

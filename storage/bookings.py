@@ -24,6 +24,7 @@ from models import (
     Staff,
 )
 from storage.attention import apply_attention
+from storage.money_movements import record_movements
 from storage.rooms import follow_status
 
 DECISION_EVENTS = frozenset(
@@ -121,9 +122,9 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     step = transition(before, change.event)
     actor = await _actor_name(db, change)
     if not await follow_status(db, booking, before, step.to):
-        return _sold_out(booking, change)
+        return _sold_out(db, booking, change)
     await _write_decision(db, booking, change, actor)
-    _write_facts(booking, change)
+    _write_facts(db, booking, change)
     await apply_attention(db, booking, change, moved=step.to is not before)
     booking.status = step.to
     booking.reason_code = step.reason or change.reason_code or booking.reason_code
@@ -143,10 +144,10 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     return ChangeResult(version=booking.version, status=step.to)
 
 
-def _sold_out(booking: Booking, change: Change) -> ChangeResult:
+def _sold_out(db: AsyncSession, booking: Booking, change: Change) -> ChangeResult:
     """Keep that a hold found no room left: a later attempt may find one, and must not claim it."""
     booking.sold_out_at = booking.sold_out_at or change.at
-    _write_facts(booking, replace(change, decision_deadline=None))
+    _write_facts(db, booking, replace(change, decision_deadline=None))
     return ChangeResult(version=booking.version, status=Status(booking.status), sold_out=True)
 
 
@@ -167,7 +168,8 @@ async def _actor_name(db: AsyncSession, change: Change) -> str:
     return staff.email if staff else change.actor
 
 
-def _write_facts(booking: Booking, change: Change) -> None:
+def _write_facts(db: AsyncSession, booking: Booking, change: Change) -> None:
+    record_movements(db, booking, change)
     if change.payment_intent_id is not None:
         booking.payment_provider = "stripe"
         booking.payment_intent_id = change.payment_intent_id

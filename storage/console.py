@@ -96,20 +96,13 @@ async def is_cancellation_overtaken(db: AsyncSession, booking_id: str) -> bool:
 
 @dataclass(frozen=True)
 class DaySum:
-    """The number of events of one kind on one day at the hotel, and their total amount.
-
-    Args:
-        refunded_minor: the part of that amount refunded since, on any day.
-        paid_elsewhere_minor: the amount paid to those guests outside Stripe since.
-    """
+    """The number of events of one kind on one day at the hotel, and their total amount."""
 
     day: date
     event: Event
     currency: str
     count: int
     minor: int
-    refunded_minor: int = 0
-    paid_elsewhere_minor: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,38 +126,37 @@ def _day(instant: Any, timezone: str) -> ColumnElement[date]:
     return cast(func.timezone(timezone, instant), Date)
 
 
-async def holds_by_day(db: AsyncSession, hotel_id: int, since: datetime, timezone: str) -> list[DaySum]:
-    """Holds that were placed from `since` on, by the hotel's days."""
+async def holds_by_day(
+    db: AsyncSession, hotel_id: int, since: datetime, until: datetime, timezone: str
+) -> list[DaySum]:
+    """Holds that were placed from `since` to before `until`, by the hotel's days."""
     day = _day(col(Booking.payment_authorized_at), timezone).label("day")
+    placed = col(Booking.payment_authorized_at)
     rows = await db.execute(
         select(day, col(Booking.currency), func.count(), func.sum(col(Booking.amount_minor)))
-        .where(col(Booking.hotel_id) == hotel_id, col(Booking.payment_authorized_at) >= since)
+        .where(col(Booking.hotel_id) == hotel_id, placed >= since, placed < until)
         .group_by("day", col(Booking.currency))
     )
     return [DaySum(row[0], Event.AUTHORIZED, row[1], row[2], int(row[3])) for row in rows]
 
 
-async def decisions_by_day(db: AsyncSession, hotel_id: int, since: datetime, timezone: str) -> list[DaySum]:
-    """Outcomes of requests from `since` on, by the hotel's days, with amounts captured then and refunded since."""
+async def decisions_by_day(
+    db: AsyncSession, hotel_id: int, since: datetime, until: datetime, timezone: str
+) -> list[DaySum]:
+    """Outcomes of requests from `since` to before `until`, by the hotel's days, with the bookings' totals."""
     day = _day(col(Booking.decision_made_at), timezone).label("day")
-    event = col(BookingTimeline.event)
-    amounts = (
-        Booking.amount_captured_minor,
-        Booking.amount_refunded_minor,
-        Booking.amount_paid_elsewhere_minor,
-    )
-    sums = [func.sum(col(amount)) for amount in amounts]
+    event, made = col(BookingTimeline.event), col(Booking.decision_made_at)
     rows = await db.execute(
-        select(day, event, col(Booking.currency), func.count(), *sums)
+        select(day, event, col(Booking.currency), func.count(), func.sum(col(Booking.amount_minor)))
         .join(BookingTimeline, _is_decision())
-        .where(col(Booking.hotel_id) == hotel_id, col(Booking.decision_made_at) >= since)
+        .where(col(Booking.hotel_id) == hotel_id, made >= since, made < until)
         .group_by("day", event, col(Booking.currency))
     )
-    return [DaySum(row[0], Event(row[1]), row[2], row[3], *map(int, row[4:7])) for row in rows]
+    return [DaySum(row[0], Event(row[1]), row[2], row[3], int(row[4])) for row in rows]
 
 
-async def time_to_decide(db: AsyncSession, hotel_id: int, since: datetime) -> TimeToDecide:
-    """Seconds from hold to decision, for decisions made from `since` on; lapsed requests are left out."""
+async def time_to_decide(db: AsyncSession, hotel_id: int, since: datetime, until: datetime) -> TimeToDecide:
+    """Seconds from hold to decision, for decisions from `since` to before `until`; lapsed requests are left out."""
     took = func.extract("epoch", col(Booking.decision_made_at) - col(Booking.payment_authorized_at))
     row = (
         await db.execute(
@@ -174,6 +166,7 @@ async def time_to_decide(db: AsyncSession, hotel_id: int, since: datetime) -> Ti
             .where(
                 col(Booking.hotel_id) == hotel_id,
                 col(Booking.decision_made_at) >= since,
+                col(Booking.decision_made_at) < until,
                 col(BookingTimeline.event).in_(list(_BY_PEOPLE)),
             )
         )

@@ -1,5 +1,6 @@
-"""Tables of rooms' nights, and of the product's own upkeep: repeated requests, limits, runs and their findings.
+"""Tables of rooms' nights, of money movements, and of the product's own upkeep.
 
+Upkeep: repeated requests, limits, runs and their findings.
 The tables of hotels, staff and bookings are in `models.py`.
 """
 
@@ -82,6 +83,29 @@ class RoomBlock(SQLModel, table=True):
     rooms: int
     note: str | None = Field(default=None, max_length=200)
     created_at: datetime = Field(default_factory=utc_now, sa_column=instant_column())
+
+
+class MoneyMovement(SQLModel, table=True):
+    """Money of a booking that moved, in the transaction that writes the booking's new amounts.
+
+    `amount_minor` is negative where a movement is undone: a refund that the bank returned, say. The movements of a
+    booking add up to the amounts of its row.
+    """
+
+    __tablename__ = "money_movement"
+    __table_args__ = (
+        CheckConstraint("amount_minor <> 0"),
+        Index("money_movement_book", "hotel_id", "at", "id"),
+        Index("money_movement_booking", "booking_id"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    hotel_id: int = Field(foreign_key="hotel.id")
+    booking_id: str = Field(foreign_key="booking.booking_id", max_length=40)
+    at: datetime = Field(sa_column=instant_column())
+    kind: str = Field(max_length=20)
+    amount_minor: int = Field(sa_type=BigInteger)
+    currency: str = Field(max_length=3)
 
 
 class IdempotentRequest(SQLModel, table=True):

@@ -27,6 +27,17 @@ def money_in_words(minor: int, currency: str) -> str:
     return text.replace(currency, f"{currency}\u00a0", 1) if text.startswith(currency) else text
 
 
+def signed_money_in_words(minor: int, currency: str) -> str:
+    """An amount that may be below zero, such as `−€10.00`."""
+    sign = "\N{MINUS SIGN}" if minor < 0 else ""
+    return sign + money_in_words(abs(minor), currency)
+
+
+def plain_amount(minor: int, currency: str) -> str:
+    """An amount for programs, which may be below zero: `-10.00`, with the currency's own decimals."""
+    return ("-" if minor < 0 else "") + str(Money(abs(minor), currency))
+
+
 # --- counts ---------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from alembic import op
 
 from migrations.schema.bookings import create_bookings
 from migrations.schema.hotels import create_hotels
+from migrations.schema.money import create_money
 from migrations.schema.upkeep import create_upkeep
 
 revision = "0001"
@@ -22,6 +23,7 @@ def upgrade() -> None:
     """Create every table, those first that others refer to."""
     create_hotels()
     create_bookings()
+    create_money()
     create_upkeep()
 
 

@@ -1,17 +1,15 @@
-"""Managers set terms and accounts, and read figures."""
+"""Managers set terms and accounts."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
 from models import Hotel as HotelRow
-from models import Staff, utc_now
+from models import Staff
 from storage.catalogue import hotel_by_slug, staff_with_hotel
 from tests.api.hotels import PASSWORD, HotelDriver, open_hotel
-from tests.api.rows import edit
 from tests.api.stack import ApiStack
 from tests.pages.page_client import PageClient, PageClients
 
@@ -230,66 +228,3 @@ async def test_another_hotels_accounts_are_not_there(manager: PageClient, stack:
     await manager.open("/staff/people/")
     assert (await manager.send(path, role="manager", active="yes")).status == 404
     assert (await manager.open("/staff/people/99999999999/")).status == 422
-
-
-# --- figures --------------------------------------------------------------------------------------------
-
-
-async def test_figures_count_what_happened(
-    manager: PageClient, approver: PageClient, hotel: HotelDriver
-) -> None:
-    empty = await manager.open("/staff/figures/")
-    assert "nobody has decided yet" in empty.words
-    slow, quick = await hotel.confirmed(), await hotel.confirmed()
-    declined = await hotel.held()
-    await approver.submit(f"/staff/bookings/{declined.booking_id}/decline/", reason_code="OTHER")
-    await hotel.held()
-    now = utc_now()
-    for guest, minutes in ((slow, 200), (quick, 20), (declined, 60)):
-        await edit(
-            hotel,
-            guest,
-            decision_made_at=now,
-            payment_authorized_at=now - timedelta(minutes=minutes, seconds=5),
-        )
-    page = await manager.open("/staff/figures/")
-    for words in (
-        "Requests 4",
-        "Approved 67% 2 approved, 1 declined",
-        "Time to decide 1 h half are quicker; nine of ten within 2 h 52 min",
-        "Lapsed holds 0",
-        "Held now €150.00 1 hold, EUR",
-        "Captured €300.00 of €600.00 that was held, EUR",
-        "Refunded €0.00 of what was captured, EUR",
-        "Net €300.00 captured less refunded and paid elsewhere, EUR",
-    ):
-        assert words in page.words, words
-    assert "<svg" in page.html
-    assert "approved 2" in page.html, "each bar says what it stands for"
-
-
-async def test_figures_count_refunds(manager: PageClient, hotel: HotelDriver) -> None:
-    """A stay that was cancelled is no income: what went back counts on the day on which it was captured."""
-    guest = await hotel.confirmed()
-    await edit(
-        hotel, guest, status="CANCELLED", amount_refunded_minor=10500, amount_paid_elsewhere_minor=1000
-    )
-    await hotel.confirmed()
-    page = await manager.open("/staff/figures/")
-    for words in (
-        "Captured €300.00 of €300.00 that was held, EUR",
-        "Refunded €105.00 of what was captured, EUR",
-        "Paid elsewhere €10.00 to guests outside Stripe, EUR",
-        "Net €185.00 captured less refunded and paid elsewhere, EUR",
-        "€300.00 €300.00 €105.00 €10.00 €185.00",
-    ):
-        assert words in page.words, words
-
-
-async def test_days_long_past_are_not_counted(manager: PageClient, hotel: HotelDriver) -> None:
-    guest = await hotel.confirmed()
-    long_ago = utc_now() - timedelta(days=31)
-    await edit(hotel, guest, decision_made_at=long_ago, payment_authorized_at=long_ago)
-    words = (await manager.open("/staff/figures/")).words
-    assert "Requests 0" in words
-    assert "0 approved, 0 declined" in words

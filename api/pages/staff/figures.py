@@ -1,33 +1,35 @@
-"""A hotel's last thirty days in figures."""
+"""A hotel's figures of a period, and the choice of the period."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
-from babel.numbers import format_compact_currency
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.pages.staff.money_figures import CurrencyFigures, MoneyOfPeriod
 from api.pages.staff.plot import Chart, Series, bar_chart
 from domain.booking import Event
-from domain.deadlines import hotel_today, midnight
-from domain.money import Money
+from domain.deadlines import hotel_today
+from domain.period import Period, month_before, month_of, parse_month, parse_range
 from models import Hotel
 from storage.console import (
     DaySum,
-    HeldTotal,
     TimeToDecide,
     decisions_by_day,
     held_now,
     holds_by_day,
     time_to_decide,
 )
-from wording.values import money_in_words
+from storage.money_movements import movements_by_day
+from wording.values import short_day
 
 DAYS: Final = 30
+"""The length of the period that the page shows at first; it ends today."""
+DRAWN_DAYS: Final = 62
+"""The longest period that is drawn and listed day by day."""
 
 _APPROVED: Final = frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE})
 _DECLINED: Final = frozenset({Event.DECLINED, Event.CAPTURE_MISMATCHED})
@@ -43,40 +45,6 @@ class Day:
     approved: int
     declined: int
     lapsed: int
-
-
-@dataclass(frozen=True)
-class MoneyDay:
-    """One day's money in one currency, in words.
-
-    Args:
-        refunded: the part of that day's captures refunded since.
-        paid_elsewhere: the amount those guests were paid outside Stripe.
-        net: the remainder.
-    """
-
-    day: date
-    held: str
-    captured: str
-    refunded: str
-    paid_elsewhere: str
-    net: str
-
-
-@dataclass(frozen=True)
-class CurrencyFigures:
-    """One currency: the amount held now, and the movements."""
-
-    currency: str
-    held_now: str
-    holds_now: int
-    held: str
-    captured: str
-    refunded: str
-    paid_elsewhere: str
-    net: str
-    chart: Chart
-    days: Sequence[MoneyDay]
 
 
 @dataclass(frozen=True)
@@ -98,14 +66,47 @@ class Figures:
     currencies: Sequence[CurrencyFigures]
 
 
-async def figures(db: AsyncSession, hotel: Hotel, now: datetime) -> Figures:
-    """Count a hotel's last `DAYS` days, the present one included."""
-    assert hotel.id is not None
+@dataclass(frozen=True)
+class PeriodChoice:
+    """The chosen period, and those that one click chooses.
+
+    Args:
+        title: the page's heading.
+        this_month, last_month: such as `2026-11`.
+    """
+
+    period: Period
+    title: str
+    this_month: str
+    last_month: str
+
+
+def choose_period(query: Mapping[str, str], hotel: Hotel, now: datetime) -> PeriodChoice:
+    """Read the period of a request: `month`, or `from` and `to`; without them the last `DAYS` days.
+
+    Raises:
+        PeriodError: that is no period.
+    """
     today = hotel_today(now, hotel.timezone)
-    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
-    since = midnight(days[0], hotel.timezone)
-    holds = await holds_by_day(db, hotel.id, since, hotel.timezone)
-    decisions = await decisions_by_day(db, hotel.id, since, hotel.timezone)
+    if query.get("month"):
+        period = parse_month(query["month"])
+        title = f"{period.first:%B %Y}"
+    elif query.get("from") or query.get("to"):
+        period = parse_range(query.get("from", ""), query.get("to", ""))
+        title = f"{short_day(period.first)} – {short_day(period.last)}"
+    else:
+        period = Period(today - timedelta(days=DAYS - 1), today)
+        title = f"The last {DAYS} days"
+    return PeriodChoice(period, title, f"{month_of(today).first:%Y-%m}", f"{month_before(today).first:%Y-%m}")
+
+
+async def figures(db: AsyncSession, hotel: Hotel, period: Period) -> Figures:
+    """Count a hotel's period."""
+    assert hotel.id is not None
+    days = period.days
+    since, until = period.instants(hotel.timezone)
+    holds = await holds_by_day(db, hotel.id, since, until, hotel.timezone)
+    decisions = await decisions_by_day(db, hotel.id, since, until, hotel.timezone)
     counted = [
         Day(
             day,
@@ -116,9 +117,10 @@ async def figures(db: AsyncSession, hotel: Hotel, now: datetime) -> Figures:
         )
         for day in days
     ]
-    held = await held_now(db, hotel.id)
-    took = await time_to_decide(db, hotel.id, since)
-    return _add_up(counted, took, _all_currencies(hotel, days, holds, decisions, held))
+    took = await time_to_decide(db, hotel.id, since, until)
+    movements = await movements_by_day(db, hotel, period)
+    money = MoneyOfPeriod(days, holds, movements, await held_now(db, hotel.id))
+    return _add_up(counted, took, money.currencies(hotel.currency))
 
 
 def _add_up(days: Sequence[Day], took: TimeToDecide, currencies: Sequence[CurrencyFigures]) -> Figures:
@@ -147,76 +149,3 @@ def _add_up(days: Sequence[Day], took: TimeToDecide, currencies: Sequence[Curren
 def _count(sums: Iterable[DaySum], day: date, events: Iterable[Event]) -> int:
     wanted = set(events)
     return sum(each.count for each in sums if each.day == day and each.event in wanted)
-
-
-def _all_currencies(
-    hotel: Hotel,
-    days: Sequence[date],
-    holds: Sequence[DaySum],
-    decisions: Sequence[DaySum],
-    held: Sequence[HeldTotal],
-) -> list[CurrencyFigures]:
-    """One for each currency with movements; the hotel's own is always present, and first."""
-    found = {each.currency for each in holds} | {each.currency for each in decisions}
-    others = (found | {each.currency for each in held}) - {hotel.currency}
-    return [
-        _currency_figures(currency, days, holds, decisions, held)
-        for currency in (hotel.currency, *sorted(others))
-    ]
-
-
-def _currency_figures(
-    currency: str,
-    days: Sequence[date],
-    holds: Sequence[DaySum],
-    decisions: Sequence[DaySum],
-    held: Sequence[HeldTotal],
-) -> CurrencyFigures:
-    def words(minor: int) -> str:
-        return money_in_words(minor, currency)
-
-    def short(minor: int) -> str:
-        return format_compact_currency(
-            Decimal(str(Money(minor, currency))), currency, locale="en_IE", fraction_digits=1
-        )
-
-    held_by_day = [_minor(holds, day, currency) for day in days]
-    captured_by_day = [_minor(decisions, day, currency) for day in days]
-    refunded_by_day = [_refunded_minor(decisions, day, currency) for day in days]
-    elsewhere_by_day = [_paid_elsewhere_minor(decisions, day, currency) for day in days]
-    captured, refunded, elsewhere = sum(captured_by_day), sum(refunded_by_day), sum(elsewhere_by_day)
-    now = next((each for each in held if each.currency == currency), HeldTotal(currency, 0, 0))
-    series = (
-        Series("held", "held", held_by_day),
-        Series("captured", "captured", captured_by_day),
-        Series("refunded", "refunded", refunded_by_day),
-    )
-    return CurrencyFigures(
-        currency=currency,
-        held_now=words(now.minor),
-        holds_now=now.count,
-        held=words(sum(held_by_day)),
-        captured=words(captured),
-        refunded=words(refunded),
-        paid_elsewhere=words(elsewhere),
-        net=words(captured - refunded - elsewhere),
-        chart=bar_chart(days, series, words, stacked=False, in_short=short),
-        days=[
-            MoneyDay(day, words(on_hold), words(taken), words(back), words(paid), words(taken - back - paid))
-            for day, on_hold, taken, back, paid in zip(
-                days, held_by_day, captured_by_day, refunded_by_day, elsewhere_by_day, strict=True
-            )
-        ],
-    )
-
-
-def _minor(sums: Iterable[DaySum], day: date, currency: str) -> int:
-    return sum(each.minor for each in sums if each.day == day and each.currency == currency)
-
-
-def _refunded_minor(sums: Iterable[DaySum], day: date, currency: str) -> int:
-    return sum(each.refunded_minor for each in sums if each.day == day and each.currency == currency)
-
-
-def _paid_elsewhere_minor(sums: Iterable[DaySum], day: date, currency: str) -> int:
-    return sum(each.paid_elsewhere_minor for each in sums if each.day == day and each.currency == currency)

@@ -1,4 +1,4 @@
-"""The console's reading pages: the queue, a booking, bookings that need attention, figures."""
+"""The console's reading pages: the queue, a booking, bookings that need attention."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from fastapi.responses import Response
 from api.auth import BookingId
 from api.outages import reading
 from api.pages.site import ThisPage
+from api.pages.staff import books as staff_books
 from api.pages.staff import decide as staff_decide
 from api.pages.staff import log_in as staff_log_in
 from api.pages.staff import people as staff_people
 from api.pages.staff import policy as staff_policy
 from api.pages.staff import rooms as staff_rooms
 from api.pages.staff.booking import attention, staff_booking_view
-from api.pages.staff.console import HOME, AtConsole, Console, ManagingConsole, staff_router
-from api.pages.staff.figures import DAYS, figures
+from api.pages.staff.console import HOME, AtConsole, Console, staff_router
 from api.pages.staff.outcome import outcome_notice
-from api.pages.staff.plot import FLOOR, HEIGHT, LEFT, RIGHT, WIDTH
 from api.pages.staff.queue import TABS, BookingListRequest, listing
 from api.views import BookingDetails
 from domain.identifiers import booking_channel, payment_in_dashboard, workflow_in_ui
 from models import utc_now
 from storage.attention import attention_of_all
 from storage.console import needing_attention
-from wording.values import axis_day, count_in_words, duration_in_words, short_stay
+from wording.values import count_in_words, short_stay
 
 router = staff_router()
 
@@ -119,28 +118,11 @@ async def attention_list(console: AtConsole) -> Response:
     return await console.show("attention.html", frame=frame, items=items)
 
 
-@router.get("/figures/")
-async def figures_page(console: ManagingConsole) -> Response:
-    """The last thirty days, counted and drawn."""
-    async with reading(console.services.database) as db:
-        found = await figures(db, console.hotel, utc_now())
-        frame = await console.frame(db)
-    return await console.show(
-        "figures.html",
-        frame=frame,
-        figures=found,
-        days=DAYS,
-        size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "floor": FLOOR},
-        duration_in_words=duration_in_words,
-        count_in_words=count_in_words,
-        axis_day=axis_day,
-    )
-
-
 ROUTERS: Final = (
     staff_log_in.router,
     router,
     staff_decide.router,
+    staff_books.router,
     staff_rooms.router,
     staff_policy.router,
     staff_people.router,
