@@ -32,7 +32,7 @@ async def test_a_month_is_read_saved_and_printed(
         await page.get_by_role("link", name="Money movements (CSV)").click()
     saved = tmp_path / "money.csv"
     await (await download.value).save_as(saved)
-    rows = list(csv.DictReader(saved.read_text("utf-8-sig").splitlines()))  # noqa: ASYNC240  a file of a test's own
+    rows = list(csv.DictReader(saved.read_text("utf-8-sig").splitlines()))
     assert booking_id in {row["booking_id"] for row in rows}
     await page.get_by_label("Last day").fill("2000-01-01")
     await manager.press("Show")

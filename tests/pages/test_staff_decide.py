@@ -134,7 +134,9 @@ async def test_the_systems_own_reasons_and_overlong_notes_are_refused(
     assert page.status == 303
 
 
-@pytest.mark.parametrize("path", ["", "approve/", "decline/", "cancel/", "decline/preview/", "help/"])
+@pytest.mark.parametrize(
+    "path", ["", "approve/", "decline/", "cancel/", "decline/preview/", "cancel/preview/", "help/"]
+)
 async def test_looking_never_decides(
     manager: PageClient, hotel: HotelDriver, stack: ApiStack, path: str
 ) -> None:
@@ -156,6 +158,7 @@ async def test_roles_are_kept(viewer: PageClient, approver: PageClient, hotel: H
         assert (await PageClient.open(viewer, at(waiting, path))).status == 403, path
     await approver.open("/staff/")
     assert (await approver.send(at(confirmed, "cancel/"), refund_amount="150.00")).status == 403
+    assert (await approver.send(at(confirmed, "cancel/preview/"))).status == 403
     assert (await approver.send(at(waiting, "help/"), kind="retry")).status == 403
     assert (await approver.open(at(confirmed, "cancel/"))).status == 403
     assert at(confirmed, "cancel/") not in (await approver.open(at(confirmed))).links
@@ -169,13 +172,15 @@ async def test_another_hotels_booking_is_not_found(manager: PageClient, stack: A
     for path in ("", "approve/", "decline/", "cancel/"):
         assert (await manager.open(at(guest, path))).status == 404, path
     await manager.open("/staff/")
-    for path in ("approve/", "decline/", "decline/preview/", "cancel/"):
+    for path in ("approve/", "decline/", "decline/preview/", "cancel/", "cancel/preview/"):
         page = await manager.send(at(guest, path), reason_code="OTHER")
         assert (page.status, "Philippa" in page.html) == (404, False), path
     assert await status_of(guest) == "PENDING_APPROVAL"
 
 
-@pytest.mark.parametrize("path", ["approve/", "decline/", "cancel/", "help/", "decline/preview/"])
+@pytest.mark.parametrize(
+    "path", ["approve/", "decline/", "cancel/", "help/", "decline/preview/", "cancel/preview/"]
+)
 async def test_a_form_from_elsewhere_is_refused(
     manager: PageClient, hotel: HotelDriver, stack: ApiStack, path: str
 ) -> None:

@@ -17,6 +17,7 @@ from api.outages import mapped_outages, reading
 from api.pages.routing import show_problem
 from api.pages.staff.booking import StaffBookingView, staff_booking_view
 from api.pages.staff.console import Console, DecidingConsole, ManagingConsole, staff_router
+from api.pages.staff.letters import Letter, cancel_letter, decline_letter
 from api.schemas import CancelIn, DeclineIn
 from api.views import BookingDetails
 from dispatch.operator_commands import (
@@ -26,14 +27,11 @@ from dispatch.operator_commands import (
     Resolution,
     send_operator_command,
 )
-from domain.booking import STAFF_REASON_CODES, Decision, MailKind, ReasonCode, Status
+from domain.booking import STAFF_REASON_CODES, Decision, ReasonCode
 from domain.errors import DomainError
-from domain.identifiers import status_page
 from domain.money import Money, parse
-from emails.compose import BookingEmail, Composer
 from models import Booking, utc_now
 from storage.owed import refund_for_cancelling
-from wording import guest
 from wording import staff as words
 from wording.values import money_in_words
 
@@ -49,9 +47,6 @@ _REASON_CHOICES: Final = [
 ] + [(ReasonCode.OTHER, words.REASONS[ReasonCode.OTHER])]
 
 _CHOOSE_A_REASON: Final = "Choose a reason."
-_REASON_TO_COME: Final = "(the reason you choose)"
-_PREVIEW_SECRET: Final = "preview"  # noqa: S105  the guest's link must not open anything from here
-_PREVIEW_SENDER: Final = "preview@preview.invalid"
 _OPERATOR_WAIT_S: Final = 5
 _LONGEST_NOTE: Final = 1000
 
@@ -142,7 +137,7 @@ async def preview(console: DecidingConsole, booking_id: BookingId) -> Response:
     _, errors = _read(form)
     if console.page.is_fragment:
         return console.page.show(
-            "staff/_letter.html", email=_email_preview(console, found, form), errors=errors
+            "staff/_letter.html", email=_decline_letter(console, found, form), errors=errors
         )
     shown = await _read_view(console, found)
     return await _show_decline(console, found, shown, form, errors)
@@ -165,7 +160,7 @@ async def _show_decline(
         reason_code=given.get("reason_code", ""),
         reason_note=given.get("reason_note", ""),
         errors=errors or {},
-        email=_email_preview(console, found, given),
+        email=_decline_letter(console, found, given),
     )
 
 
@@ -184,31 +179,9 @@ def _read_as(model: type[Wishes], form: Any) -> tuple[Wishes | None, dict[str, s
         return None, {str(item["loc"][0]): item["msg"] for item in error.errors()}
 
 
-def _email_preview(console: Console, found: BookingDetails, form: Any) -> dict[str, str]:
-    """The e-mail to the guest as text; a placeholder stands for a reason that is not chosen yet."""
+def _decline_letter(console: Console, found: BookingDetails, form: Any) -> Letter:
     why = _read(form)[0] or DeclineIn()
-    values = found.booking.model_dump() | {
-        "status": Status.DECLINED,
-        "reason_code": why.reason_code,
-        "reason_note": why.reason_note,
-    }
-    booking = Booking(**values)
-    base = console.services.public_base_url
-    composer = Composer(_PREVIEW_SENDER, base, _PREVIEW_SECRET)
-    email = BookingEmail(MailKind.DECLINED, booking.version + 1, booking, found.hotel, found.room_type)
-    to = "" if booking.guest_erased_at else booking.guest_email
-    message = composer.compose(email, to or "guest@preview.invalid", utc_now())
-    body = message.get_body(("plain",))
-    assert body is not None
-    link = status_page(base, _PREVIEW_SECRET, booking.booking_id)
-    text = str(body.get_content()).replace(link, "(the guest's own link)")
-    if not form.get("reason_code"):
-        text = text.replace(guest.REASONS[why.reason_code], _REASON_TO_COME)
-    return {
-        "to": to,
-        "subject": str(message["Subject"]),
-        "text": text.strip(),
-    }
+    return decline_letter(console, found, why, is_chosen=bool(form.get("reason_code")))
 
 
 # --- cancel ---------------------------------------------------------------------------------------------
@@ -238,6 +211,18 @@ async def cancel(console: ManagingConsole, booking_id: BookingId) -> Response:
     return await _show_cancel(console, found, await _read_view(console, found), form, errors, status=422)
 
 
+@router.post("/bookings/{booking_id}/cancel/preview/")
+async def preview_cancellation(console: ManagingConsole, booking_id: BookingId) -> Response:
+    """Show the e-mail about the cancellation again, with the present input. Cancels nothing."""
+    form = await console.page.form()
+    found = await console.find(booking_id)
+    wishes, errors = _read_as(CancelIn, form)
+    if console.page.is_fragment:
+        email = cancel_letter(console, found, wishes or CancelIn())
+        return console.page.show("staff/_letter.html", email=email, errors=errors)
+    return await _show_cancel(console, found, await _read_view(console, found), form, errors)
+
+
 async def _show_cancel(
     console: Console,
     found: BookingDetails,
@@ -260,6 +245,7 @@ async def _show_cancel(
         least=money_in_words(least, row.currency),
         most=money_in_words(row.amount_captured_minor, row.currency),
         gone_back=money_in_words(gone_back, row.currency) if gone_back else None,
+        email=cancel_letter(console, found, _read_as(CancelIn, given)[0] or CancelIn()),
     )
 
 
