@@ -17,14 +17,15 @@ import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from domain.attention import Attention, meaning
-from domain.booking import STAFF_MAILS, Event, MailKind, ReasonCode
+from domain.attention import Attention
+from domain.booking import STAFF_MAILS, Decision, Event, MailKind, ReasonCode
 from domain.identifiers import status_page
 from emails.calendar import calendar_file
 from emails.format import words_for
 from emails.mailbox import one_line, set_mailbox
 from models import Booking, BookingTimeline, Hotel, RoomType
 from storage.tables import ReconciliationFinding
+from wording.attention import attention_words
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _REPORT: Final = "staff_reconciliation"
@@ -41,6 +42,7 @@ class BookingEmail:
         step: the change of that version; None if it is not known.
         rooms_taken: rooms of the type that are claimed or blocked on the fullest night, this booking's included.
         attention: the open reasons why the booking needs attention.
+        pending: the decision on the booking that has no outcome yet.
     """
 
     kind: MailKind
@@ -51,6 +53,7 @@ class BookingEmail:
     step: BookingTimeline | None = None
     rooms_taken: int = 0
     attention: Sequence[Attention] = ()
+    pending: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class Composer:
             "hotel_page": f"{self._public_base_url}/hotels/{email.hotel.slug}/",
             "by_staff": event == Event.CANCELLED_BY_STAFF,
             "rooms_taken": email.rooms_taken,
-            "attention": [(meaning(reason.code), reason.text) for reason in email.attention],
+            "attention": [attention_words(each, booking, email.pending, date) for each in email.attention],
             "link": self._link(booking.booking_id, kind),
         }
         name = self._sender_name if for_staff else ""

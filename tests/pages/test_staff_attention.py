@@ -38,8 +38,32 @@ async def test_a_stuck_booking_is_listed_and_resumed(
     assert "Capturing…" not in queue, "nothing is under way that waits for somebody"
     page = await manager.open("/staff/attention/")
     assert page.title.startswith("(1) Attention")
-    for words in ("Philippa Quarshie", "Stripe: HTTP 400", "What to do:", "Try again", "I have resolved it"):
+    for words in (
+        "Philippa Quarshie",
+        "Stripe refused to charge the card of Philippa Quarshie (€150.00).",
+        "What to do: Open the payment in the Stripe Dashboard",
+        "Until when: By ",
+        "After that the hold may end, and nothing can be charged.",
+        "Try again",
+        "I have resolved it",
+    ):
         assert words in page.words, words
+    folded = page.html.split("<summary>Technical details</summary>")[1].split("</details>")[0]
+    assert "Stripe: HTTP 400" in folded
+    assert page.html.count("Stripe: HTTP 400") == 1, "only there"
+    subject = f"Attention needed - {guest.booking_id}"
+
+    async def mails() -> list[str]:
+        return [m["text"] for m in await stack.client.mails(guest.booking_id) if m["subject"] == subject]
+
+    text = " ".join((await wait_until(mails, len, what="the mail"))[0].split())
+    for words in (
+        "Stripe refused to charge the card of Philippa Quarshie (€150.00).",
+        "What to do: Open the payment",
+        "Until when: By ",
+    ):
+        assert words in text, words
+    assert text.index("Until when:") < text.index("Technical details: ") < text.index("HTTP 400")
     path = f"/staff/bookings/{guest.booking_id}/help/"
     outcome_page = await manager.follow((await manager.send(path, kind="retry")).location)
     assert "The booking still needs attention; see below." in outcome_page.words
@@ -151,9 +175,12 @@ async def test_a_flag_without_a_workflow_is_told_honestly(
     for path in ("/staff/attention/", f"/staff/bookings/{guest.booking_id}/"):
         page = await manager.open(path)
         for words in (
-            "An e-mail could not be sent. cancelled: SMTP 550",
-            "Correct the address or the mail server, then “Try again” to send it again.",
-            "An unmatched payment could not be released or refunded. pi_beside: Stripe: HTTP 400",
+            "An e-mail about this booking could not be sent.",
+            "Once the address or the mail server is put right, press “Try again” to send it again.",
+            "cancelled: SMTP 550",
+            "A payment of Philippa Quarshie that this booking does not need could not be given back.",
+            "Until when: Today, if you can: the guest is waiting for the money.",
+            "pi_beside: Stripe: HTTP 400",
         ):
             assert words in page.words, (path, words)
         assert page.words.count("What to do:") == 2

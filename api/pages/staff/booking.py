@@ -12,12 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.auth import Colleague
 from api.pages.staff.queue import Fullness
 from api.views import UNDER_WAY_FOR, BookingDetails, PaymentState, payment_state
-from domain.attention import advice, meaning
 from domain.booking import STAFF_MAILS, ActorKind, Decision, Event, MailKind, Status
 from domain.deadlines import nights
 from domain.decisions import cancellable_until, immediate_outcome
 from domain.roles import may_decide, may_manage
-from models import BookingAttention, BookingCommand, BookingTimeline, SentMail
+from models import Booking, BookingAttention, BookingCommand, BookingTimeline, SentMail
 from storage.attention import as_attention, attention_of
 from storage.bookings import timeline
 from storage.console import open_decision
@@ -25,6 +24,7 @@ from storage.mails import mails_of
 from storage.owed import owed_minor
 from storage.rooms import rooms_taken
 from wording import staff as words
+from wording.attention import AttentionWords, attention_words
 from wording.values import (
     count_in_words,
     money_in_words,
@@ -88,12 +88,10 @@ class DecisionInProgress:
 
 @dataclass(frozen=True)
 class AttentionNotice:
-    """One reason why a booking needs attention, since when, and the advice."""
+    """One reason why a booking needs attention, and since when."""
 
-    reason: str
-    detail: str
     since: str
-    advice: str
+    words: AttentionWords
 
 
 @dataclass(frozen=True)
@@ -194,7 +192,9 @@ async def staff_booking_view(
         money=_money(found),
         payment_intent_id=row.payment_intent_id,
         under_way=_under_way(found, open_request, now),
-        attention=attention(await attention_of(db, row), row.timezone, now),
+        attention=attention(
+            await attention_of(db, row), row, Decision(open_request.kind) if open_request else None, now
+        ),
         may=_may(found, reader, now),
         happened=frozenset(Event(line.event) for line in lines),
         steps=[_step(line, row.timezone, now) for line in lines],
@@ -232,17 +232,20 @@ _DECISION_WORDS: Final = {
 _EVENTS_WITH_ACTOR: Final = frozenset({Event.APPROVED, Event.DECLINED, Event.CANCELLED_BY_STAFF})
 
 
-def attention(rows: Sequence[BookingAttention], timezone: str, now: datetime) -> list[AttentionNotice]:
-    """Put into words why a booking needs attention."""
+def attention(
+    rows: Sequence[BookingAttention], booking: Booking, pending: Decision | None, now: datetime
+) -> list[AttentionNotice]:
+    """Put into words why a booking needs attention.
+
+    Args:
+        pending: the decision on the booking that has no outcome yet.
+    """
     return [
         AttentionNotice(
-            meaning(reason.code),
-            reason.text,
-            short_instant(row.since, timezone, now),
-            advice(reason.code, retry="“Try again”", resolve="“I have resolved it”"),
+            short_instant(row.since, booking.timezone, now),
+            attention_words(as_attention(row), booking, pending, now),
         )
         for row in rows
-        for reason in (as_attention(row),)
     ]
 
 

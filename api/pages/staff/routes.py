@@ -20,9 +20,11 @@ from api.pages.staff.console import HOME, AtConsole, Console, staff_router
 from api.pages.staff.outcome import outcome_notice
 from api.pages.staff.queue import TABS, BookingListRequest, listing
 from api.views import BookingDetails
+from domain.booking import Decision
 from domain.identifiers import booking_channel, payment_in_dashboard, workflow_in_ui
 from models import utc_now
 from storage.attention import attention_of_all
+from storage.booking_list import pending_decisions
 from storage.console import needing_attention
 from wording.values import count_in_words, short_stay
 
@@ -104,6 +106,7 @@ async def attention_list(console: AtConsole) -> Response:
     async with reading(console.services.database) as db:
         rows = await needing_attention(db, console.hotel_id, _ATTENTION_LIMIT)
         reasons = await attention_of_all(db, [row for row, _ in rows])
+        pending = await pending_decisions(db, [row.booking_id for row, _ in rows])
         frame = await console.frame(db)
     items = [
         {
@@ -111,11 +114,15 @@ async def attention_list(console: AtConsole) -> Response:
             "guest": f"{row.guest_first_name} {row.guest_last_name}",
             "stay": short_stay(row.check_in, row.check_out),
             "room": room.name,
-            "reasons": attention(reasons[row.booking_id], console.hotel.timezone, now),
+            "reasons": attention(reasons[row.booking_id], row, _decision(pending.get(row.booking_id)), now),
         }
         for row, room in rows
     ]
     return await console.show("attention.html", frame=frame, items=items)
+
+
+def _decision(kind: str | None) -> Decision | None:
+    return Decision(kind) if kind else None
 
 
 ROUTERS: Final = (
