@@ -62,6 +62,12 @@ _PAST_STEPS: Final = """
     FROM booking WHERE booking_id LIKE 'BK-PAST-%'
 """
 
+_PAST_MONEY: Final = """
+    INSERT INTO money_movement (hotel_id, booking_id, at, kind, amount_minor, currency)
+    SELECT hotel_id, booking_id, decision_made_at, 'captured', amount_captured_minor, currency
+    FROM booking WHERE booking_id LIKE 'BK-PAST-%' AND amount_captured_minor > 0
+"""
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -186,6 +192,7 @@ class PageGallery:
         await self.take(outside, "staff-log-in")
         await self.sql(_PAST, HOTEL)
         await self.sql(_PAST_STEPS)
+        await self.sql(_PAST_MONEY)
         waiting, stuck = await self._queue(approver)
         manager = await self.windows.staff("manager")
         for name, path in (

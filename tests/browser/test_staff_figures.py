@@ -41,7 +41,3 @@ async def test_a_month_is_read_saved_and_printed(
     await page.emulate_media(media="print")
     assert not await page.get_by_role("button", name="Show").is_visible()
     assert await page.get_by_role("heading", name="Money", exact=True).is_visible()
-    await page.set_viewport_size({"width": 320, "height": 640})
-    await page.emulate_media(media="screen")
-    sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert await page.evaluate(sideways) <= 0
