@@ -81,6 +81,7 @@ class BookingEvidence:
         open_decisions: decisions without an outcome.
         paid_elsewhere_minor: what people say that they paid the guest outside Stripe.
         room_type_id, check_out: None if unknown; then its rooms are not checked.
+        moved_minor: sums of its money movements: captured, refunded, paid elsewhere; None if unknown.
     """
 
     booking_id: str
@@ -108,6 +109,7 @@ class BookingEvidence:
     paid_elsewhere_minor: int = 0
     room_type_id: int | None = None
     check_out: date | None = None
+    moved_minor: tuple[int, int, int] | None = None
 
     @property
     def deadline(self) -> datetime | None:
@@ -222,7 +224,11 @@ _BOOKINGS = """
         (SELECT min(coalesce(c.refund_minor, b.amount_minor)) FROM booking_command c
             JOIN booking_timeline t ON t.booking_id = c.booking_id
             AND t.at = c.closed_at AND t.event = 'cancelled_by_staff'
-            WHERE c.booking_id = b.booking_id AND c.kind = 'cancel') AS chosen_refund_minor
+            WHERE c.booking_id = b.booking_id AND c.kind = 'cancel') AS chosen_refund_minor,
+        ARRAY(SELECT coalesce(sum(m.amount_minor), 0)::bigint FROM unnest(ARRAY['captured', 'refunded',
+            'paid_elsewhere']) WITH ORDINALITY AS of (kind, place)
+            LEFT JOIN money_movement m ON m.kind = of.kind AND m.booking_id = b.booking_id
+            GROUP BY of.place ORDER BY of.place) AS moved_minor
     FROM booking b JOIN hotel h ON h.id = b.hotel_id ORDER BY b.id
 """
 _STEPS = "SELECT * FROM booking_timeline ORDER BY booking_id, version"
@@ -271,6 +277,7 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[TimelineEvidence]) -> B
         captured_minor=row["amount_captured_minor"],
         refunded_minor=row["amount_refunded_minor"],
         paid_elsewhere_minor=row["amount_paid_elsewhere_minor"],
+        moved_minor=tuple(row["moved_minor"]),
         payment_intent_id=row["payment_intent_id"],
         needs_attention=row["needs_attention"],
         pending_decision=next(iter(row["open_decisions"]), None),

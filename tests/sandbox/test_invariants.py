@@ -142,6 +142,7 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "captured while waiting": ("M1", {"bookings": [booking_evidence(3)]}),
     "confirmed, not captured": ("M2", {"ledger": {"payment_intents": [intent(status="requires_capture")]}}),
+    "movement missing": ("M2", {"bookings": [booking_evidence(4, moved_minor=(0, 0, 0))]}),
     "refund unknown to us": ("M2", {"ledger": {"payment_intents": [intent(refunded=1)]}}),
     "second hold left": (
         "M3",
