@@ -27,7 +27,7 @@ class ActivityIds(logging.Filter):
 
 
 class ActivityLog(Interceptor):
-    """Logs a line for each attempt that failed, and lets every line say which booking it is about."""
+    """Logs a line for each attempt that failed, and adds the booking's id to every line."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         return _LoggedActivity(super().intercept_activity(next))

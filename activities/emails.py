@@ -1,4 +1,4 @@
-"""E-mails: their recipients, and that the mail server accepts each of them once.
+"""Sending e-mails: the mail server accepts one for each recipient, once.
 
     mail_refused    the server refuses a mail for good (SMTP 5xx): a retry is of no use
     mail_deferred   the server is away, or wants it later (SMTP 4xx): worth a retry
@@ -45,7 +45,7 @@ class Emails:
 
     @activity.defn(name="emails.send")
     async def send(self, mailing: Mailing) -> None:
-        """Send e-mails to all their recipients; a failure for one does not keep the others from theirs.
+        """Send e-mails to all their recipients. A failure for one recipient does not stop the others' e-mails.
 
         Raises:
             ApplicationError: `booking_gone` or `mail_refused`, final; `mail_deferred`, worth a retry.

@@ -1,4 +1,4 @@
-"""The inbox of Stripe's events: its sweep, and notes on events that were not followed."""
+"""The inbox of Stripe's events: its sweep, and notes on events that no booking followed."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Inbox:
 
     @activity.defn(name="inbox.fetch_missing_events")
     async def fetch_missing_events(self) -> int:
-        """Take events that no webhook brought from Stripe's own list; returns how many.
+        """Fetch the events that no webhook delivered from Stripe's own list; returns how many.
 
         Raises:
             ApplicationError: Stripe is away or refuses, typed as in `activities.stripe_client`; or some events could

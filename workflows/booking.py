@@ -159,7 +159,7 @@ class BookingWorkflow:
 
     @workflow.signal
     def retry(self, command: Command) -> None:
-        """A person wants the failed step tried again."""
+        """A person asks to try the failed step again."""
         self._message_queue.put(OperatorCommand(command, resolved_by_hand=False))
 
     @workflow.signal

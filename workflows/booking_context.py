@@ -87,7 +87,7 @@ async def follow_payment_event(context: BookingContext, hint: StripeEventHint) -
 def judge_request(
     context: BookingContext, request: DecisionRequested, *, too_late: bool = False
 ) -> CommandOutcome | None:
-    """The outcome of a decision that needs no step, else None (`domain.decisions`)."""
+    """Return the outcome of a decision that needs no step, else None (`domain.decisions`)."""
     state = context.state
     return immediate_outcome(
         request.decision, request.command.actor, state.status, state.reason_code, too_late=too_late
@@ -98,7 +98,7 @@ def judge_request(
 
 
 @contextmanager
-def report_retry(context: BookingContext, message: OperatorCommand) -> Iterator[None]:
+def report_operator_outcome(context: BookingContext, message: OperatorCommand) -> Iterator[None]:
     """Report the outcome of a `retry` or `resolve`: done if no step failed and no attention is open."""
     outcome = CommandOutcome.NEEDS_ATTENTION
     try:
@@ -115,7 +115,7 @@ async def run_common_steps(context: BookingContext, message: OperatorCommand) ->
     """Run the steps of a `retry` or `resolve` that all phases share: failed e-mails and unreturned payments.
 
     Returns:
-        True if the command is complete: a phase has no step of its own for money paid elsewhere.
+        True if the command is complete: no step of a phase follows after money that was paid elsewhere.
 
     Raises:
         ResolutionRefusedError: the reported action does not fit the payment.

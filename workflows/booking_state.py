@@ -117,7 +117,7 @@ class BookingState:
             facts: further fields of `Change`.
 
         Raises:
-            IllegalTransitionError: the table has no such row; a defect.
+            IllegalTransitionError: the transition table has no such entry; a defect of the caller.
         """
         step = transition(self.status, event)
         moved = step.to is not self.status
@@ -211,7 +211,7 @@ class BookingState:
         self.projection.blocked_by = None
         self.wait_for(waiting_for)
         await self.clear_attention({AttentionCode.ROW_CHANGED})
-        self.projection.report_retry(done=True)
+        self.projection.report_write(done=True)
 
     def is_relevant(self, hint: StripeEventHint) -> bool:
         """Whether a Stripe event may bring information that this state lacks."""
@@ -220,7 +220,7 @@ class BookingState:
         return is_relevant(hint.event_type, self.status, about_own_payment=about_own_payment)
 
     async def request_attention(self, attention: Attention) -> None:
-        """Open an attention reason and notify staff; an hourly retry that fails again notifies them no second time."""
+        """Open an attention reason and notify staff. A reason that is open already causes no second e-mail."""
         if all(reason.key != attention.key for reason in self.attention):
             await self.apply(Event.ATTENTION_NEEDED, attention_opened=(attention,))
 
@@ -231,7 +231,7 @@ class BookingState:
         *,
         actor: ActorKind = ActorKind.OPERATOR,
     ) -> None:
-        """Clear attention; a reason about money that is still to be returned stays.
+        """Clear attention; a reason about an unreturned payment stays.
 
         Args:
             codes: the kinds of reasons to clear.
@@ -261,7 +261,7 @@ class BookingState:
     def _update_search_attributes(self, *, moved: bool) -> None:
         """Update the search attributes that operators filter by; each update adds an event to the history."""
         updates: list[SearchAttributeUpdate[Any]] = []
-        if moved and self.status is not Status.PENDING_PAYMENT:  # the start has set that one
+        if moved and self.status is not Status.PENDING_PAYMENT:  # set when the workflow was started
             updates.append(BOOKING_STATUS.value_set(self.status))
         if self._attention_shown != bool(self.attention):
             self._attention_shown = not self._attention_shown

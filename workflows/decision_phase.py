@@ -23,7 +23,7 @@ from workflows.booking_context import (
     follow_payment_event,
     handle_common_message,
     judge_request,
-    report_retry,
+    report_operator_outcome,
     run_common_steps,
 )
 from workflows.hold import Hold
@@ -65,7 +65,7 @@ class DecisionPhase:
 
     @property
     def progress(self) -> DecisionProgress:
-        """The hold, and how far the decision has come, for the next run."""
+        """The hold and the progress of its decision, for the next run."""
         return DecisionProgress(
             payment=self._hold.payment,
             authorized_at=self._hold.authorized_at,
@@ -82,7 +82,7 @@ class DecisionPhase:
         self._context.begin_phase(Status.PENDING_APPROVAL, ui_texts.WAITING_FOR_DECISION)
         resume = self._context.terms.resume
         if resume and resume.decisions:
-            # The lost workflow may have moved the money and not written it: the payment decides the event that is
+            # The lost workflow may have moved the money without a record: the payment's state decides which event is
             # recorded.
             await self._next()
         is_continued = self._context.continued_in(Status.PENDING_APPROVAL) is not None
@@ -170,7 +170,7 @@ class DecisionPhase:
         Staff may change their minds: their pending decision gives way to the next one, to a person's `resolve`,
         and to a hold that is gone. A guest who cancelled was told that this is safe. No later approval may charge
         them; no later decline, deadline or lapse of the hold may end the booking under another reason; and no
-        `resolve` withdraws the cancellation. Only a capture in the Dashboard is stronger.
+        `resolve` withdraws the cancellation. Only a capture in the Dashboard overrides it.
         """
         return self._pending_command is not None and self._pending_command.decision is Decision.CANCEL
 
@@ -184,6 +184,15 @@ class DecisionPhase:
             )
 
     async def _carry_out(self, request: DecisionRequested) -> None:
+        """Capture the hold for an approval, release it for a decline or a cancellation, and follow the payment.
+
+        The request stays the pending command until a step has moved the money. An approval whose time for a capture
+        is over releases the hold: the booking ends as DECLINED, `APPROVAL_TIMEOUT`.
+
+        Raises:
+            PaymentStepFailedError: Stripe refused or gave no clear answer in time, or the card is still held after
+                the step.
+        """
         self._withdraw_pending_command(request)
         self._pending_command = request
         self._message_queue.decision_in_progress = request.decision
@@ -213,8 +222,8 @@ class DecisionPhase:
         """Capture the hold while there is time, and return the payment as Stripe then describes it.
 
         Returns:
-            A payment that still waits for its capture if the time is over: no money is captured for a stay that is
-            over, or from a hold that the bank may have dropped.
+            The payment, still held if the time is over: the product captures no money for a stay that is over, or
+            from a hold that the bank may have dropped.
 
         Raises:
             PaymentStepFailedError: Stripe refused, and the hold stands.
@@ -296,7 +305,7 @@ class DecisionPhase:
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
         self._recheck_at = None
-        with report_retry(self._context, message):
+        with report_operator_outcome(self._context, message):
             if not await run_common_steps(self._context, message):
                 await self._retry(resolved_by_hand=message.resolved_by_hand)
 

@@ -66,10 +66,10 @@ class EndedBookingPaymentWorkflow:
         await notifications.drain()
 
     async def _handle_event(self, state: BookingState, payment_steps: PaymentSteps) -> bool:
-        """Check the payment as the person's command says; False if it has to be checked again."""
+        """Check the payment, by a person's command if there is one; False if it has to be checked again."""
         open_before = {each.key for each in state.attention}
         try:
-            await self._settle(state, payment_steps)
+            await self._follow_payment(state, payment_steps)
         except ResolutionRefusedError as refusal:
             await self._close_command(refusal.outcome)
             await self._next_command()
@@ -87,7 +87,7 @@ class EndedBookingPaymentWorkflow:
             await state.clear_attention({self._own_attention.code}, self._own_attention.subject)
         return True
 
-    async def _settle(self, state: BookingState, payment_steps: PaymentSteps) -> None:
+    async def _follow_payment(self, state: BookingState, payment_steps: PaymentSteps) -> None:
         message, hint = self._command, self._event.hint
         if message is None:
             await handle_payment_event(state, payment_steps, hint)
@@ -147,10 +147,10 @@ class EndedBookingPaymentWorkflow:
 
     @workflow.signal
     def retry(self, command: Command) -> None:
-        """A person wants the payment checked again."""
+        """A person asks to check the payment again."""
         self._commands.append(OperatorCommand(command, resolved_by_hand=False))
 
     @workflow.signal
     def resolve(self, command: Command) -> None:
-        """A person reports what they did, as to a booking's own workflow."""
+        """A person reports what they did, as in `BookingWorkflow.resolve`."""
         self._commands.append(OperatorCommand(command, resolved_by_hand=True))

@@ -15,7 +15,7 @@ from workflows.unmatched_payments import return_funds
 async def record_capture(
     context: BookingContext, payment: PaymentSnapshot, request: DecisionRequested | None
 ) -> None:
-    """Confirm a booking after the capture of its hold; a capture that does not match is refunded, the booking declined.
+    """Confirm a booking after the capture of its hold; after a capture of another amount, refund and decline.
 
     Args:
         request: the decision under way; a capture completes only an approval.

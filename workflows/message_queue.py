@@ -159,13 +159,13 @@ class MessageQueue:
         return True
 
     def _unblocks_projection(self, message: QueueMessage) -> bool:
-        # The loop that would take this out is waiting for it: another writer changed the row.
+        # Another writer changed the row, and the booking's loop waits for this command: it takes no other message.
         if not isinstance(message, OperatorCommand) or self._state.projection.blocked_by is None:
             return False
-        self._in_background(self._report_retry(message.command, self._state.projection.retry_write()))
+        self._in_background(self._report_retried_write(message.command, self._state.projection.retry_write()))
         return True
 
-    async def _report_retry(self, command: Command, written: asyncio.Future[bool]) -> None:
+    async def _report_retried_write(self, command: Command, written: asyncio.Future[bool]) -> None:
         self.report_outcome(
             command, CommandOutcome.SETTLED if await written else CommandOutcome.NEEDS_ATTENTION
         )

@@ -22,7 +22,7 @@ from workflows.payment_steps import failure
 
 
 class Notifications:
-    """Sends the notifications of a booking's changes. A failure here neither delays a decision nor undoes money.
+    """Sends the notifications of a booking's changes. A failed notification delays no decision and changes no payment.
 
     Args:
         booking_id: the booking.

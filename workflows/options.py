@@ -14,14 +14,14 @@ STRIPE_RETRY: Final = RetryPolicy(
 STRIPE_PATIENCE_SHORTEST: Final = timedelta(minutes=1)
 """The shortest time a step gets even after its deadline: the hold may still exist."""
 
-# A caller waits in front of a browser for these; the caller asks again, so retries are short.
+# The caller waits in a browser, and asks again after a failure: retries are short.
 STRIPE_ONLINE: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=13),
     "schedule_to_close_timeout": timedelta(seconds=15),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_attempts=3),
 }
 
-# Nothing counts as recorded without the database: retries have no time limit.
+# A workflow goes on only after its change is in the database: retries have no time limit.
 DATABASE: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=20),
     "retry_policy": RetryPolicy(
@@ -44,14 +44,14 @@ SWEEP: Final[dict[str, Any]] = {
     "retry_policy": RetryPolicy(maximum_attempts=3),
 }
 
-# A batch is long and reads at a polite rate; one that is cut off starts anew, and its remedies are idempotent.
+# A batch takes minutes: it reads at a limited rate. An interrupted batch starts again; its remedies are idempotent.
 RECONCILE: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(minutes=20),
     "heartbeat_timeout": timedelta(minutes=1),
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=10), maximum_attempts=3),
 }
 
-# Includes e-mails, which are given up after a while.
+# The end of a run sends e-mails too, and gives up those that fail for too long.
 RECONCILED: Final[dict[str, Any]] = DATABASE | {"start_to_close_timeout": timedelta(minutes=2)}
 
 NOTIFICATION_PATIENCE_SHORTEST: Final = timedelta(minutes=1)
@@ -81,7 +81,7 @@ POLL_PAUSE_LONGEST: Final = timedelta(hours=1)
 HOLD_REREAD_LONGEST: Final = timedelta(days=1)
 """The longest pause between reads of a hold that Stripe refuses to show to a resumed booking."""
 
-# A replay costs about a millisecond an event, and 16 an update; a workflow task has 10 seconds, and Temporal takes
-# 2,000 updates a run. A run goes on as a new one long before that.
+# A replay takes about 1 ms per event and 16 ms per update. A workflow task has 10 s, and Temporal accepts 2,000
+# updates per run: the next run starts long before either limit.
 EVENTS_MOST: Final = 400
 UPDATES_MOST: Final = 40

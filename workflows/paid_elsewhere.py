@@ -52,7 +52,9 @@ async def record_paid_elsewhere(
 async def pay_unreturned_elsewhere(
     state: BookingState, payment_steps: PaymentSteps, command: Command
 ) -> None:
-    """Do the same for a payment whose refund failed before.
+    """Record that a person paid the guest outside Stripe for the first unreturned payment that is still owed.
+
+    Once the amount covers the debt, the payment is checked again, and its attention ends.
 
     Raises:
         ResolutionRefusedError, PaymentStepFailedError: as `record_paid_elsewhere`.

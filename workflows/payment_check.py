@@ -1,4 +1,4 @@
-"""Payment checks: a caller asks how a booking's payment stands."""
+"""Payment checks: a caller asks for the present state of a booking's payment."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ class PaymentCheck:
             ApplicationError: Stripe does not answer, or refuses.
         """
         state, queue = self._context.state, self._context.message_queue
-        # Stripe is being asked already: for a decision under way, for the release of a hold, or for an event that the
-        # loop has yet to handle.
+        # The loop reads Stripe already, or is about to: for a decision, the release of a hold, or a queued event.
         is_asked = queue.decision_in_progress or state.is_giving_up_hold or self._is_queued
         if state.status not in _NEWS or is_asked:
             return

@@ -24,7 +24,7 @@ from workflows.booking_context import (
     BookingContext,
     handle_common_message,
     judge_request,
-    report_retry,
+    report_operator_outcome,
     run_common_steps,
 )
 from workflows.hold import Hold, continued_hold, hold_of
@@ -50,7 +50,7 @@ from workflows.unmatched_payments import (
 
 
 class PaymentPhase:
-    """Takes the payment. Afterwards `hold` is the hold, or None without one."""
+    """Waits for the payment. After `run`, `hold` is the hold, or None if no card is held."""
 
     def __init__(self, context: BookingContext) -> None:
         self._context = context
@@ -168,7 +168,7 @@ class PaymentPhase:
                 self._poll.unread_hint = None
             await note_unknown_payment(hint)
             return
-        # A session of the booking's own is the better question than a payment that Stripe refuses to show.
+        # Stripe refuses to show this payment: the next read asks for the booking's own session instead.
         if kind not in FINAL or self._poll.session is None:
             # Stripe does not answer: the next poll asks the same question.
             self._poll.unread_hint = hint
@@ -206,7 +206,7 @@ class PaymentPhase:
         await self._state.request_attention(
             Attention(AttentionCode.PAYMENT_MISMATCH_RETURNED, payment_intent_id)
         )
-        # A payment read otherwise says nothing about the session, on which the guest may still pay.
+        # A payment that was not read through the session does not tell whether the guest may still pay on it.
         if own_session:
             self._poll.session = None
 
@@ -330,7 +330,7 @@ class PaymentPhase:
         await self._state.request_attention(attention)
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
-        with report_retry(self._context, message):
+        with report_operator_outcome(self._context, message):
             if await run_common_steps(self._context, message):
                 return
             if self._is_ending:

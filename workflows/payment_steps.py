@@ -206,7 +206,7 @@ class PaymentSteps:
             booking_id=self._booking_id,
             payment_intent_id=payment_intent_id,
             run_id=self._run_id,
-            # A release compares with the booking's total; no step captures or refunds zero.
+            # A release passes no amount: its activity compares the hold with the booking's total.
             amount_minor=amount_minor or self._amount_minor,
             currency=self._currency,
         )
@@ -256,7 +256,7 @@ class PaymentSteps:
                     raise PaymentStepFailedError(Attention(code, subject, text)) from error
             # Otherwise Temporal stopped early, because its next pause would have outlasted the time: another attempt
             # under the same key uses the rest.
-            # A pause is half of the time tried so far: an attempt is 11 events, and fewer than 40 fill 30 days.
+            # A pause is half of the time tried so far. An attempt adds 11 events; fewer than 40 attempts fill 30 days.
             left = max(until - workflow.now(), at_least)
             pause = max((workflow.now() - began_at) / 2, _PAUSE_SHORTEST)
             await workflow.sleep(min(pause, left), summary=ui_texts.PAUSE_BEFORE_STRIPE)

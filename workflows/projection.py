@@ -54,19 +54,19 @@ class Projection:
                 kind, text = failure(error)
                 if kind != STALE_VERSION or self._options is not options.DATABASE:
                     raise
-            self.report_retry(done=False)
+            self.report_write(done=False)
             self.blocked_by = Attention(AttentionCode.ROW_CHANGED, detail=text)
             on_blocked(self.blocked_by)
             await self._request_attention(change, self.blocked_by)
             change = replace(change, expected_version=await self._version_after_retry(change, status))
 
     def retry_write(self) -> asyncio.Future[bool]:
-        """Write again after a person has looked; the future says whether that succeeded."""
+        """Ask for another write, as a person's `retry`; the future's result tells whether it succeeded."""
         retry: asyncio.Future[bool] = asyncio.Future()
         self._retries.append(retry)
         return retry
 
-    def report_retry(self, *, done: bool) -> None:
+    def report_write(self, *, done: bool) -> None:
         """Report the outcome to the author of the `retry`."""
         retries, self._retries = self._retries, []
         for retry in retries:
@@ -102,7 +102,7 @@ class Projection:
             booking = await self._read(change)
             if booking.status == status:
                 return booking.version
-            self.report_retry(done=False)
+            self.report_write(done=False)
 
     async def _record(self, change: Change, how: dict[str, Any]) -> ChangeResult:
         return await workflow.execute_activity_method(

@@ -18,7 +18,7 @@ from workflows.booking_context import (
     BookingContext,
     handle_common_message,
     judge_request,
-    report_retry,
+    report_operator_outcome,
     run_common_steps,
 )
 from workflows.message_queue import DecisionRequested, OperatorCommand, QueueMessage
@@ -147,7 +147,7 @@ class StayPhase:
     # --- retry and resolve ---
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
-        with report_retry(self._context, message):
+        with report_operator_outcome(self._context, message):
             if self._pending_command is None:
                 is_all = await run_common_steps(self._context, message)
             else:

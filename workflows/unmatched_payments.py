@@ -207,7 +207,7 @@ async def follow_resolved_payment(
     except PaymentStepFailedError:
         if subject_of_hint(hint) == state.payment_intent_id:
             raise
-        # The payment is not known to be the booking's, and a person has looked it up.
+        # A person has looked this payment up, and it is not the booking's own.
         return
     if payment.is_held:
         await handle_payment_event(state, payment_steps, hint, PATIENCE_OF_A_RETRY)
@@ -230,7 +230,7 @@ async def _record_aftermath(state: BookingState, payment: PaymentSnapshot, hint:
     elif refunded_minor < state.refunded_minor:
         owed = state.status is Status.CANCELLED and state.owed_minor(payment) > 0
         await _record_return(state, payment, owed=owed)
-    # A dispute that was won has left no mark on the charge by the time of its last event.
+    # Stripe no longer marks the charge as disputed when the last event reports a dispute that was won.
     opened = hint.event_type == _DISPUTE_OPENED and payment.disputed
     if opened or hint.event_type == _DISPUTE_CLOSED:
         await state.apply(Event.DISPUTE_RECORDED, actor=ActorKind.STRIPE)

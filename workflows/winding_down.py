@@ -13,8 +13,8 @@ class WindingDown:
     """Lets a booking's workflow end once no caller waits and no attention is open.
 
     Args:
-        stay: handles messages that still arrive, as a cancellation may outlast check-out: one that was asked for in
-            time, or one whose refund has failed.
+        stay: handles the messages that still arrive. A cancellation may outlast check-out: it was requested in time,
+            or its refund failed.
     """
 
     def __init__(self, context: BookingContext, stay: StayPhase) -> None:
@@ -24,7 +24,7 @@ class WindingDown:
         self._stay = stay
 
     async def run(self) -> None:
-        """Answer all callers, send all notifications, and handle messages until the last moment."""
+        """Answer all callers, send all notifications, and handle the messages that arrive meanwhile."""
         while True:
             await self._until_nothing_is_left()
             await self._message_queue.drain()
