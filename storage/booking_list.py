@@ -14,6 +14,7 @@ from sqlmodel import col
 
 from domain.booking import DECIDED_AS, Status
 from models import Booking, BookingCommand, BookingTimeline, RoomType
+from storage.tables import RoomClaim
 
 
 class Sort(StrEnum):
@@ -40,12 +41,21 @@ class Position:
 
 
 @dataclass(frozen=True)
+class ClaimedNight:
+    """One night of a room type, by the type's code."""
+
+    room_code: str
+    night: date
+
+
+@dataclass(frozen=True)
 class BookingFilter:
     """The selection of bookings to list.
 
     Args:
         statuses: all, if empty.
         text: part of a booking id, a guest's name or an e-mail address; case is ignored.
+        claimed: the night on which they have a room of that type.
         check_in_from: the first day of check-in.
         check_in_to: the last day of check-in.
         after: the position of the previous page's last row.
@@ -54,6 +64,7 @@ class BookingFilter:
 
     statuses: Sequence[Status] = ()
     text: str | None = None
+    claimed: ClaimedNight | None = None
     check_in_from: date | None = None
     check_in_to: date | None = None
     sort: Sort = Sort.DEADLINE
@@ -74,6 +85,9 @@ async def list_bookings(
         query = query.where(col(Booking.status).in_(list(filters.statuses)))
     if filters.text:
         query = query.where(_mentions(filters.text))
+    if filters.claimed:
+        claims = _claims(hotel_id, filters.claimed)
+        query = query.where(col(Booking.booking_id).in_(claims))
     if filters.check_in_from:
         query = query.where(col(Booking.check_in) >= filters.check_in_from)
     if filters.check_in_to:
@@ -91,6 +105,15 @@ def position(booking: Booking, sort: Sort) -> Position:
         Sort.CHECK_IN: booking.check_in,
     }
     return Position(at[sort], booking.id)
+
+
+def _claims(hotel_id: int, claimed: ClaimedNight) -> Select[str]:
+    room_types = select(col(RoomType.id)).where(
+        col(RoomType.hotel_id) == hotel_id, col(RoomType.code) == claimed.room_code
+    )
+    return select(col(RoomClaim.booking_id)).where(
+        col(RoomClaim.night) == claimed.night, col(RoomClaim.room_type_id).in_(room_types)
+    )
 
 
 def _mentions(text: str) -> ColumnElement[bool]:
