@@ -100,9 +100,12 @@ async def test_a_room_that_is_given_up_is_free_again(boss: PageClient, small: Ho
     assert f"{short_day(small.today() + timedelta(days=20))} A double 3 free" in page.words
 
 
-async def test_thirty_nights_from_today_earlier_and_later(stack: ApiStack, page_clients: PageClients) -> None:
+@pytest.mark.parametrize("timezone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+async def test_thirty_nights_from_today_earlier_and_later(
+    stack: ApiStack, page_clients: PageClients, timezone: str
+) -> None:
     """Today is the hotel's; an address that names no day of the calendar shows today."""
-    hotel = await open_hotel(stack, timezone="Pacific/Kiritimati")
+    hotel = await open_hotel(stack, timezone=timezone)
     viewer, today = await page_clients.staff(hotel, "viewer"), hotel.today()
     page = await viewer.open(CALENDAR)
     assert page.html.count("<time datetime=") == 30
