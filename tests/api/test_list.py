@@ -162,7 +162,7 @@ async def test_by_text(hotel: HotelDriver) -> None:
 async def test_by_day_of_check_in(hotel: HotelDriver) -> None:
     """Both days are among those asked for; each may be left out, and other filters go with them."""
     days = [date(2027, 6, 1), date(2027, 6, 2), date(2027, 6, 2), date(2027, 6, 4)]
-    rows = [{"check_in": day, "check_out": day + timedelta(days=1)} for day in days]
+    rows: list[dict[str, Any]] = [{"check_in": day, "check_out": day + timedelta(days=1)} for day in days]
     rows[2]["status"] = "CONFIRMED"
     first, second, confirmed, last = await fill(hotel, rows)
     staff = await hotel.staff()
