@@ -117,6 +117,7 @@ class Booking(SQLModel, table=True):
         Index("booking_queue", "hotel_id", "status", "decision_deadline", "id"),
         Index("booking_deadline", "hotel_id", "decision_deadline", "id"),
         Index("booking_newest", "hotel_id", "created_at", "id"),
+        Index("booking_arrivals", "hotel_id", "check_in", "id"),
         Index("booking_newest_of_status", "hotel_id", "status", "created_at", "id"),
         Index("booking_held", "hotel_id", "payment_authorized_at"),
         Index("booking_decided", "hotel_id", "decision_made_at"),

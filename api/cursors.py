@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from api.errors import ProblemError, invalid
@@ -30,18 +30,20 @@ def decode(cursor: str, sort: Sort) -> Position:
         if len(cursor) > _LONGEST:
             raise _not_ours()
         order, at, row_id = json.loads(urlsafe_b64decode(cursor.encode("ascii")))
-        moment = _moment(at) if at is not None else None
+        moment = _moment(at, sort) if at is not None else None
         # Exactly an integer: True is one by inheritance only.
         if order != sort or type(row_id) is not int or not 0 <= row_id <= _LARGEST_ID:
             raise _not_ours()
     except (ValueError, TypeError, OverflowError):
         raise _not_ours() from None
-    if moment is None and sort is Sort.CREATED:
+    if moment is None and sort is not Sort.DEADLINE:
         raise _not_ours()
     return Position(moment, row_id)
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: str, sort: Sort) -> datetime | date:
+    if sort is Sort.CHECK_IN:
+        return date.fromisoformat(text)
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise _not_ours()

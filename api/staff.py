@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Depends, Query, Response
@@ -94,6 +95,12 @@ async def queue(
     q: Annotated[
         SearchText | None, Query(description="Part of a booking id, a guest's name or e-mail address.")
     ] = None,
+    check_in_from: Annotated[
+        date | None, Query(description="The first day of check-in."), _blank_is(None)
+    ] = None,
+    check_in_to: Annotated[
+        date | None, Query(description="The last day of check-in."), _blank_is(None)
+    ] = None,
     sort: Annotated[Sort, _blank_is(Sort.DEADLINE)] = Sort.DEADLINE,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=_PAGE_LIMIT), _blank_is(_PAGE_SIZE)] = _PAGE_SIZE,
@@ -103,6 +110,8 @@ async def queue(
     filters = BookingFilter(
         statuses=[each for each in status or () if each is not None],
         text=(q or "").strip() or None,
+        check_in_from=check_in_from,
+        check_in_to=check_in_to,
         sort=sort,
         after=decode(cursor, sort) if cursor else None,
         limit=limit + 1,

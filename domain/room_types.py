@@ -16,6 +16,7 @@ NAME_LONGEST: Final = 200
 BOUNDS: Final = {"max_guests": Bounds(1, 100), "rooms": Bounds(1, 10_000)}
 """By the names of the room type's columns."""
 
+_MOST_DIGITS: Final = 9
 _NOT_IN_CODES: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -45,6 +46,12 @@ def check_price(text: str, currency: str) -> Money:
     if not text.strip():
         raise RoomTypeError(f"give a price, such as {Money(15000, currency)}")
     return check_chargeable(parse(text, currency))
+
+
+def read_count(text: str) -> int:
+    """The whole number in a text; -1, which no bounds allow, for anything else."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else -1
 
 
 def check_count(term: str, number: int) -> int:

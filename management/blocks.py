@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +15,7 @@ from management.tools import Tools, fail, say, tools_of
 from models import Hotel, RoomType
 from storage import catalogue
 from storage.room_blocks import (
+    LONGEST_BLOCK,
     BlockedStretch,
     RoomsTakenError,
     block_rooms,
@@ -24,8 +25,6 @@ from storage.room_blocks import (
 )
 from storage.tables import RoomBlock
 from wording.values import count_in_words
-
-LONGEST_NIGHTS: Final = 366
 
 OfHotel = Annotated[str, typer.Option("--hotel", callback=checks.slug, help="The hotel's slug.")]
 Code = Annotated[str, typer.Option("--code", callback=checks.code, help="The room type's name in requests.")]
@@ -116,8 +115,8 @@ def bookings_named(what: str) -> Iterator[None]:
 
 def _stretch(first: datetime, end: datetime) -> BlockedStretch:
     nights = (end - first).days
-    if not 1 <= nights <= LONGEST_NIGHTS:
-        raise typer.BadParameter(f"--to lies 1 to {LONGEST_NIGHTS} days after --from")
+    if not 1 <= nights <= LONGEST_BLOCK:
+        raise typer.BadParameter(f"--to lies 1 to {LONGEST_BLOCK} days after --from")
     return BlockedStretch(first.date(), end.date())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
@@ -14,6 +14,7 @@ from sqlmodel import col
 
 from domain.booking import DECIDED_AS, Status
 from models import Booking, BookingCommand, BookingTimeline, RoomType
+from storage.tables import RoomClaim
 
 
 class Sort(StrEnum):
@@ -23,14 +24,28 @@ class Sort(StrEnum):
     """What must be decided first comes first; what has no deadline comes last."""
     CREATED = "created"
     """The newest first."""
+    CHECK_IN = "check_in"
+    """The earliest stay first."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """The position of a row in the list; the next page begins after it."""
+    """The position of a row in the list; the next page begins after it.
 
-    at: datetime | None
+    Args:
+        at: the row's time in this order; its day of check-in in the order of stays.
+    """
+
+    at: datetime | date | None
     row_id: int
+
+
+@dataclass(frozen=True)
+class ClaimedNight:
+    """One night of a room type, by the type's code."""
+
+    room_code: str
+    night: date
 
 
 @dataclass(frozen=True)
@@ -40,12 +55,18 @@ class BookingFilter:
     Args:
         statuses: all, if empty.
         text: part of a booking id, a guest's name or an e-mail address; case is ignored.
+        claimed: the night on which they have a room of that type.
+        check_in_from: the first day of check-in.
+        check_in_to: the last day of check-in.
         after: the position of the previous page's last row.
         limit: the largest number of rows.
     """
 
     statuses: Sequence[Status] = ()
     text: str | None = None
+    claimed: ClaimedNight | None = None
+    check_in_from: date | None = None
+    check_in_to: date | None = None
     sort: Sort = Sort.DEADLINE
     after: Position | None = None
     limit: int = 50
@@ -64,6 +85,13 @@ async def list_bookings(
         query = query.where(col(Booking.status).in_(list(filters.statuses)))
     if filters.text:
         query = query.where(_mentions(filters.text))
+    if filters.claimed:
+        claims = _claims(hotel_id, filters.claimed)
+        query = query.where(col(Booking.booking_id).in_(claims))
+    if filters.check_in_from:
+        query = query.where(col(Booking.check_in) >= filters.check_in_from)
+    if filters.check_in_to:
+        query = query.where(col(Booking.check_in) <= filters.check_in_to)
     rows = await db.execute(_ordered(query, filters.sort, filters.after).limit(filters.limit))
     return [(row[0], row[1]) for row in rows]
 
@@ -71,8 +99,21 @@ async def list_bookings(
 def position(booking: Booking, sort: Sort) -> Position:
     """A booking's position in the list of that order."""
     assert booking.id is not None
-    at = booking.decision_deadline if sort is Sort.DEADLINE else booking.created_at
-    return Position(at, booking.id)
+    at: dict[Sort, datetime | date | None] = {
+        Sort.DEADLINE: booking.decision_deadline,
+        Sort.CREATED: booking.created_at,
+        Sort.CHECK_IN: booking.check_in,
+    }
+    return Position(at[sort], booking.id)
+
+
+def _claims(hotel_id: int, claimed: ClaimedNight) -> Select[str]:
+    room_types = select(col(RoomType.id)).where(
+        col(RoomType.hotel_id) == hotel_id, col(RoomType.code) == claimed.room_code
+    )
+    return select(col(RoomClaim.booking_id)).where(
+        col(RoomClaim.night) == claimed.night, col(RoomClaim.room_type_id).in_(room_types)
+    )
 
 
 def _mentions(text: str) -> ColumnElement[bool]:
@@ -94,6 +135,11 @@ def _ordered(
         if after is not None:
             query = query.where(tuple_(created, row_id) < (after.at, after.row_id))
         return query.order_by(created.desc(), row_id.desc())
+    if sort is Sort.CHECK_IN:
+        check_in = col(Booking.check_in)
+        if after is not None:
+            query = query.where(tuple_(check_in, row_id) > (after.at, after.row_id))
+        return query.order_by(check_in, row_id)
     deadline = col(Booking.decision_deadline)
     if after is not None and after.at is None:
         query = query.where(deadline.is_(None), row_id > after.row_id)

@@ -18,6 +18,8 @@ from models import RoomType
 from storage.rooms import FREE, lock_nights, nights_between
 from storage.tables import RoomBlock, RoomClaim, RoomNight
 
+LONGEST_BLOCK: Final = 366
+"""The most nights of one block."""
 _NAMED: Final = 20
 _TOLD: Final = 10
 

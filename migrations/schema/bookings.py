@@ -63,6 +63,7 @@ def _booking() -> None:
         ["hotel_id", "updated_at", "id"],
         postgresql_where="needs_attention",
     )
+    op.create_index("booking_arrivals", "booking", ["hotel_id", "check_in", "id"])
     op.create_index("booking_deadline", "booking", ["hotel_id", "decision_deadline", "id"])
     op.create_index("booking_decided", "booking", ["hotel_id", "decision_made_at"])
     op.create_index("booking_current", "booking", ["check_out", "status"])

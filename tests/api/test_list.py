@@ -159,11 +159,33 @@ async def test_by_text(hotel: HotelDriver) -> None:
         assert_problem(await staff.ask("GET", "", params={"q": bad}), 422, "invalid_request", "q")
 
 
+async def test_by_day_of_check_in(hotel: HotelDriver) -> None:
+    """Both days are among those asked for; each may be left out, and other filters go with them."""
+    days = [date(2027, 6, 1), date(2027, 6, 2), date(2027, 6, 2), date(2027, 6, 4)]
+    rows: list[dict[str, Any]] = [{"check_in": day, "check_out": day + timedelta(days=1)} for day in days]
+    rows[2]["status"] = "CONFIRMED"
+    first, second, confirmed, last = await fill(hotel, rows)
+    staff = await hotel.staff()
+    found = {
+        ("2027-06-02", ""): [second, confirmed, last],
+        ("", "2027-06-02"): [first, second, confirmed],
+        ("2027-06-02", "2027-06-02"): [second, confirmed],
+        ("2027-06-03", "2027-06-03"): [],
+        ("2027-06-04", "2027-06-01"): [],
+    }
+    for (since, until), expected in found.items():
+        assert await ids(staff, check_in_from=since, check_in_to=until, sort="check_in") == expected
+    assert await ids(staff, check_in_from="2027-06-02", status="CONFIRMED") == [confirmed]
+    for name, bad in itertools.product(("check_in_from", "check_in_to"), ("tomorrow", "2027-06-31", "-1")):
+        assert_problem(await staff.ask("GET", "", params={name: bad}), 422, "invalid_request", name)
+
+
 async def test_blanks_are_absent(hotel: HotelDriver) -> None:
     """A form that was sent with nothing filled in lists everything."""
     made = await fill(hotel, [{}])
     staff = await hotel.staff()
-    assert await ids(staff, status="", q="", sort="", cursor="", limit="") == made
+    blank = dict.fromkeys(("status", "q", "check_in_from", "check_in_to", "sort", "cursor", "limit"), "")
+    assert await ids(staff, **blank) == made
     assert await ids(staff, q="  ") == made
 
 
@@ -175,7 +197,11 @@ def with_ties() -> list[dict[str, Any]]:
     later = _MORNING + timedelta(microseconds=1)
     deadlines = itertools.cycle([_MORNING, _MORNING, None, later, later, _MORNING, None, None])
     moments = itertools.cycle([_MORNING, _MORNING, _MORNING + timedelta(microseconds=1), _MORNING])
-    return [{"decision_deadline": next(deadlines), "created_at": next(moments)} for _ in range(23)]
+    days = itertools.cycle([date(2027, 6, 2), date(2027, 6, 1), date(2027, 6, 2)])
+    return [
+        {"decision_deadline": next(deadlines), "created_at": next(moments), "check_in": next(days)}
+        for _ in range(23)
+    ]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 22, 23, 24])
@@ -193,7 +219,14 @@ async def test_pages(hotel: HotelDriver, limit: int) -> None:
     def created(booking_id: str) -> tuple[datetime, int]:
         return made[booking_id]["created_at"], age[booking_id]
 
-    orders = {"deadline": sorted(made, key=deadline), "created": sorted(made, key=created, reverse=True)}
+    def check_in(booking_id: str) -> tuple[date, int]:
+        return made[booking_id]["check_in"], age[booking_id]
+
+    orders = {
+        "deadline": sorted(made, key=deadline),
+        "created": sorted(made, key=created, reverse=True),
+        "check_in": sorted(made, key=check_in),
+    }
     for sort, expected in orders.items():
         pages = await all_pages(staff, sort=sort, limit=limit)
         assert list(itertools.chain(*pages)) == expected
@@ -272,11 +305,16 @@ async def test_a_cursor_of_the_other_order(hotel: HotelDriver) -> None:
     """A place in one order is none in another."""
     await fill(hotel, [{"decision_deadline": _MORNING}] * 3)
     staff = await hotel.staff()
-    for sort, other in (("deadline", "created"), ("created", "deadline")):
+    for sort, other in itertools.permutations(("deadline", "created", "check_in"), 2):
         given = (await staff.ask("GET", "", params={"sort": sort, "limit": 1})).json()["next_cursor"]
         response = await staff.ask("GET", "", params={"sort": other, "cursor": given})
         assert_problem(response, 422, "invalid_request", "cursor")
-    assert_problem(
-        await staff.ask("GET", "", params={"sort": "created", "cursor": cursor("created", None, 1)}),
-        *(422, "invalid_request", "cursor"),
-    )
+    for bad in (
+        cursor("created", None, 1),
+        cursor("check_in", None, 1),
+        cursor("check_in", "2027-06-31", 1),
+        cursor("check_in", _MORNING.isoformat(), 1),
+    ):
+        sort = json.loads(base64.urlsafe_b64decode(bad))[0]
+        response = await staff.ask("GET", "", params={"sort": sort, "cursor": bad})
+        assert_problem(response, 422, "invalid_request", "cursor")

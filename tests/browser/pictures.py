@@ -201,6 +201,8 @@ class PageGallery:
             ("staff-approve", f"bookings/{waiting}/approve/"),
             ("staff-attention", "attention/"),
             ("staff-stuck", f"bookings/{stuck}/"),
+            ("staff-calendar", "calendar/"),
+            ("staff-arrivals", "arrivals/?period=week"),
             ("staff-figures", "figures/"),
             ("staff-rooms", "rooms/"),
             ("staff-room-type", "rooms/double/"),

@@ -71,6 +71,16 @@ async def test_pages_by_age(database: Database, hotel_rows: HotelRows, limit: in
     assert pages == [expected[i : i + limit] for i in range(0, 5, limit)]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 50])
+async def test_pages_by_check_in(database: Database, hotel_rows: HotelRows, limit: int) -> None:
+    """The earliest stay comes first, of those that begin on one day the row written first."""
+    days = [T0.date() + timedelta(days=number) for number in (32, 30, 31, 30)]
+    made = [await book(database, hotel_rows, check_in=day, check_out=day + timedelta(days=2)) for day in days]
+    expected = [made[number].booking_id for number in (1, 3, 2, 0)]
+    pages = await all_pages(database, hotel_rows, Sort.CHECK_IN, limit)
+    assert pages == [expected[i : i + limit] for i in range(0, 4, limit)]
+
+
 async def test_a_page_begins_where_the_last_one_ended(database: Database, hotel_rows: HotelRows) -> None:
     """Though what stood there is gone, or others have come in before it."""
     expected = await five_with_deadlines(database, hotel_rows)

@@ -17,7 +17,15 @@ from api.schemas import composed
 from domain.booking import UNDER_DECISION, Decision, Status
 from domain.deadlines import nights
 from models import Booking, Hotel, RoomType
-from storage.booking_list import BookingFilter, Position, Sort, list_bookings, pending_decisions, position
+from storage.booking_list import (
+    BookingFilter,
+    ClaimedNight,
+    Position,
+    Sort,
+    list_bookings,
+    pending_decisions,
+    position,
+)
 from storage.rooms import rooms_taken
 from wording import staff as words
 from wording.values import count_in_words, money_in_words, people_in_words, short_instant, short_stay
@@ -56,15 +64,22 @@ FIRST: Final = _TABS[0]
 
 @dataclass(frozen=True)
 class BookingListRequest:
-    """The list requested by the address; invalid parameters are ignored."""
+    """The list requested by the address; invalid parameters are ignored.
+
+    Args:
+        claimed: the calendar's cell whose bookings are listed.
+    """
 
     tab: Tab
     text: str
     after: Position | None
+    claimed: ClaimedNight | None = None
 
     @classmethod
-    def read(cls, view: str, text: str, cursor: str) -> BookingListRequest:
-        """Read an address's three parameters."""
+    def read(
+        cls, view: str, text: str, cursor: str, claimed: ClaimedNight | None = None
+    ) -> BookingListRequest:
+        """Read an address's parameters."""
         tab = TABS.get(view, FIRST)
         words = (letters for letters in composed(text).split() if letters.isprintable())
         text = " ".join(words)[:_LONGEST_SEARCH]
@@ -72,12 +87,14 @@ class BookingListRequest:
             after = decode(cursor, tab.sort) if cursor else None
         except ProblemError:
             after = None
-        return cls(tab, text, after)
+        return cls(tab, text, after, claimed)
 
     def address(self, *, view: str | None = None, cursor: str = "") -> str:
         """The address of this list, of another tab with the same search, or of another page."""
         chosen = view or self.tab.name
         given = {"view": chosen if chosen != FIRST.name else "", "q": self.text, "cursor": cursor}
+        if self.claimed:
+            given |= {"room": self.claimed.room_code, "night": self.claimed.night.isoformat()}
         query = urlencode({name: value for name, value in given.items() if value})
         return "/staff/" + (f"?{query}" if query else "")
 
@@ -137,6 +154,7 @@ async def listing(db: AsyncSession, hotel: Hotel, list_request: BookingListReque
     filters = BookingFilter(
         statuses=list_request.tab.statuses,
         text=list_request.text or None,
+        claimed=list_request.claimed,
         sort=list_request.tab.sort,
         after=list_request.after,
         limit=PAGE + 1,

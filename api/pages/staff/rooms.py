@@ -21,6 +21,7 @@ from domain.room_types import (
     check_name,
     check_price,
     code_from,
+    read_count,
 )
 from models import Hotel, RoomType
 from storage.catalogue import change_room_type, hotel_by_slug, room_type_by_code, room_types
@@ -37,7 +38,6 @@ _LABELS: Final = {
     "rooms": "Rooms of this type",
 }
 _NAME_TAKEN: Final = "Another room type has this name: guests could not tell them apart."
-_MOST_DIGITS: Final = 9
 
 Code = Annotated[str, Path(max_length=CODE_LONGEST, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Errors = dict[str, str]
@@ -175,8 +175,8 @@ def _read(form: Mapping[str, str], hotel: Hotel) -> tuple[dict[str, Any], Errors
     readers: dict[str, tuple[str, Callable[[str], Any]]] = {
         "name": ("name", check_name),
         "price_per_night": ("price_per_night_minor", lambda text: check_price(text, hotel.currency).minor),
-        "max_guests": ("max_guests", lambda text: check_count("max_guests", _number(text))),
-        "rooms": ("rooms", lambda text: check_count("rooms", _number(text))),
+        "max_guests": ("max_guests", lambda text: check_count("max_guests", read_count(text))),
+        "rooms": ("rooms", lambda text: check_count("rooms", read_count(text))),
     }
     values: dict[str, Any] = {}
     errors: Errors = {}
@@ -186,9 +186,3 @@ def _read(form: Mapping[str, str], hotel: Hotel) -> tuple[dict[str, Any], Errors
         except DomainError as error:
             errors[field] = f"{sentence(str(error))}."
     return values, errors
-
-
-def _number(text: str) -> int:
-    """The whole number in a text; -1, which no bounds allow, for anything else."""
-    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
-    return int(text) if is_number else -1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
+from fastapi import Query
 from fastapi.responses import Response
 
 from api.auth import BookingId
 from api.outages import reading
 from api.pages.site import ThisPage
+from api.pages.staff import arrivals as staff_arrivals
+from api.pages.staff import blocks as staff_blocks
 from api.pages.staff import books as staff_books
 from api.pages.staff import decide as staff_decide
 from api.pages.staff import log_in as staff_log_in
@@ -16,21 +19,25 @@ from api.pages.staff import people as staff_people
 from api.pages.staff import policy as staff_policy
 from api.pages.staff import rooms as staff_rooms
 from api.pages.staff.booking import attention, staff_booking_view
+from api.pages.staff.calendar import calendar_address, read_day
 from api.pages.staff.console import HOME, AtConsole, Console, staff_router
 from api.pages.staff.outcome import outcome_notice
 from api.pages.staff.queue import TABS, BookingListRequest, listing
 from api.views import BookingDetails
 from domain.booking import Decision
 from domain.identifiers import booking_channel, payment_in_dashboard, workflow_in_ui
+from domain.room_types import CODE_LONGEST
 from models import utc_now
 from storage.attention import attention_of_all
-from storage.booking_list import pending_decisions
+from storage.booking_list import ClaimedNight, pending_decisions
 from storage.console import needing_attention
-from wording.values import count_in_words, short_stay
+from wording.values import count_in_words, short_day, short_stay
 
 router = staff_router()
 
 _ATTENTION_LIMIT: Final = 100
+
+CellRoom = Annotated[str, Query(max_length=CODE_LONGEST, pattern=r"^[a-z0-9-]*$")]
 
 
 @router.get("")
@@ -45,10 +52,14 @@ async def queue(
     view: str = "",
     q: str = "",
     cursor: str = "",
+    room: CellRoom = "",
+    night: str = "",
 ) -> Response:
-    """Requests by deadline, or other bookings by age."""
+    """Requests by deadline, or other bookings by age; or the bookings of a night in the calendar."""
     now = utc_now()
-    list_request = BookingListRequest.read(view, q, cursor)
+    day = read_day(night)
+    claimed = ClaimedNight(room, day) if room and day else None
+    list_request = BookingListRequest.read(view, q, cursor, claimed)
     async with reading(console.services.database) as db:
         found = await listing(db, console.hotel, list_request, now)
         frame = await console.frame(db)
@@ -59,6 +70,8 @@ async def queue(
         tabs=TABS.values(),
         listing=found,
         count_in_words=count_in_words,
+        short_day=short_day,
+        calendar_address=calendar_address,
     )
 
 
@@ -130,6 +143,8 @@ ROUTERS: Final = (
     router,
     staff_decide.router,
     staff_books.router,
+    staff_blocks.router,
+    staff_arrivals.router,
     staff_rooms.router,
     staff_policy.router,
     staff_people.router,
