@@ -82,7 +82,7 @@ class Payments:
         # Every reader of the account's sessions and events sees these addresses: no token belongs in them.
         page = return_page(self._public_base_url, request.booking_id, code)
         metadata = {"booking_id": request.booking_id, "hotel": hotel.slug}
-        return {
+        params: SessionCreateParams = {
             "mode": "payment",
             "allowed_payment_method_types": ["card"],
             "client_reference_id": request.booking_id,
@@ -109,6 +109,10 @@ class Payments:
                 "metadata": metadata,
             },
         }
+        if hotel.long_holds:
+            # Stripe decides by the card: https://docs.stripe.com/payments/extended-authorization.
+            params["payment_method_options"] = {"card": {"request_extended_authorization": "if_available"}}
+        return params
 
     @activity.defn(name="payments.read")
     async def read(self, question: PaymentQuestion) -> PaymentSnapshot:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from domain.booking import Event, ReasonCode
+from domain.deadlines import HOLD_WITHOUT_CAPTURE_BEFORE
+from wording.values import limit_in_words
 
 REASONS: Final = {
     ReasonCode.NO_AVAILABILITY: "The hotel has no rooms of this type left for your dates.",
@@ -61,3 +63,15 @@ def cancelling_notice(check_in_at: datetime, answer_by: datetime, now: datetime)
     if answer_by > check_in_at:
         return "You cannot cancel once the stay has started, and the hotel may confirm only after that."
     return None
+
+
+def answer_limit(approval_sla_s: int) -> str:
+    """The hotel's time to answer, as promised before the hold's length is known; no hotel may outlast the hold.
+
+    Args:
+        approval_sla_s: seconds from the hold.
+    """
+    limit = limit_in_words(approval_sla_s)
+    if timedelta(seconds=approval_sla_s) < HOLD_WITHOUT_CAPTURE_BEFORE * 0.9:
+        return limit
+    return f"{limit}, and always before the hold on your card ends"
