@@ -210,6 +210,11 @@ class Booking(SQLModel, table=True):
         return midnight(self.check_out, self.timezone)
 
     @property
+    def reason_code_for_guest(self) -> str | None:
+        """The reason code that the guest reads: a suspicion of fraud is unproven, and not theirs to read."""
+        return ReasonCode.OTHER if self.reason_code == ReasonCode.SUSPECTED_FRAUD else self.reason_code
+
+    @property
     def told_reason(self) -> ReasonCode | None:
         """The reason for people: if the system released the hold before its end, the hold did not end by itself."""
         code = ReasonCode(self.reason_code) if self.reason_code else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Literal
 
 import stripe
 from stripe.params.checkout import SessionCreateParams
@@ -173,10 +174,13 @@ class Payments:
         """Cancel a hold, unless it is gone or was captured; the answer shows which."""
 
         async def release(_held: PaymentSnapshot) -> PaymentSnapshot:
-            key = _key(step, "release", step.payment_intent_id)
+            # Stripe learns from it: https://docs.stripe.com/api/payment_intents/cancel. The reason is part of the key,
+            # because a later decline may give another.
+            reason: Literal["abandoned", "fraudulent"] = "fraudulent" if step.suspects_fraud else "abandoned"
+            key = _key(step, "release", step.payment_intent_id, reason)
             intent = await self._stripe.payment_intents.cancel_async(
                 step.payment_intent_id,
-                {"cancellation_reason": "abandoned", "expand": [WITH_CHARGE]},
+                {"cancellation_reason": reason, "expand": [WITH_CHARGE]},
                 {"idempotency_key": key},
             )
             return _snapshot(intent, step)

@@ -13,8 +13,8 @@ REASONS: Final = {
     ReasonCode.NO_AVAILABILITY: "The hotel has no rooms of this type left for your dates.",
     ReasonCode.RATE_ERROR: "The price of this booking was not correct.",
     ReasonCode.GUEST_REQUIREMENTS: "The hotel cannot meet the requirements of this stay.",
-    # The text must not accuse the guest of something unproven.
-    ReasonCode.SUSPECTED_FRAUD: "The hotel could not verify the details of this booking.",
+    # As for OTHER: a suspicion is unproven, and would teach a fraudster.
+    ReasonCode.SUSPECTED_FRAUD: "The hotel cannot take this booking.",
     ReasonCode.OTHER: "The hotel cannot take this booking.",
     ReasonCode.APPROVAL_TIMEOUT: "The hotel did not answer in time, so your request has ended.",
     ReasonCode.AUTHORIZATION_EXPIRED: (

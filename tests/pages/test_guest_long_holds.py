@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from domain.booking import MailKind
+from sandbox.drivers import GuestDriver
 from tests.api.hotels import open_hotel
 from tests.api.stack import ApiStack
 from tests.pages.guests import opened
@@ -15,6 +16,12 @@ from tests.pages.page_client import PageClients
 from tests.pages.test_guest_emails import NOW, composed, letter
 
 DAY_S = 86400
+
+
+async def _words(page_clients: PageClients, guest: GuestDriver) -> str:
+    page = (await opened(page_clients, guest)).page
+    assert page is not None
+    return page.words
 
 
 @pytest.mark.parametrize(("days", "bounded"), [(2, False), (20, True)])
@@ -33,7 +40,7 @@ async def test_a_hotel_that_asks_for_long_holds_says_so(page_clients: PageClient
     page = await page_clients.stranger().open(at(hotel))
     assert "The hotel asks for a long hold" in page.words
     guest = await hotel.submitted()
-    assert "Money can be held on your card until" in (await opened(page_clients, guest)).page.words
+    assert "Money can be held on your card until" in await _words(page_clients, guest)
 
 
 async def test_the_page_of_a_held_booking_tells_the_holds_end(
@@ -41,9 +48,9 @@ async def test_the_page_of_a_held_booking_tells_the_holds_end(
 ) -> None:
     hotel = await open_hotel(stack)
     guest = await hotel.submitted()
-    assert "Money can be held" not in (await opened(page_clients, guest)).page.words
+    assert "Money can be held" not in await _words(page_clients, guest)
     guest = await hotel.held()
-    assert "Money can be held on your card until" in (await opened(page_clients, guest)).page.words
+    assert "Money can be held on your card until" in await _words(page_clients, guest)
 
 
 def test_the_mail_about_a_hold_tells_its_end_if_stripe_does() -> None:
