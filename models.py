@@ -36,7 +36,10 @@ def instant_column(*, nullable: bool = False) -> Any:
 
 
 class Hotel(SQLModel, table=True):
-    """A hotel and the terms it offers."""
+    """A hotel and the terms it offers.
+
+    `long_holds`: Stripe is asked to extend the time for which cards are held.
+    """
 
     __tablename__ = "hotel"
 
@@ -54,6 +57,7 @@ class Hotel(SQLModel, table=True):
     free_cancel_days: int = 2
     late_cancel_fee_percent: int = 100
     overbooking: int = 0
+    long_holds: bool = False
     contact_email: str | None = Field(default=None, max_length=320)
     contact_phone: str | None = Field(default=None, max_length=40)
     address: str | None = Field(default=None, max_length=500)
@@ -104,6 +108,7 @@ class Booking(SQLModel, table=True):
     The columns from `timezone` to `late_cancel_fee_percent` keep the hotel's terms at the time of the booking; later
     changes by the hotel do not affect them.
 
+    `capture_before`: when its hold lapses, if Stripe says.
     `sold_out_at`: when its hold found no room left. That is final: the hold is given up, whatever becomes free.
     """
 
@@ -170,6 +175,7 @@ class Booking(SQLModel, table=True):
     payment_reference: str | None = Field(default=None, max_length=255)
     payment_intent_id: str | None = Field(default=None, max_length=255, unique=True)
     payment_authorized_at: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))
+    capture_before: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))
     sold_out_at: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))
     paid_at: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))
     decision_made_at: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))
@@ -203,6 +209,11 @@ class Booking(SQLModel, table=True):
     def check_out_at(self) -> datetime:
         """The end of the stay's last night: 00:00 at the hotel on the day of check-out."""
         return midnight(self.check_out, self.timezone)
+
+    @property
+    def reason_code_for_guest(self) -> str | None:
+        """The reason code that the guest reads: a suspicion of fraud is unproven, and not theirs to read."""
+        return ReasonCode.OTHER if self.reason_code == ReasonCode.SUSPECTED_FRAUD else self.reason_code
 
     @property
     def told_reason(self) -> ReasonCode | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Literal
 
 import stripe
 from stripe.params.checkout import SessionCreateParams
@@ -82,7 +83,7 @@ class Payments:
         # Every reader of the account's sessions and events sees these addresses: no token belongs in them.
         page = return_page(self._public_base_url, request.booking_id, code)
         metadata = {"booking_id": request.booking_id, "hotel": hotel.slug}
-        return {
+        params: SessionCreateParams = {
             "mode": "payment",
             "allowed_payment_method_types": ["card"],
             "client_reference_id": request.booking_id,
@@ -109,6 +110,10 @@ class Payments:
                 "metadata": metadata,
             },
         }
+        if hotel.long_holds:
+            # Stripe decides by the card: https://docs.stripe.com/payments/extended-authorization.
+            params["payment_method_options"] = {"card": {"request_extended_authorization": "if_available"}}
+        return params
 
     @activity.defn(name="payments.read")
     async def read(self, question: PaymentQuestion) -> PaymentSnapshot:
@@ -169,10 +174,13 @@ class Payments:
         """Cancel a hold, unless it is gone or was captured; the answer shows which."""
 
         async def release(_held: PaymentSnapshot) -> PaymentSnapshot:
-            key = _key(step, "release", step.payment_intent_id)
+            # Stripe learns from it: https://docs.stripe.com/api/payment_intents/cancel. The reason is part of the key,
+            # because a later decline may give another.
+            reason: Literal["abandoned", "fraudulent"] = "fraudulent" if step.suspects_fraud else "abandoned"
+            key = _key(step, "release", step.payment_intent_id, reason)
             intent = await self._stripe.payment_intents.cancel_async(
                 step.payment_intent_id,
-                {"cancellation_reason": "abandoned", "expand": [WITH_CHARGE]},
+                {"cancellation_reason": reason, "expand": [WITH_CHARGE]},
                 {"idempotency_key": key},
             )
             return _snapshot(intent, step)

@@ -222,8 +222,11 @@ async def show_to_staff(db: AsyncSession, found: Sequence[BookingDetails]) -> li
     """Convert several bookings for the hotel's staff."""
     reasons = await attention_of_all(db, [item.booking for item in found])
     return [
-        StaffBooking(**vars(view), attention=[_attention(row) for row in reasons[view.booking_id]])
-        for view in await show_all(db, found)
+        StaffBooking(
+            **(vars(view) | {"reason_code": item.booking.reason_code}),
+            attention=[_attention(row) for row in reasons[view.booking_id]],
+        )
+        for view, item in zip(await show_all(db, found), found, strict=True)
     ]
 
 
@@ -255,7 +258,7 @@ def _view(found: BookingDetails, timeline: Sequence[BookingTimeline], pending: s
         amount_paid_elsewhere=str(Money(row.amount_paid_elsewhere_minor, row.currency)),
         currency=row.currency,
         status=Status(row.status),
-        reason_code=row.reason_code,
+        reason_code=row.reason_code_for_guest,
         reason_note=row.reason_note,
         decision_deadline=row.decision_deadline,
         pending_decision=pending if pending and _may_still_come(row, Decision(pending)) else None,

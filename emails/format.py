@@ -19,6 +19,7 @@ def words_for(
     """All values the templates may use for a booking at `now`."""
     words = _stay(booking, hotel, room_type) | _requester(booking) | _money(booking)
     words |= _decision(booking) | _cancelling(booking, now)
+    words["held_until"] = _held_until(booking, hotel, now)
     return words | {"facts": _facts(words, for_staff=for_staff)}
 
 
@@ -125,6 +126,17 @@ def _cancelling(booking: Booking, now: datetime) -> dict[str, Any]:
 
 
 def _cancelling_notice(booking: Booking, now: datetime) -> str | None:
+    return cancelling_notice(booking.check_in_at, _answer_by(booking, now), now)
+
+
+def _answer_by(booking: Booking, now: datetime) -> datetime:
     pays_by = booking.payment_deadline or payment_window_end(now, booking.payment_window_s, booking.cutoff_at)
     answer_by = last_answer_at(pays_by, booking.approval_sla_s, booking.cutoff_at)
-    return cancelling_notice(booking.check_in_at, booking.decision_deadline or answer_by, now)
+    return booking.decision_deadline or answer_by
+
+
+def _held_until(booking: Booking, hotel: Hotel, now: datetime) -> str | None:
+    """When the hold ends at the latest; before one is placed, only for a hotel that asks for long ones."""
+    if _was_held(booking):
+        return instant_in_words(booking.capture_before, booking.timezone)
+    return instant_in_words(_answer_by(booking, now), booking.timezone) if hotel.long_holds else None

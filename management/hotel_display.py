@@ -62,4 +62,6 @@ _TERMS: Final = [name for name in Hotel.model_fields if name not in {"id", "slug
 
 
 def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "–" if value is None else str(value)

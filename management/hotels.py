@@ -91,6 +91,10 @@ Overbooking = Annotated[
     int | None,
     typer.Option(min=0, max=1000, help="Rooms of each type that may be sold beyond those there are."),
 ]
+LongHolds = Annotated[
+    bool | None,
+    typer.Option(help="Ask Stripe to hold cards for up to 30 days, where the card allows it."),
+]
 ContactEmail = Annotated[
     str | None, typer.Option(callback=_contact("contact_email"), help="E-mail address for guests.")
 ]
@@ -129,6 +133,7 @@ def add(
     free_cancel_days: FreeCancelDays = None,
     late_cancel_fee_percent: LateFee = None,
     overbooking: Overbooking = None,
+    long_holds: LongHolds = None,
     contact_email: ContactEmail = None,
     contact_phone: ContactPhone = None,
     address: Address = None,
@@ -149,6 +154,7 @@ def add(
         free_cancel_days=free_cancel_days,
         late_cancel_fee_percent=late_cancel_fee_percent,
         overbooking=overbooking,
+        long_holds=long_holds,
         contact_email=contact_email,
         contact_phone=contact_phone,
         address=address,
@@ -186,6 +192,7 @@ def set_(
     free_cancel_days: FreeCancelDays = None,
     late_cancel_fee_percent: LateFee = None,
     overbooking: Overbooking = None,
+    long_holds: LongHolds = None,
     contact_email: ContactEmail = None,
     contact_phone: ContactPhone = None,
     address: Address = None,
@@ -206,6 +213,7 @@ def set_(
         free_cancel_days=free_cancel_days,
         late_cancel_fee_percent=late_cancel_fee_percent,
         overbooking=overbooking,
+        long_holds=long_holds,
         contact_email=contact_email,
         contact_phone=contact_phone,
         address=address,

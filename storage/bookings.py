@@ -176,6 +176,8 @@ def _write_facts(db: AsyncSession, booking: Booking, change: Change) -> None:
         booking.payment_reference = change.payment_intent_id
     if change.authorized_at is not None:
         booking.payment_authorized_at = change.authorized_at
+    if change.capture_before is not None:
+        booking.capture_before = change.capture_before
     if change.payment_deadline is not None:
         booking.payment_deadline = change.payment_deadline
     if change.decision_deadline is not None:

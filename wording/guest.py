@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from domain.booking import Event, ReasonCode
+from domain.deadlines import HOLD_WITHOUT_CAPTURE_BEFORE
+from wording.values import limit_in_words
 
 REASONS: Final = {
     ReasonCode.NO_AVAILABILITY: "The hotel has no rooms of this type left for your dates.",
     ReasonCode.RATE_ERROR: "The price of this booking was not correct.",
     ReasonCode.GUEST_REQUIREMENTS: "The hotel cannot meet the requirements of this stay.",
-    # The text must not accuse the guest of something unproven.
-    ReasonCode.SUSPECTED_FRAUD: "The hotel could not verify the details of this booking.",
+    # As for OTHER: a suspicion is unproven, and would teach a fraudster.
+    ReasonCode.SUSPECTED_FRAUD: "The hotel cannot take this booking.",
     ReasonCode.OTHER: "The hotel cannot take this booking.",
     ReasonCode.APPROVAL_TIMEOUT: "The hotel did not answer in time, so your request has ended.",
     ReasonCode.AUTHORIZATION_EXPIRED: (
@@ -61,3 +63,15 @@ def cancelling_notice(check_in_at: datetime, answer_by: datetime, now: datetime)
     if answer_by > check_in_at:
         return "You cannot cancel once the stay has started, and the hotel may confirm only after that."
     return None
+
+
+def answer_limit(approval_sla_s: int) -> str:
+    """The hotel's time to answer, as promised before the hold's length is known; no hotel may outlast the hold.
+
+    Args:
+        approval_sla_s: seconds from the hold.
+    """
+    limit = limit_in_words(approval_sla_s)
+    if timedelta(seconds=approval_sla_s) < HOLD_WITHOUT_CAPTURE_BEFORE * 0.9:
+        return limit
+    return f"{limit}, and always before the hold on your card ends"

@@ -200,7 +200,7 @@ class DecisionPhase:
         timed_out: ReasonCode | None = None
         try:
             if request.decision is not Decision.APPROVE:
-                payment = await self._release()
+                payment = await self._release(request)
             else:
                 payment = await self._capture()
                 if payment.is_held:
@@ -240,9 +240,12 @@ class DecisionPhase:
             raise refusal
         return payment
 
-    async def _release(self) -> PaymentSnapshot:
+    async def _release(self, request: DecisionRequested | None = None) -> PaymentSnapshot:
         until = max(self._hold.lapses_at, workflow.now()) + RELEASE_PATIENCE
-        return await self._payment_steps.release(self._hold.payment_intent_id, until)
+        suspects_fraud = request is not None and request.command.reason_code is ReasonCode.SUSPECTED_FRAUD
+        return await self._payment_steps.release(
+            self._hold.payment_intent_id, until, suspects_fraud=suspects_fraud
+        )
 
     async def _follow(
         self,

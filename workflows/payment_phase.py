@@ -217,6 +217,7 @@ class PaymentPhase:
             actor=ActorKind.GUEST,
             payment_intent_id=self.hold.payment_intent_id,
             authorized_at=self.hold.authorized_at,
+            capture_before=payment.capture_before,
             decision_deadline=self.hold.deadline.at,
         )
         if self._state.is_giving_up_hold:

@@ -179,9 +179,13 @@ class PaymentSteps:
             at_least=_NO_TIME,
         )
 
-    async def release(self, payment_intent_id: str, until: datetime) -> PaymentSnapshot:
-        """Release a hold, retrying until `until`."""
-        return await self._run_payment_step(Payments.release, payment_intent_id, 0, until, ui_texts.RELEASE)
+    async def release(
+        self, payment_intent_id: str, until: datetime, *, suspects_fraud: bool = False
+    ) -> PaymentSnapshot:
+        """Release a hold, retrying until `until`; Stripe is told if the hotel suspects fraud."""
+        return await self._run_payment_step(
+            Payments.release, payment_intent_id, 0, until, ui_texts.RELEASE, suspects_fraud=suspects_fraud
+        )
 
     async def refund(self, payment_intent_id: str, total_minor: int, until: datetime) -> PaymentSnapshot:
         """Refund until `total_minor` has been refunded in all, retrying until `until`."""
@@ -201,6 +205,7 @@ class PaymentSteps:
         summary: str,
         *,
         at_least: timedelta = options.STRIPE_PATIENCE_SHORTEST,
+        suspects_fraud: bool = False,
     ) -> PaymentSnapshot:
         step = MoneyStep(
             booking_id=self._booking_id,
@@ -209,6 +214,7 @@ class PaymentSteps:
             # A release passes no amount: its activity compares the hold with the booking's total.
             amount_minor=amount_minor or self._amount_minor,
             currency=self._currency,
+            suspects_fraud=suspects_fraud,
         )
 
         async def attempt(generation: int, patience: timedelta) -> PaymentSnapshot:

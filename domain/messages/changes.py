@@ -22,6 +22,7 @@ class Change:
         command_id: the decision this carries out; its note then becomes the booking's.
         attention_opened: new reasons why the booking needs attention. One that is already open stays as it is.
         attention_cleared: reasons that are over. A change of status ends others by itself, as `domain.attention` says.
+        capture_before: when the hold lapses, if Stripe says.
         payment_deadline: end of the payment window, as it was when the booking was submitted.
         refund_due_minor: the guest's total refund, as the cancellation decided it.
         amount_paid_elsewhere_minor: the total that people have paid the guest outside Stripe.
@@ -39,6 +40,7 @@ class Change:
     reason_code: ReasonCode | None = None
     payment_intent_id: str | None = None
     authorized_at: datetime | None = None
+    capture_before: datetime | None = None
     decision_deadline: datetime | None = None
     amount_captured_minor: int | None = None
     amount_refunded_minor: int | None = None

@@ -63,6 +63,7 @@ class MoneyStep:
             replay for a day, and reading the PaymentIntent showed that nothing had been done.
         amount_minor: the amount to capture, or the total of all refunds afterwards, in the smallest unit of the
             payment's own currency, which may differ from the booking's; ignored by a release.
+        suspects_fraud: of a release, the hotel declined because it suspects fraud.
     """
 
     booking_id: str = ""
@@ -71,3 +72,4 @@ class MoneyStep:
     generation: int = 1
     amount_minor: int = 0
     currency: str = "EUR"
+    suspects_fraud: bool = False

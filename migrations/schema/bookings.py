@@ -45,7 +45,9 @@ def _booking() -> None:
         *required(sa.Integer(), "version check_in_hour check_out_hour approval_sla_s payment_window_s"),
         *required(sa.Integer(), "free_cancel_days late_cancel_fee_percent"),
         *required(INSTANT, "created_at updated_at cutoff_at"),
-        *optional(INSTANT, "payment_deadline payment_authorized_at sold_out_at decision_deadline"),
+        *optional(
+            INSTANT, "payment_deadline payment_authorized_at capture_before sold_out_at decision_deadline"
+        ),
         *optional(INSTANT, "decision_made_at paid_at cancellation_counts_from guest_erased_at"),
         sa.CheckConstraint("amount_captured_minor between 0 and amount_minor"),
         sa.CheckConstraint("amount_minor > 0"),

@@ -8,8 +8,11 @@ from typing import Final
 
 DAY_S: Final = 86_400
 STANDARD_HOLD_S: Final = 7 * DAY_S
-EXTENDED_HOLD_S: Final = 30 * DAY_S
-"""With `request_extended_authorization`, as hotels may ask for."""
+EXTENDED_HOLDS_S: Final = {"visa": 29 * DAY_S + 18 * 3600, "mastercard": 30 * DAY_S, "discover": 30 * DAY_S}
+"""By the card's brand, with `request_extended_authorization`; other brands refuse it.
+
+https://docs.stripe.com/payments/extended-authorization
+"""
 
 
 class CardBehaviour(StrEnum):
@@ -45,6 +48,7 @@ class Card:
         hold_s: seconds from the authorization to `capture_before`.
         names_end: whether the charge has a `capture_before`.
         refunds: the course of its refunds.
+        brand: the network, by Stripe's name.
     """
 
     number: str
@@ -53,12 +57,27 @@ class Card:
     hold_s: int = STANDARD_HOLD_S
     names_end: bool = True
     refunds: RefundCourse = RefundCourse.SUCCEEDS
+    brand: str = "visa"
+
+    @property
+    def extended_hold_s(self) -> int | None:
+        """Seconds of an extended hold; None if the card cannot be held for longer than usual."""
+        if self.hold_s < STANDARD_HOLD_S or not self.names_end:
+            return None
+        return EXTENDED_HOLDS_S.get(self.brand)
 
 
 CARDS: Final = {
     card.number: card
     for card in (
         Card("4242424242424242", CardBehaviour.APPROVED, "succeeds; a hold lasts 7 days"),
+        Card(
+            "5555555555554444",
+            CardBehaviour.APPROVED,
+            "succeeds; may be held for 30 days",
+            brand="mastercard",
+        ),
+        Card("3566002020360505", CardBehaviour.APPROVED, "succeeds; refuses an extended hold", brand="jcb"),
         Card("4000000000000002", CardBehaviour.DECLINED, "is declined"),
         Card("4000002500003155", CardBehaviour.CHALLENGED, "asks for a 3-D Secure step"),
         Card("4000000000006000", CardBehaviour.APPROVED, "succeeds; a hold lapses after 60 seconds", 60),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.stripe.cards import EXTENDED_HOLD_S, Card, CardBehaviour
+from sandbox.stripe.cards import Card, CardBehaviour
 from sandbox.stripe.disputes import open_dispute
 from sandbox.stripe.errors import ApiError, invalid, unexpected_state
 from sandbox.stripe.ids import new_id
@@ -99,7 +99,11 @@ def authorize(change: StripeChange, intent: Obj, card: Card, hold_s: int | None,
     charge = _new_charge(change, intent, card, email)
     manual = intent["capture_method"] == "manual"
     if manual:
-        capture_before = change.now_s + _hold_s(intent, card, hold_s)
+        is_extended = hold_s is None and _is_extended(intent, card)
+        if is_extended:
+            charge["payment_method_details"]["card"]["extended_authorization"] = {"status": "enabled"}
+        usual_s = hold_s or card.hold_s
+        capture_before = change.now_s + ((card.extended_hold_s if is_extended else None) or usual_s)
         if card.names_end:
             charge["payment_method_details"]["card"]["capture_before"] = capture_before
         intent[PRIVATE] |= {"due_at": capture_before, "capture_before": capture_before}
@@ -125,11 +129,9 @@ def authorize(change: StripeChange, intent: Obj, card: Card, hold_s: int | None,
     return charge
 
 
-def _hold_s(intent: Obj, card: Card, hold_s: int | None) -> int:
-    if hold_s is not None:
-        return hold_s
+def _is_extended(intent: Obj, card: Card) -> bool:
     asked = intent["payment_method_options"]["card"].get("request_extended_authorization")
-    return max(card.hold_s, EXTENDED_HOLD_S) if asked == "if_available" else card.hold_s
+    return asked == "if_available" and card.extended_hold_s is not None
 
 
 def capture(change: StripeChange, intent: Obj, amount: int | None) -> None:
@@ -243,22 +245,21 @@ def _release(change: StripeChange, intent: Obj, charge: Obj, amount: int, reason
 
 
 def _new_charge(change: StripeChange, intent: Obj, card: Card, email: str | None) -> Obj:
-    extended = intent["payment_method_options"]["card"].get("request_extended_authorization")
     details: dict[str, Any] = {
         "amount_authorized": intent["amount"],
         "authorization_code": new_id("x")[2:8].upper(),
-        "brand": "visa",
+        "brand": card.brand,
         "checks": {"cvc_check": "pass"},
         "country": "IE",
         "exp_month": 12,
         "exp_year": 2034,
-        "extended_authorization": {"status": "enabled" if extended == "if_available" else "disabled"},
+        "extended_authorization": {"status": "disabled"},
         "fingerprint": f"sandbox{card.number[-4:]}",
         "funding": "credit",
         "incremental_authorization": {"status": "unavailable"},
         "last4": card.number[-4:],
         "multicapture": {"status": "unavailable"},
-        "network": "visa",
+        "network": card.brand,
         "network_token": {"used": False},
         "overcapture": {"maximum_amount_capturable": intent["amount"], "status": "unavailable"},
     }

@@ -55,6 +55,10 @@ def check_understood(params: dict[str, Any]) -> None:
     }
     for prefix, names in given.items():
         _check_names(names, _UNDERSTOOD[prefix], prefix)
+    extended = options.get("card", {}).get("request_extended_authorization", "never")
+    if extended not in {"if_available", "never"}:
+        param = "payment_method_options[card][request_extended_authorization]"
+        raise invalid(f"Invalid {param}: must be one of if_available or never", param=param)
     if "mode" not in params:
         raise missing("mode")
     only = {"mode": "payment", "ui_mode": "hosted_page"}

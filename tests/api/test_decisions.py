@@ -62,7 +62,9 @@ async def test_decline(hotel: HotelDriver) -> None:
     note = "We are sorry.\nPlease try the week after – “really”."
     for guest, code in zip(guests, _STAFF_CODES, strict=True):
         booking = settled(await staff.decline(guest.booking_id, code, note))
-        assert booking == await guest.read_booking() | {"attention": []}
+        told = await guest.read_booking()
+        assert told["reason_code"] == ("OTHER" if code == "SUSPECTED_FRAUD" else code)
+        assert booking == told | {"attention": [], "reason_code": code}
         assert (booking["status"], booking["reason_code"], booking["reason_note"]) == ("DECLINED", code, note)
         assert (booking["decision_made_by"], booking["paid_at"]) == (staff.email, None)
         assert await money(hotel, guest) == ("canceled", 0, 0, 0)

@@ -148,14 +148,17 @@ async def test_a_hotels_terms_are_set(shared_harness: ManagementHarness, grand: 
         "free_cancel_days": ("7", 7),
         "late_cancel_fee_percent": ("50", 50),
     }
-    options = [part for name, (text, _) in terms.items() for part in (f"--{name.replace('_', '-')}", text)]
+    options = ["--long-holds"]
+    options += [part for name, (text, _) in terms.items() for part in (f"--{name.replace('_', '-')}", text)]
     said = await shared_harness.done("hotel", "set", grand, *options)
     assert "approval_sla_s 86400 → 3600" in said
     hotel = await _hotel(shared_harness.database, grand)
     assert {name: getattr(hotel, name) for name in terms} == {
         name: value for name, (_, value) in terms.items()
     }
+    assert hotel.long_holds
     assert "is so already" in await shared_harness.done("hotel", "set", grand, *options)
+    assert "long_holds True → False" in await shared_harness.done("hotel", "set", grand, "--no-long-holds")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from tests.sandbox.stripe_account import (
     DECLINED,
     DISPUTED,
     GOOD,
+    JCB,
+    MASTERCARD,
     SHORT_HOLD,
     SILENT_HOLD,
     StripeAccount,
@@ -162,12 +164,33 @@ def test_hold_whose_end_is_not_told(stripe: StripeAccount) -> None:
     assert stripe.intent(intent.id).status == "canceled"
 
 
-@pytest.mark.parametrize(("asked", "days"), [("if_available", 30), ("never", 7)])
-def test_extended_authorization(stripe: StripeAccount, asked: str, days: int) -> None:
-    """Hotels may ask for a longer hold."""
+@pytest.mark.parametrize(
+    ("card", "asked", "status", "hold_s"),
+    [
+        (GOOD, "if_available", "enabled", 29 * DAY_S + 18 * 3600),
+        (MASTERCARD, "if_available", "enabled", 30 * DAY_S),
+        (MASTERCARD, "never", "disabled", 7 * DAY_S),
+        (JCB, "if_available", "disabled", 7 * DAY_S),
+        (SHORT_HOLD, "if_available", "disabled", 60),
+    ],
+)
+def test_extended_authorization(
+    stripe: StripeAccount, card: str, asked: str, status: str, hold_s: int
+) -> None:
+    """Hotels may ask for a longer hold; the card's brand decides, and short holds stay short."""
     options = {"card": {"request_extended_authorization": asked}}
-    intent = stripe.held(payment_method_options=options)
-    assert card_of(intent).capture_before == charge_of(intent).created + days * DAY_S
+    intent = stripe.held(card, payment_method_options=options)
+    extended = card_of(intent).extended_authorization
+    assert extended is not None
+    assert extended.status == status
+    assert card_of(intent).capture_before == charge_of(intent).created + hold_s
+
+
+def test_extended_authorization_takes_two_values(stripe: StripeAccount) -> None:
+    options = {"card": {"request_extended_authorization": "always"}}
+    with pytest.raises(sdk.InvalidRequestError) as refused:
+        stripe.held(payment_method_options=options)
+    assert refused.value.param == "payment_method_options[card][request_extended_authorization]"
 
 
 def test_hold_seconds_of_the_form(stripe: StripeAccount) -> None:

@@ -39,8 +39,8 @@ from domain.deadlines import (
 )
 from models import Hotel, RoomType, utc_now
 from storage.catalogue import hotel_by_slug, room_types
-from wording.guest import cancelling_notice
-from wording.values import count_in_words, instant_in_words, limit_in_words, money_in_words
+from wording.guest import answer_limit, cancelling_notice
+from wording.values import count_in_words, instant_in_words, money_in_words
 
 router = page_router()
 
@@ -234,7 +234,7 @@ async def _show(
         rooms=stay.rooms,
         values=form.values,
         policy=hotel_rooms.policy.in_words(),
-        answers_within=limit_in_words(hotel.approval_sla_s),
+        answers_within=answer_limit(hotel.approval_sla_s),
         most_nights=NIGHTS_LONGEST,
         most_guests=max((room.max_guests for room in hotel_rooms.rooms), default=1),
         today=hotel_today(utc_now(), hotel.timezone).isoformat(),
