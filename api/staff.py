@@ -92,7 +92,8 @@ async def queue(
         list[Annotated[Status | None, _blank_is(None)]] | None, Query(description="Several may be given.")
     ] = None,
     q: Annotated[
-        SearchText | None, Query(description="Part of a booking id, a guest's name or e-mail address.")
+        SearchText | None,
+        Query(description="Names, e-mail addresses, booking ids, dates and amounts, or their beginnings."),
     ] = None,
     sort: Annotated[Sort, _blank_is(Sort.DEADLINE)] = Sort.DEADLINE,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
