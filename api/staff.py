@@ -93,7 +93,8 @@ async def queue(
         list[Annotated[Status | None, _blank_is(None)]] | None, Query(description="Several may be given.")
     ] = None,
     q: Annotated[
-        SearchText | None, Query(description="Part of a booking id, a guest's name or e-mail address.")
+        SearchText | None,
+        Query(description="Names, e-mail addresses, booking ids, dates and amounts, or their beginnings."),
     ] = None,
     check_in_from: Annotated[
         date | None, Query(description="The first day of check-in."), _blank_is(None)

@@ -7,14 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any, Final, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import col
 
 from domain.booking import DECIDED_AS, Status
 from models import Booking, BookingCommand, BookingTimeline, RoomType
-from storage.tables import RoomClaim
+from storage.search import has_words, matches, wanted
+from storage.tables import BookingSearch, RoomClaim
+
+Columns = TypeVarTuple("Columns")
+
+_COLUMNS: Final = Booking.__table__.columns  # type: ignore[attr-defined]  # SQLModel does not declare it
+_SEARCHED_FIRST: Final = 12_000
+"""Rows of a list that a search looks through before it asks the index of words."""
 
 
 class Sort(StrEnum):
@@ -54,7 +63,7 @@ class BookingFilter:
 
     Args:
         statuses: all, if empty.
-        text: part of a booking id, a guest's name or an e-mail address; case is ignored.
+        text: words to find (`domain.search_words`): names, e-mail addresses, booking ids, dates, amounts.
         claimed: the night on which they have a room of that type.
         check_in_from: the first day of check-in.
         check_in_to: the last day of check-in.
@@ -79,21 +88,49 @@ async def list_bookings(
     query = (
         select(Booking, RoomType)
         .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
-        .where(col(Booking.hotel_id) == hotel_id)
+        .where(*_selection(hotel_id, filters))
     )
-    if filters.statuses:
-        query = query.where(col(Booking.status).in_(list(filters.statuses)))
     if filters.text:
-        query = query.where(_mentions(filters.text))
-    if filters.claimed:
-        claims = _claims(hotel_id, filters.claimed)
-        query = query.where(col(Booking.booking_id).in_(claims))
-    if filters.check_in_from:
-        query = query.where(col(Booking.check_in) >= filters.check_in_from)
-    if filters.check_in_to:
-        query = query.where(col(Booking.check_in) <= filters.check_in_to)
+        query = query.where(col(Booking.id).in_(await _found_ids(db, hotel_id, filters)))
     rows = await db.execute(_ordered(query, filters.sort, filters.after).limit(filters.limit))
     return [(row[0], row[1]) for row in rows]
+
+
+def _selection(hotel_id: int, filters: BookingFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [col(Booking.hotel_id) == hotel_id]
+    if filters.statuses:
+        conditions.append(col(Booking.status).in_(list(filters.statuses)))
+    if filters.claimed:
+        conditions.append(col(Booking.booking_id).in_(_claims(hotel_id, filters.claimed)))
+    if filters.check_in_from:
+        conditions.append(col(Booking.check_in) >= filters.check_in_from)
+    if filters.check_in_to:
+        conditions.append(col(Booking.check_in) <= filters.check_in_to)
+    return conditions
+
+
+async def _found_ids(db: AsyncSession, hotel_id: int, filters: BookingFilter) -> Sequence[int]:
+    """Find the rows of one page of a search.
+
+    PostgreSQL cannot estimate how many bookings have a word that begins so. Frequent words fill the page from the
+    first rows of the list; rare ones are found by the index of words. Neither statement leaves PostgreSQL a choice.
+    """
+    query = wanted(filters.text or "")
+    if query is None:
+        return []
+    ordered_by = (col(Booking.created_at), col(Booking.decision_deadline), col(Booking.check_in))
+    selected = select(col(Booking.id), *ordered_by).where(*_selection(hotel_id, filters))
+    begin = _ordered(selected, filters.sort, filters.after).limit(_SEARCHED_FIRST).subquery()
+    first = select(begin.c.id).where(has_words(begin.c.id, query)).order_by(*_order(begin.c, filters.sort))
+    found = (await db.scalars(first.limit(filters.limit))).all()
+    if len(found) == filters.limit:
+        return found
+    ids = col(BookingSearch.row_id) == col(Booking.id)
+    by_words = _after(selected.join(BookingSearch, ids).where(matches(query)), filters.sort, filters.after)
+    # Materialized: else PostgreSQL may read the whole list in its order, for a word that hardly any booking has.
+    candidates = by_words.cte("candidates").prefix_with("MATERIALIZED")
+    rare = select(candidates.c.id).order_by(*_order(candidates.c, filters.sort))
+    return (await db.scalars(rare.limit(filters.limit))).all()
 
 
 def position(booking: Booking, sort: Sort) -> Position:
@@ -116,37 +153,31 @@ def _claims(hotel_id: int, claimed: ClaimedNight) -> Select[str]:
     )
 
 
-def _mentions(text: str) -> ColumnElement[bool]:
-    name = col(Booking.guest_first_name) + " " + col(Booking.guest_last_name)
-    # autoescape: `%` and `_` are letters like any other.
-    return or_(
-        col(Booking.booking_id).icontains(text, autoescape=True),
-        name.icontains(text, autoescape=True),
-        col(Booking.guest_email).icontains(text, autoescape=True),
-    )
+def _ordered(query: Select[*Columns], sort: Sort, after: Position | None) -> Select[*Columns]:
+    return _after(query, sort, after).order_by(*_order(_COLUMNS, sort))
 
 
-def _ordered(
-    query: Select[Booking, RoomType], sort: Sort, after: Position | None
-) -> Select[Booking, RoomType]:
+def _order(columns: ReadOnlyColumnCollection[str, Any], sort: Sort) -> tuple[ColumnElement[Any], ...]:
+    if sort is Sort.CREATED:
+        return columns.created_at.desc(), columns.id.desc()
+    if sort is Sort.CHECK_IN:
+        return columns.check_in, columns.id
+    return columns.decision_deadline.asc().nulls_last(), columns.id
+
+
+def _after(query: Select[*Columns], sort: Sort, after: Position | None) -> Select[*Columns]:
+    if after is None:
+        return query
     row_id = col(Booking.id)
     if sort is Sort.CREATED:
-        created = col(Booking.created_at)
-        if after is not None:
-            query = query.where(tuple_(created, row_id) < (after.at, after.row_id))
-        return query.order_by(created.desc(), row_id.desc())
+        return query.where(tuple_(col(Booking.created_at), row_id) < (after.at, after.row_id))
     if sort is Sort.CHECK_IN:
-        check_in = col(Booking.check_in)
-        if after is not None:
-            query = query.where(tuple_(check_in, row_id) > (after.at, after.row_id))
-        return query.order_by(check_in, row_id)
+        return query.where(tuple_(col(Booking.check_in), row_id) > (after.at, after.row_id))
     deadline = col(Booking.decision_deadline)
-    if after is not None and after.at is None:
-        query = query.where(deadline.is_(None), row_id > after.row_id)
-    elif after is not None:
-        later = and_(deadline == after.at, row_id > after.row_id)
-        query = query.where(or_(deadline > after.at, later, deadline.is_(None)))
-    return query.order_by(deadline.asc().nulls_last(), row_id)
+    if after.at is None:
+        return query.where(deadline.is_(None), row_id > after.row_id)
+    later = and_(deadline == after.at, row_id > after.row_id)
+    return query.where(or_(deadline > after.at, later, deadline.is_(None)))
 
 
 async def timelines(db: AsyncSession, booking_ids: Sequence[str]) -> dict[str, list[BookingTimeline]]:

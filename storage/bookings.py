@@ -26,6 +26,7 @@ from models import (
 from storage.attention import apply_attention
 from storage.money_movements import record_movements
 from storage.rooms import follow_status
+from storage.search import keep_search_words
 
 DECISION_EVENTS = frozenset(
     {
@@ -90,6 +91,7 @@ async def insert_draft(db: AsyncSession, booking: Booking) -> None:
     """Write a new booking with version 1 and the first row of its timeline."""
     db.add(booking)
     await db.flush()
+    await keep_search_words(db, booking)
     db.add(
         BookingTimeline(
             booking_id=booking.booking_id,

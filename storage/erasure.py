@@ -12,6 +12,7 @@ from sqlmodel import col
 from domain.booking import STAFF_MAILS
 from domain.erasure import EMAIL, FIRST_NAME, LAST_NAME, RECIPIENT
 from models import Booking, BookingCommand, PaymentSession, ReturnAddresses, SentMail
+from storage.search import keep_search_words
 from storage.tables import IdempotentRequest
 
 _IN_ANSWERS: Final = {
@@ -40,6 +41,7 @@ async def erase_guest(db: AsyncSession, booking: Booking, at: datetime) -> None:
     # Free text may name the guest, no matter who wrote it.
     booking.guest_phone = booking.special_requests = booking.reason_note = None
     booking.guest_erased_at = booking.guest_erased_at or at
+    await keep_search_words(db, booking)
     id_ = booking.booking_id
     await db.execute(
         update(BookingCommand).where(col(BookingCommand.booking_id) == id_).values(reason_note=None)

@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from models import instant_column, utc_now
@@ -45,6 +45,18 @@ class RoomNight(SQLModel, table=True):
     claimed: int = 0
     blocked: int = 0
     beyond: int = 0
+
+
+class BookingSearch(SQLModel, table=True):
+    """The folded words by which staff find a booking; not in its row, because that changes often and they do not."""
+
+    __tablename__ = "booking_search"
+    __table_args__ = (Index("booking_search_words", "words", postgresql_using="gin"),)
+
+    row_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("booking.id", ondelete="CASCADE"), primary_key=True)
+    )
+    words: Any = Field(sa_column=Column(TSVECTOR, nullable=False))
 
 
 class RoomClaim(SQLModel, table=True):

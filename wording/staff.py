@@ -9,7 +9,7 @@ from typing import Final
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
 from domain.decisions import CommandOutcome
 from domain.roles import Role
-from wording.values import duration_in_words
+from wording.values import count_in_words, duration_in_words
 
 _URGENT_S: Final = 2 * 3600
 _SOON_S: Final = 8 * 3600
@@ -47,6 +47,12 @@ EVENTS: Final = {
     Event.ATTENTION_NEEDED: "Needs attention",
     Event.ATTENTION_CLEARED: "A reason for attention was cleared",
 }
+
+
+def others_waiting(count: int) -> str | None:
+    """Other requests for the same nights; None if there are none."""
+    return f"{count_in_words(count, 'other waits', 'others wait')} for the same nights" if count else None
+
 
 REASONS: Final = {
     ReasonCode.NO_AVAILABILITY: "No room available",

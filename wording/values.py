@@ -57,6 +57,12 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def shortened(text: str, longest: int) -> str:
+    """The beginning of a text in one line, of at most so many characters; an ellipsis says that there is more."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
 # --- durations ------------------------------------------------------------------------------------------
 
 

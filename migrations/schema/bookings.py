@@ -6,11 +6,13 @@ import sqlalchemy as sa
 from alembic import op
 
 from migrations.schema.columns import INSTANT, optional, required
+from migrations.schema.search import create_search
 
 
 def create_bookings() -> None:
     """Create the tables, those first that others refer to."""
     _booking()
+    create_search()
     _claims()
     _history()
     _payments()

@@ -115,3 +115,35 @@ async def test_another_hotels_bookings_are_not_there(
         page = await other.send(f"{path}{address}", kind="retry", reason_code="OTHER", refund="1")
         assert page.status == 404, address
     assert (await guest.read_booking())["status"] == "PENDING_APPROVAL"
+
+
+async def test_special_requests_and_others_who_wait_for_the_same_nights(
+    viewer: PageClient, hotel: HotelDriver
+) -> None:
+    await hotel.held(days_ahead=40, nights=2, special_requests="A quiet room,\nplease. " + "x" * 200)
+    assert "for the same nights" not in (await viewer.open("/staff/")).words
+    await hotel.held(days_ahead=41, nights=2)
+    await hotel.confirmed(days_ahead=40, nights=1)
+    last = await hotel.held(days_ahead=42, nights=1)
+    page = await viewer.open("/staff/")
+    assert "“A quiet room, please. xxx" in page.words
+    assert "x…”" in page.words
+    # The second request overlaps with both others, which do not overlap.
+    assert page.words.count("2 others wait for the same nights") == 1
+    assert page.words.count("1 other waits for the same nights") == 2
+    assert f"/staff/bookings/{last.booking_id}/approve/" not in page.links, "viewers do not decide"
+
+
+async def test_a_receptionist_goes_through_the_requests(approver: PageClient, hotel: HotelDriver) -> None:
+    first, second = await hotel.held(), await hotel.held(guest=PERSON | {"first_name": "Noor"})
+    path = f"/staff/bookings/{first.booking_id}/"
+    assert f"{path}approve/" in (await approver.open("/staff/")).links
+    asked = await approver.open(f"{path}approve/")
+    assert "Approve and capture €150.00" in asked.words
+    page = await approver.send(f"{path}approve/")
+    page = await approver.follow(page.location)
+    assert "Next request: Noor Quarshie" in page.words
+    following = f"/staff/bookings/{second.booking_id}/"
+    assert following in page.links
+    page = await approver.submit(f"{following}decline/", reason_code="OTHER")
+    assert "No other request waits for a decision." in page.words

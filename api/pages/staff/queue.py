@@ -27,11 +27,20 @@ from storage.booking_list import (
     position,
 )
 from storage.rooms import rooms_taken
+from storage.waiting import others_waiting
 from wording import staff as words
-from wording.values import count_in_words, money_in_words, people_in_words, short_instant, short_stay
+from wording.values import (
+    count_in_words,
+    money_in_words,
+    people_in_words,
+    short_instant,
+    short_stay,
+    shortened,
+)
 
 PAGE: Final = 25
 _LONGEST_SEARCH: Final = 100
+_LONGEST_REQUEST: Final = 140
 
 
 @dataclass(frozen=True)
@@ -120,8 +129,21 @@ class Fullness:
 
 
 @dataclass(frozen=True)
+class Rivals:
+    """Other bookings on the nights of those listed, by the booking's id: rooms taken, and requests that wait."""
+
+    taken: Mapping[str, int]
+    waiting: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class BookingLine:
-    """One booking of a list."""
+    """One booking of a list.
+
+    Args:
+        others: other requests for the same nights, in words; None if there are none.
+        requests: the beginning of the guest's special requests; empty or None without any.
+    """
 
     booking_id: str
     guest: str
@@ -137,6 +159,8 @@ class BookingLine:
     made: str
     under_way: str | None
     fullness: Fullness | None
+    others: str | None
+    requests: str | None
     needs_attention: bool
 
 
@@ -164,8 +188,9 @@ async def listing(db: AsyncSession, hotel: Hotel, list_request: BookingListReque
     open_ids = [booking.booking_id for booking, _ in page if Status(booking.status) in UNDER_DECISION]
     taken = await rooms_taken(db, [booking for booking, _ in page if booking.booking_id in open_ids])
     pending = await pending_decisions(db, open_ids) if open_ids else {}
+    others = await others_waiting(db, open_ids) if open_ids else {}
     return Listing(
-        [_line(booking, room, hotel, taken, pending, now) for booking, room in page],
+        [_line(booking, room, hotel, Rivals(taken, others), pending, now) for booking, room in page],
         list_request.address(
             cursor=encode(position(page[-1][0], list_request.tab.sort), list_request.tab.sort)
         )
@@ -178,7 +203,7 @@ def _line(
     booking: Booking,
     room: RoomType,
     hotel: Hotel,
-    taken: Mapping[str, int],
+    rivals: Rivals,
     pending: Mapping[str, str],
     now: datetime,
 ) -> BookingLine:
@@ -200,9 +225,11 @@ def _line(
         deadline=_local(booking.decision_deadline, hotel, now) if waits else None,
         made=short_instant(booking.created_at, hotel.timezone, now),
         under_way=words.UNDER_WAY[Decision(kind)] if kind else None,
-        fullness=Fullness(taken[booking.booking_id], room.rooms + hotel.overbooking)
-        if booking.booking_id in taken
+        fullness=Fullness(rivals.taken[booking.booking_id], room.rooms + hotel.overbooking)
+        if booking.booking_id in rivals.taken
         else None,
+        others=words.others_waiting(rivals.waiting.get(booking.booking_id, 0)) if waits else None,
+        requests=shortened(booking.special_requests or "", _LONGEST_REQUEST) if waits else None,
         needs_attention=booking.needs_attention,
     )
 

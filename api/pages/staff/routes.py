@@ -26,16 +26,19 @@ from api.pages.staff.queue import TABS, BookingListRequest, listing
 from api.views import BookingDetails
 from domain.booking import Decision
 from domain.identifiers import booking_channel, payment_in_dashboard, workflow_in_ui
+from domain.roles import may_decide
 from domain.room_types import CODE_LONGEST
 from models import utc_now
 from storage.attention import attention_of_all
 from storage.booking_list import ClaimedNight, pending_decisions
 from storage.console import needing_attention
+from storage.waiting import next_request
 from wording.values import count_in_words, short_day, short_stay
 
 router = staff_router()
 
 _ATTENTION_LIMIT: Final = 100
+_OF_REQUESTS: Final = frozenset({Decision.APPROVE, Decision.DECLINE})
 
 CellRoom = Annotated[str, Query(max_length=CODE_LONGEST, pattern=r"^[a-z0-9-]*$")]
 
@@ -69,6 +72,7 @@ async def queue(
         list_request=list_request,
         tabs=TABS.values(),
         listing=found,
+        decides_here=may_decide(console.colleague.role),
         count_in_words=count_in_words,
         short_day=short_day,
         calendar_address=calendar_address,
@@ -89,6 +93,8 @@ async def booking(
     async with reading(console.services.database) as db:
         shown = await staff_booking_view(db, found, console.colleague, now)
         frame = await console.frame(db)
+        after_decision = decision in _OF_REQUESTS
+        following = await next_request(db, console.hotel_id, booking_id) if after_decision else None
     return await console.show(
         "booking.html",
         frame=frame,
@@ -99,6 +105,9 @@ async def booking(
         payment_address=_payment_address(console, found),
         workflow_address=_workflow_address(console, booking_id) if shown.may.manage else None,
         channel=booking_channel(booking_id),
+        after_decision=after_decision,
+        next=following,
+        next_stay=short_stay(following.check_in, following.check_out) if following else "",
     )
 
 
