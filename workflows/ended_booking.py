@@ -85,7 +85,10 @@ class EndedBookingPaymentWorkflow:
         await state.clear_attention(OUTLIVES_STATUS_CHANGE, subject_of_hint(self._event.hint))
         if self._own_attention is not None:
             await state.clear_attention({self._own_attention.code}, self._own_attention.subject)
-        return True
+        # While another workflow's reason was open, a later event left its returned refund to that reason.
+        left_to_others = (AttentionCode.REFUND_RETURNED, subject_of_hint(self._event.hint)) in open_before
+        self._command = None
+        return not left_to_others
 
     async def _follow_payment(self, state: BookingState, payment_steps: PaymentSteps) -> None:
         message, hint = self._command, self._event.hint
