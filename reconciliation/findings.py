@@ -66,6 +66,10 @@ class Remedy(StrEnum):
     CLOSE_DECISION = "close_decision"
     DELIVER_EVENT = "deliver_event"
     REBUILD_CLAIMS = "rebuild_claims"
+    REWRITE_ROW = "rewrite_row"
+    """Write into the row the changes that its workflow's history records beyond it."""
+    RELEASE_HOLD = "release_hold"
+    """Release a hold whose booking is not in the database any more."""
     REPORT = "report"
     """Nothing is safe: a person has to look."""
 
@@ -179,7 +183,7 @@ class Finding:
     Args:
         subject: the object concerned, besides the booking: a PaymentIntent, a session, an event, a command.
         detail: the facts a person needs, without guest data.
-        hint: the Stripe event that would have reported the change, for `Remedy.TELL`.
+        hint: the Stripe event that would have reported the change, for `Remedy.SIGNAL`.
     """
 
     kind: FindingKind
