@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -133,7 +134,7 @@ class DatabaseSnapshot:
     check_out_at: datetime
     captured_minor: int = 0
     refunded_minor: int = 0
-    paid_elsewhere_minor: int = 0
+    paid_elsewhere: Mapping[str, int] = field(default_factory=dict)
     fee_minor: int = 0
     payment_intent_id: str | None = None
     needs_attention: bool = False

@@ -204,7 +204,7 @@ def _own_ended(booking: DatabaseSnapshot, own: PaymentSnapshot) -> Iterator[Find
         # A cancelled booking is written after its hold was released, so this payment is a new one.
         detail = "the card is held, and the booking is cancelled: release it in the Stripe Dashboard"
         yield Finding(FindingKind.HOLD_AFTER_END, booking_id, Remedy.REPORT, id_, detail)
-    kept_minor = own.kept_minor - booking.paid_elsewhere_minor
+    kept_minor = own.kept_minor - booking.paid_elsewhere.get(id_, 0)
     if kept_minor > booking.fee_minor:
         detail = f"{kept_minor} kept, {booking.fee_minor} may be ({own.currency}, smallest unit)"
         yield Finding(FindingKind.REFUND_SHORT, booking_id, Remedy.REPORT, id_, detail)
@@ -246,7 +246,7 @@ def _after_end(booking: DatabaseSnapshot, payment: PaymentSnapshot) -> Iterator[
     if payment.is_held:
         detail = "a card is held, although the booking has ended"
         yield Finding(FindingKind.HOLD_AFTER_END, booking_id, Remedy.SIGNAL, id_, detail, _HOLD)
-    elif payment.kept_minor > booking.paid_elsewhere_minor:
+    elif payment.kept_minor > booking.paid_elsewhere.get(id_, 0):
         detail = (
             f"{payment.kept_minor} {payment.currency} (smallest unit) kept, although the booking has ended"
         )

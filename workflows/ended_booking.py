@@ -123,7 +123,7 @@ class EndedBookingPaymentWorkflow:
         state.payment_intent_id = booking.payment_intent_id
         state.refunded_minor = booking.amount_refunded_minor
         state.refund_due_minor = booking.refund_due_minor
-        state.paid_elsewhere_minor = booking.amount_paid_elsewhere_minor
+        state.paid_elsewhere = booking.paid_elsewhere
         state.attention = booking.attention
         return state
 
