@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from domain.booking import ActorKind, ReasonCode, Status
@@ -154,6 +155,7 @@ class Booking(SQLModel, table=True):
     amount_captured_minor: int = Field(default=0, sa_type=BigInteger)
     amount_refunded_minor: int = Field(default=0, sa_type=BigInteger)
     amount_paid_elsewhere_minor: int = Field(default=0, sa_type=BigInteger)
+    paid_elsewhere: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     refund_due_minor: int | None = Field(default=None, sa_type=BigInteger)
     currency: str = Field(max_length=3)
     timezone: str = Field(max_length=64)

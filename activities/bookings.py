@@ -89,7 +89,7 @@ class Bookings:
             amount_minor=booking.amount_minor,
             amount_refunded_minor=booking.amount_refunded_minor,
             refund_due_minor=booking.refund_due_minor,
-            amount_paid_elsewhere_minor=booking.amount_paid_elsewhere_minor,
+            paid_elsewhere=booking.paid_elsewhere,
             currency=booking.currency,
             attention=tuple(as_attention(reason) for reason in reasons),
         )

@@ -130,7 +130,9 @@ async def send_operator_command(
     return result
 
 
-_NOT_ITS_MONEY: Final = frozenset({CommandOutcome.NOTHING_OWED, CommandOutcome.NOTHING_TO_WITHDRAW})
+_NOT_ITS_MONEY: Final = frozenset(
+    {CommandOutcome.NOTHING_OWED, CommandOutcome.OTHER_CURRENCY, CommandOutcome.NOTHING_TO_WITHDRAW}
+)
 
 
 async def _send(

@@ -32,6 +32,7 @@ class CommandOutcome(StrEnum):
     REFUND_PENDING = "refund_pending"
     NOTHING_OWED = "nothing_owed"
     MORE_THAN_OWED = "more_than_owed"
+    OTHER_CURRENCY = "other_currency"
     NOTHING_TO_WITHDRAW = "nothing_to_withdraw"
     MONEY_AT_STAKE = "money_at_stake"
 
@@ -41,6 +42,7 @@ RESOLUTION_REFUSALS = frozenset(
         CommandOutcome.REFUND_PENDING,
         CommandOutcome.NOTHING_OWED,
         CommandOutcome.MORE_THAN_OWED,
+        CommandOutcome.OTHER_CURRENCY,
         CommandOutcome.NOTHING_TO_WITHDRAW,
         CommandOutcome.MONEY_AT_STAKE,
     }

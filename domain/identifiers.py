@@ -20,6 +20,13 @@ def new_booking_id() -> str:
     return "BK-" + "-".join(groups)
 
 
+def is_booking_id(text: str) -> bool:
+    """Whether a text has the form of a booking id of this product."""
+    prefix, *groups = text.split("-")
+    lengths = [len(group) for group in groups]
+    return prefix == "BK" and lengths == [_GROUP_LENGTH] * _GROUPS and set("".join(groups)) <= set(ALPHABET)
+
+
 def new_command_id() -> str:
     """An id for one decision of one person, under which its note is kept."""
     return f"cmd_{secrets.token_hex(12)}"

@@ -31,12 +31,18 @@ def reconcile(
         ),
     ] = LOOK_BACK_DAYS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report findings without healing them.")] = False,
+    after_restore: Annotated[
+        bool,
+        typer.Option(
+            "--after-restore", help="Release holds of bookings that the restored database does not know."
+        ),
+    ] = False,
 ) -> None:
     """Compare Stripe, the database and the workflows for every open and recently ended booking.
 
     Safe findings are healed: a lost workflow is started again, a workflow is told of a payment it does not know,
-    an open payment page is closed. The others are reported. A Schedule does the same every 15 minutes; each run is
-    recorded in the database. May be repeated.
+    an open payment page is closed, a row that is older than its workflow is rewritten. The others are reported. A
+    Schedule does the same every 15 minutes; each run is recorded in the database. May be repeated.
 
     Exit status: 0 all agree, or all findings are healed; 1 findings are left for a person (in a dry run: there
     are findings); 3 a service is away.
@@ -48,6 +54,7 @@ def reconcile(
         started_by=StartedBy.OPERATOR,
         since_days=since_days,
         dry_run=dry_run,
+        after_restore=after_restore,
     )
     tally, found = tools.run(_run(tools, plan))
     if as_json:

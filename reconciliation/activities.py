@@ -116,10 +116,11 @@ class Reconciliation:
             bookings |= others
         found = await comparison.find(snapshots, bookings.values())
         for finding in without_booking:
-            await self._keep(_record(plan, finding, RemedyResult(FindingOutcome.LEFT)))
+            await self._keep(await self._release_lost_hold(plan, finding, stripe_reader))
         for finding, booking in found:
             result = await self._apply_remedy(plan, finding, booking, stripe_reader)
-            await self._keep(_record(plan, finding, _unless_unhealable(finding, result, unhealable)))
+            kept = _for_a_person(finding) if result.outcome is FindingOutcome.LEFT else finding
+            await self._keep(_record(plan, kept, _unless_unhealable(finding, result, unhealable)))
         events = await self._overdue_events() if is_first else []
         for event in events:
             await self._keep(await self._deliver_event(plan, event, bookings))
@@ -163,6 +164,18 @@ class Reconciliation:
         _beat()
         return result
 
+    async def _release_lost_hold(
+        self, plan: Plan, finding: Finding, stripe_reader: StripeReader
+    ) -> ReconciliationFinding:
+        """Release the hold of a booking that a restored database does not know, if the operator says so."""
+        if finding.remedy is Remedy.REPORT or not plan.after_restore:
+            return _record(plan, replace(finding, remedy=Remedy.REPORT), RemedyResult(FindingOutcome.LEFT))
+        if plan.dry_run:
+            return _record(plan, finding, RemedyResult(FindingOutcome.PLANNED))
+        return _record(
+            plan, finding, await self._remedies.release_lost_hold(finding, stripe_reader, plan.run_id)
+        )
+
     async def _overdue_events(self) -> list[StripeWebhookEvent]:
         async with self._database.transaction() as db:
             return await unprocessed_events(db, utc_now() - _EVENT_OVERDUE_AFTER, _EVENTS_AT_ONCE)
@@ -184,6 +197,11 @@ class Reconciliation:
         result = await self._remedies.deliver_event(event)
         _beat()
         return _record(plan, finding, result)
+
+
+def _for_a_person(finding: Finding) -> Finding:
+    """A row that the history cannot explain was changed by another writer: the next run cannot heal it either."""
+    return replace(finding, remedy=Remedy.REPORT) if finding.remedy is Remedy.REWRITE_ROW else finding
 
 
 def _unless_unhealable(finding: Finding, result: RemedyResult, unhealable: frozenset[Key]) -> RemedyResult:

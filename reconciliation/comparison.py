@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
+from domain.identifiers import is_booking_id
 from domain.payment import PaymentSnapshot
 from models import utc_now
 from reconciliation import queries as reconciliation
@@ -154,11 +155,12 @@ class Comparison:
 
 
 def _without_booking(payment: PaymentSnapshot) -> Finding:
+    is_lost_hold = payment.is_held and is_booking_id(payment.booking_id)
     return Finding(
         FindingKind.PAYMENT_WITHOUT_BOOKING,
         # Foreign metadata: a value longer than a booking's id is cut.
         payment.booking_id[:40],
-        Remedy.REPORT,
+        Remedy.RELEASE_HOLD if is_lost_hold else Remedy.REPORT,
         payment.intent_id,
         f"{payment.status}, for a booking that is not in the database: another installation's?",
     )

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -66,6 +67,10 @@ class Remedy(StrEnum):
     CLOSE_DECISION = "close_decision"
     DELIVER_EVENT = "deliver_event"
     REBUILD_CLAIMS = "rebuild_claims"
+    REWRITE_ROW = "rewrite_row"
+    """Write into the row the changes that its workflow's history records beyond it."""
+    RELEASE_HOLD = "release_hold"
+    """Release a hold whose booking is not in the database any more."""
     REPORT = "report"
     """Nothing is safe: a person has to look."""
 
@@ -129,7 +134,7 @@ class DatabaseSnapshot:
     check_out_at: datetime
     captured_minor: int = 0
     refunded_minor: int = 0
-    paid_elsewhere_minor: int = 0
+    paid_elsewhere: Mapping[str, int] = field(default_factory=dict)
     fee_minor: int = 0
     payment_intent_id: str | None = None
     needs_attention: bool = False
@@ -179,7 +184,7 @@ class Finding:
     Args:
         subject: the object concerned, besides the booking: a PaymentIntent, a session, an event, a command.
         detail: the facts a person needs, without guest data.
-        hint: the Stripe event that would have reported the change, for `Remedy.TELL`.
+        hint: the Stripe event that would have reported the change, for `Remedy.SIGNAL`.
     """
 
     kind: FindingKind

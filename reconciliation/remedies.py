@@ -1,21 +1,27 @@
-"""Remedies for findings. Each remedy may be repeated, and none moves money by itself."""
+"""Remedies for findings. Each may be repeated. Only one moves money: the release of a hold whose booking is lost."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import select
+from sqlmodel import col
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from dispatch.client import start_booking
+from dispatch.errors import WorkflowGoneError, temporal_call
 from dispatch.events import WorkflowMissingError, deliver_event, signal_booking
 from domain.booking import ActorKind, Decision, Status
 from domain.decisions import CommandOutcome, immediate_outcome
+from domain.identifiers import workflow_id
 from domain.messages.signals import StripeEventHint
-from models import BookingCommand, StripeWebhookEvent, utc_now
+from models import BookingCommand, Hotel, StripeWebhookEvent, utc_now
 from reconciliation.findings import DatabaseSnapshot, Finding, FindingKind, FindingOutcome, Remedy
 from reconciliation.queries import terms_to_go_on
+from reconciliation.row_recovery import RowNotRewrittenError, recorded_changes, rewrite_row
 from reconciliation.stripe_reader import StripeReader
 from storage.bookings import booking_by_id, close_command
 from storage.database import Database
@@ -81,7 +87,9 @@ class Remedies:
                 return await self._close_decision(finding, booking)
             case Remedy.REBUILD_CLAIMS:
                 return await self._rebuild_claims(finding, booking)
-            case Remedy.REPORT | Remedy.DELIVER_EVENT:
+            case Remedy.REWRITE_ROW:
+                return await self._rewrite_row(finding, booking)
+            case Remedy.REPORT | Remedy.DELIVER_EVENT | Remedy.RELEASE_HOLD:
                 return RemedyResult(FindingOutcome.LEFT)
 
     async def deliver_event(self, event: StripeWebhookEvent) -> RemedyResult:
@@ -97,7 +105,42 @@ class Remedies:
             _HEALED if kept.processed_at else RemedyResult(FindingOutcome.LEFT, "its booking has no workflow")
         )
 
-    # --- workflows ---
+    async def release_lost_hold(
+        self, finding: Finding, stripe_reader: StripeReader, run_id: str
+    ) -> RemedyResult:
+        """Release a hold whose booking is not in the database. Its workflow ends first: without a row it cannot go on.
+
+        Raises:
+            ApplicationError: Stripe is away or refuses, typed as in `gateway.errors`.
+            sqlalchemy.exc.SQLAlchemyError, OSError, TemporalAwayError: a service is away.
+        """
+        async with self._database.transaction() as db:
+            slugs = set(await db.scalars(select(col(Hotel.slug))))
+            if await booking_by_id(db, finding.booking_id) is not None:
+                return _MOVED_ON
+        key = f"booking:{finding.booking_id}:release:{finding.subject}:reconcile-{run_id}"
+        if not await stripe_reader.release_lost_hold(finding.subject, slugs, key):
+            return RemedyResult(FindingOutcome.LEFT, "not released")
+        with suppress(WorkflowGoneError):
+            async with temporal_call():
+                handle = self._client.get_workflow_handle(workflow_id(finding.booking_id))
+                await handle.terminate("its booking is not in the restored database")
+        return _HEALED
+
+    # --- rows and workflows ---
+
+    async def _rewrite_row(self, finding: Finding, booking: DatabaseSnapshot) -> RemedyResult:
+        changes = await recorded_changes(self._client, booking.booking_id)
+        try:
+            async with self._database.transaction() as db:
+                written = await rewrite_row(db, booking.booking_id, changes)
+        except RowNotRewrittenError as error:
+            return RemedyResult(FindingOutcome.LEFT, str(error))
+        if written:
+            return _HEALED
+        if finding.kind is FindingKind.WORKFLOW_MISSING:
+            return await self._go_on(booking)
+        return RemedyResult(FindingOutcome.LEFT, "its workflow's history says nothing newer")
 
     async def _go_on(self, booking: DatabaseSnapshot) -> RemedyResult:
         async with self._database.transaction() as db:

@@ -2,8 +2,8 @@
 
 `compare` is pure: it takes one snapshot of each side and returns findings. `reconciliation/remedies.py` applies safe
 remedies; a person handles the other findings. A remedy is safe if the product would have done the same had nothing
-been lost: restart a booking's workflow, signal a workflow to read Stripe, close a payment page. No rule decides about
-money.
+been lost: restart a booking's workflow, signal a workflow to read Stripe, close a payment page, write a workflow's
+recorded changes into a row that is older. No rule decides about money.
 """
 
 from __future__ import annotations
@@ -85,7 +85,10 @@ def _workflow(booking: DatabaseSnapshot, external: ExternalSnapshot, now: dateti
         yield from _draft(booking, external, now)
     elif booking.is_open(now) and not running:
         detail = f"{booking.status}, but its workflow is {external.workflow}"
-        yield Finding(FindingKind.WORKFLOW_MISSING, booking.booking_id, Remedy.RESUME, detail=detail)
+        # A restored row may be older than its workflow's end.
+        is_behind = external.workflow_status not in {None, booking.status}
+        remedy = Remedy.REWRITE_ROW if is_behind and not external.payment_workflows else Remedy.RESUME
+        yield Finding(FindingKind.WORKFLOW_MISSING, booking.booking_id, remedy, detail=detail)
     elif running:
         yield from _running(booking, external, now)
     elif booking.is_over(now):
@@ -93,15 +96,26 @@ def _workflow(booking: DatabaseSnapshot, external: ExternalSnapshot, now: dateti
 
 
 def _draft(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datetime) -> Iterator[Finding]:
-    if external.workflow is WorkflowState.LOST:
+    booking_id, workflow, shown = booking.booking_id, external.workflow, external.workflow_status
+    # Only a submitted booking has a payment page: after a restore, the row may be older than the submission.
+    has_page = bool(external.open_pages) or any(payment.is_at_stake for payment in external.payments)
+    if workflow is WorkflowState.LOST or (workflow is WorkflowState.MISSING and has_page):
         detail = "submitted, but its workflow was lost before it could say so"
-        yield Finding(FindingKind.SUBMISSION_LOST, booking.booking_id, Remedy.SUBMIT, detail=detail)
-    elif external.workflow is WorkflowState.COMPLETED:
+        yield Finding(FindingKind.SUBMISSION_LOST, booking_id, Remedy.SUBMIT, detail=detail)
+    elif workflow is WorkflowState.COMPLETED:
         detail = "its workflow has completed and left it a draft"
-        yield Finding(FindingKind.STATUS_DIFFERS, booking.booking_id, Remedy.REPORT, detail=detail)
+        yield Finding(FindingKind.STATUS_DIFFERS, booking_id, Remedy.REWRITE_ROW, detail=detail)
+    elif workflow is WorkflowState.RUNNING and shown not in {None, Status.DRAFT, Status.PENDING_PAYMENT}:
+        yield Finding(
+            FindingKind.STATUS_DIFFERS, booking_id, Remedy.REWRITE_ROW, detail=_differ(booking, shown)
+        )
     elif external.workflow is WorkflowState.RUNNING and now > booking.created_at + GRACE:
         detail = "its workflow runs and has not submitted it: is a worker there?"
-        yield Finding(FindingKind.OVERDUE, booking.booking_id, Remedy.REPORT, detail=detail)
+        yield Finding(FindingKind.OVERDUE, booking_id, Remedy.REWRITE_ROW, detail=detail)
+
+
+def _differ(booking: DatabaseSnapshot, shown: str | None) -> str:
+    return f"the row says {booking.status}, its workflow {shown}"
 
 
 def _over(booking: DatabaseSnapshot, external: ExternalSnapshot) -> Iterator[Finding]:
@@ -119,8 +133,8 @@ def _over(booking: DatabaseSnapshot, external: ExternalSnapshot) -> Iterator[Fin
 
 def _running(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datetime) -> Iterator[Finding]:
     if external.workflow_status is not None and external.workflow_status != booking.status:
-        detail = f"the row says {booking.status}, its workflow {external.workflow_status}"
-        yield Finding(FindingKind.STATUS_DIFFERS, booking.booking_id, Remedy.REPORT, detail=detail)
+        detail = _differ(booking, external.workflow_status)
+        yield Finding(FindingKind.STATUS_DIFFERS, booking.booking_id, Remedy.REWRITE_ROW, detail=detail)
     due = booking.decision_deadline if booking.status is Status.PENDING_APPROVAL else booking.closes_at
     waits = booking.status in UNDER_DECISION and not booking.needs_attention
     if waits and due is not None and now > due + GRACE:
@@ -190,7 +204,7 @@ def _own_ended(booking: DatabaseSnapshot, own: PaymentSnapshot) -> Iterator[Find
         # A cancelled booking is written after its hold was released, so this payment is a new one.
         detail = "the card is held, and the booking is cancelled: release it in the Stripe Dashboard"
         yield Finding(FindingKind.HOLD_AFTER_END, booking_id, Remedy.REPORT, id_, detail)
-    kept_minor = own.kept_minor - booking.paid_elsewhere_minor
+    kept_minor = own.kept_minor - booking.paid_elsewhere.get(id_, 0)
     if kept_minor > booking.fee_minor:
         detail = f"{kept_minor} kept, {booking.fee_minor} may be ({own.currency}, smallest unit)"
         yield Finding(FindingKind.REFUND_SHORT, booking_id, Remedy.REPORT, id_, detail)
@@ -232,7 +246,7 @@ def _after_end(booking: DatabaseSnapshot, payment: PaymentSnapshot) -> Iterator[
     if payment.is_held:
         detail = "a card is held, although the booking has ended"
         yield Finding(FindingKind.HOLD_AFTER_END, booking_id, Remedy.SIGNAL, id_, detail, _HOLD)
-    elif payment.kept_minor > booking.paid_elsewhere_minor:
+    elif payment.kept_minor > booking.paid_elsewhere.get(id_, 0):
         detail = (
             f"{payment.kept_minor} {payment.currency} (smallest unit) kept, although the booking has ended"
         )

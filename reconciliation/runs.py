@@ -30,6 +30,7 @@ class Plan:
         started_at: the run's own clock, so that a repeat covers the same period.
         since_days: days to look back for ended bookings and Stripe's payments.
         dry_run: report findings without applying remedies.
+        after_restore: the database was restored from a backup, so holds of bookings it does not know are released.
     """
 
     run_id: str = ""
@@ -37,6 +38,7 @@ class Plan:
     started_by: StartedBy = StartedBy.SCHEDULE
     since_days: int = LOOK_BACK_DAYS
     dry_run: bool = False
+    after_restore: bool = False
 
     @property
     def since(self) -> datetime:

@@ -7,7 +7,8 @@ Stripe allows an account 100 requests a second in live mode and 25 in test mode
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
@@ -135,6 +136,29 @@ class StripeReader:
                 # Unknown is not failed: read the session back.
                 return not await self.is_open(session_id)
         return True
+
+    async def release_lost_hold(self, payment_intent_id: str, hotel_slugs: Collection[str], key: str) -> bool:
+        """Release a hold whose booking is not in the database, and return whether it is released.
+
+        A payment that names none of these hotels is another program's, and is left alone.
+
+        Args:
+            hotel_slugs: the hotels in the database.
+            key: the idempotency key.
+        """
+        intent = await self._ask(lambda: self._stripe.payment_intents.retrieve_async(payment_intent_id))
+        if intent.metadata is None or intent.metadata.to_dict().get("hotel") not in hotel_slugs:
+            return False
+        if intent.status == "requires_capture":
+            with suppress(ApplicationError):  # Unknown is not failed: the payment is read back.
+                await self._ask(
+                    lambda: self._stripe.payment_intents.cancel_async(
+                        payment_intent_id, {"cancellation_reason": "abandoned"}, {"idempotency_key": key}
+                    ),
+                    write=True,
+                )
+            intent = await self._ask(lambda: self._stripe.payment_intents.retrieve_async(payment_intent_id))
+        return intent.status == "canceled"
 
     async def _ask(self, request: Callable[[], Awaitable[Answer]], *, write: bool = False) -> Answer:
         for pause_s in _PAUSES_S:

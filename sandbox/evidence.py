@@ -80,6 +80,7 @@ class BookingEvidence:
         payment_deadline: end of the payment window; None if unknown.
         open_decisions: decisions without an outcome.
         paid_elsewhere_minor: what people say that they paid the guest outside Stripe.
+        attention_subjects: what its open reasons are about, payments among them; None if that is not known.
         room_type_id, check_out: None if unknown; then its rooms are not checked.
         moved_minor: sums of its money movements: captured, refunded, paid elsewhere; None if unknown.
     """
@@ -107,6 +108,7 @@ class BookingEvidence:
     payment_deadline: datetime | None = None
     open_decisions: tuple[str, ...] = ()
     paid_elsewhere_minor: int = 0
+    attention_subjects: tuple[str, ...] | None = None
     room_type_id: int | None = None
     check_out: date | None = None
     moved_minor: tuple[int, int, int] | None = None
@@ -213,6 +215,7 @@ def _moment(written: str | None) -> datetime | None:
 
 _BOOKINGS = """
     SELECT b.*, h.slug,
+        ARRAY(SELECT a.subject FROM booking_attention a WHERE a.booking_id = b.booking_id) AS attention_subjects,
         ARRAY(SELECT c.kind FROM booking_command c WHERE c.booking_id = b.booking_id AND c.closed_at IS NULL
             AND c.kind IN ('approve', 'decline', 'cancel') ORDER BY c.created_at) AS open_decisions,
         least(b.cancellation_counts_from, (SELECT min(c.created_at) FROM booking_command c
@@ -280,6 +283,7 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[TimelineEvidence]) -> B
         moved_minor=tuple(row["moved_minor"]),
         payment_intent_id=row["payment_intent_id"],
         needs_attention=row["needs_attention"],
+        attention_subjects=tuple(row["attention_subjects"]),
         pending_decision=next(iter(row["open_decisions"]), None),
         decision_deadline=row["decision_deadline"],
         check_in=row["check_in"],

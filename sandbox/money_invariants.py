@@ -10,7 +10,7 @@ from sandbox.evidence_index import CheckItems, EvidenceIndex, LedgerPayment
 
 OPEN: Final = frozenset({"PENDING_PAYMENT", "PENDING_APPROVAL"})
 _GIVEN_BACK: Final = frozenset(
-    {"capture_mismatched", "unmatched_payment_returned", "cancelled_by_guest", "sold_out"}
+    {"capture_mismatched", "unmatched_payment_returned", "cancelled_by_guest", "sold_out", "paid_elsewhere"}
 )
 
 
@@ -69,7 +69,19 @@ def nothing_left_behind(index: EvidenceIndex) -> CheckItems:
         owed = owed_minor(payments, booking)
         # Whoever is owed money has somebody who was called about it; M5 sees to that.
         problem = f"{booking.booking_id} ({booking.status}): {owed} kept too much, and nobody is called"
-        yield problem if owed > 0 and not booking.needs_attention else None
+        yield problem if owed > 0 and not _is_flagged(payments, booking) else None
+
+
+def _is_flagged(payments: Sequence[LedgerPayment], booking: BookingEvidence) -> bool:
+    """Whether a person is called about a payment that is kept: a reason about a mail, say, does not count."""
+    if booking.attention_subjects is None:
+        return booking.needs_attention
+    kept = {payment.intent_id for payment in payments if payment.kept_minor > 0}
+    # A checkout session stands for its payment, and an empty subject for the row.
+    return any(
+        subject in kept or subject == "" or subject.startswith("cs_")
+        for subject in booking.attention_subjects
+    )
 
 
 def _left_behind(payment: LedgerPayment, booking: BookingEvidence) -> str | None:

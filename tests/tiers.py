@@ -31,6 +31,7 @@ _SLOW: Final = (
     "tests/dispatch/test_sweep.py::test_stripe_is_away",
     "tests/e2e/test_e2e_crashes.py",
     "tests/e2e/test_e2e_temporal_ui.py",
+    "tests/loss/",
     "tests/management/test_booking.py",
     "tests/management/test_check.py::test_what_is_not_set_up_right",
     "tests/management/test_comparison.py",

@@ -90,6 +90,9 @@ REFUSALS: Final = {
     CommandOutcome.REFUND_PENDING: "A refund is under way at Stripe: wait for the bank's answer.",
     CommandOutcome.NOTHING_OWED: "Nothing is owed to the guest for this booking.",
     CommandOutcome.MORE_THAN_OWED: "The guest is owed less than that.",
+    CommandOutcome.OTHER_CURRENCY: (
+        "That payment is in another currency: refund it in the Stripe Dashboard, then try again."
+    ),
     CommandOutcome.NOTHING_TO_WITHDRAW: "No cancellation of a confirmed booking is pending.",
     CommandOutcome.MONEY_AT_STAKE: (
         "The guest is still owed money: try the refund again, report the amount you paid outside Stripe, or "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -111,8 +111,13 @@ def report_operator_outcome(context: BookingContext, message: OperatorCommand) -
         context.message_queue.report_outcome(message.command, outcome)
 
 
-async def run_common_steps(context: BookingContext, message: OperatorCommand) -> bool:
+async def run_common_steps(
+    context: BookingContext, message: OperatorCommand, to_return: Sequence[str] = ()
+) -> bool:
     """Run the steps of a `retry` or `resolve` that all phases share: failed e-mails and unreturned payments.
+
+    Args:
+        to_return: PaymentIntents that the phase itself has to return.
 
     Returns:
         True if the command is complete: no step of a phase follows after money that was paid elsewhere.
@@ -124,7 +129,7 @@ async def run_common_steps(context: BookingContext, message: OperatorCommand) ->
     if message.command.withdraw:
         raise ResolutionRefusedError(CommandOutcome.NOTHING_TO_WITHDRAW)
     if message.command.paid_elsewhere_minor is not None:
-        await pay_unreturned_elsewhere(state, payment_steps, message.command)
+        await pay_unreturned_elsewhere(state, payment_steps, message.command, to_return)
         return True
     if message.resolved_by_hand:
         await resolve_unreturned_payments(state, payment_steps)

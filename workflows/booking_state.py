@@ -54,7 +54,7 @@ class BookingState:
         self.projection = Projection(notifications, database_options)
         self.status = status
         self.version = version
-        self._currency = currency
+        self.currency = currency
         self.reason_code: ReasonCode | None = None
         self.attention: tuple[Attention, ...] = ()
         """The open reasons why the booking needs attention, oldest first."""
@@ -62,7 +62,8 @@ class BookingState:
         self.refunded_minor = 0
         self.refund_due_minor: int | None = None
         """The total refund of a cancellation, whether it has been carried out or has failed."""
-        self.paid_elsewhere_minor = 0
+        self.paid_elsewhere: dict[str, int] = {}
+        """What people have paid the guest outside Stripe, by the PaymentIntent it replaces."""
         self.cancellation_counts_from: datetime | None = None
         self._hold_found_no_room = False
         self.waiting_for = ui_texts.WAITING_FOR_SUBMISSION
@@ -96,7 +97,7 @@ class BookingState:
         self.payment_intent_id = known.payment_intent_id
         self.refunded_minor = known.refunded_minor
         self.refund_due_minor = known.refund_due_minor
-        self.paid_elsewhere_minor = known.paid_elsewhere_minor
+        self.paid_elsewhere = known.paid_elsewhere
         self.cancellation_counts_from = known.cancellation_counts_from
         self._hold_found_no_room = known.sold_out
         self.attention = known.attention
@@ -163,28 +164,21 @@ class BookingState:
             self.refunded_minor = change.amount_refunded_minor
         if change.refund_due_minor is not None:
             self.refund_due_minor = change.refund_due_minor
-        if change.amount_paid_elsewhere_minor is not None:
-            self.paid_elsewhere_minor = change.amount_paid_elsewhere_minor
+        if change.paid_elsewhere is not None:
+            self.paid_elsewhere = change.paid_elsewhere
         if change.cancellation_counts_from is not None:
             self.cancellation_counts_from = change.cancellation_counts_from
 
     def owed_minor(self, payment: PaymentSnapshot) -> int:
-        """Return the part of a captured payment still owed to the guest, in the currency's smallest unit.
-
-        Money paid outside Stripe counts towards the booking's own payment first, the rest towards others.
-        """
+        """Return the part of a captured payment still owed to the guest, in the smallest unit of its currency."""
         if not payment.is_captured:
             return 0
         due = payment.amount_received_minor
-        credit = self.paid_elsewhere_minor if payment.currency == self._currency else 0
-        if self.status in KEEPS_MONEY:
+        if self.status in KEEPS_MONEY and payment.payment_intent_id == self.payment_intent_id:
             agreed = self.refund_due_minor
-            if payment.payment_intent_id == self.payment_intent_id:
-                if agreed is not None or self.status is Status.CONFIRMED:
-                    due = agreed or 0
-            else:
-                credit = max(credit - max((agreed or 0) - self.refunded_minor, 0), 0)
-        return max(due - payment.amount_refunded_minor - credit, 0)
+            if agreed is not None or self.status is Status.CONFIRMED:
+                due = agreed or 0
+        return max(due - payment.amount_refunded_minor - self.paid_elsewhere.get(payment.intent_id, 0), 0)
 
     @property
     def is_giving_up_hold(self) -> bool:

@@ -28,7 +28,7 @@ def terms_of_next_run(
         payment_intent_id=state.payment_intent_id,
         refunded_minor=state.refunded_minor,
         refund_due_minor=state.refund_due_minor,
-        paid_elsewhere_minor=state.paid_elsewhere_minor,
+        paid_elsewhere=state.paid_elsewhere,
         cancellation_counts_from=state.cancellation_counts_from,
         sold_out=state.is_giving_up_hold,
         attention=state.attention,

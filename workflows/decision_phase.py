@@ -27,7 +27,7 @@ from workflows.booking_context import (
     run_common_steps,
 )
 from workflows.hold import Hold
-from workflows.hold_outcome import record_capture, record_release
+from workflows.hold_outcome import is_mismatched, record_capture, record_release
 from workflows.message_queue import (
     DecisionRequested,
     OperatorCommand,
@@ -309,8 +309,18 @@ class DecisionPhase:
     async def _run_operator_command(self, message: OperatorCommand) -> None:
         self._recheck_at = None
         with report_operator_outcome(self._context, message):
-            if not await run_common_steps(self._context, message):
+            if message.command.paid_elsewhere_minor is not None:
+                await self._record_paid_elsewhere(message)
+            elif not await run_common_steps(self._context, message):
                 await self._retry(resolved_by_hand=message.resolved_by_hand)
+
+    async def _record_paid_elsewhere(self, message: OperatorCommand) -> None:
+        """The booking's own payment counts once it is a capture that does not match, whose refund failed."""
+        payment = await self._payment_steps.read_until_answered(self._hold.payment_intent_id)
+        is_owed = is_mismatched(payment, self._context.terms)
+        await run_common_steps(self._context, message, [payment.intent_id] if is_owed else [])
+        if is_owed and self._state.owed_minor(payment) == 0:
+            await self._follow(payment)
 
     async def _retry(self, *, resolved_by_hand: bool) -> None:
         if await self._follow(await self._payment_steps.read_until_answered(self._hold.payment_intent_id)):

@@ -85,7 +85,10 @@ class EndedBookingPaymentWorkflow:
         await state.clear_attention(OUTLIVES_STATUS_CHANGE, subject_of_hint(self._event.hint))
         if self._own_attention is not None:
             await state.clear_attention({self._own_attention.code}, self._own_attention.subject)
-        return True
+        # While another workflow's reason was open, a later event left its returned refund to that reason.
+        left_to_others = (AttentionCode.REFUND_RETURNED, subject_of_hint(self._event.hint)) in open_before
+        self._command = None
+        return not left_to_others
 
     async def _follow_payment(self, state: BookingState, payment_steps: PaymentSteps) -> None:
         message, hint = self._command, self._event.hint
@@ -120,7 +123,7 @@ class EndedBookingPaymentWorkflow:
         state.payment_intent_id = booking.payment_intent_id
         state.refunded_minor = booking.amount_refunded_minor
         state.refund_due_minor = booking.refund_due_minor
-        state.paid_elsewhere_minor = booking.amount_paid_elsewhere_minor
+        state.paid_elsewhere = booking.paid_elsewhere
         state.attention = booking.attention
         return state
 

@@ -6,10 +6,17 @@ from typing import Any
 
 from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
 from domain.decisions import CommandOutcome
+from domain.messages.starts import BookingTerms
 from domain.payment import PaymentSnapshot
 from workflows.booking_context import BookingContext
 from workflows.message_queue import DecisionRequested
 from workflows.unmatched_payments import return_funds
+
+
+def is_mismatched(payment: PaymentSnapshot, terms: BookingTerms) -> bool:
+    """Whether a capture does not pay for the booking."""
+    is_in_full = payment.amount_received_minor == terms.amount_minor
+    return payment.is_captured and not (is_in_full and payment.matches)
 
 
 async def record_capture(
@@ -28,9 +35,9 @@ async def record_capture(
         "amount_captured_minor": payment.amount_received_minor,
         "amount_refunded_minor": payment.amount_refunded_minor,
     }
-    if payment.amount_received_minor != context.terms.amount_minor or not payment.matches:
+    if is_mismatched(payment, context.terms):
         assert payment.payment_intent_id is not None, "a captured hold has a PaymentIntent"
-        returned = await return_funds(context.payment_steps, payment.payment_intent_id)
+        returned = await return_funds(state, context.payment_steps, payment.payment_intent_id)
         facts["amount_refunded_minor"] = returned.amount_refunded_minor
         await state.apply(Event.CAPTURE_MISMATCHED, actor=ActorKind.STRIPE, **facts)
         _report_overtaken(context, request)

@@ -305,7 +305,7 @@ class PaymentPhase:
         self._payments_to_return = list(dict.fromkeys([*own, *self._payments_to_return]))
         facts: dict[str, Any] = {}
         for payment_intent_id in self._payments_to_return:
-            payment = await return_funds(self._payment_steps, payment_intent_id)
+            payment = await return_funds(self._state, self._payment_steps, payment_intent_id)
             facts = facts or {
                 "payment_intent_id": payment.payment_intent_id,
                 "amount_captured_minor": payment.amount_received_minor,
@@ -332,7 +332,8 @@ class PaymentPhase:
 
     async def _run_operator_command(self, message: OperatorCommand) -> None:
         with report_operator_outcome(self._context, message):
-            if await run_common_steps(self._context, message):
+            to_return = self._payments_to_return if self._is_ending else ()
+            if await run_common_steps(self._context, message, to_return) and not self._is_ending:
                 return
             if self._is_ending:
                 await self._end()

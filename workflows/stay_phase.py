@@ -121,7 +121,7 @@ class StayPhase:
 
     async def _refund(self, due_minor: int) -> int:
         """Refund what is due and was not paid elsewhere, and return the total refunded through Stripe."""
-        total_minor = due_minor - self._state.paid_elsewhere_minor
+        total_minor = due_minor - self._state.paid_elsewhere.get(self._own_payment, 0)
         if total_minor <= self._state.refunded_minor:
             return self._state.refunded_minor
         until = workflow.now() + REFUND_PATIENCE

@@ -41,9 +41,9 @@ class ResolutionRefusedError(Exception):
 
 
 async def return_funds(
-    payment_steps: PaymentSteps, payment_intent_id: str, patience: timedelta = PATIENCE
+    state: BookingState, payment_steps: PaymentSteps, payment_intent_id: str, patience: timedelta = PATIENCE
 ) -> PaymentSnapshot:
-    """Release or refund a PaymentIntent, so that nothing is held or captured.
+    """Release or refund a PaymentIntent, so that nothing is held, and nothing kept but what was paid elsewhere.
 
     Raises:
         PaymentStepFailedError: Stripe refused, gave no clear answer in time, or shows that money is still held or
@@ -51,9 +51,11 @@ async def return_funds(
     """
     until = workflow.now() + patience
     payment = await payment_steps.release(payment_intent_id, until)
-    if payment.is_captured:
-        payment = await payment_steps.refund(payment_intent_id, payment.amount_received_minor, until)
-    if payment.is_at_stake:
+    paid_elsewhere_minor = state.paid_elsewhere.get(payment_intent_id, 0)
+    due_minor = payment.amount_received_minor - paid_elsewhere_minor
+    if payment.is_captured and due_minor > 0:
+        payment = await payment_steps.refund(payment_intent_id, due_minor, until)
+    if payment.is_held or payment.kept_minor > paid_elsewhere_minor:
         raise PaymentStepFailedError(refund_not_done(payment_intent_id))
     return payment
 
@@ -73,7 +75,7 @@ async def return_unmatched_payment(
     Raises:
         PaymentStepFailedError: as `return_funds`; the change is then not recorded.
     """
-    await return_funds(payment_steps, payment_intent_id, patience)
+    await return_funds(state, payment_steps, payment_intent_id, patience)
     await state.apply(Event.UNMATCHED_PAYMENT_RETURNED, actor=ActorKind.STRIPE)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.attention import Attention
@@ -25,7 +25,7 @@ class Change:
         capture_before: when the hold lapses, if Stripe says.
         payment_deadline: end of the payment window, as it was when the booking was submitted.
         refund_due_minor: the guest's total refund, as the cancellation decided it.
-        amount_paid_elsewhere_minor: the total that people have paid the guest outside Stripe.
+        paid_elsewhere: what people have paid the guest outside Stripe after this change, in all, by PaymentIntent.
         cancellation_counts_from: when the withdrawn cancellation was requested.
     """
 
@@ -49,8 +49,13 @@ class Change:
     staff_event: StaffEvent | None = None
     payment_deadline: datetime | None = None
     refund_due_minor: int | None = None
-    amount_paid_elsewhere_minor: int | None = None
+    paid_elsewhere: dict[str, int] | None = None
     cancellation_counts_from: datetime | None = None
+
+    @property
+    def amount_paid_elsewhere_minor(self) -> int | None:
+        """The booking's total of `paid_elsewhere`; None if this does not change it."""
+        return None if self.paid_elsewhere is None else sum(self.paid_elsewhere.values())
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,6 @@ class BookingSnapshot:
     amount_minor: int = 0
     amount_refunded_minor: int = 0
     refund_due_minor: int | None = None
-    amount_paid_elsewhere_minor: int = 0
+    paid_elsewhere: dict[str, int] = field(default_factory=dict)
     currency: str = "EUR"
     attention: tuple[Attention, ...] = ()

@@ -35,7 +35,7 @@ class Resumption:
         session: the latest Checkout session, if any.
         refunded_minor: the amount refunded so far, in the currency's smallest unit.
         refund_due_minor: the cancellation's total refund; None without a cancellation.
-        paid_elsewhere_minor: the amount that people have paid the guest outside Stripe.
+        paid_elsewhere: what people have paid the guest outside Stripe, by the PaymentIntent it replaces.
         cancellation_counts_from: when the guest first asked for a cancellation that was withdrawn.
         attention: the open reasons why the booking needs attention, oldest first.
         decision_deadline: the deadline for the hotel's decision, as shown to guest and staff.
@@ -51,7 +51,7 @@ class Resumption:
     payment_intent_id: str | None = None
     refunded_minor: int = 0
     refund_due_minor: int | None = None
-    paid_elsewhere_minor: int = 0
+    paid_elsewhere: dict[str, int] = field(default_factory=dict)
     cancellation_counts_from: datetime | None = None
     attention: tuple[Attention, ...] = ()
     decision_deadline: datetime | None = None
@@ -161,7 +161,7 @@ class Continuation:
 
     Args:
         refunded_minor: the amount refunded so far, in the currency's smallest unit.
-        refund_due_minor, paid_elsewhere_minor, cancellation_counts_from: as in `Resumption`.
+        refund_due_minor, paid_elsewhere, cancellation_counts_from: as in `Resumption`.
         sold_out: its hold found no room left and has to be released.
         unreturned_payments: events whose payments have to be checked again.
         received_ids: commands and events that were accepted, the newest last: a repeat is dropped.
@@ -175,7 +175,7 @@ class Continuation:
     payment_intent_id: str | None = None
     refunded_minor: int = 0
     refund_due_minor: int | None = None
-    paid_elsewhere_minor: int = 0
+    paid_elsewhere: dict[str, int] = field(default_factory=dict)
     cancellation_counts_from: datetime | None = None
     sold_out: bool = False
     attention: tuple[Attention, ...] = ()

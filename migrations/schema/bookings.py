@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 from migrations.schema.columns import INSTANT, optional, required
 from migrations.schema.search import create_search
@@ -35,6 +36,7 @@ def _booking() -> None:
             "amount_minor amount_captured_minor amount_refunded_minor amount_paid_elsewhere_minor",
         ),
         sa.Column("refund_due_minor", sa.BigInteger(), nullable=True),
+        sa.Column("paid_elsewhere", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("timezone", sa.String(length=64), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),

@@ -42,6 +42,11 @@ def _find_binaries() -> Path:
 _BINARIES: Final = _find_binaries()
 
 
+def binary(name: str) -> str:
+    """The path of one of PostgreSQL's programs, such as `pg_dump`."""
+    return str(_BINARIES / name)
+
+
 def address(password: str, port: int) -> str:
     """The database's URL, for `DATABASE_URL`."""
     return f"postgresql://{USER}:{password}@{HOST}:{port}/{DATABASE}"

@@ -97,6 +97,7 @@ def test_verdicts_double_as_error_codes() -> None:
         "refund_pending",
         "nothing_owed",
         "more_than_owed",
+        "other_currency",
         "nothing_to_withdraw",
         "money_at_stake",
     ]

@@ -15,7 +15,7 @@ from tests.pages.page_client import PageClient, PageClients, PageContent
 def listed(page: PageContent) -> list[str]:
     """The bookings of a list, in its order."""
     parts = [link.split("/") for link in page.links if link.startswith("/staff/bookings/")]
-    return [part[3] for part in parts]
+    return list(dict.fromkeys(part[3] for part in parts))
 
 
 async def test_requests_come_by_their_deadline_with_the_time_left_in_words(

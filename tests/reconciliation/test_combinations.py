@@ -149,6 +149,12 @@ def _check_remedy(row: DatabaseSnapshot, said: ExternalSnapshot, finding: Findin
             assert over, case
             assert said.workflow not in {WorkflowState.RUNNING, WorkflowState.LOST}, case
         case Remedy.SUBMIT:
-            assert (row.status, said.workflow) == (Status.DRAFT, WorkflowState.LOST), case
+            is_paid = any(payment.is_at_stake for payment in said.payments) or bool(said.open_pages)
+            is_lost = said.workflow is WorkflowState.LOST
+            assert is_lost or (is_paid and said.workflow is WorkflowState.MISSING), case
+            assert row.status is Status.DRAFT, case
+        case Remedy.REWRITE_ROW:
+            assert said.workflow is not WorkflowState.MISSING, case
+            assert not (finding.kind is FindingKind.WORKFLOW_MISSING and said.payment_workflows), case
         case Remedy.RESUME | Remedy.DELIVER_EVENT | Remedy.REPORT:
             pass

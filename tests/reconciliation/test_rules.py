@@ -130,12 +130,24 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
         booking(Status.DRAFT, closes_at=None), LOST, [(FindingKind.SUBMISSION_LOST, Remedy.SUBMIT, "")],
     ),
     "a draft whose workflow is done": (
-        booking(Status.DRAFT, closes_at=None), OVER, [(FindingKind.STATUS_DIFFERS, Remedy.REPORT, "")],
+        booking(Status.DRAFT, closes_at=None), OVER, [(FindingKind.STATUS_DIFFERS, Remedy.REWRITE_ROW, "")],
+    ),
+    "a draft whose workflow waits for a decision": (
+        booking(Status.DRAFT, closes_at=None), snapshot(RUNNING, HELD, workflow_status="PENDING_APPROVAL"),
+        [(FindingKind.STATUS_DIFFERS, Remedy.REWRITE_ROW, ""), (FindingKind.SECOND_PAYMENT, Remedy.REPORT, OWN)],
+    ),
+    "a draft that was paid, and nothing is left of its workflow": (
+        booking(Status.DRAFT, closes_at=None), snapshot(ExternalSnapshot(), HELD),
+        [(FindingKind.SUBMISSION_LOST, Remedy.SUBMIT, ""), (FindingKind.SECOND_PAYMENT, Remedy.REPORT, OWN)],
+    ),
+    "a stay whose workflow was completed by a cancellation": (
+        booking(Status.CONFIRMED), snapshot(OVER, TAKEN, workflow_status="CANCELLED"),
+        [(FindingKind.WORKFLOW_MISSING, Remedy.REWRITE_ROW, "")],
     ),
     "a submission nobody works on": (
         booking(Status.DRAFT, closes_at=None, created_at=NOW - GRACE - HOUR),
         RUNNING,
-        [(FindingKind.OVERDUE, Remedy.REPORT, "")],
+        [(FindingKind.OVERDUE, Remedy.REWRITE_ROW, "")],
     ),
     "paid, says only Stripe": (
         booking(Status.PENDING_PAYMENT), snapshot(RUNNING, HELD), [(FindingKind.HOLD_NOT_RECORDED, Remedy.SIGNAL, OWN)],
@@ -170,7 +182,7 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
         [(FindingKind.SECOND_PAYMENT, Remedy.SIGNAL, OTHER)],
     ),
     "money for a draft": (
-        booking(Status.DRAFT, closes_at=None), snapshot(ExternalSnapshot(), SECOND),
+        booking(Status.DRAFT, closes_at=None), snapshot(RUNNING, SECOND),
         [(FindingKind.SECOND_PAYMENT, Remedy.REPORT, OTHER)],
     ),
     "confirmed and only held": (
@@ -255,7 +267,7 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
     "another status in the workflow": (
         booking(Status.PENDING_PAYMENT),
         snapshot(RUNNING, workflow_status="PENDING_APPROVAL"),
-        [(FindingKind.STATUS_DIFFERS, Remedy.REPORT, "")],
+        [(FindingKind.STATUS_DIFFERS, Remedy.REWRITE_ROW, "")],
     ),
     "without its rooms": (
         booking(Status.CONFIRMED, rooms=RoomsSnapshot(1, 2)), snapshot(RUNNING, TAKEN),

@@ -211,6 +211,9 @@ def test_money_owed_after_the_end_has_a_workflow_and_a_call_for_help() -> None:
     assert broken(owed) == {"M3", "M5"}
     flagged = replace(owed, bookings=[replace(returned, needs_attention=True)])
     assert broken(flagged) == {"M5"}, "nobody waits for a person"
+    for subjects, found in ((INTENT,), {"M5"}), (("guest_cancelled",), {"M3", "M5"}):
+        about = replace(returned, needs_attention=True, attention_subjects=subjects)
+        assert broken(replace(owed, bookings=[about])) == found
     for waiting in (f"booking-{ID}", f"ended-booking-payment-{INTENT}-evt_1"):
         workflows = {f"booking-{ID}": "COMPLETED", waiting: "RUNNING"}
         assert broken(replace(flagged, workflows=workflows)) == set()

@@ -16,6 +16,7 @@ from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR, sell_elsewhere
 from tests.workflows.long_histories import CONTINUED
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, READ_PAGE, REFUND, refuse
+from tests.workflows.scenarios_resolved import RESOLVED
 from tests.workflows.situations import (
     cancelled_while_the_approval_is_written,
     captured_in_part_unheard,
@@ -316,7 +317,7 @@ SINGLE_SCENARIOS: Final = (
     ),
     SingleScenario("row written by somebody else and retried", _written_by_somebody_else),
     SingleScenario("lost and given back", _lost_and_given_back),
-    *(SingleScenario(name, run) for name, run in CONTINUED.items()),
+    *(SingleScenario(name, run) for name, run in {**CONTINUED, **RESOLVED}.items()),
     SingleScenario("no room left and the release stuck and retried", _sold_out_and_retried),
     *OPEN_SCENARIOS,
 )

@@ -20,6 +20,7 @@ from temporalio.testing import WorkflowEnvironment
 from dispatch.names import RECONCILE_WORKFLOW, SWEEP_WORKFLOW
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.scenarios_bulk import BULK_SCENARIOS, BulkScenario, no_faults
+from tests.workflows.scenarios_resolved import RETURNED_REFUND, fail_newest_refund
 from tests.workflows.scenarios_single import (
     ENDED_BOOKING_PAYMENT,
     OPEN_SCENARIOS,
@@ -84,6 +85,19 @@ async def test_record_money_that_came_too_late(harness: WorkflowHarness) -> None
         harness.webhooks.ended_booking_workflows
     )  # two events tell of this hold, each has a workflow
     _keep(ENDED_BOOKING_PAYMENT, await harness.client.get_workflow_handle(unmatched).fetch_history())
+
+
+async def test_record_a_returned_refund(harness: WorkflowHarness) -> None:
+    """The workflow that waits for a person, once the booking's own has ended."""
+    booking = await harness.confirmed()
+    await booking.cancel()
+    await harness.webhooks.deliver()
+    await harness.wait_until_idle()
+    await fail_newest_refund(harness, booking)
+    [waiting] = await harness.running_ended_booking_payments()
+    await harness.retry_ended_booking_payments()
+    await harness.wait_until_idle()
+    _keep(RETURNED_REFUND, await harness.client.get_workflow_handle(waiting).fetch_history())
 
 
 async def test_record_a_sweep(harness: WorkflowHarness) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from domain.attention import AttentionCode
-from domain.booking import ActorKind, Decision, Event, Status
+from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
 from domain.decisions import CommandOutcome
 from tests.workflows.attention import REFUNDED
-from tests.workflows.booking_driver import PENDING_REFUNDS_CARD
+from tests.workflows.booking_driver import PENDING_REFUNDS_CARD, BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import REFUND, refuse
@@ -130,7 +130,102 @@ async def test_second_payment_that_was_paid_back_elsewhere_is_let_rest(harness: 
     assert await booking.intents() == [("requires_capture", 0, 0), UNREFUNDED]
     assert not await booking.attention()
     assert (await booking.row()).amount_paid_elsewhere_minor == TOTAL_MINOR
-    harness.excused = "M1"  # somebody captured it in the Dashboard, and no ledger shows what went back
+
+
+async def _two_captured_beside(harness: WorkflowHarness) -> BookingDriver:
+    """A declined booking; two more payments of it were captured in part in the Dashboard, and no refund is possible."""
+    booking = await harness.held()
+    [own] = (await booking.ledger())["payment_intents"]
+    for _ in range(2):
+        await booking.fill_in(await booking.unnoted_page())
+    for intent in (await booking.ledger())["payment_intents"]:
+        if intent["id"] != own["id"]:
+            path = f"/_sandbox/dashboard/payment_intents/{intent['id']}/capture"
+            await harness.stripe.ask("POST", path, json={"amount": 5000})
+    await refuse(harness, REFUND, times=None)
+    await harness.webhooks.deliver()
+    await harness.wait_until_idle()
+    await booking.decline()
+    await harness.wait_until_idle()
+    assert await booking.status() is Status.DECLINED
+    return booking
+
+
+async def test_money_paid_elsewhere_for_one_payment_leaves_another_owed(harness: WorkflowHarness) -> None:
+    booking = await _two_captured_beside(harness)
+    part = await booking.resolve(paid_elsewhere_minor=5000)
+    assert part.outcome is CommandOutcome.NEEDS_ATTENTION
+    assert await booking.attention_codes() == [AttentionCode.UNMATCHED_PAYMENT_KEPT]
+    await harness.stand_ins.clear_faults()
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
+    await harness.wait_until_idle()
+    kept = sorted(intent[1] - intent[2] for intent in await booking.intents())
+    assert kept == [0, 0, 5000], "one was paid elsewhere, the other refunded"
+
+
+async def test_retry_refunds_no_part_that_was_paid_elsewhere(harness: WorkflowHarness) -> None:
+    booking = await _two_captured_beside(harness)
+    await booking.resolve(paid_elsewhere_minor=2000)
+    await harness.stand_ins.clear_faults()
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
+    await harness.wait_until_idle()
+    assert sorted(intent[1] - intent[2] for intent in await booking.intents()) == [0, 0, 2000]
+    assert not await booking.attention()
+
+
+async def test_own_capture_that_does_not_match_may_be_paid_elsewhere(harness: WorkflowHarness) -> None:
+    """The refund of a part captured in the Dashboard is refused for good; the booking ends all the same."""
+    booking = await harness.held()
+    await refuse(harness, REFUND, times=None)
+    await booking.dashboard("capture", {"amount": 5000})
+    await harness.webhooks.deliver()
+    await harness.wait_until_idle()
+    assert (await booking.resolve(paid_elsewhere_minor=5001)).outcome is CommandOutcome.MORE_THAN_OWED
+    assert (await booking.resolve(paid_elsewhere_minor=5000)).outcome is CommandOutcome.SETTLED
+    await harness.wait_until_idle()
+    row = await booking.row()
+    assert (row.status, row.reason_code, row.amount_paid_elsewhere_minor) == (
+        Status.DECLINED,
+        ReasonCode.PAYMENT_MISMATCH,
+        5000,
+    )
+    assert await booking.money() == ("succeeded", 5000, 0)
+    assert not await booking.attention()
+
+
+async def test_cancellation_before_the_hold_was_seen_ends_when_its_payment_is_paid_elsewhere(
+    harness: WorkflowHarness,
+) -> None:
+    booking = await harness.submitted()
+    await booking.open_page()
+    await booking.pay()
+    await booking.dashboard("capture")
+    await harness.webhooks.lose()
+    await refuse(harness, REFUND, times=None)
+    assert (await booking.cancel()).outcome is CommandOutcome.NEEDS_ATTENTION
+    assert (await booking.resolve(paid_elsewhere_minor=TOTAL_MINOR)).outcome is CommandOutcome.SETTLED
+    await harness.wait_until_idle()
+    assert await booking.status() is Status.CANCELLED
+    assert await booking.money() == UNREFUNDED
+
+
+async def test_payment_in_another_currency_is_not_paid_elsewhere(harness: WorkflowHarness) -> None:
+    """The amount of a `resolve` is in the booking's currency: it says nothing about a debt in another one."""
+    booking = await harness.held()
+    [own] = (await booking.ledger())["payment_intents"]
+    await booking.fill_in(await booking.unnoted_page(currency="usd"))
+    [second] = [i for i in (await booking.ledger())["payment_intents"] if i["id"] != own["id"]]
+    await harness.stripe.ask("POST", f"/_sandbox/dashboard/payment_intents/{second['id']}/capture", json={})
+    await refuse(harness, REFUND, times=None)
+    await harness.webhooks.deliver()
+    await harness.wait_until_idle()
+    assert (await booking.resolve(paid_elsewhere_minor=5000)).outcome is CommandOutcome.OTHER_CURRENCY
+    assert await booking.attention_codes() == [AttentionCode.UNMATCHED_PAYMENT_KEPT]
+    assert (await booking.row()).amount_paid_elsewhere_minor == 0
+    await harness.stand_ins.clear_faults()
+    assert (await booking.retry()).outcome is CommandOutcome.SETTLED
+    await harness.wait_until_idle()
+    assert (await harness.payment(second["id"]))["refunded"] == second["amount"]
 
 
 # --- withdraw ---

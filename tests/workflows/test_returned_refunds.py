@@ -8,6 +8,7 @@ from domain.attention import AttentionCode
 from domain.booking import ActorKind, Event, Status
 from domain.decisions import CommandOutcome
 from domain.messages.signals import Command
+from tests.workflows.activity_faults import FaultMode
 from tests.workflows.attention import REFUNDED
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
@@ -228,3 +229,30 @@ async def test_refund_of_late_money_that_comes_back_calls_a_person(
     assert not await booking.attention()
     assert await booking.money() == (UNREFUNDED if paid else REFUNDED)
     assert (await booking.row()).amount_paid_elsewhere_minor == (TOTAL_MINOR if paid else 0)
+
+
+async def test_refund_that_fails_while_an_earlier_one_is_being_recorded_is_not_forgotten(
+    harness: WorkflowHarness,
+) -> None:
+    """The reason that is about to be cleared does not stand for a refund that has just been returned."""
+    booking = await harness.held()
+    await booking.dashboard("capture", {"amount": 5000})
+    await _heard(harness)
+    assert await booking.status() is Status.DECLINED
+    await fail_refund(harness, booking)
+    await booking.dashboard("refund")
+    harness.activity_faults.order("bookings.record", FaultMode.BEFORE, times=1, booking_id=booking.booking_id)
+    await harness.webhooks.deliver("charge.refunded")
+    await harness.webhooks.lose()
+    await harness.wait_until_idle()
+    made = (await booking.ledger())["refunds"][0]
+    await harness.stripe.ask("POST", f"/_sandbox/dashboard/refunds/{made['id']}/fail", json={})
+    await harness.webhooks.deliver("refund.failed")
+    await harness.webhooks.lose()
+    await harness.advance(seconds=30)
+    assert await booking.money() == ("succeeded", 5000, 0)
+    assert await booking.attention_codes() == [AttentionCode.REFUND_RETURNED]
+    await harness.retry_ended_booking_payments()
+    await harness.wait_until_idle()
+    assert await booking.money() == ("succeeded", 5000, 5000)
+    assert not await booking.attention()

@@ -1,0 +1,87 @@
+"""Rows that are older than their workflows: after a restore, the workflow's history holds the changes they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client
+
+from dispatch.errors import WorkflowGoneError, temporal_errors
+from domain.errors import IllegalTransitionError
+from domain.identifiers import workflow_id
+from domain.messages.changes import Change, ChangeResult
+from storage.bookings import StaleVersionError, apply_change, booking_by_id
+
+RECORD = "bookings.record"
+"""The activity whose input is a change, and whose result is the row after it."""
+
+
+class RowNotRewrittenError(RuntimeError):
+    """The row cannot follow its workflow; the text says why."""
+
+
+async def recorded_changes(client: Client, booking_id: str) -> list[Change]:
+    """The changes that a booking's workflow has written, over all runs that continue one another, oldest first.
+
+    Raises:
+        TemporalAwayError: Temporal is away.
+    """
+    found: list[Change] = []
+    run_id: str | None = None
+    while run_id != "":
+        handle = client.get_workflow_handle(workflow_id(booking_id), run_id=run_id)
+        try:
+            with temporal_errors():
+                events = (await handle.fetch_history()).events
+        except WorkflowGoneError:
+            # Temporal keeps closed runs for a limited time.
+            break
+        found = [*await _changes(client, events), *found]
+        run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+    return found
+
+
+async def rewrite_row(db: AsyncSession, booking_id: str, changes: Sequence[Change]) -> int:
+    """Write the changes that a row lacks, as their workflow decided them; returns how many.
+
+    Nothing is published or mailed: that was done when they happened.
+
+    Raises:
+        RowNotRewrittenError: a change does not fit the row; the caller's transaction has to be rolled back.
+    """
+    row = await booking_by_id(db, booking_id, lock=True)
+    if row is None:
+        raise RowNotRewrittenError("the row is gone")
+    missing = [change for change in changes if change.expected_version >= row.version]
+    for change in missing:
+        try:
+            result = await apply_change(db, change)
+        except (StaleVersionError, IllegalTransitionError) as error:
+            raise RowNotRewrittenError(str(error)) from error
+        if result.sold_out:
+            raise RowNotRewrittenError("its room has been sold since: free one, then reconcile again")
+    return len(missing)
+
+
+async def _changes(client: Client, events: Sequence[HistoryEvent]) -> list[Change]:
+    scheduled: dict[int, Change] = {}
+    done: list[Change] = []
+    for event in events:
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            begun = event.activity_task_scheduled_event_attributes
+            if begun.activity_type.name == RECORD:
+                [change] = await client.data_converter.decode(begun.input.payloads, [Change])
+                scheduled[event.event_id] = change
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+            ended = event.activity_task_completed_event_attributes
+            change = scheduled.get(ended.scheduled_event_id)
+            if change is None:
+                continue
+            [result] = await client.data_converter.decode(ended.result.payloads, [ChangeResult])
+            if not result.sold_out:
+                done.append(replace(change, expected_version=result.version - 1))
+    return done

@@ -1,0 +1,1 @@
+"""Drills: what is lost with a database, and what is not."""
