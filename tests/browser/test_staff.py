@@ -209,6 +209,24 @@ async def test_deciding_needs_no_mouse(guest: Window, approver: Window, client: 
     await approver.reads("Approved: €450.00 was captured")
 
 
+async def test_a_request_is_approved_from_the_list_without_a_mouse(
+    guest: Window, approver: Window, client: StackClient
+) -> None:
+    """Two keys after the link: the page that asks has the focus at its question."""
+    await hold(guest, client, HOTEL)
+    page = approver.page
+    await page.set_viewport_size({"width": 320, "height": 640})
+    await approver.go("/staff/")
+    link = page.get_by_role("link", name="Approve…").first
+    assert await page.evaluate("document.documentElement.scrollWidth") == 320
+    await link.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Approve this booking?")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await approver.reads("Approved: €450.00 was captured")
+
+
 async def test_a_session_that_ends_leads_to_the_log_in_and_back(approver: Window) -> None:
     await approver.go("/staff/?view=confirmed")
     await approver.listens()
