@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import css_inline
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from domain.attention import Attention
@@ -87,14 +87,8 @@ class Composer:
         self._auth_secret = auth_secret
         self._domain = self.sender.rpartition("@")[2]
         self._inliner = css_inline.CSSInliner(load_remote_stylesheets=False)
-        self._templates = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=select_autoescape(["html"], default=False),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters["breaks"] = _breaks
+        # A macro of a shared template escapes as its own environment does, and so each kind of part has one.
+        self._templates = {".html": _environment(escapes=True), ".txt": _environment(escapes=False)}
 
     def compose(self, email: BookingEmail, recipient: str, date: datetime) -> EmailMessage:
         """Compose one e-mail to one recipient.
@@ -181,7 +175,7 @@ class Composer:
         return status_page(self._public_base_url, self._auth_secret, booking_id)
 
     def _render(self, folder: str, part: str, context: dict[str, Any]) -> str:
-        return self._templates.get_template(f"email/{folder}/{part}").render(context)
+        return self._templates[Path(part).suffix].get_template(f"email/{folder}/{part}").render(context)
 
 
 def _address(text: str) -> Address:
@@ -198,6 +192,18 @@ def _address(text: str) -> Address:
     if not (local and domain) or "@" in local or any(char.isspace() for char in text):
         raise ValueError("not an address")
     return Address(username=local, domain=domain)
+
+
+def _environment(*, escapes: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=escapes,  # noqa: S701 - plain text must not be escaped
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breaks"] = _breaks
+    return environment
 
 
 def _breaks(text: str) -> Markup:

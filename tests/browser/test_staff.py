@@ -37,7 +37,7 @@ async def test_a_request_appears_by_itself_and_is_approved(
     await expect(row).to_contain_text("Answer within 23 h 59 min", timeout=PATIENCE_MS)
     await expect(row).to_contain_text("€450.00")
     await expect(approver.page).to_have_title(re.compile(r"^\(\d+\) To decide"))
-    await row.get_by_role("link", name="Aoife Brennan").click()
+    await row.get_by_role("link", name="Aoife Brennan", exact=True).click()
     await approver.headline("Aoife Brennan")
     await approver.press("Approve…", role="link")
     await approver.headline("Approve this booking?")

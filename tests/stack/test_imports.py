@@ -39,8 +39,12 @@ MAY_IMPORT: Final = {
     "sandbox": frozenset[str](),
     "bench": frozenset({"sandbox", "domain"}),
 }
-EXCEPTIONS: Final = {"bench/plans.py imports storage", "bench/plans.py imports reconciliation"}
-"""What is explained has to be what the product asks, not a copy of it."""
+EXCEPTIONS: Final = {
+    "bench/plans.py imports storage",
+    "bench/plans.py imports reconciliation",
+    "bench/search.py imports storage",
+}
+"""The benchmark must run the product's own statements, not a copy of them."""
 
 READ_SETTINGS: Final = {
     "worker.py",

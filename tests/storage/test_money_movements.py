@@ -48,7 +48,7 @@ async def test_movements_add_up_to_the_rows_amounts(database: Database) -> None:
         (Event.REFUND_RECORDED, {"amount_captured_minor": 15000, "amount_refunded_minor": 4000}),
         (Event.CANCELLED_BY_STAFF, {"amount_refunded_minor": 15000}),
         (Event.REFUND_RETURNED, {"amount_refunded_minor": 4000}),
-        (Event.PAID_ELSEWHERE, {"amount_paid_elsewhere_minor": 11000}),
+        (Event.PAID_ELSEWHERE, {"paid_elsewhere": {"pi_1": 11000}}),
     ):
         await apply(database, booking, event, **amounts)
     assert await movements_of(database, booking) == [
