@@ -31,6 +31,7 @@ Json = dict[str, Any]
 Read = Callable[[AsyncSession], Awaitable[object]]
 
 _EXPLAIN: Final = "EXPLAIN (ANALYZE, FORMAT JSON) "
+_EXPLAINED: Final = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 _PAGE: Final = 51
 
 
@@ -47,7 +48,8 @@ async def plans(database_url: str, hotel_slug: str, booking_id: str) -> Json:
     asked: list[tuple[str, Any]] = []
 
     def note(*call: Any) -> None:
-        if not call[2].startswith(_EXPLAIN):
+        # Neither our own EXPLAIN nor a savepoint can be explained.
+        if call[2].lstrip().upper().startswith(_EXPLAINED):
             asked.append((call[2], call[3]))
 
     event.listen(engine.sync_engine, "before_cursor_execute", note)

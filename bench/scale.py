@@ -161,12 +161,14 @@ async def _drain(bench_stack: BenchStack, ids: list[str], drain_at: datetime, te
 _ROWS: Final = """
     INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
         guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor,
-        amount_refunded_minor, currency, free_cancel_days, late_cancel_fee_percent, status, decision_deadline,
-        payment_provider, payment_reference, payment_intent_id, payment_authorized_at, version, created_at,
-        updated_at)
+        amount_refunded_minor, amount_paid_elsewhere_minor, paid_elsewhere, currency, timezone, free_cancel_days,
+        late_cancel_fee_percent, check_in_hour, check_out_hour, approval_sla_s, payment_window_s, cutoff_at,
+        needs_attention, status, decision_deadline, payment_provider, payment_reference, payment_intent_id,
+        payment_authorized_at, version, created_at, updated_at)
     SELECT given.id, h.id, r.id, current_date + 60, current_date + 62, 2, 0, 'Scale', 'Guest',
-        'scale@example.com', $4, 0, 0, 'EUR', 2, 100, 'PENDING_APPROVAL', now() + interval '6 days', 'stripe',
-        given.intent, given.intent, now(), 3, now(), now()
+        'scale@example.com', $4, 0, 0, 0, '{}', 'EUR', h.timezone, 2, 100, h.check_in_hour, 11, 518400, 86400,
+        now() + interval '60 days', false, 'PENDING_APPROVAL', now() + interval '6 days', 'stripe', given.intent,
+        given.intent, now(), 3, now(), now()
     FROM unnest($1::text[], $2::text[]) AS given (id, intent)
     JOIN hotel h ON h.slug = $3 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'
 """
@@ -238,11 +240,13 @@ async def _timed(bench_stack: BenchStack, url: str) -> Json:
 _PAST: Final = """
     INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
         guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor,
-        amount_refunded_minor, currency, free_cancel_days, late_cancel_fee_percent, status, version, created_at,
-        updated_at)
+        amount_refunded_minor, amount_paid_elsewhere_minor, paid_elsewhere, currency, timezone, free_cancel_days,
+        late_cancel_fee_percent, check_in_hour, check_out_hour, approval_sla_s, payment_window_s, cutoff_at,
+        needs_attention, status, version, created_at, updated_at)
     SELECT 'BK-PAST-' || n, h.id, r.id, current_date - 400 + n % 300, current_date - 398 + n % 300, 2, 0, 'Past',
-        'Guest' || n, 'guest' || n || '@example.com', 30000, CASE WHEN n % 3 = 0 THEN 0 ELSE 30000 END, 0, 'EUR', 2,
-        100, CASE n % 3 WHEN 0 THEN 'DECLINED' ELSE 'CONFIRMED' END, 4, now() - n * interval '30 seconds',
+        'Guest' || n, 'guest' || n || '@example.com', 30000, CASE WHEN n % 3 = 0 THEN 0 ELSE 30000 END, 0, 0,
+        '{}', 'EUR', h.timezone, 2, 100, h.check_in_hour, 11, 86400, 86400, now(), false,
+        CASE n % 3 WHEN 0 THEN 'DECLINED' ELSE 'CONFIRMED' END, 4, now() - n * interval '30 seconds',
         now() - n * interval '30 seconds'
     FROM generate_series(1, $1::int) AS n
     JOIN hotel h ON h.slug = $2 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'
