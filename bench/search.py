@@ -45,8 +45,8 @@ _BOOKINGS: Final = """
     INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
         guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor, amount_refunded_minor,
         amount_paid_elsewhere_minor, paid_elsewhere, currency, timezone, status, needs_attention, version,
-        check_in_hour, check_out_hour, approval_sla_s, payment_window_s, free_cancel_days, late_cancel_fee_percent, created_at,
-        updated_at, cutoff_at, decision_deadline)
+        check_in_hour, check_out_hour, approval_sla_s, payment_window_s, free_cancel_days, late_cancel_fee_percent,
+        created_at, updated_at, cutoff_at, decision_deadline)
     SELECT 'BK-' || lpad(n::text, 8, '0') || '-ZZZZZ', 1, 1, day, day + 2, 2, 0, first, last,
         translate(lower(first || '.' || last), 'á''', 'a') || '.' || n || '@example.com', 7500 * (1 + n % 9),
         0, 0, 0, '{}',
