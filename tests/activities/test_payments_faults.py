@@ -105,7 +105,7 @@ async def test_without_a_fault(
         entry["idempotency_key"]
         == {
             "capture": f"booking:{visit.booking.booking_id}:capture:run:1",
-            "release": f"booking:{visit.booking.booking_id}:release:{own}:run:1",
+            "release": f"booking:{visit.booking.booking_id}:release:{own}:abandoned:run:1",
             "refund": f"booking:{visit.booking.booking_id}:refund:{own}:0-15000:run:1",
             "expire_session": f"booking:{visit.booking.booking_id}:expire:{own}:run:1",
         }[step.name]
