@@ -241,7 +241,7 @@ class BookingTimeline(SQLModel, table=True):
 
 
 class BookingAttention(SQLModel, table=True):
-    """An open reason why a booking needs a person; `Booking.needs_attention` says whether there is one."""
+    """An open reason why a booking needs attention; `Booking.needs_attention` says whether there is one."""
 
     __tablename__ = "booking_attention"
 

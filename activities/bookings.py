@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.realtime import Realtime
-from domain.booking import Status
+from domain.booking import Event, Status
 from domain.deadlines import DRAFT_LIFETIME
 from domain.messages.changes import BookingSnapshot, Change, ChangeResult, RefusedCommand
 from domain.messages.notifications import Publication
@@ -66,6 +66,8 @@ class Bookings:
             return recorded
         changed = {"event": change.event, "status": recorded.status, "version": recorded.version}
         log.info("booking changed", extra={"fields": changed})
+        if change.event is Event.AUTHORIZED:
+            log.info("payment authorized", extra={"fields": {"payment_intent_id": change.payment_intent_id}})
         return replace(recorded, published=await self._realtime.try_publish(_publication(change, recorded)))
 
     @activity.defn(name="bookings.close_command")

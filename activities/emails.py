@@ -9,6 +9,7 @@ Errors contain codes and counts only: their text becomes part of workflow histor
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from email.errors import MessageError
 from typing import Final
@@ -28,6 +29,8 @@ from storage.attention import as_attention, attention_of
 from storage.console import open_decision
 from storage.database import Database
 from storage.rooms import rooms_taken
+
+log = logging.getLogger("activities")
 
 REFUSED: Final = "mail_refused"
 DEFERRED: Final = "mail_deferred"
@@ -117,6 +120,8 @@ class Emails:
         if code is None:
             async with self._database.transaction() as db:
                 await mails.finish_mail(db, message_id)
+            # The Message-ID is left out: it contains a digest of the recipient's address.
+            log.info("e-mail accepted", extra={"fields": {"kind": email.kind, "version": email.version}})
         return code
 
 

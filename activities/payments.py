@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Literal
@@ -25,6 +26,8 @@ from gateway.snapshots import WITH_CHARGE, instant, payment_snapshot
 from models import PaymentSession
 from storage.bookings import BookingNotFoundError, booking_with_hotel, record_session, return_addresses
 from storage.database import Database
+
+log = logging.getLogger("activities")
 
 _PRODUCT_NAME_LONGEST = 250
 
@@ -69,6 +72,7 @@ class Payments:
                     expires_at=expires_at,
                 ),
             )
+        log.info("payment session created", extra={"fields": {"session_id": session.id}})
         return CheckoutSession(session_id=session.id, expires_at=expires_at)
 
     async def _session_params(self, request: OpenSession, code: str) -> SessionCreateParams:
@@ -165,9 +169,12 @@ class Payments:
             )
             return _snapshot(intent, step)
 
-        return await _write_unless_done(
+        payment = await _write_unless_done(
             self._reader(step), capture, is_done=lambda payment: not (payment.is_held and payment.matches)
         )
+        if payment.is_captured:
+            log.info("payment captured", extra={"fields": {"payment_intent_id": step.payment_intent_id}})
+        return payment
 
     @activity.defn(name="payments.release")
     async def release(self, step: MoneyStep) -> PaymentSnapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from domain.money import Money, parse
 from models import BookingCommand, Staff, utc_now
 from storage.database import DATABASE_ERRORS
 from storage.owed import refund_for_cancelling
+
+log = logging.getLogger("api.decisions")
 
 # A signal may arrive even if its sender got an error. Sending it again does no harm.
 _UNCERTAIN: Final = (
@@ -96,7 +99,18 @@ async def decide(services: Services, found: BookingDetails, request: DecisionInp
             raise unavailable(TEMPORAL_UNAVAILABLE, _UNCERTAIN) from error
     if not taken:
         return await _answer_from_projection(services, found, request, command.command_id)
+    if request.staff:
+        log.info("staff decision", extra={"fields": _ids(row, request.staff)})
     return await _answer_once_out(services, found, request, command.command_id)
+
+
+def _ids(command: BookingCommand, staff: Staff) -> dict[str, object]:
+    return {
+        "booking_id": command.booking_id,
+        "command_id": command.command_id,
+        "decision": command.kind,
+        "staff_id": staff.id,
+    }
 
 
 def _outcome_by_projection(

@@ -28,7 +28,7 @@ class DatabaseState:
 
     Args:
         backlog: events that wait in the inbox.
-        findings_left: the findings that reconciliation left for a person.
+        findings_left: the findings that reconciliation could not heal.
         swept_at, reconciled_at: when each last completed; None for never.
     """
 

@@ -214,7 +214,7 @@ def _example(schema: Json, schemas: Json, name: str = "") -> Any:
 
 
 def _takes(schema: Json, value: Any) -> bool:
-    """Whether a known example fits: another member may have the same name."""
+    """Whether a schema accepts a known example: another member may have the same name."""
     if "enum" in schema:
         return value in schema["enum"]
     if "const" in schema:

@@ -51,9 +51,16 @@ async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
     event = _understood(payload, livemode=services.stripe_livemode)
     async with transaction(services.database) as db:
         addressed = await address(db, event) if await keep_event(db, event) else "a duplicate"
+    line: dict[str, str] = {"event_id": event.event_id, "event_type": event.event_type}
     if isinstance(addressed, Delivery):
+        # The row's id: an event's metadata may hold any text.
+        line["booking_id"] = addressed.booking.booking_id
         with mapped_outages():
-            await deliver(services.database, services.temporal, services.task_queue, addressed)
+            left = await deliver(services.database, services.temporal, services.task_queue, addressed)
+        line["outcome"] = left or "delivered"
+    else:
+        line["outcome"] = addressed
+    log.info("webhook processed", extra={"fields": line})
     return {"received": True}
 
 

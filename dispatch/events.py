@@ -28,7 +28,7 @@ from storage.database import Database
 from storage.inbox import booking_behind, mark_processed
 
 BOOKING_MEMO: Final = "booking_id"
-"""Where such a workflow says whose money it settles: its id names a payment."""
+"""The memo field with the booking's id: the workflow's own id names only the payment."""
 
 
 class WorkflowMissingError(Exception):

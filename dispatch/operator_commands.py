@@ -82,7 +82,7 @@ class Resolution:
 
 @dataclass(frozen=True)
 class OperatorRequest:
-    """What somebody asks for, and who: an operator, unless a member of staff is named."""
+    """A `retry` or `resolve` and its author: an operator, unless a member of staff is named."""
 
     action: OperatorAction
     resolution: Resolution = Resolution()

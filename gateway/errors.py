@@ -5,7 +5,7 @@
     stripe_failed       Stripe answered 5xx, and replays that answer for a day under this key. Read back; if
     nothing was done, continue under a new generation of the key.
     stripe_unknown      404: Stripe has no such payment or session. Final.
-    stripe_refused      the request is wrong or not allowed. Final; needs a person.
+    stripe_refused      the request is wrong or not allowed. Final; needs attention.
     stripe_key_rejected 401 or 403: our API key is wrong or lacks a permission. Final.
 
 Stripe's texts may quote a card or an e-mail address, and an activity's errors enter histories and logs. Errors

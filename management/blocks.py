@@ -102,7 +102,7 @@ async def locked_room_type(db: AsyncSession, slug: str, code: str) -> tuple[Hote
 
 @contextmanager
 def bookings_named(what: str) -> Iterator[None]:
-    """End the command with the nights and bookings that stand against it.
+    """End the command, and name the nights and bookings that prevent it.
 
     Args:
         what: which change cannot be made.

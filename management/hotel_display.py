@@ -17,7 +17,7 @@ _MOST: Final = 1000
 
 
 def list_hotels(context: typer.Context) -> None:
-    """List the hotels, by their names."""
+    """List the hotels in order of their names."""
     tools = tools_of(context)
 
     async def work() -> Sequence[Hotel]:

@@ -252,7 +252,7 @@ async def _change(database: Database, slug: str, terms: dict[str, Any]) -> list[
 
 
 async def _set_capacities(db: AsyncSession, hotel: Hotel) -> None:
-    """Let every coming night follow the hotel's allowance."""
+    """Set the capacity of every coming night by the hotel's allowance."""
     assert hotel.id is not None
     today = hotel_today(utc_now(), hotel.timezone)
     for room_type in await catalogue.room_types(db, hotel.id):

@@ -40,11 +40,11 @@ def reconcile(
 ) -> None:
     """Compare Stripe, the database and the workflows for every open and recently ended booking.
 
-    Safe findings are healed: a lost workflow is started again, a workflow is told of a payment it does not know,
+    Safe findings are healed: a lost workflow is started again, a workflow receives a payment it does not know,
     an open payment page is closed, a row that is older than its workflow is rewritten. The others are reported. A
     Schedule does the same every 15 minutes; each run is recorded in the database. May be repeated.
 
-    Exit status: 0 all agree, or all findings are healed; 1 findings are left for a person (in a dry run: there
+    Exit status: 0 all agree, or all findings are healed; 1 findings need attention (in a dry run: there
     are findings); 3 a service is away.
     """
     tools = tools_of(context)

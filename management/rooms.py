@@ -93,7 +93,7 @@ def set_(
 async def _set(
     tools: Tools, slug: str, code: str, fields: dict[str, Any], price_text: str | None
 ) -> list[str]:
-    """Set what differs, and tell it in words."""
+    """Set the values that differ, and return the changes in words."""
     async with tools.database() as database, database.transaction() as db:
         hotel, hotel_id = await _lock_hotel(db, slug)
         room_type = await catalogue.room_type_by_code(db, hotel_id, code)

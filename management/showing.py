@@ -1,4 +1,4 @@
-"""Prints a booking for an operator. It shows only as much of the guest as tells two bookings apart."""
+"""Prints a booking for an operator. Of the guest it shows only enough to tell two bookings apart."""
 
 from __future__ import annotations
 

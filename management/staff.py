@@ -44,7 +44,7 @@ def add(
     if tools.run(_add(tools, row)):
         say(f"{email} added to the staff of {hotel} as {role}.")
     else:
-        fail(f"{email} was added by somebody else just now. Nothing changed; look with what values.")
+        fail(f"{email} was added by another command just now. Nothing changed; check its values.")
 
 
 @app.command("set-password")
@@ -56,11 +56,11 @@ def set_password(
     ] = None,
     generate: Annotated[bool, typer.Option("--generate", help="Make one up and print it.")] = False,
 ) -> None:
-    """Set a forgotten password. Everybody who is logged in with the one before is logged out."""
+    """Set a forgotten password. All sessions under the old password end."""
     if generate and password is not None:
         raise typer.BadParameter("give --password or --generate, not both")
     tools = tools_of(context)
-    # Looked up first: nobody should be asked for a password that is then not used.
+    # Looked up first: a prompt for a password that is then not used would mislead.
     kept = tools.run(_find(tools, email))
     given = secrets.token_urlsafe(12) if generate else checks.password(password or _ask_for_password())
     if _matches(kept.password_hash, given):

@@ -77,7 +77,9 @@ class ReconciliationAlerts:
                 async with self._database.transaction() as db:
                     await mark_reported(db, findings)
             else:
-                log.warning("reconciliation: nobody at a hotel took a report, the next run sends it")
+                log.warning(
+                    "reconciliation: no mailbox of a hotel accepted the report; the next run sends it"
+                )
 
     async def _deliver_report(self, report: ReconciliationReport) -> bool:
         """Send a report to all approvers and managers of its hotel.

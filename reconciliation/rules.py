@@ -127,7 +127,7 @@ def _over(booking: DatabaseSnapshot, external: ExternalSnapshot) -> Iterator[Fin
             )
     elif external.workflow is WorkflowState.LOST:
         # An unknown workflow may have completed long ago. Its restart then completes too, once.
-        detail = f"{booking.status}, but its workflow was lost before it had told everybody"
+        detail = f"{booking.status}, but its workflow was lost before it sent all notifications"
         yield Finding(FindingKind.END_NOT_ANNOUNCED, booking.booking_id, Remedy.RESUME, detail=detail)
 
 
@@ -138,7 +138,7 @@ def _running(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datetim
     due = booking.decision_deadline if booking.status is Status.PENDING_APPROVAL else booking.closes_at
     waits = booking.status in UNDER_DECISION and not booking.needs_attention
     if waits and due is not None and now > due + GRACE:
-        detail = f"its time was over at {due:%Y-%m-%d %H:%M} UTC, and it asks nobody for help"
+        detail = f"its deadline was {due:%Y-%m-%d %H:%M} UTC, and it has no open reason for attention"
         yield Finding(FindingKind.OVERDUE, booking.booking_id, Remedy.REPORT, detail=detail)
 
 
@@ -277,7 +277,7 @@ def _decisions(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datet
     if external.workflow in {WorkflowState.RUNNING, WorkflowState.LOST} or not booking.is_over(now):
         return
     for decision in booking.open_decisions:
-        detail = f"{decision.decision} was asked for, and nobody is left to answer"
+        detail = f"{decision.decision} was requested, and no workflow is left to carry it out"
         yield Finding(
             FindingKind.DECISION_LEFT_OPEN,
             booking.booking_id,

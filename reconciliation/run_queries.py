@@ -148,7 +148,7 @@ async def count_left(db: AsyncSession) -> int:
 
 
 def _for_people(run_id: str) -> tuple[ColumnElement[bool], ...]:
-    """The condition for findings that need a person: never healed, or left although the previous run had them too."""
+    """The condition for findings that need attention: never healed, or left although the previous run had them too."""
     finding = ReconciliationFinding
     key = (col(finding.kind), col(finding.booking_id), col(finding.subject))
     before = _NEWEST_FIRST.where(col(ReconciliationRun.run_id) != run_id).limit(1)

@@ -10,7 +10,7 @@ from typing import Final
 from domain.timestamps import EPOCH
 
 LOOK_BACK_DAYS: Final = 7
-"""How long after its end a booking is still compared, unless somebody asks for more."""
+"""How long after its end a booking is still compared, unless a run is asked for a longer time."""
 LOOK_BACK_LONGEST_DAYS: Final = 365
 
 

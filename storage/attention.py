@@ -1,4 +1,4 @@
-"""The open reasons why bookings need a person."""
+"""The open reasons why bookings need attention."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def attention_of(db: AsyncSession, booking: Booking) -> Sequence[BookingAt
 async def attention_of_all(
     db: AsyncSession, bookings: Sequence[Booking]
 ) -> dict[str, list[BookingAttention]]:
-    """The open reasons of several bookings by their ids, each oldest first. Makes no query if none needs a person."""
+    """The open reasons of several bookings by their ids, each oldest first. Makes no query if none needs attention."""
     found: dict[str, list[BookingAttention]] = defaultdict(list)
     ids = [booking.booking_id for booking in bookings if booking.needs_attention]
     if not ids:

@@ -17,7 +17,7 @@ from models import Booking, BookingCommand, BookingTimeline, RoomType
 from storage.bookings import DECISION_EVENTS
 
 COUNTED_AT_MOST: Final = 1000
-"""A badge that says more than this helps nobody, and counting on would cost more and more."""
+"""A badge above this number is no more useful, and an exact count would cost more with each booking."""
 
 _BY_PEOPLE: Final = (Event.APPROVED, Event.DECLINED)
 
@@ -29,7 +29,7 @@ async def count_waiting(db: AsyncSession, hotel_id: int) -> int:
 
 
 async def count_attention(db: AsyncSession, hotel_id: int) -> int:
-    """The number of bookings that need a person; counting stops at `COUNTED_AT_MOST`."""
+    """The number of bookings that need attention; counting stops at `COUNTED_AT_MOST`."""
     return await _count(db, hotel_id, col(Booking.needs_attention) == true(), col(Booking.updated_at))
 
 
@@ -45,7 +45,7 @@ async def _count(
 async def needing_attention(
     db: AsyncSession, hotel_id: int, limit: int
 ) -> Sequence[tuple[Booking, RoomType]]:
-    """Bookings that need a person, the least recently changed first."""
+    """Bookings that need attention, the least recently changed first."""
     rows = await db.execute(
         select(Booking, RoomType)
         .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))

@@ -22,7 +22,7 @@ class BookingFigures:
         by_status: bookings whose stay is not over, by status; every status has an entry.
         held_minor: the total of open holds by currency, in its smallest unit.
         next_decision_deadline: the earliest decision deadline; None without holds.
-        needing_attention: bookings that need a person, also after their stay.
+        needing_attention: bookings that need attention, also after their stay.
         unsent_mails: e-mails that were begun and that no mail server has accepted yet.
     """
 

@@ -98,7 +98,7 @@ class EndedBookingPaymentWorkflow:
             raise ResolutionRefusedError(CommandOutcome.NOTHING_TO_WITHDRAW)
         elif message.command.paid_elsewhere_minor is not None:
             await record_paid_elsewhere(state, payment_steps, hint, message.command)
-            # The rest of the debt keeps the reason open; a refund of it needs a person's `retry`.
+            # The rest of the debt keeps the reason open; a refund of it needs a `retry`.
             self._command = None
             await handle_payment_event(state, payment_steps, hint)
         elif message.resolved_by_hand:

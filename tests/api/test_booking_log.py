@@ -6,12 +6,14 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from activities.call_log import ActivityIds
 from domain.identifiers import workflow_id
 from logs import JsonLines
+from sandbox.drivers import wait_until
 from tests.api.hotels import PERSON, HotelDriver
 from tests.workflows.servers import Json
 
@@ -70,6 +72,39 @@ async def test_one_grep_finds_the_whole_story(hotel: HotelDriver, log: io.String
         assert line["workflow_id"] == workflow_id(guest.booking_id)
     private = [*PERSON.values(), "Facing the sea", guest.token]
     assert [word for word in private if word in log.getvalue()] == []
+
+
+async def test_the_key_steps_have_lines_of_their_own(hotel: HotelDriver, log: io.StringIO) -> None:
+    """From the payment session to the capture, each step is a line that holds ids and no personal data."""
+    guest = await hotel.held()
+    payment = (await hotel.stack.client.payment(guest.booking_id))["id"]
+    staff = await hotel.staff()
+    assert (await staff.approve(guest.booking_id)).status_code == 200
+    await wait_until(partial(_mails, log), lambda kinds: "confirmed" in kinds, what="the last mail")
+
+    lines = grep(log, guest.booking_id)
+    by_message = {line["message"]: line for line in lines}
+    assert by_message["payment session created"]["session_id"].startswith("cs_")
+    assert by_message["payment authorized"]["payment_intent_id"] == payment
+    assert by_message["payment captured"]["payment_intent_id"] == payment
+    decision = by_message["staff decision"]
+    assert decision["decision"] == "approve"
+    assert decision["staff_id"]
+    assert decision["command_id"]
+    completed = [
+        line
+        for line in lines
+        if line["message"] == "webhook processed" and line["event_type"] == "checkout.session.completed"
+    ]
+    assert completed[0]["event_id"].startswith("evt_")
+    assert completed[0]["outcome"] == "delivered"
+    assert {"authorized", "staff_request", "confirmed"} <= await _mails(log)
+    private = [*PERSON.values(), guest.token]
+    assert [word for word in private if word in log.getvalue()] == []
+
+
+async def _mails(log: io.StringIO) -> set[str]:
+    return {line["kind"] for line in grep(log, "e-mail accepted")}
 
 
 async def test_a_refused_card_stays_out_of_the_log(log: io.StringIO) -> None:

@@ -50,7 +50,7 @@ async def test_arrivals_by_day_at_the_hotel(
 async def test_an_arrival_tells_what_the_guest_asked_for(stack: ApiStack, page_clients: PageClients) -> None:
     hotel = await open_hotel(stack, timezone=midday_zone(), check_in_hour=16, cutoff_hour=24)
     viewer = await page_clients.staff(hotel, "viewer")
-    assert "Nobody arrives." in (await viewer.open(ARRIVALS)).words
+    assert "No arrivals." in (await viewer.open(ARRIVALS)).words
     waiting = await hotel.held(
         days_ahead=0, nights=3, children=1, room_type="suite", special_requests="A cot, please. <b>Thanks</b>"
     )

@@ -46,7 +46,7 @@ async def test_figures_count_what_happened(
     manager: PageClient, approver: PageClient, hotel: HotelDriver
 ) -> None:
     empty = await manager.open("/staff/figures/")
-    assert "nobody has decided yet" in empty.words
+    assert "no decisions yet" in empty.words
     slow, quick = await hotel.confirmed(), await hotel.confirmed()
     declined = await hotel.held()
     await approver.submit(f"/staff/bookings/{declined.booking_id}/decline/", reason_code="OTHER")

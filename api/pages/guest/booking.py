@@ -106,9 +106,9 @@ async def submit(page: ThisPage, services: Api, booking_id: BookingId) -> Respon
 
 @router.post("/bookings/{booking_id}/pay/")
 async def pay(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
-    """Open the payment page, or find the open one, and go there.
+    """Open the payment page, or return to the open one.
 
-    The way leads through a page of ours: browsers apply the policy for forms to redirects, too, and Stripe chooses the
+    A page of ours redirects there: browsers apply the policy for forms to redirects, too, and Stripe chooses the
     payment page's origin.
     """
     found = await guests_booking(page, services, booking_id)

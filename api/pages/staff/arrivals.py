@@ -94,7 +94,7 @@ class ArrivalList:
 
 @router.get("/arrivals/")
 async def arrivals(console: AtConsole, period: str = "", cursor: str = "") -> Response:
-    """Guests who arrive, with what they asked for."""
+    """Guests who arrive, with their special requests."""
     chosen = PERIODS.get(period, _PERIODS[0])
     async with reading(console.services.database) as db:
         found = await arrival_list(db, console.hotel, chosen, _position(cursor), utc_now())

@@ -44,7 +44,7 @@ class BlockRefusal:
 
     Args:
         errors: words by the form's field.
-        booking_ids: bookings that stand against it.
+        booking_ids: bookings that prevent it.
     """
 
     errors: Mapping[str, str]
@@ -70,7 +70,7 @@ async def calendar(console: AtConsole, first: str = "", done: str = "") -> Respo
 
 @router.post("/calendar/")
 async def block(console: ManagingConsole, first: str = "") -> Response:
-    """Block rooms, unless bookings have them."""
+    """Block rooms, unless bookings claim them."""
     form = await console.page.form()
     wanted = _read(form, hotel_today(utc_now(), console.hotel.timezone))
     outcome = BlockRefusal(wanted.errors) if wanted.errors else await _block(console, wanted)

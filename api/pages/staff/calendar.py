@@ -1,4 +1,4 @@
-"""The calendar: what of each room type is free, claimed, waiting or blocked on each of thirty nights."""
+"""The calendar: the free, claimed, waiting and blocked rooms of each type on thirty nights."""
 
 from __future__ import annotations
 
