@@ -23,11 +23,11 @@ from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
     Interceptor,
+    UnsandboxedWorkflowRunner,
     Worker,
     WorkerDeploymentConfig,
     WorkerDeploymentVersion,
 )
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.bookings import Bookings
 from activities.call_log import ActivityIds, ActivityLog
@@ -99,38 +99,13 @@ def build_worker(settings: Settings, client: Client, database: Database) -> Work
         task_queue=settings.temporal_task_queue,
         workflows=WORKFLOWS,
         activities=_activities(settings, client, database),
-        workflow_runner=sandboxed_runner(),
+        # Tests run workflows in Temporal's sandbox, which refuses what would not replay (docs/decisions/15).
+        workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[ActivityLog(), ActivityErrorFilter()],
         max_cached_workflows=CACHED_WORKFLOWS,
         graceful_shutdown_timeout=GRACE,
         deployment_config=_deployment(),
     )
-
-
-def sandboxed_runner() -> SandboxedWorkflowRunner:
-    """Temporal's sandbox around the modules that define workflows; the modules they import are passed through.
-
-    Otherwise the sandbox would import all of them again for each booking, and keep them while the booking is cached.
-    The linter refuses calls in them that would not replay (`banned-api` in pyproject.toml).
-    """
-    defining = {defined.__module__ for defined in WORKFLOWS}
-    beside = {
-        f"{package}.{path.stem}"
-        for package in ("workflows", "reconciliation")
-        for path in (_HERE / package).glob("*.py")
-    }
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(
-        "domain",
-        "models",
-        "storage",
-        "dispatch",
-        "gateway",
-        "wording",
-        "emails",
-        "activities",
-        *(beside - defining),
-    )
-    return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
 def _deployment() -> WorkerDeploymentConfig:

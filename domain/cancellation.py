@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from domain.booking import ActorKind
 from domain.deadlines import local_hour, midnight
 from domain.money import Money
 
-_NUMBERS: Final = dict(enumerate("two three four five six seven eight nine ten".split(), 2))
+_NUMBERS: Final = MappingProxyType(dict(enumerate("two three four five six seven eight nine ten".split(), 2)))
 
 
 @dataclass(frozen=True)

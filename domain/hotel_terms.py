@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from domain.errors import DomainError
@@ -26,16 +27,18 @@ class Bounds:
 
 _LONGEST_S: Final = 30 * 86_400
 
-BOUNDS: Final = {
-    "check_in_hour": Bounds(0, 23),
-    "check_out_hour": Bounds(0, 23),
-    "approval_sla_s": Bounds(1, _LONGEST_S),
-    "payment_window_s": Bounds(1, _LONGEST_S),
-    "cutoff_days_before": Bounds(0, 365),
-    "cutoff_hour": Bounds(0, 24),
-    "free_cancel_days": Bounds(0, 365),
-    "late_cancel_fee_percent": Bounds(0, 100),
-}
+BOUNDS: Final = MappingProxyType(
+    {
+        "check_in_hour": Bounds(0, 23),
+        "check_out_hour": Bounds(0, 23),
+        "approval_sla_s": Bounds(1, _LONGEST_S),
+        "payment_window_s": Bounds(1, _LONGEST_S),
+        "cutoff_days_before": Bounds(0, 365),
+        "cutoff_hour": Bounds(0, 24),
+        "free_cancel_days": Bounds(0, 365),
+        "late_cancel_fee_percent": Bounds(0, 100),
+    }
+)
 """By the names of the hotel's columns; seconds, days, an hour of the day, per cent."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from domain.errors import AmountError, UnsupportedCurrencyError
@@ -26,11 +27,11 @@ _STRIPE_TIMES_100: Final = frozenset({"ISK", "UGX"})
 _AMOUNT: Final = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]{1,18})(?:\.(?P<fraction>[0-9]*))?")
 
 # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
-MINIMUM_CHARGE_MINOR: Final = {
+MINIMUM_CHARGE_MINOR: Final = MappingProxyType({
     "USD": 50, "EUR": 50, "AUD": 50, "CAD": 50, "CHF": 50, "GBP": 30, "JPY": 50, "KRW": 50,
     "DKK": 250, "NOK": 300, "SEK": 300, "PLN": 200, "RON": 200, "CZK": 1500, "HUF": 17500,
     "MXN": 1000, "THB": 1000, "HKD": 400, "AED": 200, "MYR": 200,
-}  # fmt: skip
+})  # fmt: skip
 MAXIMUM_CHARGE_MINOR: Final = 99_999_999
 """Stripe takes at most eight digits: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts"""
 

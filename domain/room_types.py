@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from types import MappingProxyType
 from typing import Final
 
 from domain.errors import DomainError
@@ -13,7 +14,7 @@ from domain.money import Money, check_chargeable, parse
 
 CODE_LONGEST: Final = 40
 NAME_LONGEST: Final = 200
-BOUNDS: Final = {"max_guests": Bounds(1, 100), "rooms": Bounds(1, 10_000)}
+BOUNDS: Final = MappingProxyType({"max_guests": Bounds(1, 100), "rooms": Bounds(1, 10_000)})
 """By the names of the room type's columns."""
 
 _MOST_DIGITS: Final = 9

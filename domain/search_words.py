@@ -10,12 +10,15 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from datetime import date
+from types import MappingProxyType
 from typing import Final
 
-_APOSTROPHES: Final = dict.fromkeys(map(ord, "'`´‘’ʻʼ′＇"))
+_APOSTROPHES: Final = MappingProxyType(dict.fromkeys(map(ord, "'`´‘’ʻʼ′＇")))
 # Letters that Unicode does not take apart.
-_LETTERS: Final = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"}
+_LETTERS: Final = MappingProxyType(
+    str.maketrans(
+        {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"}
+    )
 )
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june", "july"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +46,7 @@ class BookingState:
         status: Status,
         version: int,
         currency: str,
-        database_options: dict[str, Any] = options.DATABASE,
+        database_options: Mapping[str, Any] = options.DATABASE,
     ) -> None:
         self._booking_id = booking_id
         self._hotel_slug = hotel_slug

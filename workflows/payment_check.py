@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import MappingProxyType
 
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -14,10 +15,12 @@ from workflows.message_queue import STRIPE_UNAVAILABLE, PaymentCheckRequested
 from workflows.payment_phase import PaymentPhase
 from workflows.payment_steps import failure
 
-_NEWS = {
-    Status.PENDING_PAYMENT: frozenset({PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED}),
-    Status.PENDING_APPROVAL: frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED}),
-}
+_NEWS = MappingProxyType(
+    {
+        Status.PENDING_PAYMENT: frozenset({PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.SUCCEEDED}),
+        Status.PENDING_APPROVAL: frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED}),
+    }
+)
 
 
 class PaymentCheck:

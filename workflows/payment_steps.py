@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from temporalio import workflow
@@ -41,11 +42,13 @@ class PaymentStepFailedError(Exception):
         self.attention = attention
 
 
-_CODES: Final = {
-    UNKNOWN: AttentionCode.STRIPE_REFUSED,
-    REFUSED: AttentionCode.STRIPE_REFUSED,
-    KEY_REJECTED: AttentionCode.STRIPE_KEY_REJECTED,
-}
+_CODES: Final = MappingProxyType(
+    {
+        UNKNOWN: AttentionCode.STRIPE_REFUSED,
+        REFUSED: AttentionCode.STRIPE_REFUSED,
+        KEY_REJECTED: AttentionCode.STRIPE_KEY_REJECTED,
+    }
+)
 """The attention code of each kind of failure; any other kind means no clear answer."""
 
 

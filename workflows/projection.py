@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ class Projection:
         database_options: timeout and retries of database activities.
     """
 
-    def __init__(self, notifications: Notifications, database_options: dict[str, Any]) -> None:
+    def __init__(self, notifications: Notifications, database_options: Mapping[str, Any]) -> None:
         self._notifications = notifications
         self._options = database_options
         self._retries: list[asyncio.Future[bool]] = []
@@ -104,7 +104,7 @@ class Projection:
                 return booking.version
             self.report_write(done=False)
 
-    async def _record(self, change: Change, how: dict[str, Any]) -> ChangeResult:
+    async def _record(self, change: Change, how: Mapping[str, Any]) -> ChangeResult:
         return await workflow.execute_activity_method(
             Bookings.record, change, summary=ui_texts.record(change.event), **how
         )

@@ -23,6 +23,7 @@ from dispatch import names
 from settings import Settings
 from storage.database import Database
 from tests.workflows.activity_faults import ActivityFaults
+from tests.workflows.sandboxed import sandboxed_runner
 from worker import build_worker
 
 IDENTITY = "workflow-tests"
@@ -39,7 +40,7 @@ _SEARCH_ATTRIBUTES = {
 
 
 class WorkerCachePlugin(SimplePlugin):
-    """Decides whether the next worker caches workflows, and lets activities finish when it is stopped."""
+    """Puts the worker's workflows into the sandbox, and decides whether it caches them."""
 
     def __init__(self) -> None:
         super().__init__("tests.workflows.temporal.WorkerCachePlugin")
@@ -48,6 +49,7 @@ class WorkerCachePlugin(SimplePlugin):
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Called as a worker is built."""
         config = super().configure_worker(config)
+        config["workflow_runner"] = sandboxed_runner()
         if self.forgetful:
             config["max_cached_workflows"] = 0
             config["graceful_shutdown_timeout"] = timedelta(0)

@@ -10,7 +10,8 @@ from domain.booking import Decision, ReasonCode, Status
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.long_histories import history_of, run_id
 from tests.workflows.refusals import CAPTURE
-from worker import WORKFLOWS, sandboxed_runner
+from tests.workflows.sandboxed import sandboxed_runner
+from worker import WORKFLOWS
 from workflows.options import EVENTS_MOST, UPDATES_MOST
 
 _HOLD_DAYS = 30

@@ -8,9 +8,10 @@ from typing import Final
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.workflow import NondeterminismError
 
+from tests.workflows.sandboxed import sandboxed_runner
 from tests.workflows.scenarios_bulk import BULK_SCENARIOS
 from tests.workflows.scenarios_single import (
     ENDED_BOOKING_PAYMENT,
@@ -20,7 +21,7 @@ from tests.workflows.scenarios_single import (
     SWEEP_INCOMPLETE,
     file_name,
 )
-from worker import WORKFLOWS, sandboxed_runner
+from worker import WORKFLOWS
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 _RECORDED: Final = sorted(HISTORIES.glob("*.json"))
@@ -37,13 +38,16 @@ def _read(path: Path) -> WorkflowHistory:
     return WorkflowHistory.from_json(path.stem, path.read_text())
 
 
-def _replayer() -> Replayer:
-    return Replayer(workflows=WORKFLOWS, workflow_runner=sandboxed_runner())
+def _replayer(runner: WorkflowRunner) -> Replayer:
+    return Replayer(workflows=WORKFLOWS, workflow_runner=runner)
 
 
+@pytest.mark.parametrize(
+    "runner", [sandboxed_runner(), UnsandboxedWorkflowRunner()], ids=["sandbox", "production"]
+)
 @pytest.mark.parametrize("path", _RECORDED, ids=lambda path: path.stem)
-async def test_recorded_history_replays(path: Path) -> None:
-    result = await _replayer().replay_workflow(_read(path), raise_on_replay_failure=False)
+async def test_recorded_history_replays(path: Path, runner: WorkflowRunner) -> None:
+    result = await _replayer(runner).replay_workflow(_read(path), raise_on_replay_failure=False)
     if result.replay_failure is not None:
         pytest.fail(_MEND.format(name=path.name, error=result.replay_failure), pytrace=False)
 
@@ -60,7 +64,9 @@ async def test_another_order_of_steps_is_noticed() -> None:
     first["name"], second["name"] = second["name"], first["name"]
     tampered = WorkflowHistory.from_json("tampered", json.dumps(history))
 
-    result = await _replayer().replay_workflow(tampered, raise_on_replay_failure=False)
+    result = await _replayer(UnsandboxedWorkflowRunner()).replay_workflow(
+        tampered, raise_on_replay_failure=False
+    )
 
     assert isinstance(result.replay_failure, NondeterminismError)
 
