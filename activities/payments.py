@@ -10,6 +10,7 @@ from typing import Literal
 import stripe
 from stripe.params.checkout import SessionCreateParams
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from domain.identifiers import return_code, return_code_hash, return_page
 from domain.messages.stripe_steps import (
@@ -21,11 +22,13 @@ from domain.messages.stripe_steps import (
 )
 from domain.money import Money, to_stripe
 from domain.payment import PaymentSnapshot
+from gateway.cards import payment_card
 from gateway.errors import translated_errors
 from gateway.snapshots import WITH_CHARGE, instant, payment_snapshot
 from models import PaymentSession
 from storage.bookings import BookingNotFoundError, booking_with_hotel, record_session, return_addresses
-from storage.database import Database
+from storage.card_details import keep_card
+from storage.database import DATABASE_ERRORS, Database
 
 log = logging.getLogger("activities")
 
@@ -121,16 +124,37 @@ class Payments:
 
     @activity.defn(name="payments.read")
     async def read(self, question: PaymentQuestion) -> PaymentSnapshot:
-        """Read a session or PaymentIntent from Stripe."""
+        """Read a session or PaymentIntent from Stripe; of a hold that is the booking's, store the card.
+
+        Raises:
+            ApplicationError: also `database`, it is away. Worth a retry.
+        """
         if question.payment_intent_id is not None:
-            return await self._read_payment(question.payment_intent_id, question)
+            intent = await self._retrieve_intent(question.payment_intent_id)
+            payment = _snapshot(intent, question)
+            await self._keep_card(intent, payment)
+            return payment
         if question.session_id is None:
             return PaymentSnapshot()
         with translated_errors(write=False):
             session = await self._stripe.checkout.sessions.retrieve_async(
                 question.session_id, {"expand": [f"payment_intent.{WITH_CHARGE}"]}
             )
-        return _session_snapshot(session, question)
+        payment = _session_snapshot(session, question)
+        if isinstance(session.payment_intent, stripe.PaymentIntent):
+            await self._keep_card(session.payment_intent, payment)
+        return payment
+
+    async def _keep_card(self, intent: stripe.PaymentIntent, payment: PaymentSnapshot) -> None:
+        """Store the card for the people who decide. Nothing of it may enter the workflow's history."""
+        if not (payment.is_held and payment.matches):
+            return
+        try:
+            async with self._database.transaction() as db:
+                await keep_card(db, payment.booking_id, payment.intent_id, payment_card(intent))
+        except DATABASE_ERRORS as error:
+            # The error's text may quote the row.
+            raise ApplicationError(type(error).__name__, type="database") from None
 
     @activity.defn(name="payments.expire_session")
     async def expire_session(self, step: ExpireSession) -> PaymentSnapshot:
@@ -233,11 +257,13 @@ class Payments:
     async def _read_payment(
         self, payment_intent_id: str, ours: PaymentQuestion | MoneyStep
     ) -> PaymentSnapshot:
+        return _snapshot(await self._retrieve_intent(payment_intent_id), ours)
+
+    async def _retrieve_intent(self, payment_intent_id: str) -> stripe.PaymentIntent:
         with translated_errors(write=False):
-            intent = await self._stripe.payment_intents.retrieve_async(
+            return await self._stripe.payment_intents.retrieve_async(
                 payment_intent_id, {"expand": [WITH_CHARGE]}
             )
-        return _snapshot(intent, ours)
 
 
 def _key(step: OpenSession | ExpireSession | MoneyStep, *parts: str) -> str:

@@ -13,7 +13,7 @@ from domain.booking import STAFF_MAILS
 from domain.erasure import EMAIL, FIRST_NAME, LAST_NAME, RECIPIENT
 from models import Booking, BookingCommand, PaymentSession, ReturnAddresses, SentMail
 from storage.search import keep_search_words
-from storage.tables import IdempotentRequest
+from storage.tables import CardDetails, IdempotentRequest
 
 _IN_ANSWERS: Final = {
     "first_name": FIRST_NAME,
@@ -52,6 +52,7 @@ async def erase_guest(db: AsyncSession, booking: Booking, at: datetime) -> None:
     # A payment page shows the guest's e-mail address, and its return addresses may contain a token.
     await db.execute(update(PaymentSession).where(col(PaymentSession.booking_id) == id_).values(url=""))
     await db.execute(delete(ReturnAddresses).where(col(ReturnAddresses.booking_id) == id_))
+    await db.execute(delete(CardDetails).where(col(CardDetails.booking_id) == id_))
     await _erase_answers(db, id_)
 
 

@@ -1,4 +1,4 @@
-"""Tables of rooms' nights, of money movements, and of the product's own upkeep.
+"""Tables of rooms' nights, of held cards, of money movements, and of the product's own upkeep.
 
 Upkeep: repeated requests, limits, runs and their findings.
 The tables of hotels, staff and bookings are in `models.py`.
@@ -95,6 +95,27 @@ class RoomBlock(SQLModel, table=True):
     rooms: int
     note: str | None = Field(default=None, max_length=200)
     created_at: datetime = Field(default_factory=utc_now, sa_column=instant_column())
+
+
+class CardDetails(SQLModel, table=True):
+    """A held card as Stripe described it when the hold was verified: `domain.payment_card.PaymentCard`.
+
+    It stays out of workflow histories, and goes with the guest's data.
+    """
+
+    __tablename__ = "card_details"
+
+    booking_id: str = Field(foreign_key="booking.booking_id", primary_key=True, max_length=40)
+    payment_intent_id: str = Field(primary_key=True, max_length=255)
+    brand: str | None = None
+    last4: str | None = None
+    funding: str | None = None
+    country: str | None = None
+    cvc_check: str | None = None
+    postal_code_check: str | None = None
+    three_d_secure: str | None = None
+    wallet: str | None = None
+    risk_level: str | None = None
 
 
 class MoneyMovement(SQLModel, table=True):

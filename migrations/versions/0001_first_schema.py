@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from migrations.schema.bookings import create_bookings
+from migrations.schema.cards import create_cards
 from migrations.schema.hotels import create_hotels
 from migrations.schema.money import create_money
 from migrations.schema.upkeep import create_upkeep
@@ -23,6 +24,7 @@ def upgrade() -> None:
     """Create every table, those first that others refer to."""
     create_hotels()
     create_bookings()
+    create_cards()
     create_money()
     create_upkeep()
 

@@ -49,6 +49,7 @@ class Card:
         names_end: whether the charge has a `capture_before`.
         refunds: the course of its refunds.
         brand: the network, by Stripe's name.
+        funding, cvc_check, postal_code_check, wallet, risk_level: as the charge has them; None for null.
     """
 
     number: str
@@ -58,6 +59,11 @@ class Card:
     names_end: bool = True
     refunds: RefundCourse = RefundCourse.SUCCEEDS
     brand: str = "visa"
+    funding: str = "credit"
+    cvc_check: str | None = "pass"
+    postal_code_check: str | None = None
+    wallet: str | None = None
+    risk_level: str | None = "normal"
 
     @property
     def extended_hold_s(self) -> int | None:
@@ -96,6 +102,26 @@ CARDS: Final = {
             CardBehaviour.APPROVED,
             "succeeds; refunds fail after a minute",
             refunds=RefundCourse.FAILS,
+        ),
+        # https://docs.stripe.com/testing#fraud-prevention
+        Card("4000000000009235", CardBehaviour.APPROVED, "succeeds; elevated risk", risk_level="elevated"),
+        Card(
+            "4000000000004954",
+            CardBehaviour.APPROVED,
+            "succeeds; highest risk, and the CVC and postal-code checks fail",
+            cvc_check="fail",
+            postal_code_check="fail",
+            risk_level="highest",
+        ),
+        Card(
+            "5200828282828210",
+            CardBehaviour.APPROVED,
+            "succeeds; debit with Apple Pay, and no risk level, as without Radar",
+            brand="mastercard",
+            funding="debit",
+            cvc_check=None,
+            wallet="apple_pay",
+            risk_level=None,
         ),
     )
 }

@@ -249,20 +249,27 @@ def _new_charge(change: StripeChange, intent: Obj, card: Card, email: str | None
         "amount_authorized": intent["amount"],
         "authorization_code": new_id("x")[2:8].upper(),
         "brand": card.brand,
-        "checks": {"cvc_check": "pass"},
+        "checks": {"cvc_check": card.cvc_check, "address_postal_code_check": card.postal_code_check},
         "country": "IE",
         "exp_month": 12,
         "exp_year": 2034,
         "extended_authorization": {"status": "disabled"},
         "fingerprint": f"sandbox{card.number[-4:]}",
-        "funding": "credit",
+        "funding": card.funding,
         "incremental_authorization": {"status": "unavailable"},
         "last4": card.number[-4:],
         "multicapture": {"status": "unavailable"},
         "network": card.brand,
         "network_token": {"used": False},
         "overcapture": {"maximum_amount_capturable": intent["amount"], "status": "unavailable"},
+        "wallet": {"type": card.wallet, card.wallet: {}} if card.wallet else None,
     }
+    if card.behaviour is CardBehaviour.CHALLENGED:
+        details["three_d_secure"] = {
+            "authentication_flow": "challenge",
+            "result": "authenticated",
+            "version": "2.2.0",
+        }
     return {
         "id": new_id("ch"),
         "object": "charge",
@@ -281,8 +288,7 @@ def _new_charge(change: StripeChange, intent: Obj, card: Card, email: str | None
         "metadata": dict(intent["metadata"]),
         "outcome": {
             "network_status": "approved_by_network",
-            "risk_level": "normal",
-            "risk_score": 12,
+            "risk_level": card.risk_level,
             "seller_message": "Payment complete.",
             "type": "authorized",
         },
