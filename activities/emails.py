@@ -19,13 +19,15 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.bookings import BOOKING_GONE
-from domain.booking import STAFF_MAILS, Decision
+from domain.booking import STAFF_MAILS, Decision, MailKind
 from domain.messages.notifications import Mailing
+from domain.payment_card import PaymentCard
 from emails.compose import BookingEmail, Composer
 from emails.send import NEVER, SmtpServer
 from models import SentMail, utc_now
 from storage import bookings, mails
 from storage.attention import as_attention, attention_of
+from storage.card_details import cards_of
 from storage.console import open_decision
 from storage.database import Database
 from storage.rooms import rooms_taken
@@ -72,17 +74,22 @@ class Emails:
             step = await bookings.timeline_step(db, mailing.booking_id, mailing.version)
             taken = 0
             staff: Sequence[str] = ()
+            card: PaymentCard | None = None
             reasons = [as_attention(row) for row in await attention_of(db, booking)]
             open_command = await open_decision(db, booking.booking_id) if reasons else None
             if STAFF_MAILS.intersection(mailing.kinds):
                 taken = (await rooms_taken(db, [booking]))[booking.booking_id]
                 staff = await mails.deciding_staff(db, booking.hotel_id)
+            if MailKind.STAFF_REQUEST in mailing.kinds:
+                card = (await cards_of(db, [booking.booking_id])).get(booking.booking_id)
         pending = Decision(open_command.kind) if open_command else None
         # A guest whose data was erased has no address any more.
         guest = [] if booking.guest_erased_at else [booking.guest_email]
         return [
             (
-                BookingEmail(kind, mailing.version, booking, hotel, room_type, step, taken, reasons, pending),
+                BookingEmail(
+                    kind, mailing.version, booking, hotel, room_type, step, taken, reasons, pending, card
+                ),
                 recipient,
             )
             for kind in mailing.kinds

@@ -20,12 +20,14 @@ from markupsafe import Markup, escape
 from domain.attention import Attention
 from domain.booking import STAFF_MAILS, Decision, Event, MailKind, ReasonCode
 from domain.identifiers import status_page
+from domain.payment_card import PaymentCard
 from emails.calendar import calendar_file
 from emails.format import words_for
 from emails.mailbox import one_line, set_mailbox
 from models import Booking, BookingTimeline, Hotel, RoomType
 from storage.tables import ReconciliationFinding
 from wording.attention import attention_words
+from wording.cards import risk_words
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _REPORT: Final = "staff_reconciliation"
@@ -43,6 +45,7 @@ class BookingEmail:
         rooms_taken: rooms of the type that are claimed or blocked on the fullest night, this booking's included.
         attention: the open reasons why the booking needs attention.
         pending: the decision on the booking that has no outcome yet.
+        card: the held card; None if it is not known.
     """
 
     kind: MailKind
@@ -54,6 +57,7 @@ class BookingEmail:
     rooms_taken: int = 0
     attention: Sequence[Attention] = ()
     pending: Decision | None = None
+    card: PaymentCard | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class Composer:
             "hotel_page": f"{self._public_base_url}/hotels/{email.hotel.slug}/",
             "by_staff": event == Event.CANCELLED_BY_STAFF,
             "rooms_taken": email.rooms_taken,
+            "risk": risk_words(email.card),
             "attention": [attention_words(each, booking, email.pending, date) for each in email.attention],
             "link": self._link(booking.booking_id, kind),
         }

@@ -315,6 +315,17 @@ async def test_a_hotel_where_nobody_decides(
     assert await mail_harness.arrived(booking) == []
 
 
+async def test_a_request_whose_card_is_not_known(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
+    """The mail says so, and is sent."""
+    booking = await held(database, hotel_rows)
+    await mail_harness.send(booking, MailKind.STAFF_REQUEST)
+    for mail in await mail_harness.arrived(booking):
+        for part in both_parts(mail):
+            assert "Stripe's risk level for the payment: not available." in part
+
+
 async def test_several_kinds_at_once(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:

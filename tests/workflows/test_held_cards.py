@@ -26,3 +26,9 @@ async def test_card_is_stored_for_staff_and_enters_no_history(harness: WorkflowH
     for id_, history in evidence.histories.items():
         assert not LAST_FOUR.search(history), id_
         assert not {"last4", "risk_level", "cvc_check"} & set(re.findall(r"\w+", history)), id_
+    requests = [mail for mail in await booking.mails() if "New booking request" in mail["subject"]]
+    assert len(requests) == 2
+    for mail in requests:
+        assert "Stripe's risk level for the payment: highest." in mail["text"]
+        assert f"/staff/bookings/{booking.booking_id}/" in mail["text"]
+        assert "4954" not in mail["text"].replace(booking.booking_id, "")

@@ -19,12 +19,14 @@ from domain.roles import may_decide, may_manage
 from models import Booking, BookingAttention, BookingCommand, BookingTimeline, SentMail
 from storage.attention import as_attention, attention_of
 from storage.bookings import timeline
+from storage.card_details import cards_of
 from storage.console import open_decision
 from storage.mails import mails_of
 from storage.owed import owed_minor
 from storage.rooms import rooms_taken
 from wording import staff as words
 from wording.attention import AttentionWords, attention_words
+from wording.cards import CardLines, card_lines
 from wording.values import (
     count_in_words,
     money_in_words,
@@ -109,7 +111,7 @@ class MoneyLines:
 
 @dataclass(frozen=True)
 class StaffBookingView:
-    """All values of the page."""
+    """All values of the page. `card` is for readers who decide, and None for others."""
 
     booking_id: str
     version: int
@@ -136,6 +138,7 @@ class StaffBookingView:
     deadline: str | None
     fullness: Fullness | None
     money: MoneyLines
+    card: CardLines | None
     payment_intent_id: str | None
     under_way: DecisionInProgress | None
     attention: Sequence[AttentionNotice]
@@ -157,6 +160,7 @@ async def staff_booking_view(
     waits = status is Status.PENDING_APPROVAL
     taken = await rooms_taken(db, [row]) if waits else {}
     mails = await mails_of(db, row.booking_id)
+    cards = await cards_of(db, [row.booking_id]) if may_decide(reader.role) else {}
     policy = row.cancellation_policy
     return StaffBookingView(
         booking_id=row.booking_id,
@@ -190,6 +194,7 @@ async def staff_booking_view(
         if waits
         else None,
         money=_money(found),
+        card=card_lines(cards[row.booking_id]) if row.booking_id in cards else None,
         payment_intent_id=row.payment_intent_id,
         under_way=_under_way(found, open_request, now),
         attention=attention(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -26,9 +26,11 @@ from storage.booking_list import (
     pending_decisions,
     position,
 )
+from storage.card_details import cards_of
 from storage.rooms import rooms_taken
 from storage.waiting import others_waiting
 from wording import staff as words
+from wording.cards import CardLines, card_lines
 from wording.values import (
     count_in_words,
     money_in_words,
@@ -143,6 +145,7 @@ class BookingLine:
     Args:
         others: other requests for the same nights, in words; None if there are none.
         requests: the beginning of the guest's special requests; empty or None without any.
+        card: the held card of a request that waits, for readers who decide.
     """
 
     booking_id: str
@@ -162,6 +165,7 @@ class BookingLine:
     others: str | None
     requests: str | None
     needs_attention: bool
+    card: CardLines | None = None
 
 
 @dataclass(frozen=True)
@@ -172,8 +176,14 @@ class Listing:
     next_address: str | None
 
 
-async def listing(db: AsyncSession, hotel: Hotel, list_request: BookingListRequest, now: datetime) -> Listing:
-    """Read one page of a list."""
+async def listing(
+    db: AsyncSession, hotel: Hotel, list_request: BookingListRequest, now: datetime, *, decides: bool
+) -> Listing:
+    """Read one page of a list.
+
+    Args:
+        decides: the reader decides, and is shown the cards that are held.
+    """
     assert hotel.id is not None
     filters = BookingFilter(
         statuses=list_request.tab.statuses,
@@ -189,8 +199,14 @@ async def listing(db: AsyncSession, hotel: Hotel, list_request: BookingListReque
     taken = await rooms_taken(db, [booking for booking, _ in page if booking.booking_id in open_ids])
     pending = await pending_decisions(db, open_ids) if open_ids else {}
     others = await others_waiting(db, open_ids) if open_ids else {}
+    waiting_ids = [booking.booking_id for booking, _ in page if booking.status == Status.PENDING_APPROVAL]
+    cards = await cards_of(db, waiting_ids) if decides and waiting_ids else {}
+    lines = [_line(booking, room, hotel, Rivals(taken, others), pending, now) for booking, room in page]
     return Listing(
-        [_line(booking, room, hotel, Rivals(taken, others), pending, now) for booking, room in page],
+        [
+            replace(line, card=card_lines(cards[line.booking_id])) if line.booking_id in cards else line
+            for line in lines
+        ],
         list_request.address(
             cursor=encode(position(page[-1][0], list_request.tab.sort), list_request.tab.sort)
         )

@@ -63,8 +63,9 @@ async def queue(
     day = read_day(night)
     claimed = ClaimedNight(room, day) if room and day else None
     list_request = BookingListRequest.read(view, q, cursor, claimed)
+    decides = may_decide(console.colleague.role)
     async with reading(console.services.database) as db:
-        found = await listing(db, console.hotel, list_request, now)
+        found = await listing(db, console.hotel, list_request, now, decides=decides)
         frame = await console.frame(db)
     return await console.show(
         "queue.html",
@@ -72,7 +73,7 @@ async def queue(
         list_request=list_request,
         tabs=TABS.values(),
         listing=found,
-        decides_here=may_decide(console.colleague.role),
+        decides_here=decides,
         count_in_words=count_in_words,
         short_day=short_day,
         calendar_address=calendar_address,

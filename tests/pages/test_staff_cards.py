@@ -1,0 +1,67 @@
+"""Held cards and Stripe's risk level are shown to those who decide, and to nobody else."""
+
+from __future__ import annotations
+
+from tests.api.hotels import HotelDriver
+from tests.pages.page_client import PageClient
+
+HIGHEST_CARD, WALLET_CARD = "4000000000004954", "5200828282828210"
+
+HIGHEST_IN_WORDS = (
+    "Stripe's risk level: highest",
+    "Visa ending in 4954",
+    "Type: credit",
+    "Issued in: IE",
+    "Security code (CVC): failed",
+    "Postal code: failed",
+    "3-D Secure: not used",
+    "Wallet: none",
+)
+WALLET_IN_WORDS = (
+    "Stripe's risk level: not available",
+    "Mastercard ending in 8210",
+    "Type: debit",
+    "Issued in: IE",
+    "Security code (CVC): not available",
+    "Postal code: not available",
+    "3-D Secure: not used",
+    "Wallet: Apple Pay",
+)
+
+
+async def _held(hotel: HotelDriver, card: str) -> str:
+    guest = await hotel.submitted()
+    assert (await guest.pay(card)).status_code == 303
+    await guest.until("PENDING_APPROVAL")
+    return guest.booking_id
+
+
+async def test_those_who_decide_see_the_card(
+    approver: PageClient, manager: PageClient, hotel: HotelDriver
+) -> None:
+    cards = ((HIGHEST_CARD, HIGHEST_IN_WORDS), (WALLET_CARD, WALLET_IN_WORDS))
+    shown = [(await _held(hotel, card), words) for card, words in cards]
+    for client in (approver, manager):
+        queue = (await client.open("/staff/")).words
+        for booking_id, expected in shown:
+            page = (await client.open(f"/staff/bookings/{booking_id}/")).words.replace("⚠ ", "")
+            for words in expected:
+                assert words in queue
+                assert words.replace(": ", " ") in page
+
+
+async def test_viewers_do_not_see_the_card(viewer: PageClient, hotel: HotelDriver) -> None:
+    booking_id = await _held(hotel, HIGHEST_CARD)
+    for path in ("/staff/", f"/staff/bookings/{booking_id}/"):
+        page = await viewer.open(path)
+        assert "Philippa Quarshie" in page.words
+        assert "risk level" not in page.words
+        assert "ending in" not in page.words
+
+
+async def test_the_queue_shows_cards_of_requests_that_wait(approver: PageClient, hotel: HotelDriver) -> None:
+    """Once it is decided, the booking's page still does."""
+    booking_id = await _held(hotel, HIGHEST_CARD)
+    assert (await (await hotel.staff()).approve(booking_id)).status_code == 200
+    assert "ending in" not in (await approver.open("/staff/?view=all")).words
+    assert "Visa ending in 4954" in (await approver.open(f"/staff/bookings/{booking_id}/")).words
