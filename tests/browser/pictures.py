@@ -42,10 +42,13 @@ _PAST: Final = """
                  WHERE n * 13 % 17 > n / 6 % 7)
     INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
         guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor,
-        amount_refunded_minor, currency, free_cancel_days, late_cancel_fee_percent, status, reason_code,
-        payment_authorized_at, decision_made_at, decision_made_by, version, created_at, updated_at)
+        amount_refunded_minor, amount_paid_elsewhere_minor, paid_elsewhere, currency, timezone, free_cancel_days,
+        late_cancel_fee_percent, check_in_hour, check_out_hour, approval_sla_s, payment_window_s, cutoff_at,
+        needs_attention, status, reason_code, payment_authorized_at, decision_made_at, decision_made_by, version,
+        created_at, updated_at)
     SELECT 'BK-PAST-' || n, h.id, r.id, current_date + 30, current_date + 32, 2, 0, 'Past', 'Guest', 'past@example.com',
-        30000, CASE WHEN luck < 7 THEN 30000 ELSE 0 END, 0, 'EUR', 2, 30,
+        30000, CASE WHEN luck < 7 THEN 30000 ELSE 0 END, 0, 0, '{}', 'EUR', h.timezone, 2, 30,
+        h.check_in_hour, 11, 86400, 86400, now() + interval '30 days', false,
         CASE WHEN luck < 7 THEN 'CONFIRMED' ELSE 'DECLINED' END,
         CASE luck WHEN 9 THEN 'APPROVAL_TIMEOUT' WHEN 8 THEN 'OTHER' WHEN 7 THEN 'NO_AVAILABILITY' END,
         now() - ago * interval '1 day' - (20 + n * 37 % 240) * interval '1 minute', now() - ago * interval '1 day',
