@@ -85,6 +85,8 @@ def pictures(
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder, Stack(Path(folder), ui=True) as stack:
         stack.manage("demo-data", DEMO_PASSWORD=PASSWORD)
+        # More requests for the same nights than the demo's hotel has suites.
+        stack.manage("room-type", "set", "--hotel", HOTEL, "--code", "suite", "--rooms", "6")
         stack.manage("hotel", "set", HOTEL, "--late-cancel-fee-percent", "30")
         stack.manage("hotel", "set", _OTHERS, "--payment-window-s", "3")
         asyncio.run(_take_all(program, stack, out))
