@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import statistics
 import tempfile
 import time
 from collections import Counter
@@ -19,7 +18,7 @@ import httpx
 import typer
 
 from bench.bench_stack import HOTEL, BenchStack, Tell, bench_stack
-from bench.load import LoadDriver, StepTimes
+from bench.load import LoadDriver, StepTimes, spread
 from sandbox.stack import Stack
 
 Json = dict[str, Any]
@@ -35,7 +34,7 @@ async def flood(running: BenchStack, seconds: float, tell: Tell) -> Json:
     """Let guests book and staff decide for `seconds`, first alone and then during a flood.
 
     Returns:
-        The seconds of each step without and with the flood, and the stranger's answers by status.
+        The times of each step without and with the flood, and the stranger's answers by status.
     """
     async with running.driver() as driver:
         await _honest(driver, 5)
@@ -51,9 +50,8 @@ async def flood(running: BenchStack, seconds: float, tell: Tell) -> Json:
         await driver.approve(booking_id, StepTimes())
         tell(f"{len(during.whole)} bookings during the flood")
     return {
-        "median and longest seconds": {
-            step: _compare(getattr(alone, step), getattr(during, step)) for step in _STEPS
-        },
+        "alone": {step: spread(getattr(alone, step)) for step in _STEPS},
+        "during": {step: spread(getattr(during, step)) for step in _STEPS},
         "failed": [alone.failed, during.failed],
         "answered 503 and repeated": [alone.turned_away, during.turned_away],
         "reasons": sorted(alone.reasons | during.reasons),
@@ -76,13 +74,6 @@ async def _honest(driver: LoadDriver, seconds: float) -> StepTimes:
 
     await asyncio.gather(*(guest() for _ in range(_GUESTS)))
     return times
-
-
-def _compare(alone: list[float], during: list[float]) -> Json:
-    def median_and_worst(values: list[float]) -> list[float]:
-        return [round(statistics.median(values), 3), round(max(values), 3)] if values else []
-
-    return {"alone": median_and_worst(alone), "during": median_and_worst(during)}
 
 
 async def _stranger(api: str, booking_id: str, seconds: float) -> Counter[str]:

@@ -11,6 +11,7 @@ import asyncpg
 from temporalio.client import Client
 
 from bench.bench_stack import HOTEL, BenchStack, Tell
+from bench.booking_rows import insert_bookings
 from bench.cpu import CpuMeter, memory_mib
 from bench.load import StepTimes, spread
 from bench.plans import plans
@@ -158,20 +159,30 @@ async def _drain(bench_stack: BenchStack, ids: list[str], drain_at: datetime, te
     return {"due": len(ids), "left": left, "drained_s": round(passed, 1)}
 
 
-_ROWS: Final = """
-    INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
-        guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor,
-        amount_refunded_minor, amount_paid_elsewhere_minor, paid_elsewhere, currency, timezone, free_cancel_days,
-        late_cancel_fee_percent, check_in_hour, check_out_hour, approval_sla_s, payment_window_s, cutoff_at,
-        needs_attention, status, decision_deadline, payment_provider, payment_reference, payment_intent_id,
-        payment_authorized_at, version, created_at, updated_at)
-    SELECT given.id, h.id, r.id, current_date + 60, current_date + 62, 2, 0, 'Scale', 'Guest',
-        'scale@example.com', $4, 0, 0, 0, '{}', 'EUR', h.timezone, 2, 100, h.check_in_hour, 11, 518400, 86400,
-        now() + interval '60 days', false, 'PENDING_APPROVAL', now() + interval '6 days', 'stripe', given.intent,
-        given.intent, now(), 3, now(), now()
-    FROM unnest($1::text[], $2::text[]) AS given (id, intent)
-    JOIN hotel h ON h.slug = $3 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'
-"""
+_DOUBLES: Final = "JOIN hotel h ON h.slug = {} JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'"
+_ROWS: Final = insert_bookings(
+    {
+        "booking_id": "given.id",
+        "hotel_id": "h.id",
+        "room_type_id": "r.id",
+        "check_in": "current_date + 60",
+        "check_out": "current_date + 62",
+        "guest_first_name": "'Scale'",
+        "guest_last_name": "'Guest'",
+        "guest_email": "'scale@example.com'",
+        "amount_minor": "$4",
+        "approval_sla_s": "518400",
+        "cutoff_at": "now() + interval '60 days'",
+        "status": "'PENDING_APPROVAL'",
+        "decision_deadline": "now() + interval '6 days'",
+        "payment_provider": "'stripe'",
+        "payment_reference": "given.intent",
+        "payment_intent_id": "given.intent",
+        "payment_authorized_at": "now()",
+        "version": "3",
+    },
+    "unnest($1::text[], $2::text[]) AS given (id, intent) " + _DOUBLES.format("$3"),
+)
 _STEPS: Final = """
     INSERT INTO booking_timeline (booking_id, version, at, from_status, to_status, event, actor)
     SELECT id, step.version, now(), step.before, step.after, step.event, 'guest'
@@ -237,17 +248,22 @@ async def _timed(bench_stack: BenchStack, url: str) -> Json:
     return spread(took[1:])
 
 
-_PAST: Final = """
-    INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
-        guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor,
-        amount_refunded_minor, amount_paid_elsewhere_minor, paid_elsewhere, currency, timezone, free_cancel_days,
-        late_cancel_fee_percent, check_in_hour, check_out_hour, approval_sla_s, payment_window_s, cutoff_at,
-        needs_attention, status, version, created_at, updated_at)
-    SELECT 'BK-PAST-' || n, h.id, r.id, current_date - 400 + n % 300, current_date - 398 + n % 300, 2, 0, 'Past',
-        'Guest' || n, 'guest' || n || '@example.com', 30000, CASE WHEN n % 3 = 0 THEN 0 ELSE 30000 END, 0, 0,
-        '{}', 'EUR', h.timezone, 2, 100, h.check_in_hour, 11, 86400, 86400, now(), false,
-        CASE n % 3 WHEN 0 THEN 'DECLINED' ELSE 'CONFIRMED' END, 4, now() - n * interval '30 seconds',
-        now() - n * interval '30 seconds'
-    FROM generate_series(1, $1::int) AS n
-    JOIN hotel h ON h.slug = $2 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'
-"""
+_PAST: Final = insert_bookings(
+    {
+        "booking_id": "'BK-PAST-' || n",
+        "hotel_id": "h.id",
+        "room_type_id": "r.id",
+        "check_in": "current_date - 400 + n % 300",
+        "check_out": "current_date - 398 + n % 300",
+        "guest_first_name": "'Past'",
+        "guest_last_name": "'Guest' || n",
+        "guest_email": "'guest' || n || '@example.com'",
+        "amount_minor": "30000",
+        "amount_captured_minor": "CASE WHEN n % 3 = 0 THEN 0 ELSE 30000 END",
+        "status": "CASE n % 3 WHEN 0 THEN 'DECLINED' ELSE 'CONFIRMED' END",
+        "version": "4",
+        "created_at": "now() - n * interval '30 seconds'",
+        "updated_at": "now() - n * interval '30 seconds'",
+    },
+    "generate_series(1, $1::int) AS n " + _DOUBLES.format("$2"),
+)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bench.booking_rows import insert_bookings
 from bench.load import spread
 from domain.booking import Status
 from storage.booking_list import BookingFilter, Sort, list_bookings
@@ -41,25 +42,29 @@ _SEARCHES: Final = (
 )
 
 # Every tenth booking bears a name that the searches ask for; the others have 40,000 names.
-_BOOKINGS: Final = """
-    INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
-        guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor, amount_refunded_minor,
-        amount_paid_elsewhere_minor, paid_elsewhere, currency, timezone, status, needs_attention, version,
-        check_in_hour, check_out_hour, approval_sla_s, payment_window_s, free_cancel_days, late_cancel_fee_percent,
-        created_at, updated_at, cutoff_at, decision_deadline)
-    SELECT 'BK-' || lpad(n::text, 8, '0') || '-ZZZZZ', 1, 1, day, day + 2, 2, 0, first, last,
-        translate(lower(first || '.' || last), 'á''', 'a') || '.' || n || '@example.com', 7500 * (1 + n % 9),
-        0, 0, 0, '{}',
-        'EUR', 'Europe/Dublin', CASE WHEN n > $1::int THEN 'PENDING_APPROVAL' ELSE 'EXPIRED' END, false, 3, 15, 11,
-        86400, 86400, 2, 100, now() - n * interval '30 seconds', now(), now(),
-        CASE WHEN n > $1::int THEN now() + n * interval '1 second' END
-    FROM (SELECT n, date '2024-01-01' + n % 1095 AS day,
+_BOOKINGS: Final = insert_bookings(
+    {
+        "booking_id": "'BK-' || lpad(n::text, 8, '0') || '-ZZZZZ'",
+        "hotel_id": "1",
+        "room_type_id": "1",
+        "check_in": "day",
+        "check_out": "day + 2",
+        "guest_first_name": "first",
+        "guest_last_name": "last",
+        "guest_email": "translate(lower(first || '.' || last), 'á''', 'a') || '.' || n || '@example.com'",
+        "amount_minor": "7500 * (1 + n % 9)",
+        "status": "CASE WHEN n > $1::int THEN 'PENDING_APPROVAL' ELSE 'EXPIRED' END",
+        "version": "3",
+        "created_at": "now() - n * interval '30 seconds'",
+        "decision_deadline": "CASE WHEN n > $1::int THEN now() + n * interval '1 second' END",
+    },
+    """(SELECT n, date '2024-01-01' + n % 1095 AS day,
             CASE WHEN n % 10 = 0 THEN (ARRAY['Seán', 'Tom', 'Nora', 'Aoife'])[1 + n / 10 % 4]
                 ELSE 'First' || n % 200 END AS first,
             CASE WHEN n % 10 = 0 THEN (ARRAY['O''Connor', 'Kelly', 'Murphy', 'Byrne', 'Walsh'])[1 + n / 70 % 5]
                 ELSE 'Last' || n / 200 % 200 END AS last
-        FROM generate_series(1, $1::int + $2::int) AS n) AS made
-"""
+        FROM generate_series(1, $1::int + $2::int) AS n) AS made""",
+)
 # As `domain.search_words.booking_words` makes them.
 _WORDS: Final = """
     INSERT INTO booking_search (row_id, words)

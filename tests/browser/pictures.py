@@ -15,6 +15,7 @@ import typer
 from PIL import Image
 from playwright.async_api import ViewportSize, async_playwright, expect
 
+from bench.booking_rows import insert_bookings
 from sandbox.drivers import Addresses, GuestDriver, RoomRequest, StackClient, StaffDriver, wait_until
 from sandbox.stack.stack import Stack
 from tests.browser import chromium
@@ -37,25 +38,33 @@ _PEOPLE: Final = (
     ("Philippa", "Quarshie", 12, 1, 1139, "double"),
     ("Lena", "Schmidt", 90, 2, 1379, "double"),
 )
-_PAST: Final = """
-    WITH day AS (SELECT n, n / 6 + 1 AS ago, n * 7 % 10 AS luck FROM generate_series(0, 170) AS n
-                 WHERE n * 13 % 17 > n / 6 % 7)
-    INSERT INTO booking (booking_id, hotel_id, room_type_id, check_in, check_out, adults, children,
-        guest_first_name, guest_last_name, guest_email, amount_minor, amount_captured_minor,
-        amount_refunded_minor, amount_paid_elsewhere_minor, paid_elsewhere, currency, timezone, free_cancel_days,
-        late_cancel_fee_percent, check_in_hour, check_out_hour, approval_sla_s, payment_window_s, cutoff_at,
-        needs_attention, status, reason_code, payment_authorized_at, decision_made_at, decision_made_by, version,
-        created_at, updated_at)
-    SELECT 'BK-PAST-' || n, h.id, r.id, current_date + 30, current_date + 32, 2, 0, 'Past', 'Guest', 'past@example.com',
-        30000, CASE WHEN luck < 7 THEN 30000 ELSE 0 END, 0, 0, '{}', 'EUR', h.timezone, 2, 30,
-        h.check_in_hour, 11, 86400, 86400, now() + interval '30 days', false,
-        CASE WHEN luck < 7 THEN 'CONFIRMED' ELSE 'DECLINED' END,
-        CASE luck WHEN 9 THEN 'APPROVAL_TIMEOUT' WHEN 8 THEN 'OTHER' WHEN 7 THEN 'NO_AVAILABILITY' END,
-        now() - ago * interval '1 day' - (20 + n * 37 % 240) * interval '1 minute', now() - ago * interval '1 day',
-        CASE WHEN luck < 9 THEN 'approver@' || $1 || '.test' ELSE 'system' END, 4,
-        now() - ago * interval '1 day', now() - ago * interval '1 day'
-    FROM day JOIN hotel h ON h.slug = $1 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'
-"""
+_PAST: Final = insert_bookings(
+    {
+        "booking_id": "'BK-PAST-' || n",
+        "hotel_id": "h.id",
+        "room_type_id": "r.id",
+        "check_in": "current_date + 30",
+        "check_out": "current_date + 32",
+        "guest_first_name": "'Past'",
+        "guest_last_name": "'Guest'",
+        "guest_email": "'past@example.com'",
+        "amount_minor": "30000",
+        "amount_captured_minor": "CASE WHEN luck < 7 THEN 30000 ELSE 0 END",
+        "late_cancel_fee_percent": "30",
+        "cutoff_at": "now() + interval '30 days'",
+        "status": "CASE WHEN luck < 7 THEN 'CONFIRMED' ELSE 'DECLINED' END",
+        "reason_code": "CASE luck WHEN 9 THEN 'APPROVAL_TIMEOUT' WHEN 8 THEN 'OTHER' WHEN 7 THEN 'NO_AVAILABILITY' END",
+        "payment_authorized_at": "now() - ago * interval '1 day' - (20 + n * 37 % 240) * interval '1 minute'",
+        "decision_made_at": "now() - ago * interval '1 day'",
+        "decision_made_by": "CASE WHEN luck < 9 THEN 'approver@' || $1 || '.test' ELSE 'system' END",
+        "version": "4",
+        "created_at": "now() - ago * interval '1 day'",
+        "updated_at": "now() - ago * interval '1 day'",
+    },
+    "day JOIN hotel h ON h.slug = $1 JOIN room_type r ON r.hotel_id = h.id AND r.code = 'double'",
+    before="""WITH day AS (SELECT n, n / 6 + 1 AS ago, n * 7 % 10 AS luck FROM generate_series(0, 170) AS n
+        WHERE n * 13 % 17 > n / 6 % 7)""",
+)
 
 _PAST_STEPS: Final = """
     INSERT INTO booking_timeline (booking_id, version, at, from_status, to_status, event, actor)
