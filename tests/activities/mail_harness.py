@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -128,3 +129,9 @@ def recipients(hotel_rows: HotelRows, kind: MailKind) -> set[str]:
     if kind.startswith("staff_"):
         return {f"{role}@{hotel_rows.hotel.slug}.test" for role in ("approver", "manager")}
     return {"philippa.quarshie@example.com"}
+
+
+def both_parts(mail: Json) -> list[str]:
+    """The text, and the words of the HTML."""
+    words = re.sub(r"<style.*?</style>|<title>.*?</title>|<[^>]+>", " ", mail["html"], flags=re.DOTALL)
+    return [" ".join(part.split()) for part in (mail["text"], words)]

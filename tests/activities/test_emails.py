@@ -11,10 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import Calendar
 
-from domain.booking import Event, MailKind, Status
+from domain.booking import MailKind
 from domain.identifiers import access_token
 from models import Booking, SentMail
-from storage.bookings import apply_change
 from storage.database import Database
 from tests.activities.mail_harness import (
     AUTH_SECRET,
@@ -22,10 +21,11 @@ from tests.activities.mail_harness import (
     SENDER,
     SUBJECTS,
     MailHarness,
+    both_parts,
     recipients,
     standing,
 )
-from tests.storage.rows import T0, HotelRows, book, change_of, create_hotel, held
+from tests.storage.rows import T0, HotelRows, create_hotel
 from tests.workflows.servers import Json
 
 MONEY = {"EUR": ("€150.00", "€75.00"), "JPY": ("¥15,000", "¥7,500")}
@@ -65,12 +65,6 @@ async def sent(request: pytest.FixtureRequest, mail_harness: MailHarness, databa
     return MailCase(
         kind, hotel_rows, booking, await mail_harness.arrived(booking), await mail_harness.books(booking)
     )
-
-
-def both_parts(mail: Json) -> list[str]:
-    """The text, and the words of the HTML."""
-    words = re.sub(r"<style.*?</style>|<title>.*?</title>|<[^>]+>", " ", mail["html"], flags=re.DOTALL)
-    return [" ".join(part.split()) for part in (mail["text"], words)]
 
 
 # --- every kind ---
@@ -288,72 +282,3 @@ async def test_an_address_beyond_ascii(
     booking = await standing(database, hotel_rows, MailKind.AUTHORIZED, guest_email=address)
     await mail_harness.send(booking, MailKind.AUTHORIZED, version=3)
     assert [mail["to"] for mail in await mail_harness.arrived(booking)] == [[address]]
-
-
-# --- who is left out ---
-
-
-async def test_an_erased_guest_gets_nothing(
-    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
-) -> None:
-    """A guest whose data was erased has no address any more; staff still get their mails."""
-    booking = await held(database, hotel_rows, guest_erased_at=T0, guest_email="")
-    await mail_harness.send(booking, MailKind.DECLINED, MailKind.STAFF_PAYMENT_NOTICE, version=5)
-    kinds = await mail_harness.by_recipient(booking, lambda mail: mail["subject"])
-    assert set(kinds) == recipients(hotel_rows, MailKind.STAFF_REQUEST)
-
-
-async def test_a_hotel_where_nobody_decides(
-    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
-) -> None:
-    """Nobody to tell is no failure."""
-    async with database.transaction() as db:
-        for staff in hotel_rows.staff.values():
-            (await db.get_one(type(staff), staff.id)).active = False
-    booking = await held(database, hotel_rows)
-    await mail_harness.send(booking, MailKind.STAFF_REQUEST)
-    assert await mail_harness.arrived(booking) == []
-
-
-async def test_a_request_whose_card_is_not_known(
-    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
-) -> None:
-    """The mail says so, and is sent."""
-    booking = await held(database, hotel_rows)
-    await mail_harness.send(booking, MailKind.STAFF_REQUEST)
-    for mail in await mail_harness.arrived(booking):
-        for part in both_parts(mail):
-            assert "Stripe's risk level for the payment: not available." in part
-
-
-async def test_several_kinds_at_once(
-    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
-) -> None:
-    """One change may be mailed to guest and staff."""
-    booking = await held(database, hotel_rows)
-    await mail_harness.send(booking, MailKind.AUTHORIZED, MailKind.STAFF_REQUEST, version=3)
-    kinds = await mail_harness.by_recipient(booking, lambda mail: mail["subject"].partition(" ")[0])
-    assert kinds == dict.fromkeys(recipients(hotel_rows, MailKind.STAFF_REQUEST), "New") | {
-        "philippa.quarshie@example.com": "Payment"
-    }
-    await mail_harness.send(booking, version=3)
-    assert len(await mail_harness.arrived(booking)) == 3
-
-
-# --- what happened at that version ---
-
-
-async def test_a_cancellation_says_who_cancelled(
-    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
-) -> None:
-    """By the timeline's row of the mail's version."""
-    for event, words in (
-        (Event.CANCELLED_BY_STAFF, "Hotel Killarney has cancelled your booking"),
-        (Event.CANCELLED_BY_GUEST, "has been cancelled, as you asked"),
-    ):
-        booking = await book(database, hotel_rows, status=Status.CONFIRMED, version=4)
-        async with database.transaction() as db:
-            await apply_change(db, change_of(booking, event))
-        await mail_harness.send(booking, MailKind.CANCELLED, version=5)
-        [mail] = await mail_harness.arrived(booking)
-        assert all(words in part for part in both_parts(mail))

@@ -8,18 +8,9 @@ from typing import Final
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
-from tests.workflows.refusals import REFUND, refuse
-from tests.workflows.situations import unrefunded
+from tests.workflows.situations import captured_in_part, fail_newest_refund, unrefunded
 
 RETURNED_REFUND: Final = "returned refund made anew after the end"
-
-
-async def fail_newest_refund(harness: WorkflowHarness, booking: BookingDriver) -> None:
-    """The bank sends the newest refund back, and the product hears of it."""
-    made = (await booking.ledger())["refunds"][0]
-    await harness.stripe.ask("POST", f"/_sandbox/dashboard/refunds/{made['id']}/fail", json={})
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
 
 
 async def _paid_elsewhere(harness: WorkflowHarness) -> BookingDriver:
@@ -36,11 +27,7 @@ async def _withdrawn(harness: WorkflowHarness) -> BookingDriver:
 
 
 async def _mismatch_paid_elsewhere(harness: WorkflowHarness) -> BookingDriver:
-    booking = await harness.held()
-    await refuse(harness, REFUND, times=None)
-    await booking.dashboard("capture", {"amount": 5000})
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
+    booking = await captured_in_part(harness)
     await booking.resolve(paid_elsewhere_minor=5000)
     return booking
 

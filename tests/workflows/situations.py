@@ -96,3 +96,21 @@ async def unrefunded(harness: WorkflowHarness, **terms: int) -> tuple[BookingDri
     assert await booking.status() is Status.CONFIRMED
     assert (await booking.row()).needs_attention
     return booking, command_id
+
+
+async def captured_in_part(harness: WorkflowHarness) -> BookingDriver:
+    """A booking of which 5,000 was captured in the Dashboard, and whose refund Stripe refuses for good."""
+    booking = await harness.held()
+    await refuse(harness, REFUND, times=None)
+    await booking.dashboard("capture", {"amount": 5000})
+    await harness.webhooks.deliver()
+    await harness.wait_until_idle()
+    return booking
+
+
+async def fail_newest_refund(harness: WorkflowHarness, booking: BookingDriver) -> None:
+    """The bank sends the newest refund back, and the product hears of it."""
+    made = (await booking.ledger())["refunds"][0]
+    await harness.stripe.ask("POST", f"/_sandbox/dashboard/refunds/{made['id']}/fail", json={})
+    await harness.webhooks.deliver()
+    await harness.wait_until_idle()

@@ -20,7 +20,7 @@ from temporalio.testing import WorkflowEnvironment
 from dispatch.names import RECONCILE_WORKFLOW, SWEEP_WORKFLOW
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.scenarios_bulk import BULK_SCENARIOS, BulkScenario, no_faults
-from tests.workflows.scenarios_resolved import RETURNED_REFUND, fail_newest_refund
+from tests.workflows.scenarios_resolved import RETURNED_REFUND
 from tests.workflows.scenarios_single import (
     ENDED_BOOKING_PAYMENT,
     OPEN_SCENARIOS,
@@ -31,6 +31,7 @@ from tests.workflows.scenarios_single import (
     SingleScenario,
     file_name,
 )
+from tests.workflows.situations import fail_newest_refund
 from tests.workflows.test_replay import HISTORIES
 from worker import build_worker
 

@@ -12,7 +12,7 @@ from tests.workflows.booking_driver import PENDING_REFUNDS_CARD, BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import REFUND, refuse
-from tests.workflows.situations import leave_unmatched_payment_stuck, unrefunded
+from tests.workflows.situations import captured_in_part, leave_unmatched_payment_stuck, unrefunded
 
 UNREFUNDED = ("succeeded", TOTAL_MINOR, 0)
 NOTE = "The rate you booked cannot be refunded; please call us."
@@ -175,11 +175,7 @@ async def test_retry_refunds_no_part_that_was_paid_elsewhere(harness: WorkflowHa
 
 async def test_own_capture_that_does_not_match_may_be_paid_elsewhere(harness: WorkflowHarness) -> None:
     """The refund of a part captured in the Dashboard is refused for good; the booking ends all the same."""
-    booking = await harness.held()
-    await refuse(harness, REFUND, times=None)
-    await booking.dashboard("capture", {"amount": 5000})
-    await harness.webhooks.deliver()
-    await harness.wait_until_idle()
+    booking = await captured_in_part(harness)
     assert (await booking.resolve(paid_elsewhere_minor=5001)).outcome is CommandOutcome.MORE_THAN_OWED
     assert (await booking.resolve(paid_elsewhere_minor=5000)).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()

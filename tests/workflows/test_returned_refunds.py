@@ -14,6 +14,7 @@ from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import REFUND, refuse
+from tests.workflows.situations import fail_newest_refund
 from workflows.ended_booking import EndedBookingPaymentWorkflow
 
 UNREFUNDED = ("succeeded", TOTAL_MINOR, 0)
@@ -24,20 +25,13 @@ async def _heard(harness: WorkflowHarness) -> None:
     await harness.wait_until_idle()
 
 
-async def fail_refund(harness: WorkflowHarness, booking: BookingDriver) -> None:
-    """The bank sends the newest refund back."""
-    made = (await booking.ledger())["refunds"][0]
-    await harness.stripe.ask("POST", f"/_sandbox/dashboard/refunds/{made['id']}/fail", json={})
-    await _heard(harness)
-
-
 async def _returned(harness: WorkflowHarness) -> BookingDriver:
     """A cancelled booking, its workflow completed, whose full refund came back."""
     booking = await harness.confirmed()
     await booking.cancel()
     await _heard(harness)
     assert await booking.money() == REFUNDED
-    await fail_refund(harness, booking)
+    await fail_newest_refund(harness, booking)
     return booking
 
 
@@ -102,7 +96,7 @@ async def test_refund_that_fails_while_the_workflow_is_still_there(harness: Work
     await harness.stand_ins.mail.order(rule, "error_before", status=550, times=None)
     await booking.cancel()
     await _heard(harness)
-    await fail_refund(harness, booking)
+    await fail_newest_refund(harness, booking)
     assert set(await booking.attention_codes()) == {AttentionCode.EMAIL_FAILED, AttentionCode.REFUND_RETURNED}
 
     assert (await booking.resolve()).outcome is CommandOutcome.MONEY_AT_STAKE
@@ -172,7 +166,7 @@ async def test_only_what_was_due_is_refunded_anew(harness: WorkflowHarness) -> N
     await _heard(harness)
     due = TOTAL_MINOR * 70 // 100
     assert await booking.money() == ("succeeded", TOTAL_MINOR, due)
-    await fail_refund(harness, booking)
+    await fail_newest_refund(harness, booking)
     await harness.retry_ended_booking_payments()
     await harness.wait_until_idle()
     assert await booking.money() == ("succeeded", TOTAL_MINOR, due)
@@ -189,7 +183,7 @@ async def test_refund_answered_as_succeeded_that_the_charge_does_not_show(harnes
     await cancelling
     await harness.wait_until_idle()
     assert await booking.status() is Status.CANCELLED
-    await fail_refund(harness, booking)
+    await fail_newest_refund(harness, booking)
     await harness.retry_ended_booking_payments()
     await harness.wait_until_idle()
     assert await booking.money() == REFUNDED
@@ -213,7 +207,7 @@ async def test_refund_of_late_money_that_comes_back_calls_a_person(
 ) -> None:
     """It is refunded anew, or was paid elsewhere; no event of the payment refunds it a second time."""
     booking = await _late_money_returned(harness)
-    await fail_refund(harness, booking)
+    await fail_newest_refund(harness, booking)
     assert (await booking.row()).status == Status.EXPIRED
     assert await booking.attention_codes() == [AttentionCode.REFUND_RETURNED]
     assert (await booking.events())[1:] == [Event.UNMATCHED_PAYMENT_RETURNED, Event.REFUND_RETURNED]
@@ -239,7 +233,7 @@ async def test_refund_that_fails_while_an_earlier_one_is_being_recorded_is_not_f
     await booking.dashboard("capture", {"amount": 5000})
     await _heard(harness)
     assert await booking.status() is Status.DECLINED
-    await fail_refund(harness, booking)
+    await fail_newest_refund(harness, booking)
     await booking.dashboard("refund")
     harness.activity_faults.order("bookings.record", FaultMode.BEFORE, times=1, booking_id=booking.booking_id)
     await harness.webhooks.deliver("charge.refunded")
