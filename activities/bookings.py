@@ -22,6 +22,8 @@ from storage.database import Database
 
 log = logging.getLogger("activities")
 
+RECORD = "bookings.record"
+"""The activity whose input is a change, and whose result is the row after it; histories keep both."""
 BOOKING_GONE = "booking_gone"
 STALE_VERSION = "stale_version"
 
@@ -39,7 +41,7 @@ class Bookings:
         self._database = database
         self._realtime = realtime
 
-    @activity.defn(name="bookings.record")
+    @activity.defn(name=RECORD)
     async def record(self, change: Change) -> ChangeResult:
         """Write one change of a booking; after the commit, try at once to publish it.
 

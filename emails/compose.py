@@ -10,6 +10,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -199,7 +200,9 @@ def _address(text: str) -> Address:
     return Address(username=local, domain=domain)
 
 
+@cache
 def _environment(*, escapes: bool) -> Environment:
+    """The templates' environment: one for a process, because the console composes a preview while staff type."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=escapes,  # noqa: S701 - plain text must not be escaped

@@ -10,14 +10,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
+from activities.bookings import RECORD
 from dispatch.errors import WorkflowGoneError, temporal_errors
 from domain.errors import IllegalTransitionError
 from domain.identifiers import workflow_id
 from domain.messages.changes import Change, ChangeResult
 from storage.bookings import StaleVersionError, apply_change, booking_by_id
-
-RECORD = "bookings.record"
-"""The activity whose input is a change, and whose result is the row after it."""
 
 
 class RowNotRewrittenError(RuntimeError):

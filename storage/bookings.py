@@ -190,9 +190,9 @@ def _write_facts(db: AsyncSession, booking: Booking, change: Change) -> None:
         booking.amount_refunded_minor = change.amount_refunded_minor
     if change.refund_due_minor is not None:
         booking.refund_due_minor = change.refund_due_minor
-    if change.paid_elsewhere is not None and change.amount_paid_elsewhere_minor is not None:
+    if change.paid_elsewhere is not None:
         booking.paid_elsewhere = change.paid_elsewhere
-        booking.amount_paid_elsewhere_minor = change.amount_paid_elsewhere_minor
+        booking.amount_paid_elsewhere_minor = sum(change.paid_elsewhere.values())
     if change.cancellation_counts_from is not None:
         booking.cancellation_counts_from = change.cancellation_counts_from
     if change.event in CAPTURE_EVENTS:

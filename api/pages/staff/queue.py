@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -16,6 +16,7 @@ from api.errors import ProblemError
 from api.schemas import composed
 from domain.booking import UNDER_DECISION, Decision, Status
 from domain.deadlines import nights
+from domain.payment_card import PaymentCard
 from models import Booking, Hotel, RoomType
 from storage.booking_list import (
     BookingFilter,
@@ -131,11 +132,20 @@ class Fullness:
 
 
 @dataclass(frozen=True)
-class Rivals:
-    """Other bookings on the nights of those listed, by the booking's id: rooms taken, and requests that wait."""
+class ListFacts:
+    """What is known of the bookings of a list beside their rows, by the booking's id.
+
+    Args:
+        taken: rooms taken on the fullest night.
+        waiting: other requests that wait for the same nights.
+        pending: decisions that have no outcome yet.
+        cards: the held cards, for readers who decide.
+    """
 
     taken: Mapping[str, int]
     waiting: Mapping[str, int]
+    pending: Mapping[str, str]
+    cards: Mapping[str, PaymentCard]
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,7 @@ class BookingLine:
     others: str | None
     requests: str | None
     needs_attention: bool
-    card: CardLines | None = None
+    card: CardLines | None
 
 
 @dataclass(frozen=True)
@@ -201,12 +211,9 @@ async def listing(
     others = await others_waiting(db, open_ids) if open_ids else {}
     waiting_ids = [booking.booking_id for booking, _ in page if booking.status == Status.PENDING_APPROVAL]
     cards = await cards_of(db, waiting_ids) if decides and waiting_ids else {}
-    lines = [_line(booking, room, hotel, Rivals(taken, others), pending, now) for booking, room in page]
+    facts = ListFacts(taken, others, pending, cards)
     return Listing(
-        [
-            replace(line, card=card_lines(cards[line.booking_id])) if line.booking_id in cards else line
-            for line in lines
-        ],
+        [_line(booking, room, hotel, facts, now) for booking, room in page],
         list_request.address(
             cursor=encode(position(page[-1][0], list_request.tab.sort), list_request.tab.sort)
         )
@@ -219,14 +226,13 @@ def _line(
     booking: Booking,
     room: RoomType,
     hotel: Hotel,
-    rivals: Rivals,
-    pending: Mapping[str, str],
+    facts: ListFacts,
     now: datetime,
 ) -> BookingLine:
     status = Status(booking.status)
     waits = status is Status.PENDING_APPROVAL
     # A decision that failed is not under way: the booking needs attention.
-    kind = pending.get(booking.booking_id) if not booking.needs_attention else None
+    kind = facts.pending.get(booking.booking_id) if not booking.needs_attention else None
     return BookingLine(
         booking_id=booking.booking_id,
         guest=f"{booking.guest_first_name} {booking.guest_last_name}",
@@ -241,11 +247,12 @@ def _line(
         deadline=_local(booking.decision_deadline, hotel, now) if waits else None,
         made=short_instant(booking.created_at, hotel.timezone, now),
         under_way=words.UNDER_WAY[Decision(kind)] if kind else None,
-        fullness=Fullness(rivals.taken[booking.booking_id], room.rooms + hotel.overbooking)
-        if booking.booking_id in rivals.taken
+        fullness=Fullness(facts.taken[booking.booking_id], room.rooms + hotel.overbooking)
+        if booking.booking_id in facts.taken
         else None,
-        others=words.others_waiting(rivals.waiting.get(booking.booking_id, 0)) if waits else None,
+        others=words.others_waiting(facts.waiting.get(booking.booking_id, 0)) if waits else None,
         requests=shortened(booking.special_requests or "", _LONGEST_REQUEST) if waits else None,
+        card=card_lines(facts.cards[booking.booking_id]) if booking.booking_id in facts.cards else None,
         needs_attention=booking.needs_attention,
     )
 
