@@ -141,7 +141,7 @@ async def sell_elsewhere(database: Database, booking: Booking, rooms: int = ROOM
         await block_rooms(db, room_type, BlockedStretch(booking.check_in, booking.check_out), rooms, None)
 
 
-async def give_back(database: Database, booking: Booking) -> None:
+async def free_again(database: Database, booking: Booking) -> None:
     """Let those rooms be free again, if they were sold."""
     async with database.transaction() as db:
         room_type = await db.get_one(RoomType, booking.room_type_id)

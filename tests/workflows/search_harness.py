@@ -20,7 +20,7 @@ from storage.room_blocks import RoomsTakenError
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
-from tests.workflows.hotels import give_back, sell_elsewhere
+from tests.workflows.hotels import free_again, sell_elsewhere
 from tests.workflows.invariants import collect
 from tests.workflows.servers import Json, StandInClient
 from workflows.options import UPDATES_MOST
@@ -137,7 +137,7 @@ class SearchHarness:
 
     async def free_rooms(self, booking: BookingDriver) -> None:
         """Let these rooms become free again."""
-        await give_back(self.harness.database, await booking.row())
+        await free_again(self.harness.database, await booking.row())
 
     async def break_activity(self, match: str, mode: FaultMode, times: int) -> None:
         """Let attempts of activities fail."""

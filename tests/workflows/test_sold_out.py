@@ -10,7 +10,7 @@ from tests.workflows.activity_faults import FaultMode
 from tests.workflows.attention import HELD, RELEASED
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
-from tests.workflows.hotels import ROOMS, TOTAL_MINOR, give_back, sell_elsewhere
+from tests.workflows.hotels import ROOMS, TOTAL_MINOR, free_again, sell_elsewhere
 from tests.workflows.refusals import CANCEL, REFUND, refuse
 
 ENDED_SOLD_OUT = (Status.DECLINED, ReasonCode.SOLD_OUT)
@@ -83,7 +83,7 @@ async def test_release_is_insisted_on_while_the_booking_stays(harness: WorkflowH
     assert await booking.money() == HELD
     assert not (await booking.open_page()).payable
     assert (await booking.cancel()).outcome is CommandOutcome.IN_PROGRESS
-    await give_back(harness.database, await booking.row())
+    await free_again(harness.database, await booking.row())
     await harness.advance(days=2)
     assert await booking.status() is Status.PENDING_PAYMENT, "past its window"
 
@@ -138,7 +138,7 @@ async def test_lost_workflow_goes_on_giving_the_hold_up(harness: WorkflowHarness
     """The row keeps that no room was left: also where one is free by then."""
     booking = await stuck(harness)
     await booking.lose_workflow()
-    await give_back(harness.database, await booking.row())
+    await free_again(harness.database, await booking.row())
     await harness.stand_ins.clear_faults()
     await booking.give_back_workflow()
     assert await standing(booking) == ENDED_SOLD_OUT
