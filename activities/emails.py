@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.bookings import BOOKING_GONE
 from domain.booking import STAFF_MAILS, Decision, MailKind
+from domain.dispute import Dispute
 from domain.messages.notifications import Mailing
 from domain.payment_card import PaymentCard
 from emails.compose import BookingEmail, Composer
@@ -30,6 +31,7 @@ from storage.attention import as_attention, attention_of
 from storage.card_details import cards_of
 from storage.console import open_decision
 from storage.database import Database
+from storage.disputes import disputes_of
 from storage.rooms import rooms_taken
 
 log = logging.getLogger("activities")
@@ -70,11 +72,12 @@ class Emails:
             found = await bookings.booking_with_hotel(db, mailing.booking_id)
             if found is None:
                 raise ApplicationError("the booking's row is gone", type=BOOKING_GONE, non_retryable=True)
-            booking, hotel, room_type = found
+            booking = found[0]
             step = await bookings.timeline_step(db, mailing.booking_id, mailing.version)
             taken = 0
             staff: Sequence[str] = ()
             card: PaymentCard | None = None
+            disputes: Sequence[Dispute] = ()
             reasons = [as_attention(row) for row in await attention_of(db, booking)]
             open_command = await open_decision(db, booking.booking_id) if reasons else None
             if STAFF_MAILS.intersection(mailing.kinds):
@@ -82,13 +85,15 @@ class Emails:
                 staff = await mails.deciding_staff(db, booking.hotel_id)
             if MailKind.STAFF_REQUEST in mailing.kinds:
                 card = (await cards_of(db, [booking.booking_id])).get(booking.booking_id)
+            if MailKind.STAFF_PAYMENT_NOTICE in mailing.kinds:
+                disputes = await disputes_of(db, booking.booking_id)
         pending = Decision(open_command.kind) if open_command else None
         # A guest whose data was erased has no address any more.
         guest = [] if booking.guest_erased_at else [booking.guest_email]
         return [
             (
                 BookingEmail(
-                    kind, mailing.version, booking, hotel, room_type, step, taken, reasons, pending, card
+                    kind, mailing.version, *found, step, taken, reasons, pending, card=card, disputes=disputes
                 ),
                 recipient,
             )

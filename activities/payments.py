@@ -23,12 +23,14 @@ from domain.messages.stripe_steps import (
 from domain.money import Money, to_stripe
 from domain.payment import PaymentSnapshot
 from gateway.cards import payment_card
+from gateway.disputes import read_disputes
 from gateway.errors import translated_errors
 from gateway.snapshots import WITH_CHARGE, instant, payment_snapshot
 from models import PaymentSession
 from storage.bookings import BookingNotFoundError, booking_with_hotel, record_session, return_addresses
 from storage.card_details import keep_card
 from storage.database import DATABASE_ERRORS, Database
+from storage.disputes import keep_disputes
 
 log = logging.getLogger("activities")
 
@@ -124,7 +126,7 @@ class Payments:
 
     @activity.defn(name="payments.read")
     async def read(self, question: PaymentQuestion) -> PaymentSnapshot:
-        """Read a session or PaymentIntent from Stripe; of a hold that is the booking's, store the card.
+        """Read a session or PaymentIntent from Stripe; store a hold's card, and a charge's disputes.
 
         Raises:
             ApplicationError: also `database`, it is away. Worth a retry.
@@ -132,7 +134,7 @@ class Payments:
         if question.payment_intent_id is not None:
             intent = await self._retrieve_intent(question.payment_intent_id)
             payment = _snapshot(intent, question)
-            await self._keep_card(intent, payment)
+            await self._keep_details(intent, payment, about_dispute=question.about_dispute)
             return payment
         if question.session_id is None:
             return PaymentSnapshot()
@@ -142,16 +144,23 @@ class Payments:
             )
         payment = _session_snapshot(session, question)
         if isinstance(session.payment_intent, stripe.PaymentIntent):
-            await self._keep_card(session.payment_intent, payment)
+            await self._keep_details(session.payment_intent, payment)
         return payment
 
-    async def _keep_card(self, intent: stripe.PaymentIntent, payment: PaymentSnapshot) -> None:
-        """Store the card for the people who decide. Nothing of it may enter the workflow's history."""
-        if not (payment.is_held and payment.matches):
+    async def _keep_details(
+        self, intent: stripe.PaymentIntent, payment: PaymentSnapshot, *, about_dispute: bool = False
+    ) -> None:
+        """Store what staff need to know of the booking's payment. Nothing of it may enter the workflow's history."""
+        is_disputed = payment.is_captured and (about_dispute or payment.disputed)
+        if not payment.matches or not (payment.is_held or is_disputed):
             return
+        id_ = payment.intent_id
+        disputes = await read_disputes(self._stripe, id_) if is_disputed else ()
         try:
             async with self._database.transaction() as db:
-                await keep_card(db, payment.booking_id, payment.intent_id, payment_card(intent))
+                if payment.is_held:
+                    await keep_card(db, payment.booking_id, id_, payment_card(intent))
+                await keep_disputes(db, payment.booking_id, id_, disputes)
         except DATABASE_ERRORS as error:
             # The error's text may quote the row.
             raise ApplicationError(type(error).__name__, type="database") from None

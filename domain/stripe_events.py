@@ -21,12 +21,8 @@ SETTLING: Final = frozenset(
 )
 """A hold may have been captured, released, or may have lapsed."""
 
-AFTERMATH: Final = frozenset(
+DISPUTES: Final = frozenset(
     {
-        "charge.refunded",
-        "refund.created",
-        "refund.updated",
-        "refund.failed",
         "charge.dispute.created",
         "charge.dispute.updated",
         "charge.dispute.closed",
@@ -34,6 +30,9 @@ AFTERMATH: Final = frozenset(
         "charge.dispute.funds_reinstated",
     }
 )
+"""A dispute may have been opened, changed or decided."""
+
+AFTERMATH: Final = DISPUTES | {"charge.refunded", "refund.created", "refund.updated", "refund.failed"}
 """Captured money may have been refunded or disputed."""
 
 UNEXPECTED: Final = frozenset(

@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 
 from domain.attention import Attention
 from domain.booking import STAFF_MAILS, Decision, Event, MailKind, ReasonCode
+from domain.dispute import Dispute
 from domain.identifiers import status_page
 from domain.payment_card import PaymentCard
 from emails.calendar import calendar_file
@@ -29,6 +30,7 @@ from models import Booking, BookingTimeline, Hotel, RoomType
 from storage.tables import ReconciliationFinding
 from wording.attention import attention_words
 from wording.cards import risk_words
+from wording.disputes import dispute_lines
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _REPORT: Final = "staff_reconciliation"
@@ -47,6 +49,7 @@ class BookingEmail:
         attention: the open reasons why the booking needs attention.
         pending: the decision on the booking that has no outcome yet.
         card: the held card; None if it is not known.
+        disputes: those of its payment, newest first.
     """
 
     kind: MailKind
@@ -59,6 +62,7 @@ class BookingEmail:
     attention: Sequence[Attention] = ()
     pending: Decision | None = None
     card: PaymentCard | None = None
+    disputes: Sequence[Dispute] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,11 @@ class Composer:
             "risk": risk_words(email.card),
             "attention": [attention_words(each, booking, email.pending, date) for each in email.attention],
             "link": self._link(booking.booking_id, kind),
+            "disputes": [],
         }
+        if event == Event.DISPUTE_RECORDED:
+            context["disputes"] = [dispute_lines(each, booking.timezone, date) for each in email.disputes]
+            context["facts"] += [fact for each in context["disputes"] for fact in each.facts]
         name = self._sender_name if for_staff else ""
         message = self._addressed(name or email.hotel.name, recipient, date)
         if email.hotel.contact_email and not for_staff:

@@ -15,6 +15,7 @@ from dispatch.client import booking_handle
 from dispatch.errors import TemporalAwayError, WorkflowGoneError
 from dispatch.events import running_payment_workflows
 from dispatch.names import STATE
+from domain.dispute import Dispute
 from domain.messages.answers import WorkflowSnapshot
 from management.tools import Tools
 from models import (
@@ -33,6 +34,7 @@ from reconciliation.temporal_reader import TemporalReader
 from storage.attention import attention_of
 from storage.bookings import booking_with_hotel, timeline
 from storage.database import Database
+from storage.disputes import disputes_of
 from storage.mails import mails_of
 from storage.tables import ReconciliationFinding
 
@@ -41,7 +43,7 @@ _QUERY_PATIENCE_S: Final = 5
 
 @dataclass(frozen=True)
 class BookingRows:
-    """The rows of a booking, each list oldest first."""
+    """The rows of a booking, each list but that of its disputes oldest first."""
 
     booking: Booking
     hotel: Hotel
@@ -52,6 +54,7 @@ class BookingRows:
     sessions: Sequence[PaymentSession]
     mails: Sequence[SentMail]
     findings: Sequence[ReconciliationFinding]
+    disputes: Sequence[Dispute]
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ async def read_rows(database: Database, booking_id: str) -> BookingRows | None:
             sessions=(await db.scalars(sessions.order_by(col(PaymentSession.created_at)))).all(),
             mails=await mails_of(db, booking_id),
             findings=await findings_left(db, booking_id),
+            disputes=await disputes_of(db, booking_id),
         )
 
 

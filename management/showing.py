@@ -20,6 +20,7 @@ from models import Hotel, RoomType
 from reconciliation.findings import WorkflowState
 from storage.attention import as_attention
 from storage.owed import owed_minor
+from wording.disputes import dispute_lines
 
 _WIDE: Final = 140
 
@@ -110,6 +111,10 @@ def _facts(
     if booking.payment_intent_id:
         page = payment_in_dashboard(booking.payment_intent_id, livemode=livemode)
         yield "Payment", f"{booking.payment_intent_id}  {page}"
+    for each in rows.disputes:
+        words = dispute_lines(each, booking.timezone, now)
+        facts = "; ".join(f"{label}: {value}" for label, value in words.facts)
+        yield "Dispute", f"{each.dispute_id}  {facts}. {words.to_do}"
     if booking.decision_deadline and booking.status == Status.PENDING_APPROVAL:
         yield "Decision deadline", _deadline(booking.decision_deadline, now)
     yield "Workflow", _workflow(workflow)

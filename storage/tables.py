@@ -1,4 +1,4 @@
-"""Tables of rooms' nights, of held cards, of money movements, and of the product's own upkeep.
+"""Tables of rooms' nights, of held cards, of disputes, of money movements, and of the product's own upkeep.
 
 Upkeep: repeated requests, limits, runs and their findings.
 The tables of hotels, staff and bookings are in `models.py`.
@@ -116,6 +116,23 @@ class CardDetails(SQLModel, table=True):
     three_d_secure: str | None = None
     wallet: str | None = None
     risk_level: str | None = None
+
+
+class DisputeDetails(SQLModel, table=True):
+    """A dispute as Stripe described it when an event last told of it: `domain.dispute.Dispute`."""
+
+    __tablename__ = "dispute"
+    __table_args__ = (Index("dispute_booking", "booking_id"),)
+
+    dispute_id: str = Field(primary_key=True, max_length=255)
+    booking_id: str = Field(foreign_key="booking.booking_id", max_length=40)
+    payment_intent_id: str = Field(max_length=255)
+    amount_minor: int = Field(sa_type=BigInteger)
+    currency: str = Field(max_length=3)
+    reason: str
+    status: str
+    opened_at: datetime = Field(sa_column=instant_column())
+    evidence_due_by: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))
 
 
 class MoneyMovement(SQLModel, table=True):

@@ -23,6 +23,7 @@ from domain.messages.stripe_steps import (
     PaymentQuestion,
 )
 from domain.payment import PaymentSnapshot
+from domain.stripe_events import DISPUTES
 from gateway.errors import FAILED, FINAL, KEY_REJECTED, REFUSED, UNKNOWN
 from workflows import options
 
@@ -138,7 +139,10 @@ class PaymentSteps:
         try:
             return await workflow.execute_activity_method(
                 Payments.read,
-                self._question(hint.session_id, hint.payment_intent_id),
+                replace(
+                    self._question(hint.session_id, hint.payment_intent_id),
+                    about_dispute=hint.event_type in DISPUTES,
+                ),
                 summary=ui_texts.READ_UNTIL_ANSWERED,
                 start_to_close_timeout=options.STRIPE_ATTEMPT,
                 retry_policy=options.STRIPE_RETRY,

@@ -31,13 +31,18 @@ class CheckoutSession:
 
 @dataclass(frozen=True)
 class PaymentQuestion:
-    """Read a session or a PaymentIntent; the latter takes precedence if both are known."""
+    """Read a session or a PaymentIntent; the latter takes precedence if both are known.
+
+    Args:
+        about_dispute: an event tells of a dispute, whose details are to be stored.
+    """
 
     booking_id: str = ""
     session_id: str | None = None
     payment_intent_id: str | None = None
     amount_minor: int = 0
     currency: str = "EUR"
+    about_dispute: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from alembic import op
 
 from migrations.schema.bookings import create_bookings
 from migrations.schema.cards import create_cards
+from migrations.schema.disputes import create_disputes
 from migrations.schema.hotels import create_hotels
 from migrations.schema.money import create_money
 from migrations.schema.upkeep import create_upkeep
@@ -25,6 +26,7 @@ def upgrade() -> None:
     create_hotels()
     create_bookings()
     create_cards()
+    create_disputes()
     create_money()
     create_upkeep()
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.faults import faults_router
 from sandbox.stripe.checkout import expire
-from sandbox.stripe.disputes import close_dispute, open_dispute
+from sandbox.stripe.disputes import close_dispute, open_dispute, submit_evidence
 from sandbox.stripe.errors import invalid
 from sandbox.stripe.events import Origin, found_event
 from sandbox.stripe.holds import place_holds
@@ -220,6 +220,12 @@ def _disputes(sandbox: Sandbox) -> APIRouter:
             intent = change.store.get("payment_intent", charge["payment_intent"])
             made = open_dispute(change, intent, charge, body.amount if body else None)
         return shaped(made)
+
+    @router.post("/charges/{charge_id}/dispute/evidence")
+    async def evidence(charge_id: str) -> Obj:
+        with sandbox.change() as change:
+            answered = submit_evidence(change, charge_of(change, charge_id))
+        return shaped(answered)
 
     @router.post("/charges/{charge_id}/dispute/close")
     async def close(charge_id: str, body: _DisputeDecision | None = None) -> Obj:

@@ -9,6 +9,7 @@ from sandbox.stripe.state import StripeChange
 
 _DAYS_TO_ANSWER = 7
 _OPEN = "needs_response"
+_UNDER_REVIEW = "under_review"
 _CARD = {"brand": "visa", "case_type": "chargeback", "network": "visa", "network_reason_code": "10.4"}
 
 
@@ -55,16 +56,28 @@ def open_dispute(change: StripeChange, intent: Obj, charge: Obj, amount: int | N
     return dispute
 
 
-def close_dispute(change: StripeChange, charge: Obj, *, won: bool) -> Obj:
-    """Decide the open dispute of a charge and return it. A won dispute reinstates the money.
+def submit_evidence(change: StripeChange, charge: Obj) -> Obj:
+    """Answer the open dispute of a charge, as the merchant in the Dashboard, and return it.
 
     Raises:
         ApiError: there is no open one.
     """
-    disputes = change.store.select("dispute", {"charge = ?": charge["id"], "label = ?": _OPEN})
-    if not disputes:
-        raise ApiError(400, f"Charge {charge['id']} has no open dispute.")
-    dispute = disputes[0] | {"status": "won" if won else "lost"}
+    dispute = _undecided(change, charge, [_OPEN])
+    answered = {"has_evidence": True, "submission_count": 1, "submission_method": "manual"}
+    dispute |= {"status": _UNDER_REVIEW, "evidence_details": dispute["evidence_details"] | answered}
+    change.store.save(dispute)
+    change.emit("charge.dispute.updated", dispute)
+    return dispute
+
+
+def close_dispute(change: StripeChange, charge: Obj, *, won: bool) -> Obj:
+    """Decide the dispute of a charge and return it. A won dispute reinstates the money.
+
+    Raises:
+        ApiError: there is none, or it is decided already.
+    """
+    dispute = _undecided(change, charge, [_OPEN, _UNDER_REVIEW])
+    dispute |= {"status": "won" if won else "lost"}
     change.store.save(dispute)
     change.emit("charge.dispute.closed", dispute)
     if won:
@@ -72,3 +85,11 @@ def close_dispute(change: StripeChange, charge: Obj, *, won: bool) -> Obj:
         change.store.save(charge)
         change.emit("charge.dispute.funds_reinstated", dispute)
     return dispute
+
+
+def _undecided(change: StripeChange, charge: Obj, statuses: list[str]) -> Obj:
+    where = {"charge = ?": charge["id"], f"label IN ({', '.join('?' * len(statuses))})": statuses}
+    disputes = change.store.select("dispute", where)
+    if not disputes:
+        raise ApiError(400, f"Charge {charge['id']} has no open dispute.")
+    return disputes[0]

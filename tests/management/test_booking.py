@@ -14,6 +14,7 @@ from domain.messages.starts import EndedBookingEvent
 from models import BookingCommand
 from tests.management.booking_driver import ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
+from workflows.booking import BookingWorkflow
 
 CAPTURE = "POST /v1/payment_intents/*/capture"
 CANCEL = "POST /v1/payment_intents/*/cancel"
@@ -69,6 +70,24 @@ async def test_show_names_no_deadline_after_the_decision(shared_harness: Managem
     said = await shared_harness.done("booking", "show", booking.booking_id)
     assert "CONFIRMED" in said
     assert "Decision deadline" not in said
+
+
+async def test_show_names_a_dispute(shared_harness: ManagementHarness) -> None:
+    booking = await shared_harness.confirmed()
+    [payment] = await booking.payments()
+    path = f"/_sandbox/dashboard/charges/{payment['charge']}/dispute"
+    made = await shared_harness.stripe.ask("POST", path, json={})
+    hint = StripeEventHint("evt_dispute", "charge.dispute.created", None, payment["id"])
+    await booking.handle.signal(BookingWorkflow.payment_changed, hint)
+    await eventually("the dispute", lambda: _is_disputed(booking))
+    said = " ".join((await shared_harness.done("booking", "show", booking.booking_id)).split())
+    assert f"Dispute {made['id']} Disputed amount: €150.00; Reason: the guest says they did not" in said
+    assert "Outcome: open: the bank waits for the hotel's evidence; Evidence due: " in said
+    assert "(hotel time, Europe/Dublin)" in said
+
+
+async def _is_disputed(booking: ManagementBookingDriver) -> bool:
+    return "dispute_recorded" in await booking.events()
 
 
 async def test_show_tells_the_story_and_keeps_the_guest_out_of_it(shared_harness: ManagementHarness) -> None:

@@ -190,6 +190,21 @@ def test_dispute(stripe: StripeAccount, won: bool, status: str, types: list[str]
         assert stripe.sdk.v1.refunds.create({"payment_intent": intent.id}).amount == 15000
 
 
+@pytest.mark.parametrize("won", [True, False])
+def test_evidence_for_a_dispute(stripe: StripeAccount, won: bool) -> None:
+    """It is under review then, takes no second answer, and is still decided."""
+    charge_id = charge_of(stripe.captured()).id
+    dispute = stripe.order(f"dashboard/charges/{charge_id}/dispute")
+    answered = stripe.order(f"dashboard/charges/{charge_id}/dispute/evidence")
+    assert (answered["id"], answered["status"]) == (dispute["id"], "under_review")
+    assert answered["evidence_details"]["has_evidence"] is True
+    assert stripe.event_types(dispute["id"])[-1] == "charge.dispute.updated"
+    again = stripe.server.http.post(f"/_sandbox/dashboard/charges/{charge_id}/dispute/evidence")
+    assert again.status_code == 400
+    decided = stripe.order(f"dashboard/charges/{charge_id}/dispute/close", won=won)
+    assert decided["status"] == ("won" if won else "lost")
+
+
 def test_disputes_that_make_no_sense(stripe: StripeAccount) -> None:
     """A hold cannot be disputed, nor a charge twice, and what is closed cannot be closed again."""
     http = stripe.server.http

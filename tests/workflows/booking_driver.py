@@ -293,6 +293,11 @@ class BookingDriver(BookingView):
         charge = (await self.intent())["charge"]
         await self._harness.stripe.ask("POST", f"/_sandbox/dashboard/charges/{charge}/dispute", json={})
 
+    async def submit_evidence(self) -> None:
+        """Staff answer the dispute in Stripe's Dashboard."""
+        charge = (await self.intent())["charge"]
+        await self._harness.stripe.ask("POST", f"/_sandbox/dashboard/charges/{charge}/dispute/evidence")
+
     async def close_dispute(self, *, won: bool) -> None:
         """The bank decides on the dispute."""
         charge = (await self.intent())["charge"]

@@ -21,12 +21,14 @@ from storage.attention import as_attention, attention_of
 from storage.bookings import timeline
 from storage.card_details import cards_of
 from storage.console import open_decision
+from storage.disputes import disputes_of
 from storage.mails import mails_of
 from storage.owed import owed_minor
 from storage.rooms import rooms_taken
 from wording import staff as words
 from wording.attention import AttentionWords, attention_words
 from wording.cards import CardLines, card_lines
+from wording.disputes import DisputeLines, dispute_lines
 from wording.values import (
     count_in_words,
     money_in_words,
@@ -139,6 +141,7 @@ class StaffBookingView:
     fullness: Fullness | None
     money: MoneyLines
     card: CardLines | None
+    disputes: Sequence[DisputeLines]
     payment_intent_id: str | None
     under_way: DecisionInProgress | None
     attention: Sequence[AttentionNotice]
@@ -195,6 +198,7 @@ async def staff_booking_view(
         else None,
         money=_money(found),
         card=card_lines(cards[row.booking_id]) if row.booking_id in cards else None,
+        disputes=[dispute_lines(each, row.timezone, now) for each in await disputes_of(db, row.booking_id)],
         payment_intent_id=row.payment_intent_id,
         under_way=_under_way(found, open_request, now),
         attention=attention(
