@@ -89,7 +89,7 @@ class RoomType(SQLModel, table=True):
 class Staff(SQLModel, table=True):
     """A person who works for one hotel.
 
-    `credentials_version` is part of each token they log in with; raising it ends all their sessions.
+    `credentials_version` is part of each token they log in with; raising it ends all their log-ins.
     """
 
     __tablename__ = "staff"

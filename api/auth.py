@@ -18,9 +18,8 @@ from domain.identifiers import is_access_token
 from domain.roles import Role, may_decide, may_manage
 from models import Hotel, Staff
 from storage.bookings import booking_in_hotel
-from storage.staff_accounts import active_staff
+from storage.log_ins import LOG_IN_S, logged_in_staff
 
-STAFF_TOKEN_S: Final = 28800
 TOKEN_PATH: Final = "/api/staff/auth/token/"  # noqa: S105  an address
 
 _ALGORITHM: Final = "HS256"
@@ -78,10 +77,11 @@ GuestsBooking = Annotated[BookingDetails, Depends(_guests_booking)]
 
 @dataclass(frozen=True)
 class Colleague:
-    """A member of staff and the hotel they work for."""
+    """A member of staff, the hotel they work for, and the log-in they use."""
 
     staff: Staff
     hotel: Hotel
+    log_in_id: str
 
     @property
     def staff_id(self) -> int:
@@ -95,14 +95,18 @@ class Colleague:
         return Role(self.staff.role)
 
 
-def staff_token(auth_secret: str, staff: Staff, now: datetime) -> str:
-    """A token for eight hours, or until the credentials change. It identifies the account; the role is looked up."""
+def staff_token(auth_secret: str, staff: Staff, log_in_id: str, now: datetime) -> str:
+    """The token of one log-in. It identifies the account; the role is looked up.
+
+    It is valid for eight hours, or until the log-in is ended or the credentials change.
+    """
     claims = {
         "sub": str(staff.id),
+        "jti": log_in_id,
         "ver": staff.credentials_version,
         "aud": _AUDIENCE,
         "iat": now,
-        "exp": now + timedelta(seconds=STAFF_TOKEN_S),
+        "exp": now + timedelta(seconds=LOG_IN_S),
     }
     return jwt.encode(claims, auth_secret, algorithm=_ALGORITHM)
 
@@ -119,7 +123,11 @@ def has_run_out(auth_secret: str, token: str) -> bool:
 
 
 async def colleague_of(services: Services, token: str) -> Colleague | None:
-    """Return the holder of a staff token; None if it is invalid or expired, or the credentials have changed since."""
+    """Return the holder of a staff token.
+
+    Returns:
+        None if the token is invalid or expired, its log-in was ended, or the credentials have changed since.
+    """
     try:
         claims = jwt.decode(
             token,
@@ -128,23 +136,29 @@ async def colleague_of(services: Services, token: str) -> Colleague | None:
             audience=_AUDIENCE,
             # Another API process may have issued it, by a clock that is ahead.
             leeway=_CLOCK_SKEW_S,
-            options={"require": ["exp", "sub", "ver"]},
+            options={"require": ["exp", "sub", "jti", "ver"]},
         )
     except jwt.InvalidTokenError:
         return None
     async with reading(services.database) as db:
-        found = await active_staff(db, int(claims["sub"]))
+        found = await logged_in_staff(db, int(claims["sub"]), claims["jti"])
     if found is None or found[0].credentials_version != claims["ver"]:
         return None
-    return Colleague(*found)
+    return Colleague(*found, log_in_id=claims["jti"])
 
 
-async def _own_hotel(
-    services: Api, slug: Slug, token: Annotated[str | None, Depends(_staff_scheme)]
-) -> Colleague:
+async def _logged_in(services: Api, token: Annotated[str | None, Depends(_staff_scheme)]) -> Colleague:
     colleague = await colleague_of(services, token) if token else None
     if colleague is None:
         raise unauthorized("invalid_token", f"Log in at {TOKEN_PATH} and send the token as a bearer token.")
+    return colleague
+
+
+LoggedIn = Annotated[Colleague, Depends(_logged_in)]
+"""Any logged-in member of staff."""
+
+
+async def _own_hotel(slug: Slug, colleague: LoggedIn) -> Colleague:
     if colleague.hotel.slug != slug:
         raise not_found("hotel")
     return colleague

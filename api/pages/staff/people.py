@@ -10,6 +10,8 @@ from fastapi.responses import Response
 
 from api.accounts import staff_address
 from api.errors import ProblemError, not_found
+from api.limits import ClientAddress
+from api.log_ins import start_log_in
 from api.outages import reading, transaction
 from api.pages.staff.console import Console, ManagingConsole, staff_router
 from api.pages.staff.log_in import let_in
@@ -17,7 +19,8 @@ from domain.accounts import PASSWORD_LONGEST, PASSWORD_SHORTEST, AccountError, c
 from domain.roles import Role, may_manage
 from models import Staff
 from storage.catalogue import add_unless_there
-from storage.staff_accounts import active_staff, end_sessions, lock_accounts, one_of, staff_of
+from storage.log_ins import change_credentials
+from storage.staff_accounts import active_staff, lock_accounts, one_of, staff_of
 from wording import staff as words
 from wording.values import sentence
 
@@ -43,7 +46,7 @@ async def add(console: ManagingConsole) -> Response:
     form = await console.page.form()
     email, errors = _read_address(form)
     role = _read_role(form, errors)
-    password = _read_password(form, errors, needed=True)
+    password = read_password(form, errors, needed=True)
     if not errors and password is not None:
         hashed = await console.services.passwords.hash(password)
         row = Staff(hotel_id=console.hotel_id, email=email, role=role, password_hash=hashed)
@@ -62,13 +65,13 @@ async def person(console: ManagingConsole, staff_id: StaffId) -> Response:
 
 
 @router.post("/people/{staff_id}/")
-async def change(console: ManagingConsole, staff_id: StaffId) -> Response:
+async def change(console: ManagingConsole, staff_id: StaffId, address: ClientAddress) -> Response:
     """Change a role, open or close a log-in, set a password."""
     form = await console.page.form()
     found = await _find(console, staff_id)
     errors: Errors = {}
     role, active = _read_role(form, errors), form.get("active") == "yes"
-    password = _read_password(form, errors, needed=False)
+    password = read_password(form, errors, needed=False)
     try:
         check_standing(own=staff_id == console.me.id, role=role, active=active)
     except AccountError as error:
@@ -81,15 +84,14 @@ async def change(console: ManagingConsole, staff_id: StaffId) -> Response:
         row = await one_of(db, console.hotel_id, staff_id)
         assert row is not None, "accounts are closed, never deleted"
         if (role, active, hashed) != (row.role, row.active, None):
-            await end_sessions(db, staff_id)
-        row.role, row.active = role, active
-        row.password_hash = hashed or row.password_hash
-        await db.flush()
+            kept = {"role": role, "active": active, "password_hash": hashed or row.password_hash}
+            await change_credentials(db, staff_id, **kept)
         await db.refresh(row)
     saved = f"{_ADDRESS}?saved={staff_id}"
     # A person who changed their own password stays logged in only in this browser.
-    own = staff_id == console.me.id
-    return let_in(console.page, console.services, row, saved) if own else console.page.redirect(saved)
+    if staff_id == console.me.id:
+        return let_in(console.page, await start_log_in(console.services, row, address), saved)
+    return console.page.redirect(saved)
 
 
 async def _lock(console: Console, db: Any) -> None:
@@ -133,7 +135,7 @@ async def _show(
         errors=errors or {},
         roles=_ROLES,
         role_words=words.ROLES,
-        password_hint=_PASSWORD_HINT,
+        password_hint=PASSWORD_HINT,
     )
 
 
@@ -155,11 +157,11 @@ async def _show_person(
         active=given.get("active", "no"),
         errors=errors or {},
         roles=_ROLES,
-        password_hint=_PASSWORD_HINT,
+        password_hint=PASSWORD_HINT,
     )
 
 
-_PASSWORD_HINT: Final = f"{PASSWORD_SHORTEST} to {PASSWORD_LONGEST} characters."
+PASSWORD_HINT: Final = f"{PASSWORD_SHORTEST} to {PASSWORD_LONGEST} characters."
 
 
 def _read_address(form: Mapping[str, str]) -> tuple[str, Errors]:
@@ -177,7 +179,7 @@ def _read_role(form: Mapping[str, str], errors: Errors) -> Role:
         return Role.VIEWER
 
 
-def _read_password(form: Mapping[str, str], errors: Errors, *, needed: bool) -> str | None:
+def read_password(form: Mapping[str, str], errors: Errors, *, needed: bool) -> str | None:
     """The new password, or None to keep the present one."""
     given = form.get("password", "")
     if not given and not needed:

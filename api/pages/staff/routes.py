@@ -15,6 +15,7 @@ from api.pages.staff import blocks as staff_blocks
 from api.pages.staff import books as staff_books
 from api.pages.staff import decide as staff_decide
 from api.pages.staff import log_in as staff_log_in
+from api.pages.staff import own_account as staff_own_account
 from api.pages.staff import people as staff_people
 from api.pages.staff import policy as staff_policy
 from api.pages.staff import rooms as staff_rooms
@@ -158,5 +159,6 @@ ROUTERS: Final = (
     staff_rooms.router,
     staff_policy.router,
     staff_people.router,
+    staff_own_account.router,
 )
 """Every router of the console."""
