@@ -105,6 +105,7 @@ async def _services(settings: Settings, metrics: Metrics) -> Services:
         sessions_per_min=settings.rate_limit_session_per_min,
         verifications_per_min=settings.rate_limit_verify_per_min,
         bookings_per_hour=settings.rate_limit_booking_per_hour,
+        resets_per_hour=settings.rate_limit_reset_per_hour,
     )
 
 

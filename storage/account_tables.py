@@ -1,4 +1,4 @@
-"""Tables of staff accounts: log-ins.
+"""Tables of staff accounts: log-ins, and links sent by e-mail.
 
 The accounts themselves are in `models.py`.
 """
@@ -6,11 +6,12 @@ The accounts themselves are in `models.py`.
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from models import instant_column
+from models import instant_column, utc_now
 
 
 class StaffLogIn(SQLModel, table=True):
@@ -24,3 +25,31 @@ class StaffLogIn(SQLModel, table=True):
     begun_at: datetime = Field(sa_column=instant_column())
     expires_at: datetime = Field(sa_column=instant_column())
     address: str = Field(max_length=45)
+
+
+class AccountLinkKind(StrEnum):
+    """What a link sent by e-mail lets its holder do."""
+
+    INVITATION = "invitation"
+    PASSWORD_RESET = "password_reset"  # noqa: S105  a kind of link
+
+
+class AccountLink(SQLModel, table=True):
+    """A single-use link to choose a password. The code in it is derived; only its hash is kept.
+
+    `hotel_id` and `role` belong to an invitation. A password reset has a row for any address that was entered, so that
+    nobody learns which ones have an account.
+    """
+
+    __tablename__ = "account_link"
+    __table_args__ = (Index("account_link_email", "email"), Index("account_link_age", "expires_at"))
+
+    link_id: str = Field(primary_key=True, max_length=40)
+    kind: str = Field(max_length=20)
+    email: str = Field(max_length=320)
+    hotel_id: int | None = Field(default=None, foreign_key="hotel.id", index=True)
+    role: str | None = Field(default=None, max_length=20)
+    code_hash: str = Field(unique=True, max_length=64)
+    created_at: datetime = Field(default_factory=utc_now, sa_column=instant_column())
+    expires_at: datetime = Field(sa_column=instant_column())
+    sent_at: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))

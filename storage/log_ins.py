@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models import Hotel, Staff
-from storage.account_tables import StaffLogIn
+from storage.account_tables import AccountLink, AccountLinkKind, StaffLogIn
 
 LOG_IN_S: Final = 28800
 """The length of a log-in, in seconds."""
@@ -71,8 +71,11 @@ async def end_other_log_ins(db: AsyncSession, staff_id: int, log_in_id: str) -> 
 
 
 async def change_credentials(db: AsyncSession, staff_id: int, **changes: Any) -> None:
-    """End every log-in of an account, and set columns of its row at the same time."""
+    """End every log-in and password reset of an account, and set columns of its row at the same time."""
     version = col(Staff.credentials_version)
     statement = update(Staff).where(col(Staff.id) == staff_id)
     await db.execute(statement.values(credentials_version=version + 1, **changes))
     await db.execute(delete(StaffLogIn).where(col(StaffLogIn.staff_id) == staff_id))
+    own_address = select(col(Staff.email)).where(col(Staff.id) == staff_id).scalar_subquery()
+    resets = (col(AccountLink.email) == own_address, col(AccountLink.kind) == AccountLinkKind.PASSWORD_RESET)
+    await db.execute(delete(AccountLink).where(*resets))

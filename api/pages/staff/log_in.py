@@ -29,13 +29,17 @@ SHOWN: Final = frozenset({401, 429})
 
 @router.get("/log-in/")
 async def log_in_page(
-    page: ThisPage, services: Api, after: Annotated[str, Query(alias="next")] = HOME, ended: str = ""
+    page: ThisPage,
+    services: Api,
+    after: Annotated[str, Query(alias="next")] = HOME,
+    ended: str = "",
+    was_set: Annotated[str, Query(alias="set")] = "",
 ) -> Response:
     """Show the log-in; a logged-in person goes straight on."""
     token = page.cookie(SESSION_COOKIE)
     if token and await colleague_of(services, token):
         return page.redirect(own_address(after))
-    return _ask(page, after, ended=bool(ended))
+    return _ask(page, after, ended=bool(ended), was_set=bool(was_set))
 
 
 @router.post("/log-in/")
@@ -53,7 +57,13 @@ async def log_in(page: ThisPage, services: Api, address: ClientAddress) -> Respo
 
 
 def _ask(
-    page: Page, after: str, *, email: str = "", problem: ProblemError | None = None, ended: bool
+    page: Page,
+    after: str,
+    *,
+    email: str = "",
+    problem: ProblemError | None = None,
+    ended: bool,
+    was_set: bool = False,
 ) -> Response:
     status, headers = (problem.status, problem.headers) if problem else (200, {})
     detail = problem.detail if problem else None
@@ -65,6 +75,7 @@ def _ask(
         after=own_address(after),
         error=detail,
         ended=ended,
+        was_set=was_set,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import Path
 from fastapi.responses import Response
 
+from api.account_links import send_link
 from api.accounts import staff_address
 from api.errors import ProblemError, not_found
 from api.limits import ClientAddress
@@ -17,12 +19,13 @@ from api.pages.staff.console import Console, ManagingConsole, staff_router
 from api.pages.staff.log_in import let_in
 from domain.accounts import PASSWORD_LONGEST, PASSWORD_SHORTEST, AccountError, check_password, check_standing
 from domain.roles import Role, may_manage
-from models import Staff
-from storage.catalogue import add_unless_there
+from models import Staff, utc_now
+from storage.account_links import add_invitation, invitations_of, withdraw_invitation
+from storage.account_tables import AccountLink
 from storage.log_ins import change_credentials
 from storage.staff_accounts import active_staff, lock_accounts, one_of, staff_of
 from wording import staff as words
-from wording.values import sentence
+from wording.values import sentence, short_instant
 
 router = staff_router()
 
@@ -30,6 +33,7 @@ _ADDRESS: Final = "/staff/people/"
 _LARGEST_ID: Final = 2**31 - 1
 _ROLES: Final = [(role.value, text) for role, text in words.ROLES.items()]
 
+LinkId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 StaffId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
 Errors = dict[str, str]
 
@@ -41,21 +45,30 @@ async def people(console: ManagingConsole, saved: str = "") -> Response:
 
 
 @router.post("/people/")
-async def add(console: ManagingConsole) -> Response:
-    """Add an account."""
+async def invite(console: ManagingConsole) -> Response:
+    """Invite somebody: a link to choose a password is sent to them."""
     form = await console.page.form()
     email, errors = _read_address(form)
     role = _read_role(form, errors)
-    password = read_password(form, errors, needed=True)
-    if not errors and password is not None:
-        hashed = await console.services.passwords.hash(password)
-        row = Staff(hotel_id=console.hotel_id, email=email, role=role, password_hash=hashed)
-        async with transaction(console.services.database) as db:
+    if not errors:
+        services = console.services
+        async with transaction(services.database) as db:
             await _lock(console, db)
-            if await add_unless_there(db, row):
-                return console.page.redirect(f"{_ADDRESS}?saved=added")
+            link_id = await add_invitation(db, services.auth_secret, console.hotel_id, email, role, utc_now())
+        if link_id is not None:
+            await send_link(services, link_id)
+            return console.page.redirect(f"{_ADDRESS}?saved=invited")
         errors["email"] = "This address already has an account."
     return await _show(console, form=form, errors=errors, status=422)
+
+
+@router.post("/people/invitations/{link_id}/withdraw/")
+async def withdraw(console: ManagingConsole, link_id: LinkId) -> Response:
+    """End an invitation; nothing is left to do for one that was accepted meanwhile."""
+    await console.page.form()
+    async with transaction(console.services.database) as db:
+        await withdraw_invitation(db, console.hotel_id, link_id)
+    return console.page.redirect(f"{_ADDRESS}?saved=withdrawn")
 
 
 @router.get("/people/{staff_id}/")
@@ -122,21 +135,27 @@ async def _show(
     errors: Errors | None = None,
     status: int = 200,
 ) -> Response:
+    now = utc_now()
     async with reading(console.services.database) as db:
         accounts = await staff_of(db, console.hotel_id)
+        invitations = await invitations_of(db, console.hotel_id, now)
     changed = next((each.email for each in accounts if str(each.id) == saved), None)
     return await console.show(
         "people.html",
         status,
         accounts=accounts,
         changed=changed,
-        added=saved == "added",
+        saved=saved,
+        invitations=[(each, _until(console, each, now)) for each in invitations],
         form=form or {},
         errors=errors or {},
         roles=_ROLES,
         role_words=words.ROLES,
-        password_hint=PASSWORD_HINT,
     )
+
+
+def _until(console: Console, invitation: AccountLink, now: datetime) -> str:
+    return short_instant(invitation.expires_at, console.hotel.timezone, now)
 
 
 async def _show_person(

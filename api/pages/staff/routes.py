@@ -14,6 +14,7 @@ from api.pages.staff import arrivals as staff_arrivals
 from api.pages.staff import blocks as staff_blocks
 from api.pages.staff import books as staff_books
 from api.pages.staff import decide as staff_decide
+from api.pages.staff import links as staff_links
 from api.pages.staff import log_in as staff_log_in
 from api.pages.staff import own_account as staff_own_account
 from api.pages.staff import people as staff_people
@@ -151,6 +152,7 @@ def _decision(kind: str | None) -> Decision | None:
 
 ROUTERS: Final = (
     staff_log_in.router,
+    staff_links.router,
     router,
     staff_decide.router,
     staff_books.router,
