@@ -59,6 +59,7 @@ class Hotel(SQLModel, table=True):
     late_cancel_fee_percent: int = 100
     overbooking: int = 0
     long_holds: bool = False
+    managers_need_second_factor: bool = False
     contact_email: str | None = Field(default=None, max_length=320)
     contact_phone: str | None = Field(default=None, max_length=40)
     address: str | None = Field(default=None, max_length=500)

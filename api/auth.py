@@ -19,12 +19,15 @@ from domain.roles import Role, may_decide, may_manage
 from models import Hotel, Staff
 from storage.bookings import booking_in_hotel
 from storage.log_ins import LOG_IN_S, logged_in_staff
+from storage.staff_accounts import active_staff
 
 TOKEN_PATH: Final = "/api/staff/auth/token/"  # noqa: S105  an address
 
 _ALGORITHM: Final = "HS256"
 _CLOCK_SKEW_S: Final = 10
 _AUDIENCE: Final = "staff"
+_SECOND_STEP: Final = "staff-second-step"
+_SECOND_STEP_S: Final = 300
 
 Slug = Annotated[str, Path(description="The hotel.", examples=["hotel-killarney"])]
 BookingId = Annotated[str, Path(examples=["BK-7Q2M9-XKD4T-ZRW3H"])]
@@ -81,6 +84,7 @@ class Colleague:
 
     staff: Staff
     hotel: Hotel
+    has_second_factor: bool
     log_in_id: str
 
     @property
@@ -88,6 +92,12 @@ class Colleague:
         """Their account's id."""
         assert self.staff.id is not None
         return self.staff.id
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """Whether they have to set up a second factor before they go on: the hotel requires it of managers."""
+        required = self.hotel.managers_need_second_factor and may_manage(self.role)
+        return required and not self.has_second_factor
 
     @property
     def role(self) -> Role:
@@ -109,6 +119,28 @@ def staff_token(auth_secret: str, staff: Staff, log_in_id: str, now: datetime) -
         "exp": now + timedelta(seconds=LOG_IN_S),
     }
     return jwt.encode(claims, auth_secret, algorithm=_ALGORITHM)
+
+
+def second_step_token(auth_secret: str, staff: Staff, now: datetime) -> str:
+    """A token that says that the password was right, for the form that asks for the second factor."""
+    claims = {
+        "sub": str(staff.id),
+        "ver": staff.credentials_version,
+        "aud": _SECOND_STEP,
+        "exp": now + timedelta(seconds=_SECOND_STEP_S),
+    }
+    return jwt.encode(claims, auth_secret, algorithm=_ALGORITHM)
+
+
+async def staff_of_second_step(services: Services, token: str) -> Staff | None:
+    """The account of such a token; None after five minutes, or when its credentials have changed."""
+    try:
+        claims = jwt.decode(token, services.auth_secret, algorithms=[_ALGORITHM], audience=_SECOND_STEP)
+    except jwt.InvalidTokenError:
+        return None
+    async with reading(services.database) as db:
+        found = await active_staff(db, int(claims["sub"]))
+    return found[0] if found and found[0].credentials_version == claims["ver"] else None
 
 
 def has_run_out(auth_secret: str, token: str) -> bool:
@@ -161,6 +193,11 @@ LoggedIn = Annotated[Colleague, Depends(_logged_in)]
 async def _own_hotel(slug: Slug, colleague: LoggedIn) -> Colleague:
     if colleague.hotel.slug != slug:
         raise not_found("hotel")
+    if colleague.needs_second_factor:
+        detail = (
+            "Your hotel requires a second factor of managers: set it up in the console, under Your account."
+        )
+        raise ProblemError(403, "second_factor_needed", detail)
     return colleague
 
 

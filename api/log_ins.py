@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Form, Path
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, Field
 
@@ -14,11 +14,14 @@ from api.errors import not_found, problems, unauthorized
 from api.limits import ClientAddress, check, client_network, count, subject
 from api.outages import reading, transaction
 from api.schemas import composed
+from api.second_factor import use_code
 from api.services import Api, Services
 from models import Staff, utc_now
+from storage.account_tables import SecondFactor
 from storage.catalogue import staff_with_hotel
-from storage.limits import Limit
+from storage.limits import Limit, Window
 from storage.log_ins import LOG_IN_S, begin_log_in, end_log_in, log_ins_of
+from storage.second_factors import factor_of
 
 router = APIRouter(tags=["staff"])
 
@@ -52,10 +55,20 @@ class LogInList(BaseModel):
 
 @router.post(TOKEN_PATH, responses=problems(401, 413, 422, 429))
 async def log_in(
-    services: Api, address: ClientAddress, form: Annotated[OAuth2PasswordRequestForm, Depends()]
+    services: Api,
+    address: ClientAddress,
+    form: Annotated[OAuth2PasswordRequestForm, Depends()],
+    otp: Annotated[
+        str | None, Form(description="A code of the authenticator app, or a recovery code. Each counts once.")
+    ] = None,
 ) -> Token:
-    """Log in with e-mail address and password."""
+    """Log in with e-mail address and password.
+
+    An account with a second factor also needs `otp`: without it 401 `otp_required`, with a wrong or used one 401
+    `invalid_otp`.
+    """
     staff = await authenticate(services, form.username, form.password, address)
+    await check_second_factor(services, staff, otp or "", address)
     return Token(access_token=await start_log_in(services, staff, address))
 
 
@@ -104,6 +117,51 @@ async def authenticate(services: Services, email: str, password: str, address: s
         # Guesses may have failed at the same time: a right one among them must not reveal itself by a success.
         await check(db, limits, _TOO_MANY_FAILURES)
     return staff
+
+
+async def has_second_factor(services: Services, staff: Staff) -> bool:
+    """Whether an account has a second factor.
+
+    Raises:
+        ProblemError: 503, the database is away.
+    """
+    return await _factor(services, staff) is not None
+
+
+async def _factor(services: Services, staff: Staff) -> SecondFactor | None:
+    assert staff.id is not None
+    async with reading(services.database) as db:
+        return await factor_of(db, staff.id)
+
+
+async def check_second_factor(services: Services, staff: Staff, otp: str, address: str) -> None:
+    """Check the code of somebody whose password was right; an account without a second factor needs none.
+
+    Wrong codes count as failed log-ins, and per account wherever they come from: only someone who knows the password
+    reaches this limit.
+
+    Raises:
+        ProblemError: 401, there is no code, or a wrong or used one; 429, too many; 503, the database is away.
+    """
+    factor = await _factor(services, staff)
+    if factor is None:
+        return
+    if not otp.strip():
+        raise unauthorized("otp_required", "This account needs a code of its authenticator app, as `otp`.")
+    most = services.login_failures_per_min
+    limits = (
+        *_limits(services, staff.email, address),
+        Limit(subject("otp", staff.email), most, Window.HOUR),
+    )
+    async with transaction(services.database) as db:
+        await check(db, limits, _TOO_MANY_FAILURES)
+        counts = await use_code(db, services.auth_secret, factor, otp, utc_now())
+    if not counts:
+        async with transaction(services.database) as db:
+            await count(db, limits, _TOO_MANY_FAILURES)
+        raise unauthorized("invalid_otp", "This code is wrong, or was used before.")
+    async with reading(services.database) as db:
+        await check(db, limits, _TOO_MANY_FAILURES)
 
 
 def _limits(services: Services, email: str, address: str) -> tuple[Limit, Limit]:

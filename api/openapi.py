@@ -71,6 +71,7 @@ _BY_NAME: Final[Mapping[str, Any]] = {
     "max_guests": 2,
     "name": "Double room",
     "next_cursor": None,
+    "otp": "492039",
     "password": "correct-horse",
     "payment_intent_id": "pi_3Q0x",
     "payment_provider": "stripe",

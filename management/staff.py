@@ -17,6 +17,7 @@ from management.tools import Tools, fail, refuse_other_values, say, tools_of
 from models import Staff, utc_now
 from storage import catalogue
 from storage.account_links import add_invitation
+from storage.second_factors import remove_factor
 
 app = typer.Typer(no_args_is_help=True, help="Accounts of a hotel's staff.")
 
@@ -90,6 +91,26 @@ def set_password(
         say(f"Password: {given}")
     if not kept.active:
         say("Their log-in is closed; a manager of the hotel opens it in the console, under Staff.")
+
+
+@app.command("reset-second-factor")
+def reset_second_factor(
+    context: typer.Context,
+    email: Annotated[str, typer.Option(callback=checks.email, help="Their log-in.")],
+) -> None:
+    """Take the second factor from somebody who has lost phone and recovery codes. Their log-ins end."""
+    tools = tools_of(context)
+    kept = tools.run(_find(tools, email))
+    if tools.run(_remove_factor(tools, kept)):
+        say(f"Second factor of {email} removed; their log-ins have ended.")
+    else:
+        say(f"{email} has no second factor; nothing changed.")
+
+
+async def _remove_factor(tools: Tools, staff: Staff) -> bool:
+    assert staff.id is not None
+    async with tools.database() as database, database.transaction() as db:
+        return await remove_factor(db, staff.id)
 
 
 def _ask_for_password() -> str:

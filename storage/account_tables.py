@@ -1,4 +1,4 @@
-"""Tables of staff accounts: log-ins, and links sent by e-mail.
+"""Tables of staff accounts: log-ins, links sent by e-mail, second factors and recovery codes.
 
 The accounts themselves are in `models.py`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Index
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer
 from sqlmodel import Field, SQLModel
 
 from models import instant_column, utc_now
@@ -53,3 +53,28 @@ class AccountLink(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_column=instant_column())
     expires_at: datetime = Field(sa_column=instant_column())
     sent_at: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))
+
+
+class SecondFactor(SQLModel, table=True):
+    """The secret of a member of staff's authenticator app (RFC 6238), encrypted.
+
+    `last_step` is the time step of the newest accepted code: no code counts twice.
+    """
+
+    __tablename__ = "second_factor"
+
+    staff_id: int = Field(
+        sa_column=Column(Integer, ForeignKey("staff.id"), primary_key=True, autoincrement=False)
+    )
+    encrypted_secret: str = Field(max_length=400)
+    last_step: int = Field(sa_type=BigInteger)
+    set_up_at: datetime = Field(default_factory=utc_now, sa_column=instant_column())
+
+
+class RecoveryCode(SQLModel, table=True):
+    """An unused recovery code, as a keyed hash. A used one is deleted."""
+
+    __tablename__ = "recovery_code"
+
+    staff_id: int = Field(foreign_key="staff.id", primary_key=True)
+    code_hash: str = Field(primary_key=True, max_length=64)

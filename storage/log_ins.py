@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models import Hotel, Staff
-from storage.account_tables import AccountLink, AccountLinkKind, StaffLogIn
+from storage.account_tables import AccountLink, AccountLinkKind, SecondFactor, StaffLogIn
 
 LOG_IN_S: Final = 28800
 """The length of a log-in, in seconds."""
@@ -38,16 +38,23 @@ async def begin_log_in(db: AsyncSession, staff_id: int, address: str, now: datet
     return log_in_id
 
 
-async def logged_in_staff(db: AsyncSession, staff_id: int, log_in_id: str) -> tuple[Staff, Hotel] | None:
-    """Find the holder of a log-in and the hotel they work for; None if it has ended, or the account is closed."""
+async def logged_in_staff(
+    db: AsyncSession, staff_id: int, log_in_id: str
+) -> tuple[Staff, Hotel, bool] | None:
+    """Find the holder of a log-in, the hotel they work for, and whether they have a second factor.
+
+    Returns:
+        None if the log-in has ended, or the account is closed.
+    """
     query = (
-        select(Staff, Hotel)
+        select(Staff, Hotel, col(SecondFactor.staff_id).is_not(None))
         .join(Hotel, col(Hotel.id) == col(Staff.hotel_id))
         .join(StaffLogIn, col(StaffLogIn.staff_id) == col(Staff.id))
+        .outerjoin(SecondFactor, col(SecondFactor.staff_id) == col(Staff.id))
         .where(col(Staff.id) == staff_id, col(StaffLogIn.log_in_id) == log_in_id, col(Staff.active))
     )
     found = (await db.execute(query)).one_or_none()
-    return (found[0], found[1]) if found else None
+    return (found[0], found[1], found[2]) if found else None
 
 
 async def log_ins_of(db: AsyncSession, staff_id: int, now: datetime) -> Sequence[StaffLogIn]:

@@ -1,4 +1,4 @@
-"""Log-ins of staff, and links sent to them by e-mail."""
+"""Log-ins of staff, links sent to them by e-mail, and second factors."""
 
 from __future__ import annotations
 
@@ -36,3 +36,18 @@ def create_accounts() -> None:
     op.create_index("ix_account_link_hotel_id", "account_link", ["hotel_id"])
     op.create_index("account_link_email", "account_link", ["email"])
     op.create_index("account_link_age", "account_link", ["expires_at"])
+    op.create_table(
+        "second_factor",
+        sa.Column("staff_id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("encrypted_secret", sa.String(length=400), nullable=False),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        *required(INSTANT, "set_up_at"),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"]),
+    )
+    op.create_table(
+        "recovery_code",
+        sa.Column("staff_id", sa.Integer(), nullable=False),
+        sa.Column("code_hash", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"]),
+        sa.PrimaryKeyConstraint("staff_id", "code_hash"),
+    )

@@ -37,7 +37,9 @@ async def mails_to(stack: ApiStack, email: str, count: int = 1) -> list[Json]:
 
 def link_in(mail: Json) -> str:
     """The path and query of the link in a mail."""
-    [path] = re.findall(r"^https://hotels\.test(/staff/set-password/\?code=\S+)\s*$", mail["text"], re.MULTILINE)
+    [path] = re.findall(
+        r"^https://hotels\.test(/staff/set-password/\?code=\S+)\s*$", mail["text"], re.MULTILINE
+    )
     assert path.replace("&", "&amp;") in mail["html"]
     return str(path)
 

@@ -7,16 +7,25 @@ from typing import Annotated, Any, Final
 from fastapi import Query
 from fastapi.responses import JSONResponse, Response
 
-from api.auth import colleague_of
+from api.auth import colleague_of, second_step_token, staff_of_second_step
 from api.errors import ProblemError
 from api.limits import ClientAddress
-from api.log_ins import authenticate, start_log_in
+from api.log_ins import authenticate, check_second_factor, has_second_factor, start_log_in
 from api.outages import transaction
 from api.pages.site import Page, ThisPage
-from api.pages.staff.console import HOME, LOG_IN, SESSION_COOKIE, AtConsole, own_address, staff_router
+from api.pages.staff.console import (
+    HOME,
+    LOG_IN,
+    SESSION_COOKIE,
+    AtConsole,
+    log_in_address,
+    own_address,
+    staff_router,
+)
 from api.realtime import may_listen
 from api.schemas import ChannelIn
 from api.services import Api
+from models import utc_now
 from storage.log_ins import LOG_IN_S, end_log_in
 
 router = staff_router()
@@ -53,7 +62,35 @@ async def log_in(page: ThisPage, services: Api, address: ClientAddress) -> Respo
         if problem.status not in SHOWN:
             raise
         return _ask(page, after, email=email, problem=problem, ended=bool(form.get("ended")))
+    if await has_second_factor(services, staff):
+        return _ask_code(page, second_step_token(services.auth_secret, staff, utc_now()), after)
     return let_in(page, await start_log_in(services, staff, address), after)
+
+
+@router.post("/log-in/code/")
+async def log_in_with_code(page: ThisPage, services: Api, address: ClientAddress) -> Response:
+    """Begin a session of somebody whose password was right, with a code of their second factor."""
+    form = await page.form()
+    token, after = form.get("step", ""), form.get("next", HOME)
+    staff = await staff_of_second_step(services, token)
+    if staff is None:
+        return page.redirect(log_in_address(after))
+    otp = form.get("otp", "")
+    try:
+        await check_second_factor(services, staff, otp, address)
+    except ProblemError as problem:
+        if problem.status not in SHOWN:
+            raise
+        return _ask_code(page, token, after, problem if otp else None)
+    return let_in(page, await start_log_in(services, staff, address), after)
+
+
+def _ask_code(page: Page, token: str, after: str, problem: ProblemError | None = None) -> Response:
+    status, headers = (problem.status, problem.headers) if problem else (200, {})
+    detail = problem.detail if problem else None
+    return page.show(
+        "staff/log_in_code.html", status, headers, step=token, after=own_address(after), error=detail
+    )
 
 
 def _ask(
@@ -81,7 +118,11 @@ def _ask(
 
 def let_in(page: Page, token: str, after: str) -> Response:
     """Give the browser a log-in's token and go on to `after`."""
-    response = page.redirect(own_address(after))
+    return keep_token(page, page.redirect(own_address(after)), token)
+
+
+def keep_token(page: Page, response: Response, token: str) -> Response:
+    """Give the browser a log-in's token, with any page."""
     page.set_cookie(response, SESSION_COOKIE, token, path=HOME, max_age_s=LOG_IN_S + _TOLD_FOR_S)
     return response
 

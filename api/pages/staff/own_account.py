@@ -109,5 +109,6 @@ async def _show(
         log_ins=log_ins,
         saved=saved,
         errors=errors or {},
+        has_second_factor=console.colleague.has_second_factor,
         password_hint=PASSWORD_HINT,
     )

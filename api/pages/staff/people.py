@@ -23,6 +23,7 @@ from models import Staff, utc_now
 from storage.account_links import add_invitation, invitations_of, withdraw_invitation
 from storage.account_tables import AccountLink
 from storage.log_ins import change_credentials
+from storage.second_factors import factor_of, remove_factor
 from storage.staff_accounts import active_staff, lock_accounts, one_of, staff_of
 from wording import staff as words
 from wording.values import sentence, short_instant
@@ -107,6 +108,30 @@ async def change(console: ManagingConsole, staff_id: StaffId, address: ClientAdd
     return console.page.redirect(saved)
 
 
+@router.post("/people/{staff_id}/second-factor/reset/")
+async def reset_second_factor(console: ManagingConsole, staff_id: StaffId) -> Response:
+    """Take the second factor from a colleague who has lost theirs; their log-ins end."""
+    await console.page.form()
+    await _find(console, staff_id)
+    if staff_id == console.me.id:
+        raise ProblemError(403, "forbidden", "Your own second factor is under Your account.")
+    async with transaction(console.services.database) as db:
+        await _lock(console, db)
+        await remove_factor(db, staff_id)
+    return console.page.redirect(f"{_ADDRESS}?saved={staff_id}")
+
+
+@router.post("/required-second-factor/")
+async def require_second_factor(console: ManagingConsole) -> Response:
+    """Require a second factor of every manager, or of none."""
+    form = await console.page.form()
+    async with transaction(console.services.database) as db:
+        hotel = await lock_accounts(db, console.hotel_id)
+        assert hotel is not None
+        hotel.managers_need_second_factor = form.get("required") == "yes"
+    return console.page.redirect(f"{_ADDRESS}?saved=required")
+
+
 async def _lock(console: Console, db: Any) -> None:
     """Keep other managers from changing accounts meanwhile, and check that this one still may.
 
@@ -166,12 +191,16 @@ async def _show_person(
     errors: Errors | None = None,
     status: int = 200,
 ) -> Response:
+    assert found.id is not None
+    async with reading(console.services.database) as db:
+        factor = await factor_of(db, found.id)
     given = form or {"role": found.role, "active": "yes" if found.active else "no"}
     return await console.show(
         "person.html",
         status,
         account=found,
         own=found.id == console.me.id,
+        factor=factor,
         role=given.get("role", found.role),
         active=given.get("active", "no"),
         errors=errors or {},

@@ -20,6 +20,7 @@ from api.pages.staff import own_account as staff_own_account
 from api.pages.staff import people as staff_people
 from api.pages.staff import policy as staff_policy
 from api.pages.staff import rooms as staff_rooms
+from api.pages.staff import second_factor as staff_second_factor
 from api.pages.staff.booking import attention, staff_booking_view
 from api.pages.staff.calendar import calendar_address, read_day
 from api.pages.staff.console import HOME, AtConsole, Console, staff_router
@@ -162,5 +163,6 @@ ROUTERS: Final = (
     staff_policy.router,
     staff_people.router,
     staff_own_account.router,
+    staff_second_factor.router,
 )
 """Every router of the console."""
