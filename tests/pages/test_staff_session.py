@@ -185,17 +185,6 @@ async def test_changed_credentials_end_every_session(
     assert (await approver.ask("GET", "")).status_code == 200, "a colleague's goes on"
 
 
-async def test_who_changes_their_own_password_stays_in_here_and_is_out_elsewhere(
-    manager: PageClient, page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
-) -> None:
-    elsewhere = await page_clients.staff(hotel, "manager")
-    account = await account_of(stack, f"manager@{hotel.slug}.test")
-    form = {"role": "manager", "active": "yes", "password": "another password"}
-    assert "Saved" in (await manager.submit(f"/staff/people/{account.id}/", **form)).words
-    assert (await manager.open("/staff/")).status == 200
-    assert (await elsewhere.open("/staff/")).status == 303
-
-
 @pytest.mark.parametrize(
     "headers",
     [

@@ -12,11 +12,8 @@ from fastapi.responses import Response
 from api.account_links import send_link
 from api.accounts import staff_address
 from api.errors import ProblemError, not_found
-from api.limits import ClientAddress
-from api.log_ins import start_log_in
 from api.outages import reading, transaction
 from api.pages.staff.console import Console, ManagingConsole, staff_router
-from api.pages.staff.log_in import let_in
 from domain.accounts import PASSWORD_LONGEST, PASSWORD_SHORTEST, AccountError, check_password, check_standing
 from domain.roles import Role, may_manage
 from models import Staff, utc_now
@@ -79,13 +76,15 @@ async def person(console: ManagingConsole, staff_id: StaffId) -> Response:
 
 
 @router.post("/people/{staff_id}/")
-async def change(console: ManagingConsole, staff_id: StaffId, address: ClientAddress) -> Response:
+async def change(console: ManagingConsole, staff_id: StaffId) -> Response:
     """Change a role, open or close a log-in, set a password."""
     form = await console.page.form()
     found = await _find(console, staff_id)
     errors: Errors = {}
     role, active = _read_role(form, errors), form.get("active") == "yes"
     password = read_password(form, errors, needed=False)
+    if password is not None and staff_id == console.me.id:
+        errors |= {"password": "Change your own password under Your account."}
     try:
         check_standing(own=staff_id == console.me.id, role=role, active=active)
     except AccountError as error:
@@ -101,11 +100,7 @@ async def change(console: ManagingConsole, staff_id: StaffId, address: ClientAdd
             kept = {"role": role, "active": active, "password_hash": hashed or row.password_hash}
             await change_credentials(db, staff_id, **kept)
         await db.refresh(row)
-    saved = f"{_ADDRESS}?saved={staff_id}"
-    # A person who changed their own password stays logged in only in this browser.
-    if staff_id == console.me.id:
-        return let_in(console.page, await start_log_in(console.services, row, address), saved)
-    return console.page.redirect(saved)
+    return console.page.redirect(f"{_ADDRESS}?saved={staff_id}")
 
 
 @router.post("/people/{staff_id}/second-factor/reset/")
