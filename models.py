@@ -59,6 +59,7 @@ class Hotel(SQLModel, table=True):
     late_cancel_fee_percent: int = 100
     overbooking: int = 0
     long_holds: bool = False
+    managers_need_second_factor: bool = False
     contact_email: str | None = Field(default=None, max_length=320)
     contact_phone: str | None = Field(default=None, max_length=40)
     address: str | None = Field(default=None, max_length=500)
@@ -89,7 +90,7 @@ class RoomType(SQLModel, table=True):
 class Staff(SQLModel, table=True):
     """A person who works for one hotel.
 
-    `credentials_version` is part of each token they log in with; raising it ends all their sessions.
+    `credentials_version` is part of each token they log in with; raising it ends all their log-ins.
     """
 
     __tablename__ = "staff"

@@ -29,6 +29,7 @@ from temporalio.worker import (
     WorkerDeploymentVersion,
 )
 
+from activities.account_mails import AccountMails
 from activities.bookings import Bookings
 from activities.call_log import ActivityIds, ActivityLog
 from activities.emails import Emails
@@ -48,6 +49,7 @@ from reconciliation.workflow import ReconcileWorkflow
 from settings import Settings, load_settings
 from storage.database import DATABASE_ERRORS, Database
 from storage.schema import MIGRATE, is_current
+from workflows.account_mail import AccountMailWorkflow
 from workflows.booking import BookingWorkflow
 from workflows.ended_booking import EndedBookingPaymentWorkflow
 from workflows.sweep import SweepWorkflow
@@ -76,7 +78,13 @@ class _FilteredActivity(ActivityInboundInterceptor):
             raise ApplicationError(name, type=name).with_traceback(error.__traceback__) from None
 
 
-WORKFLOWS = (BookingWorkflow, EndedBookingPaymentWorkflow, SweepWorkflow, ReconcileWorkflow)
+WORKFLOWS = (
+    BookingWorkflow,
+    EndedBookingPaymentWorkflow,
+    AccountMailWorkflow,
+    SweepWorkflow,
+    ReconcileWorkflow,
+)
 
 # Longer than any activity's timeout towards Stripe, so that a capture under way finishes.
 GRACE = timedelta(seconds=35)
@@ -131,6 +139,7 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
     realtime = Realtime(pusher.Pusher(**settings.pusher_arguments))
     bookings = Bookings(database, realtime)
     emails = Emails(database, _composer(settings), _smtp_server(settings))
+    account_mails = AccountMails(database, _composer(settings), _smtp_server(settings))
     inbox = Inbox(database, stripe, client, settings.temporal_task_queue)
     reconciliation = build_reconciliation(settings, client, database, stripe)
     return [
@@ -148,6 +157,7 @@ def _activities(settings: Settings, client: Client, database: Database) -> list[
         bookings.record_sweep,
         realtime.publish,
         emails.send,
+        account_mails.send,
         inbox.deliver_unprocessed_events,
         inbox.fetch_missing_events,
         inbox.note_unknown_payment,

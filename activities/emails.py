@@ -65,7 +65,7 @@ class Emails:
         except SQLAlchemyError as error:
             # The error's text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None
-        _report([code for code in codes if code is not None], len(addressed))
+        report_refusals([code for code in codes if code is not None], len(addressed))
 
     async def _read(self, mailing: Mailing) -> list[tuple[BookingEmail, str]]:
         async with self._database.reading() as db:
@@ -137,8 +137,16 @@ class Emails:
         return code
 
 
-def _report(codes: Sequence[int], of: int) -> None:
-    """Raise the error for the mails that were not accepted."""
+def report_refusals(codes: Sequence[int], of: int) -> None:
+    """Raise the error for the mails that were not accepted.
+
+    Args:
+        codes: of the refusals.
+        of: how many mails there were.
+
+    Raises:
+        ApplicationError: `mail_refused`, final; `mail_deferred`, worth a retry.
+    """
     if not codes:
         return
     later = [code for code in codes if code < NEVER]

@@ -9,7 +9,7 @@ from typing import Final
 import pusher
 from fastapi import FastAPI
 
-from api import guest, health, realtime, staff, webhooks
+from api import guest, health, log_ins, realtime, staff, webhooks
 from api.accounts import Passwords
 from api.errors import install_error_handlers
 from api.metrics import Metrics
@@ -32,7 +32,14 @@ A guest's card is **held** until the hotel has reviewed the booking: staff appro
 decline and it is released. Amounts are decimal strings, times RFC 3339 in UTC, errors `application/problem+json`
 with a stable `code`."""
 
-_API_ROUTERS: Final = (webhooks.router, guest.router, staff.router, realtime.router, health.router)
+_API_ROUTERS: Final = (
+    webhooks.router,
+    guest.router,
+    log_ins.router,
+    staff.router,
+    realtime.router,
+    health.router,
+)
 _PAGE_ROUTERS: Final = (
     assets.router,
     front.router,
@@ -98,6 +105,7 @@ async def _services(settings: Settings, metrics: Metrics) -> Services:
         sessions_per_min=settings.rate_limit_session_per_min,
         verifications_per_min=settings.rate_limit_verify_per_min,
         bookings_per_hour=settings.rate_limit_booking_per_hour,
+        resets_per_hour=settings.rate_limit_reset_per_hour,
     )
 
 

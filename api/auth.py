@@ -18,14 +18,16 @@ from domain.identifiers import is_access_token
 from domain.roles import Role, may_decide, may_manage
 from models import Hotel, Staff
 from storage.bookings import booking_in_hotel
+from storage.log_ins import LOG_IN_S, logged_in_staff
 from storage.staff_accounts import active_staff
 
-STAFF_TOKEN_S: Final = 28800
 TOKEN_PATH: Final = "/api/staff/auth/token/"  # noqa: S105  an address
 
 _ALGORITHM: Final = "HS256"
 _CLOCK_SKEW_S: Final = 10
 _AUDIENCE: Final = "staff"
+_SECOND_STEP: Final = "staff-second-step"
+_SECOND_STEP_S: Final = 300
 
 Slug = Annotated[str, Path(description="The hotel.", examples=["hotel-killarney"])]
 BookingId = Annotated[str, Path(examples=["BK-7Q2M9-XKD4T-ZRW3H"])]
@@ -78,10 +80,12 @@ GuestsBooking = Annotated[BookingDetails, Depends(_guests_booking)]
 
 @dataclass(frozen=True)
 class Colleague:
-    """A member of staff and the hotel they work for."""
+    """A member of staff, the hotel they work for, and the log-in they use."""
 
     staff: Staff
     hotel: Hotel
+    has_second_factor: bool
+    log_in_id: str
 
     @property
     def staff_id(self) -> int:
@@ -90,21 +94,53 @@ class Colleague:
         return self.staff.id
 
     @property
+    def needs_second_factor(self) -> bool:
+        """Whether they have to set up a second factor before they go on: the hotel requires it of managers."""
+        required = self.hotel.managers_need_second_factor and may_manage(self.role)
+        return required and not self.has_second_factor
+
+    @property
     def role(self) -> Role:
         """Their role at the hotel."""
         return Role(self.staff.role)
 
 
-def staff_token(auth_secret: str, staff: Staff, now: datetime) -> str:
-    """A token for eight hours, or until the credentials change. It identifies the account; the role is looked up."""
+def staff_token(auth_secret: str, staff: Staff, log_in_id: str, now: datetime) -> str:
+    """The token of one log-in. It identifies the account; the role is looked up.
+
+    It is valid for eight hours, or until the log-in is ended or the credentials change.
+    """
     claims = {
         "sub": str(staff.id),
+        "jti": log_in_id,
         "ver": staff.credentials_version,
         "aud": _AUDIENCE,
         "iat": now,
-        "exp": now + timedelta(seconds=STAFF_TOKEN_S),
+        "exp": now + timedelta(seconds=LOG_IN_S),
     }
     return jwt.encode(claims, auth_secret, algorithm=_ALGORITHM)
+
+
+def second_step_token(auth_secret: str, staff: Staff, now: datetime) -> str:
+    """A token that says that the password was right, for the form that asks for the second factor."""
+    claims = {
+        "sub": str(staff.id),
+        "ver": staff.credentials_version,
+        "aud": _SECOND_STEP,
+        "exp": now + timedelta(seconds=_SECOND_STEP_S),
+    }
+    return jwt.encode(claims, auth_secret, algorithm=_ALGORITHM)
+
+
+async def staff_of_second_step(services: Services, token: str) -> Staff | None:
+    """The account of such a token; None after five minutes, or when its credentials have changed."""
+    try:
+        claims = jwt.decode(token, services.auth_secret, algorithms=[_ALGORITHM], audience=_SECOND_STEP)
+    except jwt.InvalidTokenError:
+        return None
+    async with reading(services.database) as db:
+        found = await active_staff(db, int(claims["sub"]))
+    return found[0] if found and found[0].credentials_version == claims["ver"] else None
 
 
 def has_run_out(auth_secret: str, token: str) -> bool:
@@ -119,7 +155,11 @@ def has_run_out(auth_secret: str, token: str) -> bool:
 
 
 async def colleague_of(services: Services, token: str) -> Colleague | None:
-    """Return the holder of a staff token; None if it is invalid or expired, or the credentials have changed since."""
+    """Return the holder of a staff token.
+
+    Returns:
+        None if the token is invalid or expired, its log-in was ended, or the credentials have changed since.
+    """
     try:
         claims = jwt.decode(
             token,
@@ -128,25 +168,36 @@ async def colleague_of(services: Services, token: str) -> Colleague | None:
             audience=_AUDIENCE,
             # Another API process may have issued it, by a clock that is ahead.
             leeway=_CLOCK_SKEW_S,
-            options={"require": ["exp", "sub", "ver"]},
+            options={"require": ["exp", "sub", "jti", "ver"]},
         )
     except jwt.InvalidTokenError:
         return None
     async with reading(services.database) as db:
-        found = await active_staff(db, int(claims["sub"]))
+        found = await logged_in_staff(db, int(claims["sub"]), claims["jti"])
     if found is None or found[0].credentials_version != claims["ver"]:
         return None
-    return Colleague(*found)
+    return Colleague(*found, log_in_id=claims["jti"])
 
 
-async def _own_hotel(
-    services: Api, slug: Slug, token: Annotated[str | None, Depends(_staff_scheme)]
-) -> Colleague:
+async def _logged_in(services: Api, token: Annotated[str | None, Depends(_staff_scheme)]) -> Colleague:
     colleague = await colleague_of(services, token) if token else None
     if colleague is None:
         raise unauthorized("invalid_token", f"Log in at {TOKEN_PATH} and send the token as a bearer token.")
+    return colleague
+
+
+LoggedIn = Annotated[Colleague, Depends(_logged_in)]
+"""Any logged-in member of staff."""
+
+
+async def _own_hotel(slug: Slug, colleague: LoggedIn) -> Colleague:
     if colleague.hotel.slug != slug:
         raise not_found("hotel")
+    if colleague.needs_second_factor:
+        detail = (
+            "Your hotel requires a second factor of managers: set it up in the console, under Your account."
+        )
+        raise ProblemError(403, "second_factor_needed", detail)
     return colleague
 
 

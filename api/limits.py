@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.errors import too_many
 from storage.limits import Limit, count_attempt, wait_of
 
+UNKNOWN: Final = "unknown"
 _IPV6_PREFIX: Final = 64
 """A household's or server's IPv6 prefix: its owner may choose any of the 2^64 addresses within it."""
 
@@ -22,7 +23,7 @@ def client_network(host: str) -> str:
     try:
         address = ip_address(host)
     except ValueError:
-        return "unknown"
+        return UNKNOWN
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped:
             return str(address.ipv4_mapped)
@@ -30,12 +31,23 @@ def client_network(host: str) -> str:
     return str(address)
 
 
-def client_of(request: Request) -> str:
-    """The network that a request counts for. The server trusts a proxy's headers only from `FORWARDED_ALLOW_IPS`."""
-    return client_network(request.client.host) if request.client else "unknown"
+def _address_of(request: Request) -> str:
+    """The IP address of a request. The server trusts a proxy's headers only from `FORWARDED_ALLOW_IPS`."""
+    try:
+        return str(ip_address(request.client.host if request.client else ""))
+    except ValueError:
+        return UNKNOWN
 
 
-Client = Annotated[str, Depends(client_of)]
+ClientAddress = Annotated[str, Depends(_address_of)]
+"""The IP address a request comes from; `unknown` if a proxy says something else."""
+
+
+def _client_of(address: ClientAddress) -> str:
+    return client_network(address)
+
+
+Client = Annotated[str, Depends(_client_of)]
 """The network a request comes from; see `client_network`."""
 
 

@@ -35,7 +35,7 @@ async def may_listen(services: Services, token: str, channel: str) -> bool:
     if booking_id != channel and is_access_token(services.auth_secret, booking_id, token):
         return True
     colleague = await colleague_of(services, token)
-    if colleague is None:
+    if colleague is None or colleague.needs_second_factor:
         return False
     slug = colleague.hotel.slug
     if booking_id == channel:

@@ -32,6 +32,7 @@ class Services:
         sessions_per_min: per booking.
         verifications_per_min: payment checks per client, and checks that reach Stripe per booking.
         bookings_per_hour: per client; a third of that per guest's e-mail address.
+        resets_per_hour: password resets per e-mail address; three times that per client.
         submitting, opening_sessions, checking_payments: admit this many guests at once to wait for each, in the order
             of their arrival.
         session_places, payment_checks: keep the callers of one booking from blocking others.
@@ -54,6 +55,7 @@ class Services:
     sessions_per_min: int
     verifications_per_min: int
     bookings_per_hour: int
+    resets_per_hour: int
     submitting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
     opening_sessions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
     checking_payments: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))

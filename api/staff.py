@@ -1,88 +1,35 @@
-"""The staff's API: log in, read requests, decide."""
+"""The staff's API: read requests, decide."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Depends, Query, Response
-from fastapi.security import OAuth2PasswordRequestForm
-from pydantic import BaseModel, BeforeValidator
+from fastapi import APIRouter, Body, Query, Response
+from pydantic import BeforeValidator
 
-from api.auth import STAFF_TOKEN_S, TOKEN_PATH, BookingId, Decider, Manager, OwnHotel, Slug, find, staff_token
+from api.auth import BookingId, Decider, Manager, OwnHotel, Slug, find
 from api.cursors import decode, encode
 from api.decisions import DecisionInput, cancellation_by, decide
-from api.errors import problems, unauthorized
-from api.limits import Client, check, count, subject
-from api.outages import reading, transaction
-from api.schemas import CancelIn, DeclineIn, SearchText, composed
-from api.services import Api, Services
+from api.errors import problems
+from api.outages import reading
+from api.schemas import CancelIn, DeclineIn, SearchText
+from api.services import Api
 from api.views import BookingDetails, BookingPage, DecidedStaffBooking, StaffBooking, show_to_staff
 from domain.booking import Decision, Status
-from models import Staff, utc_now
 from storage.booking_list import BookingFilter, Sort, list_bookings, position
-from storage.catalogue import staff_with_hotel
-from storage.limits import Limit
 
 router = APIRouter(tags=["staff"])
 
 _BOOKINGS: Final = "/api/staff/hotel/{slug}/room-bookings"
 _PAGE_LIMIT: Final = 100
 _PAGE_SIZE: Final = 50
-_ACCOUNTS_PER_CLIENT: Final = 3
-_TOO_MANY_FAILURES: Final = "Too many failed log-ins; wait a little."
 _DECIDED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": DecidedStaffBooking}}
 
 
 def _blank_is(default: Any) -> BeforeValidator:
     # Forms also send fields that were left blank.
     return BeforeValidator(lambda value: default if value == "" else value)
-
-
-class Token(BaseModel):
-    """A log-in."""
-
-    access_token: str
-    token_type: str = "bearer"  # noqa: S105  the scheme's name
-    expires_in: int = STAFF_TOKEN_S
-
-
-@router.post(TOKEN_PATH, responses=problems(401, 413, 422, 429))
-async def log_in(
-    services: Api, client: Client, form: Annotated[OAuth2PasswordRequestForm, Depends()]
-) -> Token:
-    """Log in with e-mail address and password."""
-    staff = await authenticate(services, form.username, form.password, client)
-    return Token(access_token=staff_token(services.auth_secret, staff, utc_now()))
-
-
-async def authenticate(services: Services, email: str, password: str, client: str) -> Staff:
-    """Check a log-in. Only failures are counted, per account and client and per client.
-
-    Args:
-        client: the network the log-in comes from.
-
-    Raises:
-        ProblemError: 401, a bad log-in; 429, too many of them; 503, the database is away.
-    """
-    email = composed(email).strip().lower()
-    most = services.login_failures_per_min
-    limits = (
-        Limit(subject("login", email, client), most),
-        Limit(subject("login-from", client), most * _ACCOUNTS_PER_CLIENT),
-    )
-    async with reading(services.database) as db:
-        await check(db, limits, _TOO_MANY_FAILURES)
-        found = await staff_with_hotel(db, email) if email.isprintable() and len(email) <= 320 else None
-    staff = found[0] if found and found[0].active else None
-    if not await services.passwords.match(staff.password_hash if staff else None, password) or staff is None:
-        async with transaction(services.database) as db:
-            await count(db, limits, _TOO_MANY_FAILURES)
-        raise unauthorized("invalid_login", "E-mail address or password is wrong.")
-    async with reading(services.database) as db:
-        # Guesses may have failed at the same time: a right one among them must not reveal itself by a success.
-        await check(db, limits, _TOO_MANY_FAILURES)
-    return staff
 
 
 @router.get(f"{_BOOKINGS}/", responses=problems(401, 404, 422))

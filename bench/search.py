@@ -87,8 +87,8 @@ async def fill(database_url: str, count: int) -> float:
         await connection.execute("""
             INSERT INTO hotel (slug, name, currency, timezone, check_in_hour, check_out_hour, approval_sla_s,
                 payment_window_s, cutoff_days_before, cutoff_hour, free_cancel_days, late_cancel_fee_percent,
-                overbooking, long_holds)
-                VALUES ('bench', 'Bench', 'EUR', 'Europe/Dublin', 15, 11, 86400, 86400, 0, 22, 2, 100, 0, false);
+                overbooking, long_holds, managers_need_second_factor)
+                VALUES ('bench', 'Bench', 'EUR', 'Europe/Dublin', 15, 11, 86400, 86400, 0, 22, 2, 100, 0, false, false);
             INSERT INTO room_type (hotel_id, code, name, price_per_night_minor, max_guests, rooms)
                 VALUES (1, 'double', 'Double', 7500, 2, 30);
             DROP INDEX booking_search_words;

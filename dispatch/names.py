@@ -35,6 +35,7 @@ RUN_CONTINUES: Final = "run_continues"
 BOOKING_WORKFLOW: Final = "BookingWorkflow"
 ENDED_BOOKING_PAYMENT_WORKFLOW: Final = "EndedBookingPaymentWorkflow"
 SWEEP_WORKFLOW: Final = "SweepWorkflow"
+ACCOUNT_MAIL_WORKFLOW: Final = "AccountMailWorkflow"
 RECONCILE_WORKFLOW: Final = "ReconcileWorkflow"
 
 BOOKING_STATUS: Final = SearchAttributeKey.for_keyword("BookingStatus")

@@ -72,6 +72,26 @@ def return_code_hash(code: str) -> str:
     return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
 
 
+def account_code(auth_secret: str, link_id: str) -> str:
+    """The code in a link to choose a password. Derived: only the hash is stored, and every repeat of a mail has it."""
+    return _derived(auth_secret, f"account-link:{link_id}")
+
+
+def account_code_hash(code: str) -> str:
+    """The stored form of such a code."""
+    return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
+
+
+def account_page(public_base_url: str, auth_secret: str, link_id: str) -> str:
+    """The page on which the receiver of a link chooses a password."""
+    return f"{public_base_url}/staff/set-password/?code={account_code(auth_secret, link_id)}"
+
+
+def account_mail_workflow_id(link_id: str) -> str:
+    """The id of the workflow that sends a link."""
+    return f"account-mail-{link_id}"
+
+
 def _derived(auth_secret: str, subject: str) -> str:
     digest = hmac.new(auth_secret.encode(), subject.encode(), hashlib.sha256).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -21,16 +21,20 @@ from markupsafe import Markup, escape
 from domain.attention import Attention
 from domain.booking import STAFF_MAILS, Decision, Event, MailKind, ReasonCode
 from domain.dispute import Dispute
-from domain.identifiers import status_page
+from domain.identifiers import account_page, status_page
 from domain.payment_card import PaymentCard
+from domain.roles import Role
 from emails.calendar import calendar_file
 from emails.format import words_for
 from emails.mailbox import one_line, set_mailbox
 from models import Booking, BookingTimeline, Hotel, RoomType
+from storage.account_tables import AccountLink
 from storage.tables import ReconciliationFinding
 from wording.attention import attention_words
 from wording.cards import risk_words
 from wording.disputes import dispute_lines
+from wording.staff import ROLES
+from wording.values import instant_in_words
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _REPORT: Final = "staff_reconciliation"
@@ -72,6 +76,14 @@ class ReconciliationReport:
     run_id: str
     hotel: Hotel
     findings: Sequence[ReconciliationFinding]
+
+
+@dataclass(frozen=True)
+class AccountEmail:
+    """A link to an account, and the hotel of that account."""
+
+    link: AccountLink
+    hotel: Hotel
 
 
 def message_id(booking_id: str, kind: str, version: int, recipient: str, domain: str) -> str:
@@ -129,9 +141,8 @@ class Composer:
         message = self._addressed(name or email.hotel.name, recipient, date)
         if email.hotel.contact_email and not for_staff:
             set_mailbox(message, "Reply-To", email.hotel.name, email.hotel.contact_email)
-        message["Subject"] = one_line(self._render(kind, "subject.txt", context))
         message["Message-ID"] = message_id(booking.booking_id, kind, email.version, recipient, self._domain)
-        self._write(message, kind, context)
+        self._completed(message, kind, context)
         if kind is MailKind.CONFIRMED:
             self._attach_calendar_file(message, email)
         return message
@@ -151,12 +162,29 @@ class Composer:
             "link": f"{self._public_base_url}/staff/",
         }
         message = self._addressed(self._sender_name or hotel.name, recipient, date)
-        message["Subject"] = one_line(self._render(_REPORT, "subject.txt", context))
         message["Message-ID"] = message_id(
             hotel.slug, f"{_REPORT}-{report.run_id}", 0, recipient, self._domain
         )
-        self._write(message, _REPORT, context)
-        return message
+        return self._completed(message, _REPORT, context)
+
+    def compose_account_mail(self, email: AccountEmail, date: datetime) -> EmailMessage:
+        """Compose the mail with a link to an account.
+
+        Args, raises: as `compose`.
+        """
+        link, hotel = email.link, email.hotel
+        facts = [("Account", link.email)]
+        if link.role:
+            facts.append(("Role", ROLES[Role(link.role)]))
+        context = {
+            "hotel_name": hotel.name,
+            "until": instant_in_words(link.expires_at, hotel.timezone),
+            "facts": facts,
+            "link": account_page(self._public_base_url, self._auth_secret, link.link_id),
+        }
+        message = self._addressed(self._sender_name or hotel.name, link.email, date)
+        message["Message-ID"] = message_id(link.link_id, link.kind, 0, link.email, self._domain)
+        return self._completed(message, link.kind, context)
 
     def _addressed(self, sender_name: str, recipient: str, date: datetime) -> EmailMessage:
         # Without SMTPUTF8 a header may contain ASCII only.
@@ -166,6 +194,11 @@ class Composer:
         message["Date"] = format_datetime(date)
         # Suppresses out-of-office replies: https://www.rfc-editor.org/rfc/rfc3834
         message["Auto-Submitted"] = "auto-generated"
+        return message
+
+    def _completed(self, message: EmailMessage, folder: str, context: dict[str, Any]) -> EmailMessage:
+        message["Subject"] = one_line(self._render(folder, "subject.txt", context))
+        self._write(message, folder, context)
         return message
 
     def _write(self, message: EmailMessage, folder: str, context: dict[str, Any]) -> None:

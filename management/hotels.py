@@ -95,6 +95,9 @@ LongHolds = Annotated[
     bool | None,
     typer.Option(help="Ask Stripe to hold cards for up to 30 days, where the card allows it."),
 ]
+ManagersNeedSecondFactor = Annotated[
+    bool | None, typer.Option(help="Managers log in with a second factor, or set one up first.")
+]
 ContactEmail = Annotated[
     str | None, typer.Option(callback=_contact("contact_email"), help="E-mail address for guests.")
 ]
@@ -134,6 +137,7 @@ def add(
     late_cancel_fee_percent: LateFee = None,
     overbooking: Overbooking = None,
     long_holds: LongHolds = None,
+    managers_need_second_factor: ManagersNeedSecondFactor = None,
     contact_email: ContactEmail = None,
     contact_phone: ContactPhone = None,
     address: Address = None,
@@ -155,6 +159,7 @@ def add(
         late_cancel_fee_percent=late_cancel_fee_percent,
         overbooking=overbooking,
         long_holds=long_holds,
+        managers_need_second_factor=managers_need_second_factor,
         contact_email=contact_email,
         contact_phone=contact_phone,
         address=address,
@@ -193,6 +198,7 @@ def set_(
     late_cancel_fee_percent: LateFee = None,
     overbooking: Overbooking = None,
     long_holds: LongHolds = None,
+    managers_need_second_factor: ManagersNeedSecondFactor = None,
     contact_email: ContactEmail = None,
     contact_phone: ContactPhone = None,
     address: Address = None,
@@ -214,6 +220,7 @@ def set_(
         late_cancel_fee_percent=late_cancel_fee_percent,
         overbooking=overbooking,
         long_holds=long_holds,
+        managers_need_second_factor=managers_need_second_factor,
         contact_email=contact_email,
         contact_phone=contact_phone,
         address=address,

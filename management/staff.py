@@ -9,12 +9,15 @@ import typer
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from dispatch.account_mails import start_account_mail
 from domain.accounts import comparable_password
 from domain.roles import Role
 from management import checks
 from management.tools import Tools, fail, refuse_other_values, say, tools_of
-from models import Staff
+from models import Staff, utc_now
 from storage import catalogue
+from storage.account_links import add_invitation
+from storage.second_factors import remove_factor
 
 app = typer.Typer(no_args_is_help=True, help="Accounts of a hotel's staff.")
 
@@ -47,6 +50,22 @@ def add(
         fail(f"{email} was added by another command just now. Nothing changed; check its values.")
 
 
+@app.command("invite")
+def invite(
+    context: typer.Context,
+    hotel: Annotated[str, typer.Option(callback=checks.slug, help="The hotel's slug.")],
+    email: Annotated[str, typer.Option(callback=checks.email, help="Their log-in.")],
+    role: Annotated[Role, typer.Option(help="As for `staff add`.")],
+) -> None:
+    """E-mail somebody a link to choose a password. It works once, within 48 hours; an earlier one ends."""
+    tools = tools_of(context)
+    hotel_id, kept = tools.run(_look_up(tools, hotel, email))
+    if kept is not None:
+        fail(f"{email} has an account already; nothing changed.")
+    tools.run(_invite(tools, hotel_id, email, role))
+    say(f"{email} is invited to the staff of {hotel} as {role}; a worker sends the link.")
+
+
 @app.command("set-password")
 def set_password(
     context: typer.Context,
@@ -74,8 +93,38 @@ def set_password(
         say("Their log-in is closed; a manager of the hotel opens it in the console, under Staff.")
 
 
+@app.command("reset-second-factor")
+def reset_second_factor(
+    context: typer.Context,
+    email: Annotated[str, typer.Option(callback=checks.email, help="Their log-in.")],
+) -> None:
+    """Take the second factor from somebody who has lost phone and recovery codes. Their log-ins end."""
+    tools = tools_of(context)
+    kept = tools.run(_find(tools, email))
+    if tools.run(_remove_factor(tools, kept)):
+        say(f"Second factor of {email} removed; their log-ins have ended.")
+    else:
+        say(f"{email} has no second factor; nothing changed.")
+
+
+async def _remove_factor(tools: Tools, staff: Staff) -> bool:
+    assert staff.id is not None
+    async with tools.database() as database, database.transaction() as db:
+        return await remove_factor(db, staff.id)
+
+
 def _ask_for_password() -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+async def _invite(tools: Tools, hotel_id: int, email: str, role: Role) -> None:
+    # Connected first: an invitation that nobody sends is of no use.
+    client = await tools.temporal()
+    secret = tools.settings.auth_secret.get_secret_value()
+    async with tools.database() as database, database.transaction() as db:
+        link_id = await add_invitation(db, secret, hotel_id, email, role, utc_now())
+    assert link_id is not None, "the address was looked up"
+    await start_account_mail(client, link_id, tools.settings.temporal_task_queue)
 
 
 async def _find(tools: Tools, email: str) -> Staff:

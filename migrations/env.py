@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 import models  # noqa: F401  fills the metadata
+import storage.account_tables
 import storage.tables  # noqa: F401  fills the rest of it
 from settings import load_settings
 from storage.database_url import parse_address

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.deadlines import hotel_today
 from models import Hotel, RoomType, Staff, utc_now
+from storage.log_ins import change_credentials
 from storage.room_blocks import set_capacity
 
 
@@ -83,10 +84,10 @@ async def add_unless_there(db: AsyncSession, row: Hotel | RoomType | Staff) -> b
 
 
 async def set_password(db: AsyncSession, email: str, password_hash: str) -> None:
-    """Change a member of staff's password; sessions opened with the old one end."""
-    version = col(Staff.credentials_version)
-    changes = {"password_hash": password_hash, "credentials_version": version + 1}
-    await db.execute(update(Staff).where(col(Staff.email) == email).values(**changes))
+    """Change a member of staff's password; log-ins with the old one end."""
+    staff_id = (await db.scalars(select(col(Staff.id)).where(col(Staff.email) == email))).one_or_none()
+    if staff_id is not None:
+        await change_credentials(db, staff_id, password_hash=password_hash)
 
 
 async def all_hotels(db: AsyncSession, *, limit: int) -> Sequence[Hotel]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -24,12 +24,6 @@ async def lock_accounts(db: AsyncSession, hotel_id: int) -> Hotel | None:
     """
     query = select(Hotel).where(col(Hotel.id) == hotel_id).with_for_update()
     return (await db.scalars(query)).one_or_none()
-
-
-async def end_sessions(db: AsyncSession, staff_id: int) -> None:
-    """Invalidate every token of an account."""
-    version = col(Staff.credentials_version)
-    await db.execute(update(Staff).where(col(Staff.id) == staff_id).values(credentials_version=version + 1))
 
 
 async def one_of(db: AsyncSession, hotel_id: int, staff_id: int) -> Staff | None:

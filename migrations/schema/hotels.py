@@ -27,7 +27,7 @@ def _hotels() -> None:
             "check_in_hour check_out_hour approval_sla_s payment_window_s cutoff_days_before "
             "cutoff_hour free_cancel_days late_cancel_fee_percent overbooking",
         ),
-        sa.Column("long_holds", sa.Boolean(), nullable=False),
+        *required(sa.Boolean(), "long_holds managers_need_second_factor"),
         sa.Column("contact_email", sa.String(length=320), nullable=True),
         sa.Column("contact_phone", sa.String(length=40), nullable=True),
         sa.Column("address", sa.String(length=500), nullable=True),

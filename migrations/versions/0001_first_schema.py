@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.schema.accounts import create_accounts
 from migrations.schema.bookings import create_bookings
 from migrations.schema.cards import create_cards
 from migrations.schema.disputes import create_disputes
@@ -24,6 +25,7 @@ depends_on = None
 def upgrade() -> None:
     """Create every table, those first that others refer to."""
     create_hotels()
+    create_accounts()
     create_bookings()
     create_cards()
     create_disputes()

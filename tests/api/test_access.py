@@ -14,7 +14,7 @@ from domain.roles import Role
 from models import Staff as StaffRow
 from models import utc_now
 from sandbox.drivers import StaffDriver
-from tests.api.hotels import HotelDriver, open_hotel
+from tests.api.hotels import PASSWORD, HotelDriver, open_hotel
 from tests.api.problems import assert_problem
 from tests.api.stack import AUTH_SECRET, ApiStack
 from tests.api.test_log_in import log_in
@@ -198,3 +198,29 @@ async def test_clocks_that_differ_a_little(hotel: HotelDriver) -> None:
     ahead = forged(viewer, iat=utc_now() + timedelta(seconds=5))
     url = hotel.bookings_url.replace("/public/", "/staff/")
     assert (await hotel.stack.http.get(url, headers=bearer(ahead))).status_code == 200
+
+
+async def test_log_ins_are_listed_and_ended_one_by_one(hotel: HotelDriver) -> None:
+    """Each has an id, a time and an address; ending one ends its token alone."""
+    stack = hotel.stack
+    first, second = [
+        await StaffDriver.log_in(stack.client, hotel.slug, hotel.email(Role.VIEWER), PASSWORD)
+        for _ in range(2)
+    ]
+    url, own = f"{stack.api}/api/staff/log-ins/", {"Authorization": f"Bearer {first.token}"}
+    items = (await stack.http.get(url, headers=own)).json()["items"]
+    assert [item["current"] for item in items] == [False, True]
+    assert {item["address"] for item in items} == {"127.0.0.1"}
+    assert all(item["begun_at"] < item["expires_at"] for item in items)
+    assert (await stack.http.delete(f"{url}{items[0]['log_in_id']}/", headers=own)).status_code == 204
+    assert_problem(await second.ask("GET", ""), 401, "invalid_token")
+    assert (await first.ask("GET", "")).status_code == 200
+    gone = await stack.http.delete(f"{url}{items[0]['log_in_id']}/", headers=own)
+    assert_problem(gone, 404, "not_found")
+    colleague = await hotel.staff(Role.MANAGER)
+    others = {"Authorization": f"Bearer {colleague.token}"}
+    assert_problem(
+        await stack.http.delete(f"{url}{items[1]['log_in_id']}/", headers=others), 404, "not_found"
+    )
+    assert (await stack.http.delete(f"{url}{items[1]['log_in_id']}/", headers=own)).status_code == 204
+    assert_problem(await stack.http.get(url, headers=own), 401, "invalid_token")

@@ -300,8 +300,8 @@ async def test_every_page_of_managers_is_accessible(
     await manager.is_accessible()
     await manager.go("/staff/people/")
     await manager.page.evaluate("for (const form of document.forms) form.noValidate = true")
-    await manager.press("Add")
-    await manager.reads("Please correct these")
+    await manager.press("Invite")
+    await manager.reads("Please correct this")
     await manager.is_accessible()
 
 

@@ -10,7 +10,9 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from models import Hotel, RoomType, Staff
-from tests.management.harness import ManagementHarness
+from storage.account_tables import RecoveryCode, SecondFactor
+from tests.management.harness import ManagementHarness, eventually
+from tests.workflows.servers import Json
 
 ROOM = ("--name", "Double", "--price-per-night", "120.50", "--max-guests", "2", "--rooms", "4")
 
@@ -185,3 +187,37 @@ async def test_a_closed_log_in_stays_closed(shared_harness: ManagementHarness, g
     said = await shared_harness.done("staff", "set-password", "--email", row.email, "--generate")
     assert "Their log-in is closed" in said
     assert not (await _anna(shared_harness, grand)).active
+
+
+async def test_somebody_is_invited_by_e_mail(shared_harness: ManagementHarness, grand: str) -> None:
+    """The worker sends the link; somebody with an account is not invited."""
+    email = f"new@{grand}.test"
+    named = ("staff", "invite", "--hotel", grand, "--role", "approver", "--email")
+    said = await shared_harness.done(*named, email)
+    assert said == f"{email} is invited to the staff of {grand} as approver; a worker sends the link.\n"
+
+    async def look() -> list[Json]:
+        found: list[Json] = await shared_harness.stand_ins.mail.ask(
+            "GET", "/_sandbox/messages", params={"to": email}
+        )
+        return found
+
+    [mail] = await eventually("the mail", look)
+    assert "/staff/set-password/?code=" in mail["text"]
+    assert "has an account already" in await _refusal(shared_harness, 1, *named, f"anna@{grand}.test")
+
+
+async def test_a_lost_second_factor_is_reset(shared_harness: ManagementHarness, grand: str) -> None:
+    before = await _anna(shared_harness, grand)
+    assert before.id is not None
+    named = ("staff", "reset-second-factor", "--email", f"anna@{grand}.test")
+    assert "has no second factor" in await shared_harness.done(*named)
+    async with shared_harness.database.transaction() as db:
+        db.add(SecondFactor(staff_id=before.id, encrypted_secret="-", last_step=0))
+        db.add(RecoveryCode(staff_id=before.id, code_hash="-"))
+    said = await shared_harness.done(*named)
+    assert said == f"Second factor of anna@{grand}.test removed; their log-ins have ended.\n"
+    async with shared_harness.database.reading() as db:
+        assert await db.get(SecondFactor, before.id) is None
+        assert await db.get(RecoveryCode, (before.id, "-")) is None
+    assert (await _anna(shared_harness, grand)).credentials_version == before.credentials_version + 1

@@ -129,5 +129,5 @@ async def test_rights_that_are_lacking(ready: ManagementHarness) -> None:
             await db.execute(text("drop owned by reader"))
             await db.execute(text("drop role reader"))
     assert status == 1
-    assert "INSERT on booking" in parts["PostgreSQL rights"]
+    assert "INSERT on account_link" in parts["PostgreSQL rights"]
     assert "grant select, insert, update" in parts["PostgreSQL rights"]

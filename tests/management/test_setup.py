@@ -148,7 +148,7 @@ async def test_a_hotels_terms_are_set(shared_harness: ManagementHarness, grand: 
         "free_cancel_days": ("7", 7),
         "late_cancel_fee_percent": ("50", 50),
     }
-    options = ["--long-holds"]
+    options = ["--long-holds", "--managers-need-second-factor"]
     options += [part for name, (text, _) in terms.items() for part in (f"--{name.replace('_', '-')}", text)]
     said = await shared_harness.done("hotel", "set", grand, *options)
     assert "approval_sla_s 86400 → 3600" in said
@@ -157,6 +157,7 @@ async def test_a_hotels_terms_are_set(shared_harness: ManagementHarness, grand: 
         name: value for name, (_, value) in terms.items()
     }
     assert hotel.long_holds
+    assert hotel.managers_need_second_factor
     assert "is so already" in await shared_harness.done("hotel", "set", grand, *options)
     assert "long_holds True → False" in await shared_harness.done("hotel", "set", grand, "--no-long-holds")
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 
 import models  # noqa: F401  fills the metadata
+import storage.account_tables
 import storage.tables  # noqa: F401  fills the rest of it
 from storage.database import Database
 from storage.database_url import async_url

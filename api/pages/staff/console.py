@@ -27,6 +27,7 @@ from wording.values import sentence
 
 HOME: Final = "/staff/"
 LOG_IN: Final = "/staff/log-in/"
+SECOND_FACTOR: Final = "/staff/account/second-factor/"
 
 SESSION_COOKIE: Final = "staff"
 _LONGEST_ADDRESS: Final = 500
@@ -51,8 +52,12 @@ class LogInNeededError(Exception):
         self.ended = ended
 
 
+class SecondFactorNeededError(Exception):
+    """The hotel requires a second factor, and this manager has none yet."""
+
+
 class StaffRoute(PageRoute):
-    """A route that redirects to the log-in without a session, and back afterwards."""
+    """A route that leads to the log-in without a session, and to the second factor if it is missing."""
 
     def get_route_handler(self) -> Handler:
         """The handler, which redirects to the log-in without a session."""
@@ -62,7 +67,9 @@ class StaffRoute(PageRoute):
             try:
                 return await handle(request)
             except LogInNeededError as error:
-                return _to_log_in(Page(request), ended=error.ended)
+                return _lead_to(Page(request), log_in_address(_came_from(Page(request)), ended=error.ended))
+            except SecondFactorNeededError:
+                return _lead_to(Page(request), SECOND_FACTOR)
 
         return handle_logged_in
 
@@ -72,10 +79,9 @@ def staff_router() -> APIRouter:
     return APIRouter(prefix="/staff", route_class=StaffRoute, include_in_schema=False)
 
 
-def _to_log_in(page: Page, *, ended: bool) -> Response:
-    address = log_in_address(_came_from(page), ended=ended)
+def _lead_to(page: Page, address: str) -> Response:
     if page.is_fragment:
-        # htmx would follow a redirect itself, and the log-in would appear within the page.
+        # htmx would follow a redirect itself, and the other page would appear within this one.
         return Response(status_code=401, headers={"HX-Redirect": address})
     return page.redirect(address)
 
@@ -197,7 +203,7 @@ def _tone(status: Status) -> str:
     return _TONES.get(status, "wait")
 
 
-async def _console(page: ThisPage, services: Api) -> Console:
+async def _person(page: ThisPage, services: Api) -> Console:
     token = page.cookie(SESSION_COOKIE)
     colleague = await colleague_of(services, token) if token else None
     if colleague is None:
@@ -206,8 +212,18 @@ async def _console(page: ThisPage, services: Api) -> Console:
     return Console(page, services, colleague)
 
 
+LoggedInPerson = Annotated[Console, Depends(_person)]
+"""Any logged-in member of staff, also one who has to set up a second factor first."""
+
+
+def _console(person: LoggedInPerson) -> Console:
+    if person.colleague.needs_second_factor:
+        raise SecondFactorNeededError
+    return person
+
+
 AtConsole = Annotated[Console, Depends(_console)]
-"""Any logged-in member of staff."""
+"""Any logged-in member of staff who may go on."""
 
 
 def _decides(console: AtConsole) -> Console:

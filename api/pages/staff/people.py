@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import Path
 from fastapi.responses import Response
 
+from api.account_links import send_link
 from api.accounts import staff_address
 from api.errors import ProblemError, not_found
 from api.outages import reading, transaction
 from api.pages.staff.console import Console, ManagingConsole, staff_router
-from api.pages.staff.log_in import let_in
 from domain.accounts import PASSWORD_LONGEST, PASSWORD_SHORTEST, AccountError, check_password, check_standing
 from domain.roles import Role, may_manage
-from models import Staff
-from storage.catalogue import add_unless_there
-from storage.staff_accounts import active_staff, end_sessions, lock_accounts, one_of, staff_of
+from models import Staff, utc_now
+from storage.account_links import add_invitation, invitations_of, withdraw_invitation
+from storage.account_tables import AccountLink
+from storage.log_ins import change_credentials
+from storage.second_factors import factor_of, remove_factor
+from storage.staff_accounts import active_staff, lock_accounts, one_of, staff_of
 from wording import staff as words
-from wording.values import sentence
+from wording.values import sentence, short_instant
 
 router = staff_router()
 
@@ -27,6 +31,7 @@ _ADDRESS: Final = "/staff/people/"
 _LARGEST_ID: Final = 2**31 - 1
 _ROLES: Final = [(role.value, text) for role, text in words.ROLES.items()]
 
+LinkId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 StaffId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
 Errors = dict[str, str]
 
@@ -38,21 +43,30 @@ async def people(console: ManagingConsole, saved: str = "") -> Response:
 
 
 @router.post("/people/")
-async def add(console: ManagingConsole) -> Response:
-    """Add an account."""
+async def invite(console: ManagingConsole) -> Response:
+    """Invite somebody: a link to choose a password is sent to them."""
     form = await console.page.form()
     email, errors = _read_address(form)
     role = _read_role(form, errors)
-    password = _read_password(form, errors, needed=True)
-    if not errors and password is not None:
-        hashed = await console.services.passwords.hash(password)
-        row = Staff(hotel_id=console.hotel_id, email=email, role=role, password_hash=hashed)
-        async with transaction(console.services.database) as db:
+    if not errors:
+        services = console.services
+        async with transaction(services.database) as db:
             await _lock(console, db)
-            if await add_unless_there(db, row):
-                return console.page.redirect(f"{_ADDRESS}?saved=added")
+            link_id = await add_invitation(db, services.auth_secret, console.hotel_id, email, role, utc_now())
+        if link_id is not None:
+            await send_link(services, link_id)
+            return console.page.redirect(f"{_ADDRESS}?saved=invited")
         errors["email"] = "This address already has an account."
     return await _show(console, form=form, errors=errors, status=422)
+
+
+@router.post("/people/invitations/{link_id}/withdraw/")
+async def withdraw(console: ManagingConsole, link_id: LinkId) -> Response:
+    """End an invitation; nothing is left to do for one that was accepted meanwhile."""
+    await console.page.form()
+    async with transaction(console.services.database) as db:
+        await withdraw_invitation(db, console.hotel_id, link_id)
+    return console.page.redirect(f"{_ADDRESS}?saved=withdrawn")
 
 
 @router.get("/people/{staff_id}/")
@@ -68,7 +82,9 @@ async def change(console: ManagingConsole, staff_id: StaffId) -> Response:
     found = await _find(console, staff_id)
     errors: Errors = {}
     role, active = _read_role(form, errors), form.get("active") == "yes"
-    password = _read_password(form, errors, needed=False)
+    password = read_password(form, errors, needed=False)
+    if password is not None and staff_id == console.me.id:
+        errors |= {"password": "Change your own password under Your account."}
     try:
         check_standing(own=staff_id == console.me.id, role=role, active=active)
     except AccountError as error:
@@ -81,15 +97,34 @@ async def change(console: ManagingConsole, staff_id: StaffId) -> Response:
         row = await one_of(db, console.hotel_id, staff_id)
         assert row is not None, "accounts are closed, never deleted"
         if (role, active, hashed) != (row.role, row.active, None):
-            await end_sessions(db, staff_id)
-        row.role, row.active = role, active
-        row.password_hash = hashed or row.password_hash
-        await db.flush()
+            kept = {"role": role, "active": active, "password_hash": hashed or row.password_hash}
+            await change_credentials(db, staff_id, **kept)
         await db.refresh(row)
-    saved = f"{_ADDRESS}?saved={staff_id}"
-    # A person who changed their own password stays logged in only in this browser.
-    own = staff_id == console.me.id
-    return let_in(console.page, console.services, row, saved) if own else console.page.redirect(saved)
+    return console.page.redirect(f"{_ADDRESS}?saved={staff_id}")
+
+
+@router.post("/people/{staff_id}/second-factor/reset/")
+async def reset_second_factor(console: ManagingConsole, staff_id: StaffId) -> Response:
+    """Take the second factor from a colleague who has lost theirs; their log-ins end."""
+    await console.page.form()
+    await _find(console, staff_id)
+    if staff_id == console.me.id:
+        raise ProblemError(403, "forbidden", "Your own second factor is under Your account.")
+    async with transaction(console.services.database) as db:
+        await _lock(console, db)
+        await remove_factor(db, staff_id)
+    return console.page.redirect(f"{_ADDRESS}?saved={staff_id}")
+
+
+@router.post("/required-second-factor/")
+async def require_second_factor(console: ManagingConsole) -> Response:
+    """Require a second factor of every manager, or of none."""
+    form = await console.page.form()
+    async with transaction(console.services.database) as db:
+        hotel = await lock_accounts(db, console.hotel_id)
+        assert hotel is not None
+        hotel.managers_need_second_factor = form.get("required") == "yes"
+    return console.page.redirect(f"{_ADDRESS}?saved=required")
 
 
 async def _lock(console: Console, db: Any) -> None:
@@ -120,21 +155,27 @@ async def _show(
     errors: Errors | None = None,
     status: int = 200,
 ) -> Response:
+    now = utc_now()
     async with reading(console.services.database) as db:
         accounts = await staff_of(db, console.hotel_id)
+        invitations = await invitations_of(db, console.hotel_id, now)
     changed = next((each.email for each in accounts if str(each.id) == saved), None)
     return await console.show(
         "people.html",
         status,
         accounts=accounts,
         changed=changed,
-        added=saved == "added",
+        saved=saved,
+        invitations=[(each, _until(console, each, now)) for each in invitations],
         form=form or {},
         errors=errors or {},
         roles=_ROLES,
         role_words=words.ROLES,
-        password_hint=_PASSWORD_HINT,
     )
+
+
+def _until(console: Console, invitation: AccountLink, now: datetime) -> str:
+    return short_instant(invitation.expires_at, console.hotel.timezone, now)
 
 
 async def _show_person(
@@ -145,21 +186,25 @@ async def _show_person(
     errors: Errors | None = None,
     status: int = 200,
 ) -> Response:
+    assert found.id is not None
+    async with reading(console.services.database) as db:
+        factor = await factor_of(db, found.id)
     given = form or {"role": found.role, "active": "yes" if found.active else "no"}
     return await console.show(
         "person.html",
         status,
         account=found,
         own=found.id == console.me.id,
+        factor=factor,
         role=given.get("role", found.role),
         active=given.get("active", "no"),
         errors=errors or {},
         roles=_ROLES,
-        password_hint=_PASSWORD_HINT,
+        password_hint=PASSWORD_HINT,
     )
 
 
-_PASSWORD_HINT: Final = f"{PASSWORD_SHORTEST} to {PASSWORD_LONGEST} characters."
+PASSWORD_HINT: Final = f"{PASSWORD_SHORTEST} to {PASSWORD_LONGEST} characters."
 
 
 def _read_address(form: Mapping[str, str]) -> tuple[str, Errors]:
@@ -177,7 +222,7 @@ def _read_role(form: Mapping[str, str], errors: Errors) -> Role:
         return Role.VIEWER
 
 
-def _read_password(form: Mapping[str, str], errors: Errors, *, needed: bool) -> str | None:
+def read_password(form: Mapping[str, str], errors: Errors, *, needed: bool) -> str | None:
     """The new password, or None to keep the present one."""
     given = form.get("password", "")
     if not given and not needed:

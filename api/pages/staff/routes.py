@@ -14,10 +14,13 @@ from api.pages.staff import arrivals as staff_arrivals
 from api.pages.staff import blocks as staff_blocks
 from api.pages.staff import books as staff_books
 from api.pages.staff import decide as staff_decide
+from api.pages.staff import links as staff_links
 from api.pages.staff import log_in as staff_log_in
+from api.pages.staff import own_account as staff_own_account
 from api.pages.staff import people as staff_people
 from api.pages.staff import policy as staff_policy
 from api.pages.staff import rooms as staff_rooms
+from api.pages.staff import second_factor as staff_second_factor
 from api.pages.staff.booking import attention, staff_booking_view
 from api.pages.staff.calendar import calendar_address, read_day
 from api.pages.staff.console import HOME, AtConsole, Console, staff_router
@@ -150,6 +153,7 @@ def _decision(kind: str | None) -> Decision | None:
 
 ROUTERS: Final = (
     staff_log_in.router,
+    staff_links.router,
     router,
     staff_decide.router,
     staff_books.router,
@@ -158,5 +162,7 @@ ROUTERS: Final = (
     staff_rooms.router,
     staff_policy.router,
     staff_people.router,
+    staff_own_account.router,
+    staff_second_factor.router,
 )
 """Every router of the console."""

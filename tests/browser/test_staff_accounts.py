@@ -1,0 +1,92 @@
+"""A colleague is invited, chooses a password, sets up a second factor and logs in with it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+import pyotp
+import pytest
+
+from sandbox.drivers import StackClient, wait_until
+from sandbox.evidence import Json, read_sandbox
+from tests.browser.window import Window
+from tests.browser.windows import Windows
+
+PASSWORD = "a long password of their own"
+
+
+async def link_to(client: StackClient, email: str) -> str:
+    """The path and query of the link in the mail to an address."""
+
+    async def look() -> list[Json]:
+        found: list[Json] = await read_sandbox(client.http, client.at.inbox, "messages", to=email)
+        return found
+
+    [mail] = await wait_until(look, lambda found: len(found) == 1, what="the mail")
+    [path] = re.findall(r"https?://\S+?(/staff/set-password/\?code=\S+)", mail["text"])
+    return str(path)
+
+
+async def give_password(colleague: Window, email: str) -> None:
+    """The first step of the log-in."""
+    await colleague.page.get_by_label("E-mail address").fill(email)
+    await colleague.page.get_by_label("Password").fill(PASSWORD)
+    await colleague.press("Log in")
+
+
+@pytest.mark.timeout(300)
+async def test_from_the_invitation_to_a_log_in_with_a_code(windows: Windows, client: StackClient) -> None:
+    """All of it accessibly, on a phone, too."""
+    email = f"colleague-{secrets.token_hex(4)}@hotel-killarney.test"
+    manager, colleague = await windows.staff("manager"), await windows.open()
+    await manager.go("/staff/people/")
+    await manager.page.get_by_label("E-mail address").fill(email)
+    await manager.page.get_by_label("Role").select_option("viewer")
+    await manager.press("Invite")
+    await manager.reads("Invited. A link to choose a password is on its way")
+    await manager.is_accessible()
+
+    await colleague.go(await link_to(client, email))
+    await colleague.headline("Choose a password")
+    await colleague.is_accessible()
+    await colleague.page.get_by_label("New password").fill(PASSWORD)
+    await colleague.press("Set the password")
+    await colleague.reads("Your password is set.")
+    await give_password(colleague, email)
+    await colleague.press("Your account", role="link")
+    await colleague.headline("Your account")
+    await colleague.reads("this browser")
+    await colleague.is_accessible()
+
+    await colleague.press("Set up a second factor", role="link")
+    await colleague.headline("Second factor")
+    await colleague.is_accessible()
+    app = pyotp.TOTP((await colleague.page.locator(".key").inner_text()).replace(" ", ""))
+    await colleague.page.get_by_role("textbox", name="Code").fill(app.now())
+    await colleague.page.get_by_label("Current password").fill(PASSWORD)
+    await colleague.press("Set up")
+    await colleague.headline("Recovery codes")
+    await colleague.is_accessible()
+    recovery_code = await colleague.page.locator(".codes li").first.inner_text()
+
+    await colleague.press("Log out")
+    await give_password(colleague, email)
+    await colleague.headline("Second factor")
+    await colleague.is_accessible()
+    await colleague.page.get_by_role("textbox", name="Code").fill(app.now())
+    await colleague.press("Log in")
+    await colleague.reads("This code is wrong, or was used before.")
+    await colleague.page.get_by_role("textbox", name="Code").fill(recovery_code)
+    await colleague.press("Log in")
+    await colleague.page.wait_for_url(f"{colleague.site}/staff/")
+
+    outside = await windows.open()
+    await outside.go("/staff/log-in/")
+    await outside.press("Forgot your password?", role="link")
+    await outside.headline("Forgotten password")
+    await outside.is_accessible()
+    await outside.page.get_by_label("E-mail address").fill("nobody@hotel-killarney.test")
+    await outside.press("Send the link")
+    await outside.reads("If nobody@hotel-killarney.test has an account")
+    await outside.is_accessible()
