@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from sandbox.rooms import NIGHTS_QUERY, Nights, nights_of
 
@@ -243,13 +243,17 @@ async def read_database(database_url: str) -> tuple[list[BookingEvidence], list[
     try:
         async with engine.connect() as plain:
             # One database snapshot, so that a booking and its timeline are of the same moment.
-            connection = await plain.execution_options(isolation_level="REPEATABLE READ")
-            rows = (await connection.execute(text(_BOOKINGS))).mappings().all()
-            steps = (await connection.execute(text(_STEPS))).mappings().all()
-            inbox = (await connection.execute(text("SELECT * FROM stripe_webhook_event"))).mappings().all()
-            nights = (await connection.execute(text(NIGHTS_QUERY))).mappings().all()
+            return await read_rows(await plain.execution_options(isolation_level="REPEATABLE READ"))
     finally:
         await engine.dispose()
+
+
+async def read_rows(connection: AsyncConnection) -> tuple[list[BookingEvidence], list[Json], Nights]:
+    """The same over an open connection, for a caller that reads often."""
+    rows = (await connection.execute(text(_BOOKINGS))).mappings().all()
+    steps = (await connection.execute(text(_STEPS))).mappings().all()
+    inbox = (await connection.execute(text("SELECT * FROM stripe_webhook_event"))).mappings().all()
+    nights = (await connection.execute(text(NIGHTS_QUERY))).mappings().all()
     timelines: dict[str, list[TimelineEvidence]] = {}
     for step in steps:
         timelines.setdefault(step["booking_id"], []).append(_step(step))

@@ -22,11 +22,6 @@ class _ApiServer(uvicorn.Server):
         yield
 
 
-def listener() -> socket.socket:
-    """A socket on a port the system chooses, for a server whose address others must know before it starts."""
-    return socket.create_server((HOST, 0))
-
-
 def address(listening: socket.socket) -> str:
     """The address such a socket listens on."""
     return f"http://{HOST}:{listening.getsockname()[1]}"

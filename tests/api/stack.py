@@ -19,9 +19,10 @@ from temporalio.testing import WorkflowEnvironment
 from api.app import create_app
 from dispatch.names import SEARCH_ATTRIBUTES
 from sandbox.drivers import Addresses, StackClient
+from sandbox.serving import listener
 from settings import Settings
 from storage.database import Database
-from tests.api.serving import address, listener, serving
+from tests.api.serving import address, serving
 from tests.api.tcp_proxy import TcpProxy, proxy_to
 from tests.workflows.servers import PUSHER, STRIPE_KEY, StandInClients, stand_ins
 from worker import build_worker

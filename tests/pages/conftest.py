@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from api.app import create_app
+from sandbox.serving import listener
 from tests.api.conftest import flaky, hotel, no_faults_left, postgres, pytest_configure, stack
 from tests.api.hotels import HotelDriver
-from tests.api.serving import address, listener, serving
+from tests.api.serving import address, serving
 from tests.api.stack import ApiStack
 from tests.pages.page_client import PageClient, PageClients
 

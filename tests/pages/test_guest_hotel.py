@@ -10,9 +10,10 @@ from api.app import create_app
 from api.pages.guest.form import LABELS
 from models import Hotel as HotelRow
 from sandbox.drivers import wait_until
+from sandbox.serving import listener
 from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.rows import count_bookings
-from tests.api.serving import address, listener, serving
+from tests.api.serving import address, serving
 from tests.api.stack import PATIENCE_S, ApiStack, flaky_api, working
 from tests.pages.hotel_form import at, form, price
 from tests.pages.page_client import PageClient, PageClients, PageContent

@@ -100,6 +100,11 @@ class ActivityFaults(temporalio.client.Interceptor, temporalio.worker.Intercepto
         """Withdraw every fault. A hanging attempt hangs on until its timeout."""
         self.faults.clear()
 
+    @property
+    def may_hang(self) -> bool:
+        """Whether an attempt hangs, or hung when `hanging` was last asked."""
+        return bool(self._hanging)
+
     def hanging(self, now: datetime) -> list[datetime]:
         """When the server will give up the attempts that hang at `now`; lets go those it has given up."""
         for token, (until, answer) in list(self._hanging.items()):

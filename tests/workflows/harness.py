@@ -236,6 +236,8 @@ class WorkflowHarness:
         """Whether an activity is at work, or about to be; not one that waits for its next attempt."""
         pending = description.raw_description.pending_activities
         busy = sum(_is_attempted(activity) for activity in pending)
+        if not self.activity_faults.may_hang:
+            return busy > 0
         return busy > len(self.activity_faults.hanging(await self.now()))
 
     async def describe(self, id_: str) -> WorkflowExecutionDescription | None:

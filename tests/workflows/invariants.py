@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from temporalio.client import WorkflowExecutionStatus
 
-from sandbox.evidence import Evidence, read_database
+from sandbox.evidence import Evidence, read_rows
 from sandbox.histories import readable
 from sandbox.invariants import check
 
@@ -30,25 +31,23 @@ async def find_violations(harness: WorkflowHarness, *, excused: str = "") -> lis
     ]
 
 
-async def collect(harness: WorkflowHarness) -> Evidence:
-    """Gather the evidence."""
-    # Before the rows: what comes out in between is in the rows, and undoes no answer.
-    delivered, answers = list(harness.webhooks.delivered), list(harness.answers)
-    rows, inbox, nights = await read_database(harness.settings.database_url)
+async def collect(harness: WorkflowHarness, *, histories: bool = True) -> Evidence:
+    """Gather the evidence.
+
+    Args:
+        histories: those of the workflows too, which take longer to read than all the rest.
+    """
+    evidence = await collect_rows(harness)
     descriptions = {id_: await harness.describe(id_) for id_ in harness.workflow_ids()}
     known = {id_: found for id_, found in descriptions.items() if found is not None}
     settings = harness.settings
-    return Evidence(
-        bookings=[booking for booking in rows if booking.booking_id in harness.booking_ids],
+    return replace(
+        evidence,
         ledger={"payment_intents": [i for id_ in harness.booking_ids for i in await _intents(harness, id_)]},
         messages=await harness.stand_ins.pusher.ask("GET", "/_sandbox/messages"),
         mails=await harness.stand_ins.mail.ask("GET", "/_sandbox/messages"),
-        answers=answers,
         workflows={id_: _status(found.status) for id_, found in known.items()},
-        histories={id_: await history_text(harness, id_) for id_ in known},
-        inbox=inbox,
-        nights={key: night for key, night in nights.items() if not night.claims & harness.judged_ids},
-        delivered=delivered,
+        histories={id_: await history_text(harness, id_) for id_ in known} if histories else None,
         logs={"worker": harness.worker_log.getvalue()},
         secrets=(
             settings.stripe_secret_key.get_secret_value(),
@@ -57,6 +56,25 @@ async def collect(harness: WorkflowHarness) -> Evidence:
             settings.pusher_secret.get_secret_value(),
             *harness.private_words,
         ),
+    )
+
+
+async def collect_rows(harness: WorkflowHarness) -> Evidence:
+    """Gather what the database shows, and the answers that were given before."""
+    delivered, answers = list(harness.webhooks.delivered), list(harness.answers)
+    async with harness.database.transaction() as db:
+        # One database snapshot, so that a booking and its timeline are of the same moment.
+        connection = await db.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        rows, inbox, nights = await read_rows(connection)
+    return Evidence(
+        bookings=[booking for booking in rows if booking.booking_id in harness.booking_ids],
+        ledger={"payment_intents": []},
+        messages=[],
+        mails=[],
+        answers=answers,
+        inbox=inbox,
+        nights={key: night for key, night in nights.items() if not night.claims & harness.judged_ids},
+        delivered=delivered,
     )
 
 
@@ -71,6 +89,11 @@ def _status(status: WorkflowExecutionStatus | None) -> str:
 
 
 async def history_text(harness: WorkflowHarness, id_: str) -> str:
-    """A workflow's whole history as one text in which every payload can be read."""
-    history = await harness.client.get_workflow_handle(id_).fetch_history()
-    return readable(history.to_json())
+    """A workflow's whole history, over all runs that continue one another, as one text with readable payloads."""
+    texts: list[str] = []
+    run_id: str | None = None
+    while run_id != "":
+        history = await harness.client.get_workflow_handle(id_, run_id=run_id).fetch_history()
+        texts.append(readable(history.to_json()))
+        run_id = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+    return "\n".join(texts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from sandbox.mail.inbox import MailInbox
 from sandbox.pusher.app import create_app as pusher_app
 from sandbox.pusher.record import MessageRecord
 from sandbox.pusher.signature import Credentials
-from sandbox.serving import HOST, KEEP_ALIVE_S, CuttableProtocol
+from sandbox.serving import HOST, KEEP_ALIVE_S, CuttableProtocol, listener
 from sandbox.stripe.app import create_app as stripe_app
 from sandbox.stripe.config import Config as StripeConfig
 
@@ -68,7 +67,7 @@ class StandInClient:
 @asynccontextmanager
 async def served(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an app until the block ends; yields its address."""
-    listener = socket.create_server((HOST, 0))
+    listening = listener()
     config = uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", CuttableProtocol),
@@ -78,9 +77,9 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
         timeout_graceful_shutdown=1,
     )
     server = _StandInServer(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        yield f"http://{HOST}:{listener.getsockname()[1]}"
+        yield f"http://{HOST}:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
         await serving
@@ -116,7 +115,7 @@ async def stand_ins(folder: Path) -> AsyncIterator[StandInClients]:
     Args:
         folder: keeps Stripe's books.
     """
-    smtp = socket.create_server((HOST, 0))
+    smtp = listener()
     async with (
         served(stripe_app(StripeConfig(data=folder, secret_key=STRIPE_KEY))) as stripe,
         served(pusher_app(PUSHER, MessageRecord(None), activity_timeout_s=120)) as pusher,
