@@ -15,17 +15,18 @@ from email.errors import MessageError
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.bookings import BOOKING_GONE
-from domain.booking import STAFF_MAILS, Decision, MailKind
+from domain.booking import STAFF_MAILS, UNPAID_MAILS, Decision, MailKind, Status
 from domain.dispute import Dispute
 from domain.messages.notifications import Mailing
 from domain.payment_card import PaymentCard
 from emails.compose import BookingEmail, Composer
 from emails.send import NEVER, SmtpServer
-from models import SentMail, utc_now
+from models import Booking, SentMail, utc_now
 from storage import bookings, mails
 from storage.attention import as_attention, attention_of
 from storage.card_details import cards_of
@@ -98,6 +99,7 @@ class Emails:
                 recipient,
             )
             for kind in mailing.kinds
+            if kind not in UNPAID_MAILS or _awaits_payment(booking)
             for recipient in (staff if kind in STAFF_MAILS else guest)
         ]
 
@@ -123,7 +125,7 @@ class Emails:
             sending_at=now,
         )
         async with self._database.transaction() as db:
-            message_id = await mails.begin_mail(db, row)
+            message_id = await mails.begin_mail(db, row) if await _may_send(db, row) else None
         if message_id is None:
             return None
         message.replace_header("Message-ID", message_id)
@@ -135,6 +137,17 @@ class Emails:
             # The Message-ID is left out: it contains a digest of the recipient's address.
             log.info("e-mail accepted", extra={"fields": {"kind": email.kind, "version": email.version}})
         return code
+
+
+def _awaits_payment(booking: Booking) -> bool:
+    return booking.status == Status.PENDING_PAYMENT and booking.sold_out_at is None
+
+
+async def _may_send(db: AsyncSession, mail: SentMail) -> bool:
+    """Whether the mailbox may receive a mail now: anyone may type an address, and a request costs nothing."""
+    if mail.kind != MailKind.FINISH_REQUEST:
+        return True
+    return await mails.claim_daily_mail(db, mail.recipient, mail.booking_id, mail.sending_at)
 
 
 def report_refusals(codes: Sequence[int], of: int) -> None:

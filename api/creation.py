@@ -22,6 +22,7 @@ from api.workflow_calls import admitted, await_outcome, worker_away
 from dispatch.client import start_booking
 from domain.booking import Status
 from domain.identifiers import access_token, new_booking_id
+from domain.mailbox import mailbox_of
 from domain.messages.starts import SUBMIT_COMMAND
 from models import Booking, Hotel, RoomType, utc_now
 from storage.bookings import insert_draft
@@ -212,9 +213,7 @@ async def _draft(services: Services, booking_request: BookingRequest) -> Booking
 def _limits(services: Services, booking_request: BookingRequest) -> list[Limit]:
     """The limits on bookings per client and per e-mail address, which may be a stranger's."""
     most = services.bookings_per_hour
-    name, _, domain = booking_request.new_booking.guest.email.lower().rpartition("@")
-    # Many providers deliver name+anything@ to name@.
-    mailbox = f"{name.partition('+')[0]}@{domain}"
+    mailbox = mailbox_of(booking_request.new_booking.guest.email)
     per_mailbox = max(1, most // _MAILBOX_SHARE) if most else 0
     return [
         Limit(subject("booking-from", booking_request.client), most, Window.HOUR),

@@ -121,6 +121,7 @@ def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
         "list, newest first": listed(sort=Sort.CREATED),
         "list of a status, newest first": listed(Status.CONFIRMED, sort=Sort.CREATED),
         "search": listed(text="Guest77"),
+        "link sent again": lambda db: mails.link_mailing(db, "guest77@example.com", "", now.date()),
         "waiting, counted": lambda db: console.count_waiting(db, hotel_id),
         "needing attention": lambda db: console.needing_attention(db, hotel_id, _PAGE),
         "figures: holds": lambda db: console.holds_by_day(db, hotel_id, month, now, "UTC"),

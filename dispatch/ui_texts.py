@@ -64,7 +64,7 @@ def waiting_for_stripe(decision: Decision) -> str:
 
 # --- timers ---
 
-PAYMENT_TIMER: Final = "Payment window, or time to ask Stripe"
+PAYMENT_TIMER: Final = "Payment window, e-mail to the guest, or time to ask Stripe"
 DECISION_TIMER: Final = "Reminder, or decision deadline"
 CHECK_OUT_TIMER: Final = "Check-out"
 PAUSE_BEFORE_STRIPE: Final = "Pause before asking Stripe again"

@@ -103,6 +103,9 @@ class MailKind(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     CANCELLATION_WITHDRAWN = "cancellation_withdrawn"
+    FINISH_REQUEST = "finish_request"
+    PAYMENT_REMINDER = "payment_reminder"
+    BOOKING_LINK = "booking_link"
     STAFF_REQUEST = "staff_request"
     STAFF_REMINDER = "staff_reminder"
     STAFF_PAYMENT_NOTICE = "staff_payment_notice"
@@ -117,6 +120,9 @@ STAFF_MAILS = frozenset(
         MailKind.STAFF_ATTENTION,
     }
 )
+
+UNPAID_MAILS = frozenset({MailKind.FINISH_REQUEST, MailKind.PAYMENT_REMINDER})
+"""E-mails to a guest who has not paid: of no use once the booking has another status."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ HOLD_WITHOUT_CAPTURE_BEFORE = timedelta(days=4, hours=18)
 
 NIGHTS_LONGEST = 30
 DRAFT_LIFETIME = timedelta(hours=24)
+FINISH_MAIL_AFTER = timedelta(minutes=2)
+"""Most guests pay at once: one who has not after this time gets the link by e-mail."""
+PAYMENT_REMINDER_BEFORE = timedelta(hours=1)
 REMINDER_SHARE_LEFT = 0.25
 
 
@@ -93,6 +96,21 @@ def last_answer_at(window_end: datetime, approval_sla_s: int, cutoff: datetime) 
 def last_session_at(submitted_at: datetime, window_end: datetime) -> datetime:
     """The last moment to open a Checkout session: 5 minutes before the window's end, or its last tenth if shorter."""
     return window_end - min(_LAST_SESSION_MARGIN, (window_end - submitted_at) / 10)
+
+
+def finish_mail_at(submitted_at: datetime, window_end: datetime) -> datetime | None:
+    """The time of the e-mail "Finish your request"; None for a window in which nobody could pay after it."""
+    at = submitted_at + FINISH_MAIL_AFTER
+    return at if at < last_session_at(submitted_at, window_end) else None
+
+
+def payment_reminder_at(submitted_at: datetime, window_end: datetime) -> datetime | None:
+    """The time of the reminder to a guest who has not paid: an hour is left, or half of a window under two hours.
+
+    None for a window so short that "Finish your request" would come no earlier.
+    """
+    at = window_end - min(PAYMENT_REMINDER_BEFORE, (window_end - submitted_at) / 2)
+    return at if at > submitted_at + FINISH_MAIL_AFTER else None
 
 
 def session_expires_at(now: datetime, window_end: datetime) -> datetime:

@@ -105,6 +105,7 @@ def _money(booking: Booking) -> dict[str, Any]:
 def _decision(booking: Booking) -> dict[str, Any]:
     return {
         "waits": booking.status == Status.PENDING_APPROVAL,
+        "pay_by": instant_in_words(booking.payment_deadline, booking.timezone),
         "decide_by": instant_in_words(booking.decision_deadline, booking.timezone),
         "reason": REASONS[booking.told_reason or ReasonCode.OTHER],
         "note": booking.reason_note,

@@ -16,7 +16,7 @@ from sqlmodel import col
 from domain.booking import Status
 from models import Booking, BookingCommand, BookingTimeline
 from storage.account_tables import AccountLink, StaffLogIn
-from storage.tables import IdempotentRequest, PeriodicJob, RateLimit
+from storage.tables import DailyMail, IdempotentRequest, PeriodicJob, RateLimit
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +64,14 @@ async def _delete_drafts(db: AsyncSession, ids: Sequence[str]) -> int:
 
 
 async def delete_stale_requests(db: AsyncSession, before: datetime) -> None:
-    """Delete what ended before `before`: idempotency keys, log-ins, links to accounts; rate counts an hour after it."""
+    """Delete what ended before `before`: idempotency keys, log-ins, links to accounts, records of daily e-mails.
+
+    Rate counts stay for an hour more.
+    """
     await db.execute(delete(IdempotentRequest).where(col(IdempotentRequest.created_at) < before))
     await db.execute(delete(StaffLogIn).where(col(StaffLogIn.expires_at) < before))
     await db.execute(delete(AccountLink).where(col(AccountLink.expires_at) < before))
+    await db.execute(delete(DailyMail).where(col(DailyMail.sent_at) < before))
     await db.execute(delete(RateLimit).where(col(RateLimit.began_at) < before + _RATE_LIMITS_KEPT))
 
 

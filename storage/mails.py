@@ -1,16 +1,26 @@
-"""Sent mails: one row each, marked before and after the hand-over to SMTP."""
+"""Sent mails: one row each, marked before and after the hand-over to SMTP; and which mail is to be sent."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from domain.booking import MailKind, Status
+from domain.mailbox import mailbox_of
+from domain.messages.notifications import Mailing
 from domain.roles import DECIDING_ROLES
-from models import SentMail, Staff, utc_now
+from models import Booking, SentMail, Staff, utc_now
+from storage.search import exactly, matches
+from storage.tables import BookingSearch, DailyMail
+
+_DAY: Final = timedelta(hours=24)
 
 
 async def begin_mail(db: AsyncSession, mail: SentMail) -> str | None:
@@ -34,6 +44,57 @@ async def begin_mail(db: AsyncSession, mail: SentMail) -> str | None:
 async def finish_mail(db: AsyncSession, message_id: str) -> None:
     """Mark a mail as accepted by the mail server."""
     await db.execute(update(SentMail).where(col(SentMail.message_id) == message_id).values(sent_at=utc_now()))
+
+
+async def claim_daily_mail(db: AsyncSession, recipient: str, booking_id: str, now: datetime) -> bool:
+    """Claim the one mail a day that a mailbox may receive about a request without a hold.
+
+    Returns:
+        False if another booking's was sent within the last 24 hours; a booking may repeat its own.
+    """
+    mailbox_hash = hashlib.sha256(mailbox_of(recipient).encode()).hexdigest()
+    claim = insert(DailyMail).values(mailbox_hash=mailbox_hash, booking_id=booking_id, sent_at=now)
+    claim = claim.on_conflict_do_update(
+        index_elements=[col(DailyMail.mailbox_hash)],
+        set_={"booking_id": booking_id, "sent_at": now},
+        where=or_(col(DailyMail.sent_at) <= now - _DAY, col(DailyMail.booking_id) == booking_id),
+    )
+    return (await db.execute(claim.returning(col(DailyMail.booking_id)))).first() is not None
+
+
+async def link_mailing(db: AsyncSession, email: str, booking_id: str, since: date) -> Mailing:
+    """Choose the booking of an address whose link is sent again.
+
+    Args:
+        email: the address, in any case.
+        booking_id: the booking that is meant, if its id is known; a booking of another address is not found.
+        since: where the id is unknown, only bookings with a check-out from this day on count. One whose card was held
+            comes first, because anyone can type an address; then the newest.
+
+    Returns:
+        The mail to send; one without a booking id if the address has no such booking.
+    """
+    sent = (
+        select(func.count())
+        .where(
+            col(SentMail.booking_id) == col(Booking.booking_id), col(SentMail.kind) == MailKind.BOOKING_LINK
+        )
+        .scalar_subquery()
+    )
+    is_meant = col(Booking.booking_id) == booking_id
+    query = (
+        select(col(Booking.booking_id), sent)
+        .join(BookingSearch, col(BookingSearch.row_id) == col(Booking.id))
+        .where(
+            matches(exactly(email)),  # for its index
+            func.lower(col(Booking.guest_email)) == email.lower(),
+            col(Booking.status) != Status.DRAFT,
+            or_(is_meant, col(Booking.check_out) >= since),
+        )
+        .order_by(is_meant.desc(), col(Booking.payment_intent_id).is_(None), col(Booking.id).desc())
+    )
+    found = (await db.execute(query.limit(1))).first()
+    return Mailing(found[0], (MailKind.BOOKING_LINK,), found[1] + 1) if found else Mailing()
 
 
 async def deciding_staff(db: AsyncSession, hotel_id: int) -> Sequence[str]:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.search_words import booking_words, search_words
+from domain.search_words import booking_words, fold, search_words
 from models import Booking
 from storage.tables import BookingSearch
 
@@ -38,6 +38,11 @@ def wanted(text: str) -> ColumnElement[Any] | None:
     if not words:
         return None
     return cast(cast(" & ".join(f"{_quoted(word)}:*" for word in words), Text), TSQUERY)
+
+
+def exactly(word: str) -> ColumnElement[Any]:
+    """The query for bookings that have this word, such as an e-mail address, and not only one that begins with it."""
+    return cast(cast(_quoted(fold(word)), Text), TSQUERY)
 
 
 def matches(query: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -186,6 +186,17 @@ class RateLimit(SQLModel, table=True):
     attempts: int = 0
 
 
+class DailyMail(SQLModel, table=True):
+    """The latest e-mail of the kind that a mailbox receives once a day at most; the mailbox is hashed."""
+
+    __tablename__ = "daily_mail"
+    __table_args__ = (Index("daily_mail_age", "sent_at"),)
+
+    mailbox_hash: str = Field(primary_key=True, max_length=64)
+    booking_id: str = Field(max_length=40)
+    sent_at: datetime = Field(sa_column=instant_column())
+
+
 class PeriodicJob(SQLModel, table=True):
     """When a job on a Schedule last completed all of its steps."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -14,11 +14,17 @@ from activities.emails import Emails
 from activities.realtime import Realtime
 from dispatch import ui_texts
 from domain.attention import Attention, AttentionCode
-from domain.booking import MailKind, Status
+from domain.booking import UNPAID_MAILS, MailKind, Status
 from domain.messages.notifications import Mailing, Publication, StaffEvent
 from domain.messages.starts import Continuation, UnsentMailing, UnsentPublication
 from workflows import options
 from workflows.payment_steps import failure
+
+_NEEDS_NOBODY: Final = UNPAID_MAILS | {MailKind.STAFF_ATTENTION}
+"""E-mails whose failure opens no attention.
+
+One about attention would open attention for ever, and before a hold anyone may have typed the guest's address.
+"""
 
 
 class Notifications:
@@ -134,8 +140,7 @@ class Notifications:
         except ActivityError as error:
             attention = Attention(AttentionCode.EMAIL_FAILED, names, failure(error)[1])
             workflow.logger.warning("e-mail not sent: %s", attention.text)
-            # A failed e-mail about attention must not open attention of its own: that would repeat for ever.
-            if mailing.kinds != (MailKind.STAFF_ATTENTION,):
+            if not _NEEDS_NOBODY.issuperset(mailing.kinds):
                 self._failed.append(mailing)
                 self._on_email_failed(attention)
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from dispatch import ui_texts
 from domain.attention import Attention, AttentionCode
-from domain.booking import ActorKind, Event, Status
+from domain.booking import ActorKind, Event, MailKind, Status
 from domain.deadlines import last_session_at, payment_window_end, session_expires_at
 from domain.decisions import CommandOutcome
 from domain.messages.answers import SessionAnswer
 from domain.messages.signals import StripeEventHint
 from domain.messages.starts import Continuation, PaymentProgress
-from domain.messages.stripe_steps import CheckoutSession
 from domain.payment import PaymentSnapshot
 from gateway.errors import FINAL, UNKNOWN
 from workflows import options
@@ -39,11 +37,12 @@ from workflows.message_queue import (
     open_decision,
     report_unanswered,
 )
+from workflows.payment_reminders import PaymentReminders
 from workflows.payment_steps import PaymentStepFailedError, failure
 from workflows.stripe_poll import StripePoll
 from workflows.unmatched_payments import (
     note_unknown_payment,
-    return_funds,
+    return_all_funds,
     return_unmatched_payment,
     track_unreturned_payment,
 )
@@ -61,6 +60,7 @@ class PaymentPhase:
         submitted_at = resume.submitted_at if resume else workflow.now()
         self.closes_at = payment_window_end(submitted_at, terms.payment_window_s, terms.cutoff_at)
         self._last_session_at = last_session_at(submitted_at, self.closes_at)
+        self._reminders = PaymentReminders(submitted_at, self.closes_at)
         # A resumed booking may have missed events: it asks at once.
         first_poll_at = workflow.now() if resume else self.closes_at
         self._poll = StripePoll(
@@ -79,6 +79,7 @@ class PaymentPhase:
         progress = continuation.payment
         self.closes_at = progress.closes_at
         self._poll.continue_from(progress.poll)
+        self._reminders.continue_from(progress)
         self._cancellation = decision_requested(progress.cancellation)
         self._end_at = progress.end_at
         self._payments_to_return = list(progress.payments_to_return)
@@ -95,6 +96,8 @@ class PaymentPhase:
             end_at=self._end_at,
             payments_to_return=tuple(self._payments_to_return),
             closing=self._closing,
+            finish_at=self._reminders.finish_at,
+            remind_at=self._reminders.remind_at,
         )
 
     @property
@@ -115,7 +118,7 @@ class PaymentPhase:
     def _due(self) -> datetime:
         if self._end_at is not None:
             return self._end_at
-        return min(self.closes_at, self._poll.next_at or self.closes_at)
+        return min(filter(None, (self.closes_at, self._poll.next_at, self._reminders.next_at)))
 
     async def _handle(self, message: QueueMessage | None) -> None:
         match message:
@@ -140,9 +143,17 @@ class PaymentPhase:
             await self._end()
         elif workflow.now() >= self.closes_at:
             await self._close()
-        else:
-            if await self._read_payment(self._poll.question):
-                self._poll.note_silence()
+        elif (kind := self._reminders.take_due()) is not None:
+            await self._remind(kind)
+        elif await self._read_payment(self._poll.question):
+            self._poll.note_silence()
+
+    async def _remind(self, kind: MailKind) -> None:
+        """Mail a guest who has not paid, as Stripe says; where it gives no answer the mail waits for one."""
+        if self._poll.next_at is not None and not await self._read_payment(self._poll.question):
+            self._reminders.put_off(kind, self._poll.next_at or workflow.now())
+        elif self._state.status is Status.PENDING_PAYMENT and not self._is_ending:
+            self._context.notifications.mail((kind,), self._state.version)
 
     # --- reading the payment ---
 
@@ -248,16 +259,15 @@ class PaymentPhase:
             return False
         payment = await self._payment_steps.read_once(self._poll.session.session_id, None)
         if payment.session_open and not self._is_ending:
-            message.answer.set_result(_answer(self._poll.session, created=False))
+            message.answer.set_result(self._poll.answer(created=False))
             return True
         await self._follow_payment(payment, own_session=True)
         return False
 
     async def _open_session(self, message: SessionRequested) -> None:
         expires_at = session_expires_at(workflow.now(), self.closes_at)
-        session = await self._payment_steps.open_session(expires_at, message.request.return_to)
-        self._poll.begin(session)
-        message.answer.set_result(_answer(session, created=True))
+        self._poll.begin(await self._payment_steps.open_session(expires_at, message.request.return_to))
+        message.answer.set_result(self._poll.answer(created=True))
 
     async def _answer_payment_check(self, message: PaymentCheckRequested) -> None:
         with report_unanswered(message.answer):
@@ -300,17 +310,9 @@ class PaymentPhase:
             payment = await self._payment_steps.expire_session(self._poll.session.session_id)
             if payment.is_paid:
                 self._payments_to_return.append(payment.intent_id)
-        own_id = self._state.payment_intent_id
-        own = [own_id] if own_id is not None else []
-        self._payments_to_return = list(dict.fromkeys([*own, *self._payments_to_return]))
-        facts: dict[str, Any] = {}
-        for payment_intent_id in self._payments_to_return:
-            payment = await return_funds(self._state, self._payment_steps, payment_intent_id)
-            facts = facts or {
-                "payment_intent_id": payment.payment_intent_id,
-                "amount_captured_minor": payment.amount_received_minor,
-                "amount_refunded_minor": payment.amount_refunded_minor,
-            }
+        ids = [self._state.payment_intent_id, *self._payments_to_return]
+        self._payments_to_return = list(dict.fromkeys(id_ for id_ in ids if id_ is not None))
+        facts = await return_all_funds(self._state, self._payment_steps, self._payments_to_return)
         if self._cancellation is None:
             await self._state.apply(Event.SOLD_OUT, **facts)
             return
@@ -344,7 +346,3 @@ class PaymentPhase:
                 await self._read_payment(self._poll.question)
                 if message.resolved_by_hand:
                     await self._state.clear_attention()
-
-
-def _answer(session: CheckoutSession, *, created: bool) -> SessionAnswer:
-    return SessionAnswer(payable=True, session_id=session.session_id, created=created)

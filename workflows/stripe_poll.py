@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
+from domain.messages.answers import SessionAnswer
 from domain.messages.signals import StripeEventHint
 from domain.messages.starts import PollProgress
 from domain.messages.stripe_steps import CheckoutSession
@@ -55,6 +56,11 @@ class StripePoll:
     def session_id(self) -> str | None:
         """The session's id."""
         return self.session.session_id if self.session else None
+
+    def answer(self, *, created: bool) -> SessionAnswer:
+        """The answer to a guest who asked for the payment page: the session, open or `created` for this request."""
+        assert self.session is not None, "a session was opened"
+        return SessionAnswer(payable=True, session_id=self.session.session_id, created=created)
 
     @property
     def question(self) -> StripeEventHint:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from temporalio import workflow
 
@@ -58,6 +58,24 @@ async def return_funds(
     if payment.is_held or payment.kept_minor > paid_elsewhere_minor:
         raise PaymentStepFailedError(refund_not_done(payment_intent_id))
     return payment
+
+
+async def return_all_funds(
+    state: BookingState, payment_steps: PaymentSteps, payment_intent_ids: Sequence[str]
+) -> dict[str, Any]:
+    """Release or refund several PaymentIntents; returns the first one's facts for the booking's `Change`.
+
+    Raises:
+        PaymentStepFailedError: as `return_funds`.
+    """
+    returned = [await return_funds(state, payment_steps, id_) for id_ in payment_intent_ids]
+    if not returned:
+        return {}
+    return {
+        "payment_intent_id": returned[0].payment_intent_id,
+        "amount_captured_minor": returned[0].amount_received_minor,
+        "amount_refunded_minor": returned[0].amount_refunded_minor,
+    }
 
 
 def refund_not_done(payment_intent_id: str) -> Attention:

@@ -31,7 +31,11 @@ class Publication:
 
 @dataclass(frozen=True)
 class Mailing:
-    """The e-mails to send about one version of a booking."""
+    """The e-mails to send about one version of a booking.
+
+    Args:
+        version: the booking's; for a link that is sent again, how many were sent with this one.
+    """
 
     booking_id: str = ""
     kinds: tuple[MailKind, ...] = ()

@@ -91,6 +91,7 @@ class PaymentProgress:
         end_at: when the end is tried again: the guest cancelled, or no room was left.
         payments_to_return: PaymentIntents to release or refund with the end.
         closing: the window is over, and the session is being closed.
+        finish_at, remind_at: when the guest gets "Finish your request" and the reminder; None afterwards.
     """
 
     closes_at: datetime = EPOCH
@@ -99,6 +100,8 @@ class PaymentProgress:
     end_at: datetime | None = None
     payments_to_return: tuple[str, ...] = ()
     closing: bool = False
+    finish_at: datetime | None = None
+    remind_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,13 @@ def _requests() -> None:
     )
     op.create_index("rate_limit_age", "rate_limit", ["began_at"])
     op.create_table(
+        "daily_mail",
+        sa.Column("mailbox_hash", sa.String(length=64), primary_key=True),
+        sa.Column("booking_id", sa.String(length=40), nullable=False),
+        sa.Column("sent_at", INSTANT, nullable=False),
+    )
+    op.create_index("daily_mail_age", "daily_mail", ["sent_at"])
+    op.create_table(
         "periodic_job",
         sa.Column("job", sa.String(length=20), primary_key=True),
         sa.Column("completed_at", INSTANT, nullable=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from temporalio.exceptions import ApplicationError
@@ -24,7 +25,7 @@ SENDER = "bookings@hotels.test"
 PUBLIC_BASE_URL = "https://hotels.test"
 AUTH_SECRET = "an-auth-secret-for-activity-tests-only"
 
-# As the contract words them; the last three are the product's own.
+# As the contract words them; those after the e-mails of the status table are the product's own.
 SUBJECTS = {
     "authorized": "Payment authorized — awaiting hotel confirmation ({id})",
     "confirmed": "Booking Confirmed - {id}",
@@ -36,6 +37,14 @@ SUBJECTS = {
     "staff_payment_notice": "Payment notice - {id}",
     "staff_attention": "Attention needed - {id}",
     "cancellation_withdrawn": "Booking still confirmed - {id}",
+    "finish_request": "Finish your request - {id}",
+    "payment_reminder": "Your request expires soon - {id}",
+    "booking_link": "Your booking link - {id}",
+}
+UNPAID: dict[str, Any] = {
+    "status": Status.PENDING_PAYMENT,
+    "payment_intent_id": None,
+    "payment_deadline": T0 + timedelta(days=1),
 }
 # The booking as it stands when the mail is written; amounts of 15000 are captured where it says so.
 STANDS: dict[str, dict[str, Any]] = {
@@ -58,6 +67,9 @@ STANDS: dict[str, dict[str, Any]] = {
     "staff_payment_notice": {"status": Status.CONFIRMED, "amount_captured_minor": 15000},
     "staff_attention": {"status": Status.PENDING_APPROVAL},
     "cancellation_withdrawn": {"status": Status.CONFIRMED, "amount_captured_minor": 15000},
+    "finish_request": UNPAID,
+    "payment_reminder": UNPAID,
+    "booking_link": {"status": Status.PENDING_APPROVAL},
 }
 
 
@@ -121,14 +133,20 @@ class MailHarness:
 
 async def standing(database: Database, hotel_rows: HotelRows, kind: MailKind, **booking: Any) -> Booking:
     """A booking about which such a mail is due."""
-    return await held(database, hotel_rows, **{**STANDS[kind], **booking})
+    values = {"guest_email": guest_address(hotel_rows), **STANDS[kind], **booking}
+    return await held(database, hotel_rows, **values)
+
+
+def guest_address(hotel_rows: HotelRows) -> str:
+    """An address that no other test uses: a mailbox gets one mail a day to finish a request."""
+    return f"philippa@{hotel_rows.hotel.slug}.example.com"
 
 
 def recipients(hotel_rows: HotelRows, kind: MailKind) -> set[str]:
     """The recipients of one mail of a kind."""
     if kind.startswith("staff_"):
         return {f"{role}@{hotel_rows.hotel.slug}.test" for role in ("approver", "manager")}
-    return {"philippa.quarshie@example.com"}
+    return {guest_address(hotel_rows)}
 
 
 def both_parts(mail: Json) -> list[str]:

@@ -12,7 +12,10 @@ from domain.booking import ReasonCode
 from domain.deadlines import (
     DecisionDeadline,
     decision_deadline,
+    finish_mail_at,
     last_capture_at,
+    last_session_at,
+    payment_reminder_at,
     promised_deadline,
     reminder_at,
     session_expires_at,
@@ -169,7 +172,42 @@ def test_a_deadline_is_a_value() -> None:
     )
 
 
-# --- the reminder ---
+# --- e-mails to a guest who has not paid ---
+
+
+@pytest.mark.parametrize(
+    ("window", "finish", "remind"),
+    [
+        (7 * DAY, 2 * MINUTE, 7 * DAY - HOUR),
+        (DAY, 2 * MINUTE, 23 * HOUR),
+        (2 * HOUR, 2 * MINUTE, HOUR),
+        (HOUR, 2 * MINUTE, 30 * MINUTE),
+        (31 * MINUTE, 2 * MINUTE, 15.5 * MINUTE),
+        (4 * MINUTE, 2 * MINUTE, None),
+        (2.2 * MINUTE, None, None),
+        (timedelta(0), None, None),
+        (-HOUR, None, None),
+    ],
+)
+def test_when_a_guest_who_has_not_paid_is_mailed(
+    window: timedelta, finish: timedelta | None, remind: timedelta | None
+) -> None:
+    """Two minutes after submission, and an hour before the end or halfway; none that is of no use any more."""
+    assert finish_mail_at(NOON, NOON + window) == (None if finish is None else NOON + finish)
+    assert payment_reminder_at(NOON, NOON + window) == (None if remind is None else NOON + remind)
+
+
+@given(instants, st.timedeltas(min_value=timedelta(0), max_value=30 * DAY))
+def test_a_reminded_guest_can_still_open_a_payment_page(submitted_at: datetime, window: timedelta) -> None:
+    """Each mail is followed by time to pay, and the second comes after the first."""
+    end = submitted_at + window
+    finish, remind = finish_mail_at(submitted_at, end), payment_reminder_at(submitted_at, end)
+    for at in (finish, remind):
+        assert at is None or submitted_at < at < last_session_at(submitted_at, end)
+    assert remind is None or (finish is not None and finish < remind)
+
+
+# --- the reminder to staff ---
 
 
 @pytest.mark.parametrize(("time_s", "reminded_s"), [(86400, 64800), (4, 3), (1, 0.75), (0, 0), (-4, -3)])

@@ -154,7 +154,7 @@ def test_words_in_payloads_only_grow() -> None:
         ),
         MailKind: (
             "authorized confirmed declined expired cancelled staff_request staff_reminder staff_payment_notice "
-            "staff_attention cancellation_withdrawn"
+            "staff_attention cancellation_withdrawn finish_request payment_reminder booking_link"
         ),
         Event: (
             "created submitted authorized sold_out payment_window_closed approved declined approval_timed_out "

@@ -178,6 +178,9 @@ def test_staff_mails_are_told_from_guests() -> None:
         "expired",
         "cancelled",
         "cancellation_withdrawn",
+        "finish_request",
+        "payment_reminder",
+        "booking_link",
     }
 
 

@@ -22,6 +22,13 @@ SECRET = "a-secret-for-the-tests-of-e-mails-alone"
 GUEST_MAILS = [kind for kind in MailKind if kind not in STAFF_MAILS]
 NOTE = "We are painting <that> floor.\nCome in May & bring friends."
 
+UNPAID: dict[str, Any] = {
+    "status": Status.PENDING_PAYMENT,
+    "payment_intent_id": None,
+    "decision_deadline": None,
+    "payment_deadline": NOW + timedelta(days=1),
+}
+
 
 def letter(kind: MailKind, *, event: Event | None = None, **changes: Any) -> BookingEmail:
     hotel = Hotel(
@@ -99,6 +106,9 @@ CASES = {
         decision_made_by=ActorKind.SYSTEM,
     ),
     "expired": letter(MailKind.EXPIRED, status=Status.EXPIRED, payment_intent_id=None),
+    "finish": letter(MailKind.FINISH_REQUEST, **UNPAID),
+    "payment reminder": letter(MailKind.PAYMENT_REMINDER, **UNPAID),
+    "link": letter(MailKind.BOOKING_LINK, status=Status.CONFIRMED, amount_captured_minor=30000),
     "cancelled, fee kept": letter(
         MailKind.CANCELLED,
         event=Event.CANCELLED_BY_GUEST,

@@ -16,7 +16,7 @@ from models import Booking, BookingCommand, PaymentSession
 from storage.bookings import apply_change, booking_by_id, open_command
 from storage.database import Database
 from storage.housekeeping import delete_stale_drafts, delete_stale_requests
-from storage.tables import IdempotentRequest, RateLimit
+from storage.tables import DailyMail, IdempotentRequest, RateLimit
 from tests.storage.rows import HotelRows, book, change_of
 
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
@@ -139,3 +139,16 @@ async def test_a_draft_that_cannot_be_deleted_keeps_none_of_the_others(
     async with database.transaction() as db:
         await db.execute(delete(PaymentSession).where(col(PaymentSession.booking_id) == odd))
     assert await clean(database) == 1
+
+
+async def test_a_daily_mail_is_forgotten_after_its_day(database: Database, hotel_rows: HotelRows) -> None:
+    """Hashed or not, addresses are not kept for longer than they are needed."""
+    hashes = {at: f"{hotel_rows.hotel.slug}-{at}" for at in (OLD, YOUNG)}
+    async with database.transaction() as db:
+        db.add_all(
+            [DailyMail(mailbox_hash=hash_, booking_id="BK", sent_at=at) for at, hash_ in hashes.items()]
+        )
+    await clean(database)
+    query = select(col(DailyMail.mailbox_hash)).where(col(DailyMail.mailbox_hash).in_(hashes.values()))
+    async with database.transaction() as db:
+        assert (await db.scalars(query)).all() == [hashes[YOUNG]]

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from domain.booking import MailKind, Status
+from domain.messages.notifications import Mailing
 from domain.roles import Role
 from models import SentMail, Staff
 from storage.database import Database
-from storage.mails import begin_mail, deciding_staff, finish_mail, mails_of
-from tests.storage.rows import T0, HotelRows, book, create_hotel
+from storage.mails import (
+    begin_mail,
+    claim_daily_mail,
+    deciding_staff,
+    finish_mail,
+    link_mailing,
+    mails_of,
+)
+from tests.storage.rows import CHECK_IN, T0, HotelRows, book, create_hotel, held
 
 
 def mail_of(booking_id: str, **values: Any) -> SentMail:
@@ -92,3 +101,82 @@ async def test_who_decides(database: Database, hotel_rows: HotelRows) -> None:
     async with database.transaction() as db:
         found = await deciding_staff(db, hotel_rows.id)
     assert found == [f"approver@{hotel_rows.hotel.slug}.test", f"manager@{hotel_rows.hotel.slug}.test"]
+
+
+# --- one a day for a mailbox ---
+
+
+async def claim(database: Database, recipient: str, booking_id: str, at: datetime = T0) -> bool:
+    async with database.transaction() as db:
+        return await claim_daily_mail(db, recipient, booking_id, at)
+
+
+async def test_of_many_bookings_one_gets_the_days_mail(database: Database, hotel_rows: HotelRows) -> None:
+    """Also where all ask at once, and however the address is written; it may repeat its own."""
+    name = hotel_rows.hotel.slug
+    spellings = [f"{name}@example.com", f"{name.upper()}@example.com", f"{name}+x+y@Example.com"] * 4
+    claims = await asyncio.gather(*(claim(database, each, f"BK-{n}") for n, each in enumerate(spellings)))
+    assert sum(claims) == 1
+    winner = claims.index(True)
+    assert await claim(database, spellings[0], f"BK-{winner}", T0 + timedelta(hours=1))
+    assert await claim(database, f"another-{spellings[0]}", "BK-other")
+
+
+async def test_the_next_days_mail_is_another_bookings(database: Database, hotel_rows: HotelRows) -> None:
+    """24 hours after the last one, not at midnight."""
+    address = f"{hotel_rows.hotel.slug}@example.com"
+    assert await claim(database, address, "BK-1")
+    assert not await claim(database, address, "BK-2", T0 + timedelta(hours=24, seconds=-1))
+    assert await claim(database, address, "BK-2", T0 + timedelta(hours=24))
+    assert not await claim(database, address, "BK-1", T0 + timedelta(hours=25))
+
+
+# --- a link that is sent again ---
+
+
+async def link(database: Database, email: str, booking_id: str = "", days_later: int = 0) -> Mailing:
+    """Ask for it on the day of check-in, or later."""
+    async with database.reading() as db:
+        return await link_mailing(db, email, booking_id, CHECK_IN + timedelta(days=days_later))
+
+
+async def test_the_link_is_that_of_the_booking_that_is_meant(
+    database: Database, hotel_rows: HotelRows
+) -> None:
+    """Without its id the newest whose card was held counts, else the newest; drafts and past stays do not."""
+    address = f"{hotel_rows.hotel.slug}@example.com"
+    typed = {"guest_email": address, "status": Status.PENDING_PAYMENT}
+    unpaid = [await book(database, hotel_rows, **typed) for _ in range(2)]
+    await book(database, hotel_rows, guest_email=address)
+    assert (await link(database, address.upper())).booking_id == unpaid[1].booking_id
+    paid = await held(database, hotel_rows, guest_email=address)
+    await book(database, hotel_rows, **typed)
+    assert (await link(database, address)).booking_id == paid.booking_id
+    assert (await link(database, address, "BK-00000-00000-00000")).booking_id == paid.booking_id
+    assert await link(database, address, days_later=3) == Mailing()
+    for booking in (paid, *unpaid):
+        assert (await link(database, address, booking.booking_id, 400)).booking_id == booking.booking_id
+
+
+async def test_nobody_gets_the_link_of_another_address(database: Database, hotel_rows: HotelRows) -> None:
+    """Not by the booking's id either; and a draft has none that was sent."""
+    address = f"{hotel_rows.hotel.slug}@example.com"
+    theirs = await held(database, hotel_rows, guest_email=f"other-{address}")
+    draft = await book(database, hotel_rows, guest_email=address)
+    for booking_id in (theirs.booking_id, draft.booking_id, ""):
+        assert await link(database, address, booking_id) == Mailing()
+
+
+async def test_each_link_is_a_mail_of_its_own(database: Database, hotel_rows: HotelRows) -> None:
+    """Numbered by those begun before; two who ask at once share one."""
+    address = f"{hotel_rows.hotel.slug}@example.com"
+    booking = await held(database, hotel_rows, guest_email=address)
+    for number in (1, 2):
+        assert [await link(database, address) for _ in range(2)] == [
+            Mailing(booking.booking_id, (MailKind.BOOKING_LINK,), number)
+        ] * 2
+        message_id = f"<{booking.booking_id}.link.{number}>"
+        await begin(
+            database,
+            mail_of(booking.booking_id, kind="booking_link", version=number, message_id=message_id),
+        )

@@ -38,7 +38,7 @@ async def test_booking_nobody_pays_expires_with_its_session(harness: WorkflowHar
 
     assert await booking.status() is Status.EXPIRED
     assert await _sessions(booking) == ["expired"]
-    assert await booking.guest_subjects() == [f"Booking Expired - {booking.booking_id}"]
+    assert (await booking.guest_subjects())[-1] == f"Booking Expired - {booking.booking_id}"
     assert timedelta(0) <= (await booking.timeline())[-1].at - submitted_at - timedelta(days=1) < A_MOMENT
     assert await booking.is_over()
 

@@ -17,9 +17,10 @@ ONLINE_ATTEMPTS = 3
 """The number of reads of Stripe before a waiting caller gets 503."""
 
 
-async def _paid_unheard(harness: WorkflowHarness, **terms: int) -> BookingDriver:
+async def _paid_unheard(harness: WorkflowHarness, *, paid_after_s: int = 0, **terms: int) -> BookingDriver:
     """A booking whose guest has paid, and of whose payment no webhook tells."""
     booking = await harness.submitted(payment_poll_s=POLL_S, **terms)
+    await harness.advance(seconds=paid_after_s)
     await booking.open_page()
     await booking.pay()
     await harness.webhooks.lose()
@@ -28,7 +29,9 @@ async def _paid_unheard(harness: WorkflowHarness, **terms: int) -> BookingDriver
 
 
 async def test_poll_finds_the_hold(harness: WorkflowHarness) -> None:
-    booking = await _paid_unheard(harness)
+    booking = await _paid_unheard(
+        harness, paid_after_s=180
+    )  # after the e-mail before which Stripe is asked, too
     await harness.advance(seconds=POLL_S - 10)
     assert await booking.status() is Status.PENDING_PAYMENT
     await harness.advance(seconds=20)

@@ -81,7 +81,6 @@ def page_context(
         "requests": row.special_requests,
         "home": f"/bookings/{row.booking_id}/",
         "money": _money(row),
-        "pay_by": instant_in_words(row.payment_deadline, row.timezone),
         "timeline": _timeline(view.timeline, row.timezone),
         "sold_out": row.sold_out_at is not None,
         "by_staff": any(step.event == Event.CANCELLED_BY_STAFF for step in view.timeline),
