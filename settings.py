@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     rate_limit_verify_per_min: Annotated[int, Field(ge=0)] = 60
     rate_limit_booking_per_hour: Annotated[int, Field(ge=0)] = 30
     rate_limit_reset_per_hour: Annotated[int, Field(ge=0)] = 5
+    rate_limit_link_per_hour: Annotated[int, Field(ge=0)] = 5
     forwarded_allow_ips: str = "127.0.0.1/32,::1/128"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000

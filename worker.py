@@ -51,6 +51,7 @@ from storage.database import DATABASE_ERRORS, Database
 from storage.schema import MIGRATE, is_current
 from workflows.account_mail import AccountMailWorkflow
 from workflows.booking import BookingWorkflow
+from workflows.booking_link import BookingLinkWorkflow
 from workflows.ended_booking import EndedBookingPaymentWorkflow
 from workflows.sweep import SweepWorkflow
 
@@ -82,6 +83,7 @@ WORKFLOWS = (
     BookingWorkflow,
     EndedBookingPaymentWorkflow,
     AccountMailWorkflow,
+    BookingLinkWorkflow,
     SweepWorkflow,
     ReconcileWorkflow,
 )

@@ -18,6 +18,7 @@ from api.openapi import document, operation_id
 from api.pages import assets, front
 from api.pages.guest import booking as guest_booking
 from api.pages.guest import hotel as guest_hotel
+from api.pages.guest import link as guest_link
 from api.pages.policy import RealtimeSource
 from api.pages.routing import answer
 from api.pages.site import Site, page_templates
@@ -45,6 +46,7 @@ _PAGE_ROUTERS: Final = (
     front.router,
     guest_hotel.router,
     guest_booking.router,
+    guest_link.router,
     *staff_pages.ROUTERS,
 )
 
@@ -106,6 +108,7 @@ async def _services(settings: Settings, metrics: Metrics) -> Services:
         verifications_per_min=settings.rate_limit_verify_per_min,
         bookings_per_hour=settings.rate_limit_booking_per_hour,
         resets_per_hour=settings.rate_limit_reset_per_hour,
+        links_per_hour=settings.rate_limit_link_per_hour,
     )
 
 

@@ -33,6 +33,7 @@ class Services:
         verifications_per_min: payment checks per client, and checks that reach Stripe per booking.
         bookings_per_hour: per client; a third of that per guest's e-mail address.
         resets_per_hour: password resets per e-mail address; three times that per client.
+        links_per_hour: links to a booking sent again, in the same way.
         submitting, opening_sessions, checking_payments: admit this many guests at once to wait for each, in the order
             of their arrival.
         session_places, payment_checks: keep the callers of one booking from blocking others.
@@ -56,6 +57,7 @@ class Services:
     verifications_per_min: int
     bookings_per_hour: int
     resets_per_hour: int
+    links_per_hour: int
     submitting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
     opening_sessions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
     checking_payments: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))

@@ -36,6 +36,7 @@ BOOKING_WORKFLOW: Final = "BookingWorkflow"
 ENDED_BOOKING_PAYMENT_WORKFLOW: Final = "EndedBookingPaymentWorkflow"
 SWEEP_WORKFLOW: Final = "SweepWorkflow"
 ACCOUNT_MAIL_WORKFLOW: Final = "AccountMailWorkflow"
+BOOKING_LINK_WORKFLOW: Final = "BookingLinkWorkflow"
 RECONCILE_WORKFLOW: Final = "ReconcileWorkflow"
 
 BOOKING_STATUS: Final = SearchAttributeKey.for_keyword("BookingStatus")

@@ -122,6 +122,11 @@ def ended_booking_payment_workflow_id(payment_intent_id: str, event_id: str) -> 
     return f"ended-booking-payment-{payment_intent_id}-{event_id}"
 
 
+def booking_link_workflow_id(ask_id: str) -> str:
+    """The id of the workflow that sends a booking's link again; `ask_id` stands for the request and names nobody."""
+    return f"booking-link-{ask_id}"
+
+
 def payment_in_dashboard(payment_intent_id: str, *, livemode: bool) -> str:
     """The page of a payment in Stripe's Dashboard."""
     mode = "" if livemode else "/test"

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from api.errors import ProblemError
 from api.pages.site import Page
+from domain.identifiers import is_booking_id
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -70,6 +71,8 @@ def show_problem(
     # A form is not sent again by a reload: its sender reads the page again, and decides again.
     again = back or (page.path if page.request.method == "GET" else None)
     away = problem.status == 503 and page.request.method == "GET"
+    if problem.status == 401:
+        return _show_unknown_link(page, problem)
     return page.show(
         "problem.html",
         problem.status,
@@ -79,6 +82,21 @@ def show_problem(
         retry=again if problem.status == 503 else None,
         again=again if problem.status == 500 else None,
         back=back,
+    )
+
+
+def _show_unknown_link(page: Page, problem: ProblemError) -> Response:
+    """Offer to send the link again, to the guest of the booking in the address where it names one."""
+    booking_id = page.request.path_params.get("booking_id", "")
+    return page.show(
+        "guest/unknown_link.html",
+        problem.status,
+        problem.headers,
+        title=_TITLES[401],
+        detail=problem.detail,
+        booking_id=booking_id if is_booking_id(booking_id) else "",
+        email="",
+        error=None,
     )
 
 

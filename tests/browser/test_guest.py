@@ -246,7 +246,8 @@ async def test_every_page_on_the_way_is_accessible(guest: Window, approver: Staf
     await approver.approve(guest.page.url.rstrip("/").rpartition("/")[2])
     await guest.headline("Your stay is confirmed")
     await guest.is_accessible()
-    for path in ("/hotels/nowhere/", "/bookings/BK-00000-00000-00000/"):
+    nowhere = ("/hotels/nowhere/", "/bookings/BK-00000-00000-00000/")
+    for path in (*nowhere, "/booking-link/", "/booking-link/?sent=yes"):
         await guest.go(path)
         await guest.is_accessible()
 

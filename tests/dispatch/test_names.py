@@ -28,6 +28,7 @@ def test_every_workflow_is_named_once() -> None:
         names.SWEEP_WORKFLOW,
         names.RECONCILE_WORKFLOW,
         names.ACCOUNT_MAIL_WORKFLOW,
+        names.BOOKING_LINK_WORKFLOW,
     }
     assert {_Definition.must_from_class(each).name for each in WORKFLOWS} == known
 
