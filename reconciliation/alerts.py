@@ -20,7 +20,9 @@ from storage.tables import ReconciliationFinding
 
 log = logging.getLogger(__name__)
 
-_PER_REPORT_S: Final = 30  # for a hotel's whole staff: no mail is begun after that
+_PER_REPORT_S: Final = (
+    15  # for a hotel's whole staff: no mail is begun after that, and the last one may take as long
+)
 _PATIENCE_S: Final = 60
 """The next run waits while this one tries to send; what is not begun by then that one sends."""
 
