@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from email.errors import MessageError
 
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
@@ -48,12 +47,15 @@ class AccountMails:
         if found is None:
             return None
         email = AccountEmail(*found)
+        to = email.link.email
         try:
-            message = self._composer.compose_account_mail(email, now)
-        except (ValueError, MessageError):
+            mail = self._composer.compose_account_mail(email, now)
+            content = mail.addressed_to(to, mail.message_id(to))
+        except ValueError:
             # The address cannot stand in a header; the error would quote it.
             return NEVER
-        code = await self._server.send(message, sender=self._composer.sender, recipient=email.link.email)
+        async with self._server.conversation(self._composer.sender) as conversation:
+            code = await conversation.send(content, to)
         if code is None:
             log.info("e-mail accepted", extra={"fields": {"kind": email.link.kind}})
             async with self._database.transaction() as db:

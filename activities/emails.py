@@ -8,10 +8,9 @@ Errors contain codes and counts only: their text becomes part of workflow histor
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from email.errors import MessageError
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,22 +24,23 @@ from domain.dispute import Dispute
 from domain.messages.notifications import Mailing
 from domain.payment_card import PaymentCard
 from emails.compose import BookingEmail, Composer
+from emails.mailbox import is_address
+from emails.mime import Mail
 from emails.send import NEVER, SmtpServer
 from models import Booking, SentMail, utc_now
-from storage import bookings, mails
+from storage import bookings
 from storage.attention import as_attention, attention_of
 from storage.card_details import cards_of
 from storage.console import open_decision
 from storage.database import Database
 from storage.disputes import disputes_of
+from storage.mails import claim_daily_mail, claim_mails, deciding_staff, finish_mails
 from storage.rooms import rooms_taken
 
 log = logging.getLogger("activities")
 
 REFUSED: Final = "mail_refused"
 DEFERRED: Final = "mail_deferred"
-
-_AT_ONCE: Final = 5
 
 
 class Emails:
@@ -59,16 +59,16 @@ class Emails:
             ApplicationError: `booking_gone` or `mail_refused`, final; `mail_deferred`, worth a retry.
         """
         try:
-            addressed = await self._read(mailing)
-            # Many recipients are served a few at a time: mail servers limit connections.
-            places = asyncio.Semaphore(_AT_ONCE)
-            codes = await asyncio.gather(*(self._deliver(email, to, places) for email, to in addressed))
+            letters = await self._read(mailing)
+            mails = [mail for email, recipients in letters for mail in self._compose(email, recipients)]
+            codes = await self._deliver(mails)
         except SQLAlchemyError as error:
             # The error's text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None
-        report_refusals([code for code in codes if code is not None], len(addressed))
+        wanted = sum(len(recipients) for _, recipients in letters)
+        report_refusals([*codes, *[NEVER] * (wanted - len(mails))], wanted)
 
-    async def _read(self, mailing: Mailing) -> list[tuple[BookingEmail, str]]:
+    async def _read(self, mailing: Mailing) -> list[tuple[BookingEmail, Sequence[str]]]:
         async with self._database.reading() as db:
             found = await bookings.booking_with_hotel(db, mailing.booking_id)
             if found is None:
@@ -83,7 +83,7 @@ class Emails:
             open_command = await open_decision(db, booking.booking_id) if reasons else None
             if STAFF_MAILS.intersection(mailing.kinds):
                 taken = (await rooms_taken(db, [booking]))[booking.booking_id]
-                staff = await mails.deciding_staff(db, booking.hotel_id)
+                staff = await deciding_staff(db, booking.hotel_id)
             if MailKind.STAFF_REQUEST in mailing.kinds:
                 card = (await cards_of(db, [booking.booking_id])).get(booking.booking_id)
             if MailKind.STAFF_PAYMENT_NOTICE in mailing.kinds:
@@ -96,47 +96,66 @@ class Emails:
                 BookingEmail(
                     kind, mailing.version, *found, step, taken, reasons, pending, card=card, disputes=disputes
                 ),
-                recipient,
+                staff if kind in STAFF_MAILS else guest,
             )
             for kind in mailing.kinds
             if kind not in UNPAID_MAILS or _awaits_payment(booking)
-            for recipient in (staff if kind in STAFF_MAILS else guest)
         ]
 
-    async def _deliver(self, email: BookingEmail, recipient: str, places: asyncio.Semaphore) -> int | None:
-        """Hand a mail to the server, unless the server accepted it before.
-
-        Returns:
-            None if the server has accepted it, else the SMTP code of its refusal; 0 for no answer.
-        """
+    def _compose(self, email: BookingEmail, recipients: Sequence[str]) -> list[tuple[Mail, SentMail]]:
+        """The mail and its row for each recipient, but for those whose address cannot stand in a header."""
+        possible = [recipient for recipient in recipients if is_address(recipient)]
+        if not possible:
+            return []
         now = utc_now()
         try:
-            message = self._composer.compose(email, recipient, now)
-        except (ValueError, MessageError):
-            # The address cannot stand in a header. The error would quote it, and stop the other mails.
-            return NEVER
-        row = SentMail(
-            message_id=message["Message-ID"],
-            booking_id=email.booking.booking_id,
-            kind=email.kind,
-            version=email.version,
-            recipient=recipient,
-            subject=message["Subject"],
-            sending_at=now,
-        )
+            mail = self._composer.compose(email, now)
+        except ValueError:
+            # The sender's address cannot stand in one. The error would quote it, and stop the other mails.
+            return []
+        return [(mail, _row(email, mail, recipient, now)) for recipient in possible]
+
+    async def _deliver(self, mails: Sequence[tuple[Mail, SentMail]]) -> list[int]:
+        """Hand those mails to the server that it has not accepted before.
+
+        Returns:
+            For each mail that it did not accept, the SMTP code of its refusal; 0 for no answer.
+        """
         async with self._database.transaction() as db:
-            message_id = await mails.begin_mail(db, row) if await _may_send(db, row) else None
-        if message_id is None:
-            return None
-        message.replace_header("Message-ID", message_id)
-        async with places:
-            code = await self._server.send(message, sender=self._composer.sender, recipient=recipient)
-        if code is None:
-            async with self._database.transaction() as db:
-                await mails.finish_mail(db, message_id)
-            # The Message-ID is left out: it contains a digest of the recipient's address.
-            log.info("e-mail accepted", extra={"fields": {"kind": email.kind, "version": email.version}})
-        return code
+            claimed = await claim_mails(db, [row for _, row in mails if await _may_send(db, row)])
+        codes: list[int] = []
+        accepted: list[str] = []
+        try:
+            async with self._server.conversation(self._composer.sender) as conversation:
+                for mail, row in mails:
+                    if message_id := claimed.get((row.kind, row.recipient)):
+                        content = mail.addressed_to(row.recipient, message_id)
+                        code = await conversation.send(content, row.recipient)
+                        if code is None:
+                            accepted.append(message_id)
+                            # The Message-ID is left out: it contains a digest of the recipient's address.
+                            fields = {"kind": row.kind, "version": row.version}
+                            log.info("e-mail accepted", extra={"fields": fields})
+                        else:
+                            codes.append(code)
+        finally:
+            # The worker may stop in between: what was accepted must not be sent again.
+            if accepted:
+                async with self._database.transaction() as db:
+                    await finish_mails(db, accepted)
+        return codes
+
+
+def _row(email: BookingEmail, mail: Mail, recipient: str, now: datetime) -> SentMail:
+    return SentMail(
+        message_id=mail.message_id(recipient),
+        booking_id=email.booking.booking_id,
+        kind=email.kind,
+        version=email.version,
+        recipient=recipient,
+        subject=mail.subject,
+        sending_at=now,
+    )
 
 
 def _awaits_payment(booking: Booking) -> bool:
@@ -147,7 +166,7 @@ async def _may_send(db: AsyncSession, mail: SentMail) -> bool:
     """Whether the mailbox may receive a mail now: anyone may type an address, and a request costs nothing."""
     if mail.kind != MailKind.FINISH_REQUEST:
         return True
-    return await mails.claim_daily_mail(db, mail.recipient, mail.booking_id, mail.sending_at)
+    return await claim_daily_mail(db, mail.recipient, mail.booking_id, mail.sending_at)
 
 
 def report_refusals(codes: Sequence[int], of: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
+from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
@@ -10,6 +12,13 @@ from icalendar import Event as CalendarEvent
 
 from domain.location import read_location
 from models import Booking, Hotel, RoomType
+
+_BEGIN: Final = b"""BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//hotel-holds//bookings//EN
+METHOD:PUBLISH
+""".replace(b"\n", b"\r\n")
+_END: Final = b"END:VCALENDAR\r\n"
 
 
 def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: str) -> bytes:
@@ -33,17 +42,20 @@ def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: s
     entry.add("description", f"{room_type.name}, booking {booking.booking_id}")
     entry.add("status", "CONFIRMED")
     entry.add("transp", "TRANSPARENT")
-    calendar = Calendar()
-    calendar.add("prodid", "-//hotel-holds//bookings//EN")
-    calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
-    calendar.add_component(entry)
+    zone = _zone(booking.timezone, booking.check_in.year, booking.check_out.year)
+    return b"".join((_BEGIN, zone, entry.to_ical(), _END))
+
+
+@lru_cache(maxsize=1000)
+def _zone(timezone: str, first_year: int, last_year: int) -> bytes:
+    """Describe a time zone. It is the larger half of a file, and the same for all stays of a year."""
     # From before the last change of the clocks: readers take the offset from it.
-    calendar.add_missing_timezones(
-        first_date=booking.check_in - timedelta(days=366), last_date=booking.check_out
-    )
-    content: bytes = calendar.to_ical()
-    return content
+    first, last = date(first_year - 1, 1, 1), date(last_year + 1, 1, 1)
+    entry, calendar = CalendarEvent(), Calendar()
+    entry.add("dtstart", datetime.combine(first, time(0), ZoneInfo(timezone)))
+    calendar.add_component(entry)
+    calendar.add_missing_timezones(first_date=first, last_date=last)
+    return b"".join(each.to_ical() for each in calendar.timezones)
 
 
 def _at(day: date, hour: int, booking: Booking) -> datetime:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 from functools import cache
 from pathlib import Path
@@ -26,7 +22,8 @@ from domain.payment_card import PaymentCard
 from domain.roles import Role
 from emails.calendar import calendar_file
 from emails.format import words_for
-from emails.mailbox import one_line, set_mailbox
+from emails.mailbox import mailbox_header, one_line, text_header
+from emails.mime import Mail, alternatives, with_file
 from models import Booking, BookingTimeline, Hotel, RoomType
 from storage.account_tables import AccountLink
 from storage.tables import ReconciliationFinding
@@ -86,12 +83,6 @@ class AccountEmail:
     hotel: Hotel
 
 
-def message_id(booking_id: str, kind: str, version: int, recipient: str, domain: str) -> str:
-    """The Message-ID of a mail; each repeat has the same one, so a mailbox can recognise it."""
-    digest = hashlib.sha256(recipient.encode()).hexdigest()[:12]
-    return f"<{booking_id}.{kind}.{version}.{digest}@{domain}>"
-
-
 class Composer:
     """Composes e-mails.
 
@@ -109,16 +100,16 @@ class Composer:
         self._domain = self.sender.rpartition("@")[2]
         self._inliner = css_inline.CSSInliner(load_remote_stylesheets=False)
         # A macro of a shared template escapes as its own environment does, and so each kind of part has one.
-        self._templates = {".html": _environment(escapes=True), ".txt": _environment(escapes=False)}
+        self._templates = {suffix: _environment(suffix) for suffix in (".html", ".txt")}
 
-    def compose(self, email: BookingEmail, recipient: str, date: datetime) -> EmailMessage:
-        """Compose one e-mail to one recipient.
+    def compose(self, email: BookingEmail, date: datetime) -> Mail:
+        """Compose one e-mail, for all its recipients.
 
         Args:
             date: the time of the hand-over to the mail server.
 
         Raises:
-            ValueError: the recipient's address cannot stand in a header.
+            ValueError: the sender's or the hotel's address cannot stand in a header.
         """
         booking, kind = email.booking, email.kind
         event = email.step.event if email.step else ""
@@ -137,18 +128,12 @@ class Composer:
         if event == Event.DISPUTE_RECORDED:
             context["disputes"] = [dispute_lines(each, booking.timezone, date) for each in email.disputes]
             context["facts"] += [fact for each in context["disputes"] for fact in each.facts]
-        name = self._sender_name if for_staff else ""
-        message = self._addressed(name or email.hotel.name, recipient, date)
-        if email.hotel.contact_email and not for_staff:
-            set_mailbox(message, "Reply-To", email.hotel.name, email.hotel.contact_email)
-        message["Message-ID"] = message_id(booking.booking_id, kind, email.version, recipient, self._domain)
-        self._completed(message, kind, context)
-        if kind is MailKind.CONFIRMED:
-            self._attach_calendar_file(message, email)
-        return message
+        name = f"{booking.booking_id}.{kind}.{email.version}"
+        mail = self._mail(name, kind, context, self._headers(email.hotel, date, for_staff=for_staff))
+        return self._with_calendar_file(mail, email) if kind is MailKind.CONFIRMED else mail
 
-    def compose_report(self, report: ReconciliationReport, recipient: str, date: datetime) -> EmailMessage:
-        """Compose the report of a reconciliation run to one recipient.
+    def compose_report(self, report: ReconciliationReport, date: datetime) -> Mail:
+        """Compose the report of a reconciliation run, for all its recipients.
 
         Args, raises: as `compose`.
         """
@@ -161,13 +146,10 @@ class Composer:
             "facts": [(row.booking_id, f"{row.kind.replace('_', ' ')}: {row.detail}") for row in listed],
             "link": f"{self._public_base_url}/staff/",
         }
-        message = self._addressed(self._sender_name or hotel.name, recipient, date)
-        message["Message-ID"] = message_id(
-            hotel.slug, f"{_REPORT}-{report.run_id}", 0, recipient, self._domain
-        )
-        return self._completed(message, _REPORT, context)
+        headers = self._headers(hotel, date, for_staff=True)
+        return self._mail(f"{hotel.slug}.{_REPORT}-{report.run_id}.0", _REPORT, context, headers)
 
-    def compose_account_mail(self, email: AccountEmail, date: datetime) -> EmailMessage:
+    def compose_account_mail(self, email: AccountEmail, date: datetime) -> Mail:
         """Compose the mail with a link to an account.
 
         Args, raises: as `compose`.
@@ -182,39 +164,33 @@ class Composer:
             "facts": facts,
             "link": account_page(self._public_base_url, self._auth_secret, link.link_id),
         }
-        message = self._addressed(self._sender_name or hotel.name, link.email, date)
-        message["Message-ID"] = message_id(link.link_id, link.kind, 0, link.email, self._domain)
-        return self._completed(message, link.kind, context)
+        headers = self._headers(hotel, date, for_staff=True)
+        return self._mail(f"{link.link_id}.{link.kind}.0", link.kind, context, headers)
 
-    def _addressed(self, sender_name: str, recipient: str, date: datetime) -> EmailMessage:
-        # Without SMTPUTF8 a header may contain ASCII only.
-        message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
-        set_mailbox(message, "From", sender_name, self.sender)
-        message["To"] = _address(recipient)
-        message["Date"] = format_datetime(date)
-        # Suppresses out-of-office replies: https://www.rfc-editor.org/rfc/rfc3834
-        message["Auto-Submitted"] = "auto-generated"
-        return message
+    def _headers(self, hotel: Hotel, date: datetime, *, for_staff: bool) -> list[str]:
+        name = self._sender_name if for_staff else ""
+        headers = [
+            mailbox_header("From", name or hotel.name, self.sender),
+            f"Date: {format_datetime(date)}",
+            # Suppresses out-of-office replies: https://www.rfc-editor.org/rfc/rfc3834
+            "Auto-Submitted: auto-generated",
+        ]
+        if hotel.contact_email and not for_staff:
+            headers.append(mailbox_header("Reply-To", hotel.name, hotel.contact_email))
+        return headers
 
-    def _completed(self, message: EmailMessage, folder: str, context: dict[str, Any]) -> EmailMessage:
-        message["Subject"] = one_line(self._render(folder, "subject.txt", context))
-        self._write(message, folder, context)
-        return message
-
-    def _write(self, message: EmailMessage, folder: str, context: dict[str, Any]) -> None:
-        message.set_content(self._render(folder, "body.txt", context))
+    def _mail(self, name: str, folder: str, context: dict[str, Any], headers: list[str]) -> Mail:
+        subject = one_line(self._render(folder, "subject.txt", context))
+        text = self._render(folder, "body.txt", context)
         html = self._inliner.inline(self._render(folder, "body.html", context))
-        message.add_alternative(html, subtype="html")
+        headers = [*headers, text_header("Subject", subject)]
+        return Mail(name, self._domain, subject, text, headers, alternatives(text, html))
 
-    def _attach_calendar_file(self, message: EmailMessage, email: BookingEmail) -> None:
+    def _with_calendar_file(self, mail: Mail, email: BookingEmail) -> Mail:
         content = calendar_file(email.booking, email.hotel, email.room_type, self._domain)
-        message.add_attachment(
-            content,
-            maintype="text",
-            subtype="calendar",
-            filename=f"{email.booking.booking_id}.ics",
-            params={"method": "PUBLISH", "charset": "utf-8"},
-        )
+        content_type = 'text/calendar; charset="utf-8"; method="PUBLISH"'
+        filename = f"{email.booking.booking_id}.ics"
+        return replace(mail, body=with_file(mail.body, content_type, filename, content))
 
     def _link(self, booking_id: str, kind: MailKind) -> str:
         if kind in STAFF_MAILS:
@@ -225,33 +201,20 @@ class Composer:
         return self._templates[Path(part).suffix].get_template(f"email/{folder}/{part}").render(context)
 
 
-def _address(text: str) -> Address:
-    """Parse an address for a header. Python's own parser refuses non-ASCII letters, which RFC 6531 allows.
-
-    Raises:
-        ValueError: the text is not an address.
-    """
-    if not text:
-        raise ValueError("no address at all")
-    if text.isascii():
-        return Address(addr_spec=text)
-    local, _, domain = text.rpartition("@")
-    if not (local and domain) or "@" in local or any(char.isspace() for char in text):
-        raise ValueError("not an address")
-    return Address(username=local, domain=domain)
-
-
 @cache
-def _environment(*, escapes: bool) -> Environment:
-    """The templates' environment: one for a process, because the console composes a preview while staff type."""
+def _environment(suffix: str) -> Environment:
+    """The environment of the templates with a suffix, all compiled: once for a process, and before the first mail."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
-        autoescape=escapes,  # noqa: S701 - plain text must not be escaped
+        autoescape=suffix == ".html",  # noqa: S701 - plain text must not be escaped
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.filters["breaks"] = _breaks
+    for path in _TEMPLATES.glob(f"email/**/*{suffix}"):
+        environment.get_template(path.relative_to(_TEMPLATES).as_posix())
     return environment
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 from dataclasses import dataclass
-from email.message import EmailMessage
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import aiosmtplib
 
@@ -14,6 +16,10 @@ NEVER: Final = 500
 NO_ANSWER: Final = 0
 
 _PER_MAIL_S: Final = 15
+_PATIENCE_S: Final = 40
+"""With the last mail's own seconds this ends before the activity's time does, so that what was accepted is noted."""
+_FAREWELL_S: Final = 2
+_BEYOND_ASCII: Final = ("SMTPUTF8", "BODY=8BITMIME")  # https://www.rfc-editor.org/rfc/rfc6531#section-3.4
 _ABOUT_ONE_MAIL = (
     aiosmtplib.SMTPRecipientRefused,
     aiosmtplib.SMTPSenderRefused,
@@ -36,33 +42,79 @@ class SmtpServer:
     password: str | None = None
     starttls: bool = False
 
-    async def send(self, message: EmailMessage, *, sender: str, recipient: str) -> int | None:
-        """Hand over one mail.
+    def conversation(self, sender: str, *, patience_s: float = _PATIENCE_S) -> SmtpConversation:
+        """Mails of one sender over one connection.
+
+        Args:
+            patience_s: a mail that is not begun after so many seconds is not sent.
+        """
+        client = aiosmtplib.SMTP(
+            hostname=self.host,
+            port=self.port,
+            username=self.username,
+            password=self.password,
+            start_tls=self.starttls,
+            timeout=_PER_MAIL_S,
+        )
+        return SmtpConversation(client, sender, time.monotonic() + patience_s)
+
+
+class SmtpConversation:
+    """Sends mails one after the other: connects for the first one, and anew after the server has hung up.
+
+    Args:
+        until: on the monotonic clock.
+    """
+
+    def __init__(self, client: aiosmtplib.SMTP, sender: str, until: float) -> None:
+        self._client = client
+        self._sender = sender
+        self._until = until
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with suppress(aiosmtplib.SMTPException, OSError):
+            if exc is None and self._client.is_connected:
+                await self._client.quit(timeout=_FAREWELL_S)
+        self._client.close()
+
+    async def send(self, mail: bytes, recipient: str) -> int | None:
+        """Hand over one mail. What comes of it does not touch the other mails, unless nobody can connect.
 
         Returns:
             None if the server accepted the mail, else the SMTP code of its refusal, or `NO_ANSWER`. The server's text
             is dropped: it may quote an address.
         """
+        if time.monotonic() >= self._until:
+            return NO_ANSWER
         try:
             async with asyncio.timeout(_PER_MAIL_S):
-                await aiosmtplib.send(
-                    message,
-                    sender=sender,
-                    recipients=[recipient],
-                    hostname=self.host,
-                    port=self.port,
-                    username=self.username,
-                    password=self.password,
-                    start_tls=self.starttls,
-                    timeout=_PER_MAIL_S,
-                )
+                await self._connect()
+                options = () if recipient.isascii() else _BEYOND_ASCII
+                await self._client.sendmail(self._sender, [recipient], mail, mail_options=options)
         except aiosmtplib.SMTPRecipientsRefused as error:
             return error.recipients[0].code
-        except aiosmtplib.SMTPNotSupported:
-            # The address cannot be encoded for this server.
+        except (aiosmtplib.SMTPNotSupported, ValueError):
+            # The address cannot be encoded for this server, or for any.
             return NEVER
         except _ABOUT_ONE_MAIL as error:
             return error.code
         except (aiosmtplib.SMTPException, OSError):
+            # An answer that comes late must not be taken for the next mail's.
+            self._client.close()
             return NO_ANSWER
         return None
+
+    async def _connect(self) -> None:
+        if self._client.is_connected:
+            return
+        try:
+            await self._client.connect()
+        except BaseException:
+            # A server that is away costs its time once, and not once for each mail.
+            self._until = 0
+            raise

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from email.errors import MessageError
 from typing import Final, cast
 
 from emails.compose import Composer, ReconciliationReport
-from emails.send import NEVER, NO_ANSWER, SmtpServer
+from emails.mailbox import is_address
+from emails.send import NEVER, SmtpServer
 from models import Hotel, utc_now
 from reconciliation.findings import FindingKind
 from reconciliation.run_queries import hotels_of, left_for_people, mark_reported
@@ -21,8 +20,9 @@ from storage.tables import ReconciliationFinding
 
 log = logging.getLogger(__name__)
 
-_PER_REPORT_S: Final = 30  # for a hotel's whole staff, with the wait for a connection included
-_AT_ONCE: Final = 5
+_PER_REPORT_S: Final = (
+    15  # for a hotel's whole staff: no mail is begun after that, and the last one may take as long
+)
 _PATIENCE_S: Final = 60
 """The next run waits while this one tries to send; what is not begun by then that one sends."""
 
@@ -91,22 +91,22 @@ class ReconciliationAlerts:
         """
         async with self._database.reading() as db:
             staff = await mails.deciding_staff(db, cast("int", report.hotel.id))
-        places = asyncio.Semaphore(_AT_ONCE)
-        codes = await asyncio.gather(*(self._deliver_to(report, to, places) for to in staff))
+        codes = await self._send_to(report, staff)
         refused = [code for code in codes if code is not None]
         if refused:
             log.warning("reconciliation: %s of %s mailboxes did not take a report", len(refused), len(codes))
         return len(refused) < len(codes) or all(code >= NEVER for code in refused)
 
-    async def _deliver_to(
-        self, report: ReconciliationReport, to: str, places: asyncio.Semaphore
-    ) -> int | None:
+    async def _send_to(self, report: ReconciliationReport, staff: Sequence[str]) -> list[int | None]:
         try:
-            message = self._composer.compose_report(report, to, utc_now())
-        except (ValueError, MessageError):
-            return NEVER
-        try:
-            async with asyncio.timeout(_PER_REPORT_S), places:
-                return await self._server.send(message, sender=self._composer.sender, recipient=to)
-        except TimeoutError:
-            return NO_ANSWER
+            mail = self._composer.compose_report(report, utc_now())
+        except ValueError:
+            return [NEVER for _ in staff]
+        sender = self._composer.sender
+        async with self._server.conversation(sender, patience_s=_PER_REPORT_S) as conversation:
+            return [
+                await conversation.send(mail.addressed_to(to, mail.message_id(to)), to)
+                if is_address(to)
+                else NEVER
+                for to in staff
+            ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Table, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -22,28 +22,41 @@ from storage.tables import BookingSearch, DailyMail
 
 _DAY: Final = timedelta(hours=24)
 
+_TABLE: Final = cast("Table", SentMail.__table__)  # type: ignore[attr-defined]
+_INSERT: Final = insert(_TABLE)
+# A row that is there is "updated" to what it is, so that the statement returns it; an accepted mail's is not.
+_CLAIM: Final = _INSERT.on_conflict_do_update(
+    index_elements=["booking_id", "kind", "version", "recipient"],
+    set_={"kind": _INSERT.excluded.kind},
+    where=_TABLE.c.sent_at.is_(None),
+).returning(_TABLE.c.kind, _TABLE.c.recipient, _TABLE.c.message_id)
+_FINISH: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.message_id.in_(bindparam("message_ids", expanding=True)))
+    .values(sent_at=bindparam("at"))
+)
 
-async def begin_mail(db: AsyncSession, mail: SentMail) -> str | None:
-    """Mark a mail as being sent.
+
+async def claim_mails(db: AsyncSession, mails: Sequence[SentMail]) -> Mapping[tuple[str, str], str]:
+    """Mark the mails of one change as being sent.
+
+    Args:
+        mails: one for each kind and recipient; in the same order each time, so that two workers do not wait for each
+            other's rows.
 
     Returns:
-        The Message-ID of the first attempt, even if the sender's address has changed since. None if the mail was
-        sent before and must not be sent again.
+        By kind and recipient, the Message-ID of the mail's first attempt, even if the sender's address has changed
+        since. Mails that were sent before are left out: they must not be sent again.
     """
-    await db.execute(insert(SentMail).values(**mail.model_dump()).on_conflict_do_nothing())
-    query = select(SentMail).where(
-        col(SentMail.booking_id) == mail.booking_id,
-        col(SentMail.kind) == mail.kind,
-        col(SentMail.version) == mail.version,
-        col(SentMail.recipient) == mail.recipient,
-    )
-    begun = (await db.scalars(query)).one()
-    return begun.message_id if begun.sent_at is None else None
+    if not mails:
+        return {}
+    claimed = await db.execute(_CLAIM, [mail.model_dump() for mail in mails])
+    return {(row.kind, row.recipient): row.message_id for row in claimed}
 
 
-async def finish_mail(db: AsyncSession, message_id: str) -> None:
-    """Mark a mail as accepted by the mail server."""
-    await db.execute(update(SentMail).where(col(SentMail.message_id) == message_id).values(sent_at=utc_now()))
+async def finish_mails(db: AsyncSession, message_ids: Sequence[str]) -> None:
+    """Mark mails as accepted by the mail server."""
+    await db.execute(_FINISH, {"message_ids": list(message_ids), "at": utc_now()})
 
 
 async def claim_daily_mail(db: AsyncSession, recipient: str, booking_id: str, now: datetime) -> bool:

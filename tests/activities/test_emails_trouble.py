@@ -108,6 +108,41 @@ async def test_one_of_several_is_refused(
     assert len(await mail_harness.arrived(booking)) == 3
 
 
+async def test_a_connection_that_is_cut_costs_one_mail(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
+    """The others go over another connection, and a repeat sends that one alone."""
+    booking = await held(database, hotel_rows)
+    cut = f"approver@{hotel_rows.hotel.slug}.test"
+    await mail_harness.mail.order(f"RCPT {cut}", "drop_before")
+    kinds = (MailKind.AUTHORIZED, MailKind.STAFF_REQUEST)
+    error = await mail_harness.refusal(booking, *kinds)
+    assert str(error) == "mail_deferred: 1 of 3 not accepted: no answer"
+    unsent = [row.recipient for row in await mail_harness.books(booking) if row.sent_at is None]
+    assert unsent == [cut]
+    await mail_harness.send(booking, *kinds)
+    assert len(await mail_harness.by_recipient(booking, lambda mail: mail["to"])) == 3
+
+
+async def test_a_worker_that_stops_notes_what_was_accepted(
+    mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
+) -> None:
+    """Its next attempt, on another worker, sends the rest."""
+    booking = await held(database, hotel_rows)
+    hang = await mail_harness.mail.order(f"RCPT approver@{hotel_rows.hotel.slug}.test", "hang")
+    kinds = (MailKind.AUTHORIZED, MailKind.STAFF_REQUEST)
+    sending = asyncio.create_task(mail_harness.send(booking, *kinds))
+    while not await mail_harness.mail.hits(hang):
+        assert not sending.done()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    sent = [row.recipient for row in await mail_harness.books(booking) if row.sent_at is not None]
+    assert sent == [GUEST]
+    await mail_harness.send(booking, *kinds)
+    assert len(await mail_harness.by_recipient(booking, lambda mail: mail["to"])) == 3
+
+
 async def test_one_refused_and_one_deferred(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,6 +18,7 @@ from domain.booking import STAFF_MAILS, ActorKind, Event, MailKind, ReasonCode, 
 from emails.compose import BookingEmail, Composer
 from models import Booking, BookingTimeline, Hotel, RoomType
 
+TO = "somebody@example.com"
 NOW = datetime(2027, 3, 1, 9, 30, tzinfo=UTC)
 BASE = "https://hotels.test"
 SECRET = "a-secret-for-the-tests-of-e-mails-alone"
@@ -85,8 +88,11 @@ def letter(kind: MailKind, *, event: Event | None = None, **changes: Any) -> Boo
     return BookingEmail(kind, 4, booking, hotel, room, step, rooms_taken=3)
 
 
-def composed(written: BookingEmail) -> EmailMessage:
-    return Composer("bookings@hotels.test", BASE, SECRET).compose(written, "somebody@example.com", NOW)
+def composed(written: BookingEmail, email_from: str = "bookings@hotels.test") -> EmailMessage:
+    """An e-mail as its reader's program parses it."""
+    mail = Composer(email_from, BASE, SECRET).compose(written, NOW)
+    raw = mail.addressed_to(TO, mail.message_id(TO))
+    return message_from_bytes(raw.replace(b"\r\n", b"\n"), policy=default)
 
 
 CASES = {

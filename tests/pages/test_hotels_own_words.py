@@ -8,13 +8,12 @@ import pytest
 from icalendar import Calendar
 
 from domain.booking import MailKind, Status
-from emails.compose import Composer
 from storage.catalogue import hotel_by_slug
 from tests.api.hotels import HotelDriver
 from tests.api.stack import ApiStack
 from tests.pages.guests import link
 from tests.pages.page_client import PageClient, PageClients
-from tests.pages.test_guest_emails import BASE, NOW, SECRET, letter
+from tests.pages.test_guest_emails import composed, letter
 from tests.pages.test_staff_manage import TERMS, row_of
 
 WORDS = {
@@ -29,8 +28,7 @@ def _mail(kind: MailKind, **changes: object) -> EmailMessage:
     written.hotel.address = "1 Lake Road\nKillarney"
     written.hotel.directions = "Past the church."
     written.hotel.location = "52.059900,-9.504400"
-    composer = Composer("Booking Desk <bookings@hotels.test>", BASE, SECRET)
-    return composer.compose(written, "somebody@example.com", NOW)
+    return composed(written, "Booking Desk <bookings@hotels.test>")
 
 
 def _text(message: EmailMessage) -> str:

@@ -12,10 +12,10 @@ from domain.roles import Role
 from models import SentMail, Staff
 from storage.database import Database
 from storage.mails import (
-    begin_mail,
     claim_daily_mail,
+    claim_mails,
     deciding_staff,
-    finish_mail,
+    finish_mails,
     link_mailing,
     mails_of,
 )
@@ -37,9 +37,12 @@ def mail_of(booking_id: str, **values: Any) -> SentMail:
     )
 
 
-async def begin(database: Database, mail: SentMail) -> str | None:
+async def begin(database: Database, *mails: SentMail) -> list[str]:
+    """The Message-IDs of the mails to send."""
     async with database.transaction() as db:
-        return await begin_mail(db, mail)
+        claimed = await claim_mails(db, mails)
+    assert set(claimed) <= {(mail.kind, mail.recipient) for mail in mails}
+    return list(claimed.values())
 
 
 async def test_a_mail_is_sent_until_it_was_taken(database: Database, hotel_rows: HotelRows) -> None:
@@ -51,18 +54,33 @@ async def test_a_mail_is_sent_until_it_was_taken(database: Database, hotel_rows:
     async with database.transaction() as db:
         [row] = await mails_of(db, booking.booking_id)
         assert (row.sending_at, row.sent_at) == (T0, None)
-        await finish_mail(db, mail.message_id)
+        await finish_mails(db, [mail.message_id])
     assert not await begin(database, mail)
     async with database.transaction() as db:
         [row] = await mails_of(db, booking.booking_id)
     assert row.sent_at is not None
 
 
+async def test_mails_of_one_change(database: Database, hotel_rows: HotelRows) -> None:
+    """One statement marks all of them; a repeat returns those that no server has accepted, under their first ids."""
+    booking_id = (await book(database, hotel_rows)).booking_id
+    names = [f"{number}@hotel.test" for number in range(3)]
+    first, again = (
+        [mail_of(booking_id, recipient=name, message_id=f"<{name}.{domain}>") for name in names]
+        for domain in ("one", "two")
+    )
+    assert await begin(database, *first) == [mail.message_id for mail in first]
+    async with database.transaction() as db:
+        await finish_mails(db, [first[0].message_id, first[2].message_id])
+    assert await begin(database, *again) == [first[1].message_id]
+    assert await begin(database) == []
+
+
 async def test_two_workers_begin_one_mail(database: Database, hotel_rows: HotelRows) -> None:
     """Neither fails; one row is kept."""
     booking = await book(database, hotel_rows)
     begun = await asyncio.gather(*(begin(database, mail_of(booking.booking_id)) for _ in range(6)))
-    assert begun == [mail_of(booking.booking_id).message_id] * 6
+    assert begun == [[mail_of(booking.booking_id).message_id]] * 6
     async with database.transaction() as db:
         assert len(await mails_of(db, booking.booking_id)) == 1
 
