@@ -18,7 +18,7 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=assets /build/node_modules ./node_modules
-COPY alembic.ini logs.py manage.py models.py settings.py worker.py ./
+COPY alembic.ini logs.py manage.py models.py processes.py settings.py worker.py ./
 COPY activities ./activities
 COPY api ./api
 COPY dispatch ./dispatch

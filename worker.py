@@ -42,6 +42,7 @@ from emails.compose import Composer
 from emails.send import SmtpServer
 from gateway.client import stripe_client
 from logs import write_json_lines
+from processes import fork_processes
 from reconciliation.activities import Reconciliation
 from reconciliation.alerts import ReconciliationAlerts
 from reconciliation.remedies import Remedies
@@ -91,6 +92,7 @@ WORKFLOWS = (
 # Longer than any activity's timeout towards Stripe, so that a capture under way finishes.
 GRACE = timedelta(seconds=35)
 CACHED_WORKFLOWS = 2000
+_GRACE_OF_PROCESSES = GRACE + timedelta(seconds=5)
 _CONNECT_AGAIN_AFTER_S = 1
 _LOOK_AT_SCHEMA_EVERY_S = 5
 _HERE = Path(__file__).parent
@@ -275,6 +277,9 @@ def main() -> None:
     """Start the worker, configured by the environment."""
     settings = load_settings()
     write_json_lines(settings.log_level, ActivityIds())
+    if fork_processes(settings.worker_processes, _GRACE_OF_PROCESSES) > 1:
+        # The first process keeps the file: one that ends must not remove it while others poll.
+        settings = settings.model_copy(update={"worker_ready_file": None})
     # Faster than asyncio's own loop (docs/performance.md); uvicorn uses it for the API by itself.
     uvloop.run(run(settings))
     # The SDK's native runtime can crash while the interpreter shuts down; all work is done here.

@@ -50,6 +50,7 @@ _SLOW: Final = (
     "tests/sandbox/test_pusher_http.py::test_messages_survive_a_kill",
     "tests/sandbox/test_stripe_control.py::test_start_without_an_endpoint",
     "tests/sandbox/test_stripe_webhooks.py::test_deliveries_survive_a_kill",
+    "tests/stack/test_processes.py::test_two_of_each",
     "tests/stack/test_run.py",
     "tests/storage/test_schema.py::test_a_migration_that_must_wait",
     "tests/storage/test_schema.py::test_migrations_can_be_taken_back",

@@ -27,11 +27,12 @@ _LAYERS: Final = (
 _BELOW: Final = {name: frozenset(_LAYERS[:height]) for height, name in enumerate(_LAYERS)}
 MAY_IMPORT: Final = {
     **_BELOW,
-    "api": _BELOW["api"] | {"settings", "logs"},
+    "api": _BELOW["api"] | {"settings", "logs", "processes"},
     # Only the module that parses a database's address knows its options.
     "settings": frozenset({"storage"}),
     "logs": frozenset[str](),
-    "worker": _BELOW["api"] | {"settings", "logs"},
+    "processes": frozenset[str](),
+    "worker": _BELOW["api"] | {"settings", "logs", "processes"},
     # `reconcile` is the worker's own reconciliation, run by hand.
     "management": frozenset(_LAYERS) | {"settings", "worker"},
     "manage": frozenset({"management", "settings"}),
