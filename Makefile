@@ -1,7 +1,7 @@
 # `make` lists the targets. Each sets up what it needs, also in a fresh clone.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow run bench chaos deploy-check clean-data api worker migrate check setup
+.PHONY: help demo test test-slow run bench bench-scale profile chaos deploy-check clean-data api worker migrate check setup
 
 # Python 3.11 or newer; to choose another: make PYTHON=/path/to/python setup
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -30,8 +30,14 @@ test-slow: $(READY) ## the slow tests: crashes, outages, races, every page, ever
 run: $(READY) ## everything on this machine, until Ctrl-C; addresses in var/run.json
 	@exec $(IN)/python -m sandbox.run $(ARGS)
 
-bench: $(READY) ## measure, in less than ten minutes; results in bench/out/
+bench: $(READY) .venv-dbos/installed ## measure, in less than ten minutes; results in bench/out/
 	@exec $(IN)/python -m bench $(ARGS)
+
+bench-scale: $(READY) ## measure 10,000 waiting bookings, 1,000 deadlines in one minute, a crash, a million rows; half an hour
+	@exec $(IN)/python -m bench --only waiting --only kill --only rows --name scale $(ARGS)
+
+profile: $(READY) ## where worker and API spend their time under load; a minute, flame graphs in bench/out/
+	@exec $(IN)/python -m bench.profile $(ARGS)
 
 chaos: $(READY) ## kill random parts under load for CHAOS_SECONDS, then check every promise
 	@exec $(IN)/python -m bench.chaos $(ARGS)
@@ -65,6 +71,16 @@ setup: $(READY) ## .venv and node_modules from the lock files; every other targe
 	@$(PYTHON) -m venv .venv
 	@$(IN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
+
+# An engine to compare with, apart from the product's packages. Without it, the benchmark leaves it out.
+.venv-dbos/installed: bench/dbos/requirements.lock
+	@$(PYTHON) -m venv .venv-dbos
+	@if .venv-dbos/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<; then \
+		touch $@; \
+	else \
+		rm -r .venv-dbos; \
+		echo "DBOS could not be installed: the benchmark leaves it out"; \
+	fi
 
 # Scripts for the pages. Without npm all else works, and pages have no scripts.
 node_modules/.package-lock.json: package-lock.json

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -16,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from temporalio.client import Client
 
 from bench.load import LoadDriver, LoadTarget
 from bench.realtime import listen_to_hotel
@@ -127,58 +125,24 @@ async def bench_stack(stack: Stack) -> AsyncIterator[BenchStack]:
         at = Addresses(stack.url["api"], stack.url["stripe"], stack.url["pusher"], stack.url["inbox"])
         staff = await StaffDriver.log_in(StackClient(http, at), HOTEL, f"manager@{HOTEL}.test", password)
         found = BenchStack(stack, staff.token, http)
+        # Reconciliation falls into any quarter of an hour, and would slow one run or another.
+        temporal = await Client.connect(stack.temporal_address)
+        await temporal.get_schedule_handle("reconcile").pause()
         # The event types that the README subscribes to; before this, the endpoint got all types.
         await found.webhooks_to(found.target.api)
         yield found
 
 
 @contextmanager
-def running_stack(*, processes: int = 1) -> Iterator[Stack]:
-    """A stack in a separate folder, with so many workers and as many API processes."""
-    environment = {"RATE_LIMIT_SESSION_PER_MIN": "1000"}
+def running_stack(*, processes: int = 1, worker_processes: int = 1) -> Iterator[Stack]:
+    """A stack in a separate folder, with so many workers and APIs.
+
+    Args:
+        worker_processes: of each worker and each API.
+    """
+    environment = {"RATE_LIMIT_SESSION_PER_MIN": "1000", "WORKER_PROCESSES": str(worker_processes)}
     with (
         tempfile.TemporaryDirectory(prefix="hotel-bench-") as temporary,
         Stack(Path(temporary), environment, workers=processes, apis=processes) as stack,
     ):
         yield stack
-
-
-@dataclass
-class DirectServer:
-    """The direct design, as a process that can be killed and started again."""
-
-    stack: Stack
-    port: int
-    pool: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def api(self) -> str:
-        """Its base URL."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        arguments = ["--port", str(self.port), "--pool", str(self.pool)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.direct", *arguments],
-            env={**os.environ, **self.stack.environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        until = time.monotonic() + 20
-        while True:
-            try:
-                httpx.get(f"{self.api}/openapi.json", trust_env=False)
-            except httpx.HTTPError:
-                assert time.monotonic() < until, "the direct design did not start"
-                time.sleep(0.1)
-            else:
-                return
-
-    def kill(self) -> None:
-        """End it as `kill -9` does."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None

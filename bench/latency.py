@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -25,6 +25,9 @@ Json = dict[str, Any]
 SHARE_OF_PEAK: Final = 0.6
 _THINK_S: Final = 1.0
 """Nobody approves while the mails that ask for it are still being written."""
+_IDLE_BOOKINGS: Final = 20
+_IDLE_THINK_S: Final = 0.3
+"""By then the e-mails of the step before are sent, and the machine is idle."""
 _ROUTES: Final = {
     "capture": "POST /v1/payment_intents/{id}/capture",
     "read": "GET /v1/payment_intents/{id}",
@@ -75,14 +78,22 @@ async def latency(bench_stack: BenchStack, peak_per_s: float, seconds: float, te
     """
     per_s = max(peak_per_s * SHARE_OF_PEAK, 0.5)
     tell(f"latency at {per_s:.1f} bookings per second for {seconds:.0f} s")
+    found = await _measured(bench_stack, lambda driver, times: _evenly(driver, times, per_s, seconds))
+    tell(f"latency of one booking at a time, {_IDLE_BOOKINGS} times")
+    return {"per_s": round(per_s, 2), **found, "idle": await _measured(bench_stack, _one_at_a_time)}
+
+
+async def _measured(
+    bench_stack: BenchStack, play: Callable[[LoadDriver, StepTimes], Awaitable[None]]
+) -> Json:
     times = StepTimes()
     await bench_stack.forget_requests()
     async with bench_stack.driver() as driver, _relayed(bench_stack) as relay:
-        await _evenly(driver, times, per_s, seconds)
+        await play(driver, times)
+        await bench_stack.mails_out(driver.confirmed)
         stand_in = _stand_in_ms((await bench_stack.requests())["requests"])
     return {
-        "per_s": round(per_s, 2),
-        "bookings": len(times.ended_at),
+        "bookings": len(times.whole),
         "failed": times.failed,
         "stand_in_p50_ms": stand_in,
         "webhook_to_2xx": spread(relay.seconds.get("200", [])),
@@ -92,6 +103,12 @@ async def latency(bench_stack: BenchStack, peak_per_s: float, seconds: float, te
         "approve_to_confirmed": _less(times.approve, stand_in["read"] + stand_in["capture"]),
         "create": spread(times.create),
     }
+
+
+async def _one_at_a_time(driver: LoadDriver, times: StepTimes) -> None:
+    for _ in range(_IDLE_BOOKINGS):
+        await driver.whole(times, _IDLE_THINK_S)
+        await asyncio.sleep(_IDLE_THINK_S)
 
 
 async def _evenly(driver: LoadDriver, times: StepTimes, per_s: float, seconds: float) -> None:

@@ -1,11 +1,9 @@
-"""Runs complete bookings at a fixed concurrency, and times them from outside."""
+"""Plays the people of complete bookings, and times them from outside."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -14,14 +12,11 @@ from uuid import uuid4
 
 import httpx
 
-from bench.cpu import CpuMeter
 from bench.realtime import BookingListener
 
 Json = dict[str, Any]
 
 _PATIENCE_S: Final = 120.0
-_WARM_UP_S: Final = 30.0
-_LONGEST_WINDOW_S: Final = 10.0
 _GUEST: Final = {"first_name": "Load", "last_name": "Tester", "email": "load@example.com"}
 PAID: Final = 303
 
@@ -46,7 +41,6 @@ class StepTimes:
     """Seconds of each step, for each complete booking, and a count of the others.
 
     Args:
-        ended_at: end times by `time.perf_counter`.
         turned_away: requests that were answered 503, and repeated.
     """
 
@@ -55,7 +49,6 @@ class StepTimes:
     visible: list[float] = field(default_factory=list)
     approve: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
-    ended_at: list[float] = field(default_factory=list)
     failed: int = 0
     turned_away: int = 0
     reasons: set[str] = field(default_factory=set)
@@ -98,8 +91,7 @@ class LoadDriver:
         await self.approve(booking_id, times)
         await self._listener.until(booking_id, "CONFIRMED", _PATIENCE_S)
         self.confirmed.append(booking_id)
-        times.ended_at.append(time.perf_counter())
-        times.whole.append(times.ended_at[-1] - begun)
+        times.whole.append(time.perf_counter() - begun)
 
     async def hold(self, times: StepTimes) -> str:
         """Create a booking and pay; returns its id once it is PENDING_APPROVAL."""
@@ -142,72 +134,6 @@ class LoadDriver:
                 return found
             times.turned_away += 1
             await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
-
-
-@dataclass(frozen=True)
-class LoadRun:
-    """The result of a run at constant concurrency.
-
-    Args:
-        times: of every booking, also those before and after the window.
-        window_s: length of the measuring window in seconds.
-        ended: bookings that ended within the window.
-        cpu_s: CPU seconds used within the window, by part.
-    """
-
-    times: StepTimes
-    window_s: float
-    ended: int
-    cpu_s: Mapping[str, float]
-
-    @property
-    def per_s(self) -> float:
-        """Bookings per second."""
-        return self.ended / self.window_s
-
-
-async def run(
-    drive: Callable[[StepTimes], Awaitable[object]],
-    *,
-    at_once: int,
-    seconds: float,
-    pids: Mapping[str, int] | None = None,
-    finish: bool = True,
-) -> LoadRun:
-    """Keep `at_once` bookings in flight, measure for a while, then finish the bookings under way.
-
-    Measuring begins when as many bookings have ended as are in flight: by then their starts have spread out.
-
-    Args:
-        drive: runs one booking and records its times.
-        seconds: the shortest window; it is longer if bookings take long, so that each slot completes some.
-        pids: processes to measure, by part.
-        finish: False abandons the bookings under way.
-    """
-    times, full, spread_out = StepTimes(), True, asyncio.Event()
-
-    async def place() -> None:
-        while full:
-            try:
-                await drive(times)
-            except (httpx.HTTPError, TimeoutError, KeyError) as error:
-                times.failed += 1
-                times.reasons.add(f"{type(error).__name__}: {error}"[:200])
-            if len(times.ended_at) >= at_once:
-                spread_out.set()
-
-    places = [asyncio.create_task(place()) for _ in range(at_once)]
-    with suppress(TimeoutError):
-        await asyncio.wait_for(spread_out.wait(), _WARM_UP_S)
-    meter, before, since = CpuMeter(pids or {}), len(times.ended_at), time.perf_counter()
-    typical_s = percentile(times.whole, 0.5) / 1000
-    await asyncio.sleep(max(seconds, min(1.5 * typical_s, _LONGEST_WINDOW_S)))
-    ended, window_s, cpu_s = len(times.ended_at) - before, time.perf_counter() - since, meter.read()
-    full = False
-    for task in places if not finish else ():
-        task.cancel()
-    await asyncio.gather(*places, return_exceptions=not finish)
-    return LoadRun(times, window_s, ended, cpu_s)
 
 
 def percentile(values: list[float], share: float) -> float:

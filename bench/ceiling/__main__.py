@@ -9,7 +9,7 @@ import sys
 
 import uvloop
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from bench.ceiling.flow import TASK_QUEUE, CeilingWorkflow, nothing
 
@@ -25,6 +25,8 @@ async def _work(address: str) -> None:
         workflows=[CeilingWorkflow],
         activities=[nothing],
         max_cached_workflows=2000,
+        # As the product's worker: the sandbox costs CPU for each payload.
+        workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         print("ceiling worker ready", flush=True)
         await stop.wait()

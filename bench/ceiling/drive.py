@@ -43,5 +43,4 @@ class CeilingDriver:
         await handle.signal(CeilingWorkflow.authorized)
         await handle.signal(CeilingWorkflow.approve)
         await handle.result()
-        times.ended_at.append(time.perf_counter())
-        times.whole.append(times.ended_at[-1] - begun)
+        times.whole.append(time.perf_counter() - begun)

@@ -1,4 +1,4 @@
-"""`python -m bench.direct --port N --pool N`: the direct design, configured by the product's own environment."""
+"""`python -m bench.direct --port N`: the direct design, configured by the product's own environment."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import argparse
 import os
 
 import uvicorn
+from fastapi import FastAPI
 
 from bench.direct.app import DirectConfig, create_app, pusher_arguments
 
 
-def main() -> None:
-    """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m bench.direct")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--pool", type=int, default=20, help="connections to PostgreSQL")
-    arguments = parser.parse_args()
+def app() -> FastAPI:
+    """Assemble the application; each process of the server calls this."""
     environment = dict(os.environ)
     config = DirectConfig(
         database_url=environment["DATABASE_URL"],
@@ -24,10 +21,27 @@ def main() -> None:
         webhook_secret=environment["STRIPE_WEBHOOK_SECRET"],
         pusher=pusher_arguments(environment),
         smtp=(environment["SMTP_HOST"], int(environment["SMTP_PORT"])),
-        pool=arguments.pool,
+        pool=int(environment["DIRECT_POOL"]),
     )
+    return create_app(config)
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m bench.direct")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--pool", default="20", help="connections of each process to PostgreSQL")
+    parser.add_argument("--processes", type=int, default=1)
+    arguments = parser.parse_args()
+    os.environ["DIRECT_POOL"] = arguments.pool
     uvicorn.run(
-        create_app(config), host="127.0.0.1", port=arguments.port, log_level="error", access_log=False
+        "bench.direct.__main__:app",
+        factory=True,
+        workers=arguments.processes,
+        host="127.0.0.1",
+        port=arguments.port,
+        log_level="error",
+        access_log=False,
     )
 
 
