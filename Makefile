@@ -33,8 +33,8 @@ run: $(READY) ## everything on this machine, until Ctrl-C; addresses in var/run.
 bench: $(READY) .venv-dbos/installed ## measure, in less than ten minutes; results in bench/out/
 	@exec $(IN)/python -m bench $(ARGS)
 
-bench-scale: $(READY) ## measure 10,000 waiting bookings, 1,000 deadlines in one minute, a crash, a million rows; half an hour
-	@exec $(IN)/python -m bench --only waiting --only kill --only rows --name scale $(ARGS)
+bench-scale: $(READY) ## measure a crowd, 10,000 waiting bookings, 1,000 deadlines, a crash, a million rows; half an hour
+	@exec $(IN)/python -m bench --only crowd --only waiting --only kill --only rows --name scale $(ARGS)
 
 profile: $(READY) ## where worker and API spend their time under load; a minute, flame graphs in bench/out/
 	@exec $(IN)/python -m bench.profile $(ARGS)

@@ -21,7 +21,7 @@ _ROOT: Final = Path(__file__).parents[1]
 _PYTHON: Final = _ROOT / ".venv-dbos" / "bin" / "python"
 _POOL: Final = 20
 """The best of 10, 20 and 50, by a few percent; also DBOS's default."""
-_LEVELS: Final = ((1, 4, 1), (10, 4, 1), (50, 6, 3), (200, 6, 1))
+_LEVELS: Final = ((1, 3, 1), (10, 3, 1), (50, 3, 3), (200, 3, 1))
 """At once, seconds, rounds."""
 
 

@@ -33,8 +33,8 @@ def markdown(found: Json) -> str:
         _section("Beside the direct design", _versus(found.get("versus"))),
         _section("Beside DBOS Transact", _dbos(found.get("dbos"))),
         _section("A crowd for the last rooms", _crowd(found.get("crowd"))),
-        _section("After `kill -9`", _kill(found.get("kill"))),
         _section("Many waiting bookings", _waiting(found.get("waiting"))),
+        _section("After `kill -9`", _kill(found.get("kill"))),
         _section("A million past bookings", _rows(found.get("rows"))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

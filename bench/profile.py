@@ -42,11 +42,11 @@ _FRAME: Final = re.compile(
 )
 
 
-class Frame(NamedTuple):
+class StackFrame(NamedTuple):
     """A box of a flame graph.
 
     Args:
-        depth: its row; the callers of a frame are in the rows of smaller depth.
+        depth: its row; a frame's caller is in the row before.
         first, samples: the samples it covers.
     """
 
@@ -120,7 +120,7 @@ async def _profile(
 
 
 async def _record(pid: int, graph: Path, seconds: int) -> None:
-    options = ["--format", "flamegraph", "--output", str(graph), "--duration", str(seconds), "--nonblocking"]
+    options = ["--format", "flamegraph", "--output", str(graph), "--duration", str(seconds)]
     spy = await asyncio.create_subprocess_exec(
         _SPY, "record", *options, "--pid", str(pid), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -129,29 +129,31 @@ async def _record(pid: int, graph: Path, seconds: int) -> None:
         sys.exit(f"py-spy: {said.decode()}")
 
 
-def frames(graph: str) -> list[Frame]:
-    """The boxes of a flame graph, callers before what they call."""
+def frames(graph: str) -> list[StackFrame]:
+    """The boxes of a flame graph, each before those it calls."""
     found = [
         (match["name"], int(match["y"]), int(match["x"]), int(match["w"])) for match in _FRAME.finditer(graph)
     ]
-    rows = sorted({y for _, y, _, _ in found})
-    depth = {y: number for number, y in enumerate(rows)}
-    return sorted((Frame(name, depth[y], x, w) for name, y, x, w in found), key=lambda frame: frame.depth)
+    depths = {y: depth for depth, y in enumerate(sorted({y for _, y, _, _ in found}))}
+    boxes = [StackFrame(_function(name), depths[y], x, w) for name, y, x, w in found]
+    return sorted(boxes, key=lambda box: (box.first, box.depth))
 
 
 def table(graph: str) -> str:
     """The functions with most samples of their own, as Markdown."""
-    boxes = frames(graph)
-    total = max((box.samples for box in boxes), default=1)
     own, inside = Counter[str](), Counter[str]()
-    for box in boxes:
-        below = (
-            b for b in boxes if b.depth == box.depth + 1 and box.first <= b.first < box.first + box.samples
-        )
-        own[_function(box.name)] += box.samples - sum(b.samples for b in below)
-        above = (b for b in boxes if b.depth < box.depth and b.first <= box.first < b.first + b.samples)
-        if _function(box.name) not in {_function(b.name) for b in above}:
-            inside[_function(box.name)] += box.samples
+    callers: list[StackFrame] = []
+    total = 1
+    for box in frames(graph):
+        while callers and callers[-1].depth >= box.depth:
+            callers.pop()
+        total = max(total, box.samples)
+        own[box.name] += box.samples
+        if callers:
+            own[callers[-1].name] -= box.samples
+        if all(box.name != caller.name for caller in callers):
+            inside[box.name] += box.samples
+        callers.append(box)
     lines = [
         f"| {100 * samples / total:.1f} % | {100 * inside[name] / total:.1f} % | {name} |"
         for name, samples in own.most_common(_TOP)

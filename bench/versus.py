@@ -46,7 +46,7 @@ async def _shape(bench_stack: BenchStack, port: int, pool: int, processes: int) 
     server = DirectServer(bench_stack.stack, port, pool, processes)
     server.start()
     try:
-        found = await _run(bench_stack, server.api, _SECONDS / 2)
+        found = await _run(bench_stack, server.api, _SECONDS / 3)
     finally:
         server.kill()
     return {"pool": pool, "processes": processes, "per_s": found["per_s"]}
