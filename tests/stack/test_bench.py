@@ -15,8 +15,8 @@ from bench.rounds import LoadRun, median_of, run
 
 GRAPH = """
 <g><title>all (10 samples, 100%)</title><rect x="0" y="36" width="100%" height="15" fill="rgb(1,2,3)" fg:x="0" fg:w="10"/></g>
-<g><title>walk (a.py:1) (9 samples, 90%)</title><rect x="0" y="52" width="90%" height="15" fill="rgb(1,2,3)" fg:x="0" fg:w="9"/></g>
-<g><title>walk (a.py:2) (6 samples, 60%)</title><rect x="0" y="68" width="60%" height="15" fill="rgb(1,2,3)" fg:x="0" fg:w="6"/></g>
+<g><title>walk (api/a.py:1) (9 samples, 90%)</title><rect x="0" y="52" width="90%" height="15" fill="rgb(1,2,3)" fg:x="0" fg:w="9"/></g>
+<g><title>walk (api/a.py:2) (6 samples, 60%)</title><rect x="0" y="68" width="60%" height="15" fill="rgb(1,2,3)" fg:x="0" fg:w="6"/></g>
 <g><title>&lt;leaf&gt; (b.py:3) (2 samples, 20%)</title><rect x="0" y="84" width="20%" height="15" fill="rgb(1,2,3)" fg:x="4" fg:w="2"/></g>
 """  # noqa: E501
 
@@ -83,9 +83,10 @@ def test_tables_go_to_their_place_in_the_page(tmp_path: Path) -> None:
 
 
 def test_a_flame_graph_becomes_a_table() -> None:
-    """A function that calls itself counts once; lines of one function add up."""
+    """A function that calls itself counts once, its lines add up, and the product's own stand again at the end."""
     assert table(GRAPH).splitlines()[2:] == [
-        "| 70.0 % | 90.0 % | walk (a.py) |",
+        "| 70.0 % | 90.0 % | walk (api/a.py) |",
         "| 20.0 % | 20.0 % | <leaf> (b.py) |",
         "| 10.0 % | 100.0 % | all |",
+        "| 70.0 % | 90.0 % | walk (api/a.py) |",
     ]
