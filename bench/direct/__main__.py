@@ -42,6 +42,8 @@ def main() -> None:
         port=arguments.port,
         log_level="error",
         access_log=False,
+        # As the product's: otherwise a slow client meets a connection that has just been closed.
+        timeout_keep_alive=130,
     )
 
 
