@@ -52,6 +52,12 @@ def _held(process: psutil.Process) -> int:
         return 0
 
 
+def machine_seconds() -> float:
+    """CPU seconds that all programs of this machine have used so far."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
+
+
 class CpuMeter:
     """Measures CPU seconds from its creation to `read`."""
 

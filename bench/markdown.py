@@ -101,13 +101,14 @@ def _throughput(rows: list[Json] | None) -> str:
         return ""
     return _table(
         ("in flight", "product/s", "ceiling/s", "ratio", "product p50", "engine and worker CPU, product and ceiling",
-         "times", "answered 503 and repeated", "failed"),
+         "times", "answered 503 and repeated", "failed", "used by other programs"),
         (
             (
                 row["at_once"], _rate(row["product"]), _rate(row["ceiling"]), f"{row['ratio']:.2f}",
                 _seconds(row["product"]["whole"]["p50_ms"]),
                 f"{row['product']['engine_cpu_ms']:.0f}, {row['ceiling']['engine_cpu_ms']:.0f} ms",
                 f"{row['engine_cpu_ratio']:.1f}", row["product"]["turned_away"], row["product"]["failed"],
+                f"{100 * row['product']['others_share']:.0f} %",
             )
             for row in rows
         ),

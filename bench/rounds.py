@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import httpx
 
-from bench.cpu import CpuMeter
+from bench.cpu import CpuMeter, machine_seconds
 from bench.load import StepTimes, spread
 
 Json = dict[str, Any]
@@ -29,11 +30,13 @@ class LoadRun:
         times: of every booking.
         ended_after_s: seconds from the start of the run to each booking's end, in order.
         cpu_s: CPU seconds of the run by part, including all that was left to do when the last booking had ended.
+        others_share: of the cores' time, the part that other programs used; 0 where no part was measured.
     """
 
     times: StepTimes
     ended_after_s: Sequence[float]
     cpu_s: Mapping[str, float]
+    others_share: float = 0.0
 
     @property
     def per_s(self) -> float:
@@ -49,6 +52,7 @@ class LoadRun:
             "per_s": round(self.per_s, 2),
             "bookings": ended,
             "seconds": round(max(self.ended_after_s, default=0.0), 1),
+            "others_share": round(self.others_share, 2),
             "failed": times.failed,
             "turned_away": times.turned_away,
             "reasons": sorted(times.reasons)[:5],
@@ -78,7 +82,7 @@ async def run(
         settle: waits for the work that follows a booking's end, such as e-mails.
     """
     times, ended_after_s, begun = StepTimes(), list[float](), time.perf_counter()
-    meter = CpuMeter(pids or {})
+    meter, machine = CpuMeter(pids or {}), machine_seconds()
 
     async def place() -> None:
         while time.perf_counter() - begun < seconds:
@@ -92,7 +96,9 @@ async def run(
     await asyncio.gather(*(place() for _ in range(at_once)))
     if settle:
         await settle()
-    return LoadRun(times, ended_after_s, meter.read())
+    cpu_s, passed = meter.read(), time.perf_counter() - begun
+    others_s = machine_seconds() - machine - sum(cpu_s.values()) if cpu_s else 0.0
+    return LoadRun(times, ended_after_s, cpu_s, max(others_s, 0.0) / passed / (os.cpu_count() or 1))
 
 
 def median_of(rounds: Sequence[Json]) -> Json:

@@ -31,6 +31,7 @@ def test_a_straggler_does_not_decide_the_rate() -> None:
     assert found["seconds"] == 100.0
     assert found["cpu_ms_per_booking"] == {"worker": 200.0, "temporal": 100.0}
     assert found["engine_cpu_ms"] == 300.0
+    assert found["others_share"] == 0.0
     assert LoadRun(StepTimes(), [], {}).per_s == 0.0
 
 
