@@ -68,11 +68,12 @@ def _counts(counts: Json | None, rows: list[Json] | None) -> str:
         return ""
     asked = ", ".join(f"{count} × `{request}`" for request, count in counts["stripe_requests"].items())
     kinds = ", ".join(f"{kind} {count}" for kind, count in counts["history_kinds"].items())
+    several = ", ".join(str(count) for count in counts["history_events_of_all"])
     lines = [
         ("requests to Stripe", f"{counts['stripe_requests_total']}: {asked}"),
         ("activities, and local ones", f"{counts['activities']}, {counts['local_activities']}"),
         ("workflow tasks", counts["workflow_tasks"]),
-        ("events in the history", f"{counts['history_events']}: {kinds}"),
+        ("events in the history", f"{counts['history_events']} (of five bookings: {several}): {kinds}"),
         (
             "PostgreSQL, API and worker together",
             f"{counts['database_statements']} statements, {counts['room_statements']} of them for the room's claim; "
