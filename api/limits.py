@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.errors import too_many
+from storage.database import Connection
 from storage.limits import Limit, count_attempt, wait_of
 
 UNKNOWN: Final = "unknown"
@@ -56,7 +57,7 @@ def subject(kind: str, *who: str) -> str:
     return f"{kind}:{hashlib.sha256(chr(0).join(who).encode(errors='replace')).hexdigest()}"
 
 
-async def count(db: AsyncSession, limits: Sequence[Limit], detail: str) -> None:
+async def count(db: Connection, limits: Sequence[Limit], detail: str) -> None:
     """Count an attempt towards each limit. A refusal rolls the caller's transaction back, so that nothing is counted.
 
     Raises:

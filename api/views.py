@@ -17,7 +17,7 @@ from domain.money import Money
 from domain.timestamps import rfc3339
 from models import Booking, BookingAttention, BookingTimeline, Hotel, RoomType
 from storage.attention import as_attention, attention_of_all
-from storage.booking_list import pending_decisions, timelines
+from storage.booking_list import BookingCourse, courses_of
 
 Instant = Annotated[
     datetime, PlainSerializer(rfc3339, return_type=str), Field(examples=["2027-05-01T09:30:00Z"])
@@ -211,11 +211,9 @@ async def show(db: AsyncSession, found: BookingDetails) -> BookingView:
 
 
 async def show_all(db: AsyncSession, found: Sequence[BookingDetails]) -> list[BookingView]:
-    """Convert several bookings for their guests, with two queries."""
-    ids = [item.booking.booking_id for item in found]
-    lines = await timelines(db, ids)
-    pending = await pending_decisions(db, ids)
-    return [_view(item, lines.get(id_, []), pending.get(id_)) for item, id_ in zip(found, ids, strict=True)]
+    """Convert several bookings for their guests, with one query."""
+    courses = await courses_of(db, [item.booking.booking_id for item in found])
+    return [_view(item, courses[item.booking.booking_id]) for item in found]
 
 
 async def show_to_staff(db: AsyncSession, found: Sequence[BookingDetails]) -> list[StaffBooking]:
@@ -235,8 +233,8 @@ def _attention(row: BookingAttention) -> AttentionView:
     return AttentionView(code=reason.code, detail=reason.text, since=row.since)
 
 
-def _view(found: BookingDetails, timeline: Sequence[BookingTimeline], pending: str | None) -> BookingView:
-    row = found.booking
+def _view(found: BookingDetails, course: BookingCourse) -> BookingView:
+    row, pending = found.booking, course.pending_decision
     return BookingView(
         booking_id=row.booking_id,
         hotel=found.hotel.slug,
@@ -274,7 +272,7 @@ def _view(found: BookingDetails, timeline: Sequence[BookingTimeline], pending: s
         created_at=row.created_at,
         updated_at=row.updated_at,
         # Read after the row: the timeline may have one more entry by then.
-        timeline=[_entry(line) for line in timeline if line.version <= row.version],
+        timeline=[_entry(line) for line in course.timeline if line.version <= row.version],
     )
 
 

@@ -27,7 +27,7 @@ from models import (
 from storage.attention import apply_attention
 from storage.money_movements import movements_of
 from storage.rooms import follow_status
-from storage.search import keep_search_words
+from storage.search import words_of
 
 DECISION_EVENTS = frozenset(
     {
@@ -44,6 +44,16 @@ NOTE_EVENTS = frozenset({Event.DECLINED, Event.CANCELLED_BY_STAFF, Event.CANCELL
 CAPTURE_EVENTS = frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE, Event.CAPTURE_MISMATCHED})
 
 
+_COLUMNS: Final = tuple(name for name in Booking.model_fields if name != "id")
+_DRAFT: Final = text(
+    f"WITH draft AS (INSERT INTO booking ({', '.join(_COLUMNS)})"  # noqa: S608  names of columns only
+    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) RETURNING id"
+    "), line AS ("
+    " INSERT INTO booking_timeline (booking_id, version, at, to_status, event, actor)"
+    " VALUES (:booking_id, :version, :created_at, :draft, :event, :actor)"
+    ") INSERT INTO booking_search (row_id, words)"
+    " SELECT id, array_to_tsvector(CAST(:words AS text[])) FROM draft RETURNING row_id"
+).bindparams(bindparam("paid_elsewhere", type_=JSONB))
 _LOCK: Final = (
     select(
         Booking,
@@ -136,20 +146,10 @@ async def timeline(db: AsyncSession, booking_id: str) -> Sequence[BookingTimelin
 
 
 async def insert_draft(db: AsyncSession, booking: Booking) -> None:
-    """Write a new booking with version 1 and the first row of its timeline."""
-    db.add(booking)
-    await db.flush()
-    await keep_search_words(db, booking)
-    db.add(
-        BookingTimeline(
-            booking_id=booking.booking_id,
-            version=booking.version,
-            at=booking.created_at,
-            to_status=Status.DRAFT,
-            event=Event.CREATED,
-            actor=ActorKind.GUEST,
-        )
-    )
+    """Write a new booking with the first row of its timeline and its search words; set its id."""
+    values = {name: getattr(booking, name) for name in _COLUMNS}
+    line = {"draft": Status.DRAFT, "event": Event.CREATED, "actor": ActorKind.GUEST}
+    booking.id = await db.scalar(_DRAFT, {**values, **line, "words": words_of(booking)})
 
 
 async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:

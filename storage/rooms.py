@@ -11,17 +11,37 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import CLAIMS_ROOM, Status
 from models import Booking, Hotel, RoomType
+from storage.database import Connection
 from storage.tables import RoomClaim, RoomNight
 
 FREE: Final = col(RoomNight.capacity) - col(RoomNight.claimed) - col(RoomNight.blocked)
 """Rooms of a night that could be claimed or blocked."""
 
+FREE_IN_STAY: Final[ColumnElement[int]] = (
+    col(RoomType.rooms)
+    + col(Hotel.overbooking)
+    - select(func.coalesce(func.max(col(RoomNight.claimed) + col(RoomNight.blocked)), 0))
+    .where(
+        col(RoomNight.room_type_id) == col(RoomType.id),
+        col(RoomNight.night) >= bindparam("check_in"),
+        col(RoomNight.night) < bindparam("check_out"),
+    )
+    .correlate(RoomType)
+    .scalar_subquery()
+)
+"""Rooms of a type that could be claimed on the fullest night from `check_in` to `check_out`."""
+
+_ROOMS_FREE: Final = (
+    select(col(RoomType.id), FREE_IN_STAY)
+    .join(Hotel, col(Hotel.id) == col(RoomType.hotel_id))
+    .where(col(Hotel.id) == bindparam("hotel_id"))
+)
 _LOCK_HOTEL: Final = text("SELECT FROM hotel WHERE id = :hotel_id FOR KEY SHARE")
 _KEEP_NIGHTS: Final = text(
     "INSERT INTO room_night (room_type_id, night, capacity, claimed, blocked, beyond) "
@@ -171,21 +191,10 @@ async def recount_claims(db: AsyncSession) -> list[str]:
     return [f"room type {id_}, {night}" for id_, night in await db.execute(_RECOUNT)]
 
 
-async def rooms_free(db: AsyncSession, hotel: Hotel, check_in: date, check_out: date) -> Mapping[int, int]:
+async def rooms_free(db: Connection, hotel: Hotel, check_in: date, check_out: date) -> Mapping[int, int]:
     """How many rooms of each type could be claimed on the fullest night of a stay, by the type's id."""
-    taken = func.coalesce(func.max(col(RoomNight.claimed) + col(RoomNight.blocked)), 0)
-    in_stay = and_(
-        col(RoomNight.room_type_id) == col(RoomType.id),
-        col(RoomNight.night) >= check_in,
-        col(RoomNight.night) < check_out,
-    )
-    query = (
-        select(col(RoomType.id), col(RoomType.rooms) + hotel.overbooking - taken)
-        .outerjoin(RoomNight, in_stay)
-        .where(col(RoomType.hotel_id) == hotel.id)
-        .group_by(col(RoomType.id))
-    )
-    return {id_: max(0, free) for id_, free in await db.execute(query) if id_ is not None}
+    stay = {"hotel_id": hotel.id, "check_in": check_in, "check_out": check_out}
+    return {id_: max(0, free) for id_, free in await db.execute(_ROOMS_FREE, stay) if id_ is not None}
 
 
 async def rooms_taken(db: AsyncSession, bookings: Collection[Booking]) -> Mapping[str, int]:
