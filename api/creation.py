@@ -27,6 +27,7 @@ from domain.mailbox import mailbox_of
 from domain.messages.starts import SUBMIT_COMMAND
 from models import Booking, Hotel, RoomType, utc_now
 from storage.bookings import insert_draft
+from storage.courses import BookingCourse
 from storage.creation import (
     CreationBasis,
     claim_key,
@@ -138,9 +139,9 @@ async def _finish(
 ) -> dict[str, Any]:
     if booking_request.new_booking.submit:
         found = await go_on(services, found)
-    async with reading(services.database) as db:
-        view = await show(db, found)
-    return view.model_dump(mode="json")
+    else:
+        found = await find(services, booking_request.slug, found.booking.booking_id)
+    return show(found).model_dump(mode="json")
 
 
 # --- keys -----------------------------------------------------------------------------------------------
@@ -170,12 +171,10 @@ async def _take_over(
     found = await find(services, booking_request.slug, request.booking_id)
     if taken:
         return found
-    async with reading(services.database) as db:
-        view = await show(db, found)
     problem = conflict(
         "idempotency_key_in_use",
         "The first request with this Idempotency-Key is still under way; repeat it shortly.",
-        view.model_dump(mode="json"),
+        show(found).model_dump(mode="json"),
     )
     problem.headers["Retry-After"] = _IN_FLIGHT_RETRY_S
     raise problem
@@ -212,7 +211,7 @@ async def _draft(services: Services, booking_request: BookingRequest, basis: Cre
         await insert_draft(db, booking)
         if booking_request.key is not None and not await claim_key(db, _claim(booking_request, booking)):
             raise _KeyTakenError
-    return BookingDetails(booking, hotel, room_type)
+    return BookingDetails(booking, hotel, room_type, BookingCourse())
 
 
 def _limits(services: Services, booking_request: BookingRequest) -> list[Limit]:

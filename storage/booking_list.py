@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import col
@@ -186,42 +186,6 @@ async def timelines(db: AsyncSession, booking_ids: Sequence[str]) -> dict[str, l
     query = select(BookingTimeline).where(col(BookingTimeline.booking_id).in_(booking_ids))
     for row in await db.scalars(query.order_by(col(BookingTimeline.version))):
         found[row.booking_id].append(row)
-    return found
-
-
-_PENDING: Final = (
-    select(col(BookingCommand.kind))
-    .where(
-        col(BookingCommand.booking_id) == col(BookingTimeline.booking_id),
-        col(BookingCommand.closed_at).is_(None),
-        col(BookingCommand.kind).in_(list(DECIDED_AS)),
-    )
-    .order_by(col(BookingCommand.created_at))
-    .limit(1)
-    .correlate(BookingTimeline)
-    .scalar_subquery()
-)
-_COURSES: Final = (
-    select(BookingTimeline, _PENDING)
-    .where(col(BookingTimeline.booking_id).in_(bindparam("ids", expanding=True)))
-    .order_by(col(BookingTimeline.version))
-)
-
-
-@dataclass
-class BookingCourse:
-    """What has happened to a booking, oldest first, and the oldest decision that has no outcome yet."""
-
-    timeline: list[BookingTimeline] = field(default_factory=list)
-    pending_decision: str | None = None
-
-
-async def courses_of(db: AsyncSession, booking_ids: Sequence[str]) -> dict[str, BookingCourse]:
-    """The courses of several bookings, by booking id."""
-    found: dict[str, BookingCourse] = defaultdict(BookingCourse)
-    for line, pending in await db.execute(_COURSES, {"ids": booking_ids}):
-        found[line.booking_id].timeline.append(line)
-        found[line.booking_id].pending_decision = pending
     return found
 
 

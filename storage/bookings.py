@@ -25,6 +25,7 @@ from models import (
     Staff,
 )
 from storage.attention import apply_attention
+from storage.database import Connection
 from storage.money_movements import movements_of
 from storage.rooms import follow_status
 from storage.search import words_of
@@ -44,6 +45,12 @@ NOTE_EVENTS = frozenset({Event.DECLINED, Event.CANCELLED_BY_STAFF, Event.CANCELL
 CAPTURE_EVENTS = frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE, Event.CAPTURE_MISMATCHED})
 
 
+_WITH_HOTEL: Final = (
+    select(Booking, Hotel, RoomType)
+    .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
+    .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
+    .where(col(Booking.booking_id) == bindparam("booking_id"))
+)
 _COLUMNS: Final = tuple(name for name in Booking.model_fields if name != "id")
 _DRAFT: Final = text(
     f"WITH draft AS (INSERT INTO booking ({', '.join(_COLUMNS)})"  # noqa: S608  names of columns only
@@ -101,6 +108,29 @@ _WRITE: Final = text(
 ).bindparams(bindparam("paid_elsewhere", type_=JSONB(none_as_null=True)))
 
 
+# After a hold the reference names the PaymentIntent; a late writer must not overwrite it.
+_RECORD_SESSION: Final = text(
+    "WITH opened AS ("
+    " INSERT INTO payment_session (session_id, booking_id, url, return_code_hash, expires_at, created_at)"
+    " VALUES (:session_id, :booking_id, :url, :return_code_hash, :expires_at, :created_at)"
+    " ON CONFLICT DO NOTHING"
+    ") UPDATE booking SET payment_provider = 'stripe', payment_reference = :session_id"
+    " WHERE booking_id = :booking_id AND payment_intent_id IS NULL"
+)
+_SESSION_URL: Final = select(col(PaymentSession.url)).where(
+    col(PaymentSession.session_id) == bindparam("session_id")
+)
+_OPEN_COMMAND: Final = text(
+    "INSERT INTO booking_command (command_id, booking_id, kind, actor, reason_code, reason_note, refund_minor,"
+    " status_when_issued, created_at) VALUES (:command_id, :booking_id, :kind, :actor, :reason_code,"
+    " :reason_note, :refund_minor, :status_when_issued, :created_at)"
+)
+_CLOSE_COMMAND: Final = text(
+    "UPDATE booking_command SET closed_at = :at, outcome = :outcome"
+    " WHERE command_id = :command_id AND closed_at IS NULL"
+)
+
+
 class BookingNotFoundError(LookupError):
     """No row has this booking id."""
 
@@ -129,13 +159,7 @@ async def booking_in_hotel(
 
 async def booking_with_hotel(db: AsyncSession, booking_id: str) -> tuple[Booking, Hotel, RoomType] | None:
     """Find a booking with its hotel and room type, whichever hotel it belongs to."""
-    rows = await db.execute(
-        select(Booking, Hotel, RoomType)
-        .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
-        .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
-        .where(col(Booking.booking_id) == booking_id)
-    )
-    found = rows.one_or_none()
+    found = (await db.execute(_WITH_HOTEL, {"booking_id": booking_id})).one_or_none()
     return (found[0], found[1], found[2]) if found else None
 
 
@@ -238,16 +262,9 @@ def _facts(change: Change, actor: str) -> dict[str, Any]:
     }
 
 
-async def record_session(db: AsyncSession, session: PaymentSession) -> None:
+async def record_session(db: Connection, session: PaymentSession) -> None:
     """Store a Checkout session that was opened for a booking; a repeat changes nothing."""
-    if await db.get(PaymentSession, session.session_id) is None:
-        db.add(session)
-    # After a hold the reference names the PaymentIntent; a late writer must not overwrite it.
-    await db.execute(
-        update(Booking)
-        .where(col(Booking.booking_id) == session.booking_id, col(Booking.payment_intent_id).is_(None))
-        .values(payment_provider="stripe", payment_reference=session.session_id)
-    )
+    await db.execute(_RECORD_SESSION, session.model_dump())
 
 
 async def keep_return_addresses(db: AsyncSession, addresses: ReturnAddresses) -> int:
@@ -264,10 +281,10 @@ async def return_addresses(db: AsyncSession, id_: int | None) -> ReturnAddresses
     return kept or ReturnAddresses(booking_id="")
 
 
-async def session_url(db: AsyncSession, session_id: str) -> str | None:
+async def session_url(db: Connection, session_id: str) -> str | None:
     """The address of a payment page that was opened."""
-    session = await db.get(PaymentSession, session_id)
-    return session.url if session else None
+    found = await db.execute(_SESSION_URL, {"session_id": session_id})
+    return found.scalar_one_or_none()
 
 
 async def newest_session(db: AsyncSession, booking_id: str) -> PaymentSession | None:
@@ -282,18 +299,14 @@ async def owns_session(db: AsyncSession, booking_id: str, session_id: str) -> bo
     return session is not None and session.booking_id == booking_id
 
 
-async def open_command(db: AsyncSession, command: BookingCommand) -> None:
+async def open_command(db: Connection, command: BookingCommand) -> None:
     """Store a command before its signal is sent."""
-    db.add(command)
+    await db.execute(_OPEN_COMMAND, command.model_dump())
 
 
-async def close_command(db: AsyncSession, command_id: str, outcome: str, at: datetime) -> None:
+async def close_command(db: Connection, command_id: str, outcome: str, at: datetime) -> None:
     """Write the outcome of a decision that changed nothing; an outcome already written stays."""
-    await db.execute(
-        update(BookingCommand)
-        .where(col(BookingCommand.command_id) == command_id, col(BookingCommand.closed_at).is_(None))
-        .values(closed_at=at, outcome=outcome)
-    )
+    await db.execute(_CLOSE_COMMAND, {"command_id": command_id, "outcome": outcome, "at": at})
 
 
 async def timeline_step(db: AsyncSession, booking_id: str, version: int) -> BookingTimeline | None:
