@@ -58,16 +58,16 @@ class Database:
             pool_timeout=CONNECT_TIMEOUT_S,
             # Firewalls drop idle connections without notice.
             pool_recycle=RECYCLE_AFTER_S,
+            # Most connections run one statement, which needs no transaction around it.
+            isolation_level="AUTOCOMMIT",
             # Error texts reach logs and histories; statement parameters must not.
             hide_parameters=True,
             connect_args={"timeout": address.connect_timeout_s, "command_timeout": STATEMENT_TIMEOUT_S},
         )
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
-        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
-        self._each_by_itself = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._readers = async_sessionmaker(
-            self._each_by_itself, expire_on_commit=False, sync_session_class=_Reader
-        )
+        transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
+        self._sessions = async_sessionmaker(transactional, expire_on_commit=False)
+        self._readers = async_sessionmaker(self._engine, expire_on_commit=False, sync_session_class=_Reader)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -100,7 +100,7 @@ class Database:
         Raises:
             TimeoutError: as `transaction`.
         """
-        async with self._in_time(self._each_by_itself.connect()) as connection:
+        async with self._in_time(self._engine.connect()) as connection:
             yield connection
 
     @asynccontextmanager
