@@ -201,13 +201,13 @@ async def _own_hotel(slug: Slug, colleague: LoggedIn) -> Colleague:
     return colleague
 
 
-def _decider(colleague: OwnHotel) -> Colleague:
+async def _decider(colleague: OwnHotel) -> Colleague:
     if not may_decide(colleague.role):
         raise _forbidden("This needs an approver or manager.")
     return colleague
 
 
-def _manager(colleague: OwnHotel) -> Colleague:
+async def _manager(colleague: OwnHotel) -> Colleague:
     if not may_manage(colleague.role):
         raise _forbidden("This needs a manager.")
     return colleague

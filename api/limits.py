@@ -32,7 +32,7 @@ def client_network(host: str) -> str:
     return str(address)
 
 
-def _address_of(request: Request) -> str:
+async def _address_of(request: Request) -> str:
     """The IP address of a request. The server trusts a proxy's headers only from `FORWARDED_ALLOW_IPS`."""
     try:
         return str(ip_address(request.client.host if request.client else ""))
@@ -44,7 +44,7 @@ ClientAddress = Annotated[str, Depends(_address_of)]
 """The IP address a request comes from; `unknown` if a proxy says something else."""
 
 
-def _client_of(address: ClientAddress) -> str:
+async def _client_of(address: ClientAddress) -> str:
     return client_network(address)
 
 
