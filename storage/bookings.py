@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -198,11 +199,14 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     step = transition(before, change.event)
     if not await follow_status(db, booking, before, step.to):
         return await _sold_out(db, booking, change)
-    actor, takes_note = staff or change.actor, change.command_id and change.event in NOTE_EVENTS
+    actor, is_decision = staff or change.actor, change.event in DECISION_EVENTS
+    takes_note = change.command_id and change.event in NOTE_EVENTS
     movements = movements_of(booking, change)
     written = {
         **ids,
-        **_facts(change, actor),
+        **_facts(change),
+        "decision_made_at": change.at if is_decision else None,
+        "decision_made_by": actor if is_decision else None,
         "at": change.at,
         "event": change.event,
         "actor": actor,
@@ -222,10 +226,10 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
 
 async def _sold_out(db: AsyncSession, booking: Booking, change: Change) -> ChangeResult:
     """Keep that a hold found no room left: a later attempt may find one, and must not claim it."""
-    facts = {name: fact for name, fact in _facts(change, change.actor).items() if fact is not None}
-    facts.pop("decision_deadline", None)
-    at = booking.sold_out_at or change.at
-    await db.execute(update(Booking).where(col(Booking.id) == booking.id).values(**facts, sold_out_at=at))
+    told = _facts(replace(change, decision_deadline=None))
+    told["sold_out_at"] = booking.sold_out_at or change.at
+    facts = {name: fact for name, fact in told.items() if fact is not None}
+    await db.execute(update(Booking).where(col(Booking.id) == booking.id).values(facts))
     return ChangeResult(version=booking.version, status=Status(booking.status), sold_out=True)
 
 
@@ -239,9 +243,8 @@ async def _already_applied(db: AsyncSession, booking: Booking, change: Change) -
     return ChangeResult(version=row.version, status=Status(row.to_status))
 
 
-def _facts(change: Change, actor: str) -> dict[str, Any]:
+def _facts(change: Change) -> dict[str, Any]:
     """What a change tells of the booking, by column; None where it tells nothing."""
-    decided, captured = change.event in DECISION_EVENTS, change.event in CAPTURE_EVENTS
     return {
         "payment_provider": "stripe" if change.payment_intent_id else None,
         "payment_intent_id": change.payment_intent_id,
@@ -256,9 +259,7 @@ def _facts(change: Change, actor: str) -> dict[str, Any]:
         "paid_elsewhere": change.paid_elsewhere,
         "amount_paid_elsewhere_minor": change.amount_paid_elsewhere_minor,
         "cancellation_counts_from": change.cancellation_counts_from,
-        "decision_made_at": change.at if decided else None,
-        "decision_made_by": actor if decided else None,
-        "paid_at": change.at if captured else None,
+        "paid_at": change.at if change.event in CAPTURE_EVENTS else None,
     }
 
 
