@@ -308,8 +308,3 @@ async def open_command(db: Connection, command: BookingCommand) -> None:
 async def close_command(db: Connection, command_id: str, outcome: str, at: datetime) -> None:
     """Write the outcome of a decision that changed nothing; an outcome already written stays."""
     await db.execute(_CLOSE_COMMAND, {"command_id": command_id, "outcome": outcome, "at": at})
-
-
-async def timeline_step(db: AsyncSession, booking_id: str, version: int) -> BookingTimeline | None:
-    """The timeline row of one version of a booking."""
-    return await db.get(BookingTimeline, (booking_id, version))
