@@ -75,7 +75,7 @@ class Bookings:
     @activity.defn(name="bookings.close_command")
     async def close_command(self, refused: RefusedCommand) -> None:
         """Write the outcome of a decision that changed nothing."""
-        async with self._database.transaction() as db:
+        async with self._database.single_statement() as db:
             await bookings.close_command(db, refused.command_id, refused.outcome, utc_now())
 
     @activity.defn(name="bookings.read_snapshot")

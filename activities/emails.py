@@ -28,10 +28,9 @@ from emails.mailbox import is_address
 from emails.mime import Mail
 from emails.send import NEVER, SmtpServer
 from models import Booking, SentMail, utc_now
-from storage import bookings
 from storage.attention import as_attention, attention_of
 from storage.card_details import cards_of
-from storage.console import open_decision
+from storage.courses import booking_with_course
 from storage.database import Database
 from storage.disputes import disputes_of
 from storage.mails import claim_daily_mail, claim_mails, deciding_staff, finish_mails
@@ -70,17 +69,15 @@ class Emails:
 
     async def _read(self, mailing: Mailing) -> list[tuple[BookingEmail, Sequence[str]]]:
         async with self._database.reading() as db:
-            found = await bookings.booking_with_hotel(db, mailing.booking_id)
+            found = await booking_with_course(db, mailing.booking_id)
             if found is None:
                 raise ApplicationError("the booking's row is gone", type=BOOKING_GONE, non_retryable=True)
-            booking = found[0]
-            step = await bookings.timeline_step(db, mailing.booking_id, mailing.version)
+            booking, hotel, room_type, course = found
             taken = 0
             staff: Sequence[str] = ()
             card: PaymentCard | None = None
             disputes: Sequence[Dispute] = ()
             reasons = [as_attention(row) for row in await attention_of(db, booking)]
-            open_command = await open_decision(db, booking.booking_id) if reasons else None
             if STAFF_MAILS.intersection(mailing.kinds):
                 taken = (await rooms_taken(db, [booking]))[booking.booking_id]
                 staff = await deciding_staff(db, booking.hotel_id)
@@ -88,13 +85,24 @@ class Emails:
                 card = (await cards_of(db, [booking.booking_id])).get(booking.booking_id)
             if MailKind.STAFF_PAYMENT_NOTICE in mailing.kinds:
                 disputes = await disputes_of(db, booking.booking_id)
-        pending = Decision(open_command.kind) if open_command else None
+        step = next((line for line in course.timeline if line.version == mailing.version), None)
+        pending = Decision(course.pending_decision) if reasons and course.pending_decision else None
         # A guest whose data was erased has no address any more.
         guest = [] if booking.guest_erased_at else [booking.guest_email]
         return [
             (
                 BookingEmail(
-                    kind, mailing.version, *found, step, taken, reasons, pending, card=card, disputes=disputes
+                    kind,
+                    mailing.version,
+                    booking,
+                    hotel,
+                    room_type,
+                    step,
+                    taken,
+                    reasons,
+                    pending,
+                    card=card,
+                    disputes=disputes,
                 ),
                 staff if kind in STAFF_MAILS else guest,
             )
@@ -141,7 +149,7 @@ class Emails:
         finally:
             # The worker may stop in between: what was accepted must not be sent again.
             if accepted:
-                async with self._database.transaction() as db:
+                async with self._database.single_statement() as db:
                     await finish_mails(db, accepted)
         return codes
 

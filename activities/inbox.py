@@ -20,7 +20,7 @@ from domain.stripe_events import KNOWN, subject_of
 from gateway.errors import translated_errors
 from models import StripeWebhookEvent, utc_now
 from storage.database import Database
-from storage.inbox import keep_event, missing_events, note_event, unprocessed_events
+from storage.inbox import missing_events, note_event, unprocessed_events
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +105,6 @@ class Inbox:
         """
         activity.heartbeat()
         try:
-            async with self._database.transaction() as db:
-                await keep_event(db, event)
             await deliver_event(self._database, self._client, self._task_queue, event)
         except Exception as error:
             if _is_away(error):

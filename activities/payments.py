@@ -66,7 +66,7 @@ class Payments:
         with translated_errors(write=True):
             session = await self._stripe.checkout.sessions.create_async(params, {"idempotency_key": key})
         expires_at = instant(session.expires_at)
-        async with self._database.transaction() as db:
+        async with self._database.single_statement() as db:
             await record_session(
                 db,
                 PaymentSession(
@@ -157,10 +157,12 @@ class Payments:
         id_ = payment.intent_id
         disputes = await read_disputes(self._stripe, id_) if is_disputed else ()
         try:
-            async with self._database.transaction() as db:
-                if payment.is_held:
+            if payment.is_held:
+                async with self._database.single_statement() as db:
                     await keep_card(db, payment.booking_id, id_, payment_card(intent))
-                await keep_disputes(db, payment.booking_id, id_, disputes)
+            if disputes:
+                async with self._database.transaction() as db:
+                    await keep_disputes(db, payment.booking_id, id_, disputes)
         except DATABASE_ERRORS as error:
             # The error's text may quote the row.
             raise ApplicationError(type(error).__name__, type="database") from None

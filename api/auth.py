@@ -17,7 +17,7 @@ from api.views import BookingDetails
 from domain.identifiers import is_access_token
 from domain.roles import Role, may_decide, may_manage
 from models import Hotel, Staff
-from storage.bookings import booking_in_hotel
+from storage.courses import booking_with_course
 from storage.log_ins import LOG_IN_S, logged_in_staff
 from storage.staff_accounts import active_staff
 
@@ -68,8 +68,8 @@ async def find(services: Services, slug: str, booking_id: str) -> BookingDetails
     if not is_plain(slug) or not is_plain(booking_id):
         raise not_found("booking")
     async with reading(services.database) as db:
-        found = await booking_in_hotel(db, slug, booking_id)
-    if found is None:
+        found = await booking_with_course(db, booking_id)
+    if found is None or found[1].slug != slug:
         raise not_found("booking")
     return BookingDetails(*found)
 
@@ -201,13 +201,13 @@ async def _own_hotel(slug: Slug, colleague: LoggedIn) -> Colleague:
     return colleague
 
 
-def _decider(colleague: OwnHotel) -> Colleague:
+async def _decider(colleague: OwnHotel) -> Colleague:
     if not may_decide(colleague.role):
         raise _forbidden("This needs an approver or manager.")
     return colleague
 
 
-def _manager(colleague: OwnHotel) -> Colleague:
+async def _manager(colleague: OwnHotel) -> Colleague:
     if not may_manage(colleague.role):
         raise _forbidden("This needs a manager.")
     return colleague

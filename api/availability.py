@@ -33,8 +33,7 @@ async def require_room(services: Services, found: BookingDetails) -> None:
     async with reading(services.database) as db:
         if await has_room_left(db, found):
             return
-        view = await show(db, found)
-    raise sold_out(view.model_dump(mode="json"))
+    raise sold_out(show(found).model_dump(mode="json"))
 
 
 def sold_out(booking: Mapping[str, Any] | None = None) -> ProblemError:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from fastapi.responses import JSONResponse
 
 from api.auth import find
-from api.availability import has_room_left, require_room, sold_out
+from api.availability import require_room, sold_out
 from api.errors import ProblemError, conflict, invalid
 from api.limits import count, subject
-from api.outages import mapped_outages, reading, transaction
+from api.outages import mapped_outages, reading, single_statement, transaction
 from api.quotes import quote, refuse_check_in
 from api.schemas import NewBooking
 from api.services import Services
@@ -26,14 +27,14 @@ from domain.mailbox import mailbox_of
 from domain.messages.starts import SUBMIT_COMMAND
 from models import Booking, Hotel, RoomType, utc_now
 from storage.bookings import insert_draft
-from storage.catalogue import hotel_by_slug
+from storage.courses import BookingCourse
 from storage.creation import (
+    CreationBasis,
     claim_key,
-    find_request,
+    creation_basis,
     finish_key,
     offered_terms,
     release_key,
-    room_type_by_code,
     submission_terms,
     take_over_key,
 )
@@ -49,6 +50,9 @@ _MAILBOX_SHARE: Final = 3
 _TOO_MANY: Final = (
     "Too many bookings were requested within an hour; wait a little, or ask the hotel directly."
 )
+
+
+Submission: TypeAlias = Callable[[Services, BookingDetails], Awaitable[BookingDetails]]
 
 
 class _KeyTakenError(Exception):
@@ -80,34 +84,37 @@ async def create(services: Services, booking_request: BookingRequest) -> JSONRes
     Raises:
         ProblemError: 404, 409, 422, 429 or 503. After a 503 the same key finishes the booking.
     """
-    if booking_request.key is None:
-        return _created(
-            services, await _finish(services, await _draft(services, booking_request), booking_request)
-        )
     while True:
-        request = await _known(services, booking_request)
+        basis = await _basis(services, booking_request)
+        request = basis.earlier
         if request is None:
             try:
-                found = await _draft(services, booking_request)
+                found = await _draft(services, booking_request, basis)
             except _KeyTakenError:
                 continue
-            request = _claim(booking_request, found.booking)
+            if booking_request.key is None:
+                return _created(services, await _finish(services, found, booking_request, start))
+            request, go_on = _claim(booking_request, found.booking), start
         elif request.response is not None:
             return _created(services, request.response)
         else:
-            found = await _take_over(services, request, booking_request)
-        return await _under_key(services, request, found, booking_request)
+            found, go_on = await _take_over(services, request, booking_request), submit
+        return await _under_key(services, request, found, booking_request, go_on)
 
 
 async def _under_key(
-    services: Services, request: IdempotentRequest, found: BookingDetails, booking_request: BookingRequest
+    services: Services,
+    request: IdempotentRequest,
+    found: BookingDetails,
+    booking_request: BookingRequest,
+    go_on: Submission,
 ) -> JSONResponse:
     try:
-        response = await _finish(services, found, booking_request)
+        response = await _finish(services, found, booking_request, go_on)
     except ProblemError:
         await _let_go(services, request)
         raise
-    async with transaction(services.database) as db:
+    async with single_statement(services.database) as db:
         await finish_key(db, request, response)
     return _created(services, response)
 
@@ -128,28 +135,31 @@ def _created(services: Services, booking: dict[str, Any]) -> JSONResponse:
 
 
 async def _finish(
-    services: Services, found: BookingDetails, booking_request: BookingRequest
+    services: Services, found: BookingDetails, booking_request: BookingRequest, go_on: Submission
 ) -> dict[str, Any]:
     if booking_request.new_booking.submit:
-        found = await submit(services, found)
-    async with reading(services.database) as db:
-        view = await show(db, found)
-    return view.model_dump(mode="json")
+        found = await go_on(services, found)
+    else:
+        found = await find(services, booking_request.slug, found.booking.booking_id)
+    return show(found).model_dump(mode="json")
 
 
 # --- keys -----------------------------------------------------------------------------------------------
 
 
-async def _known(services: Services, booking_request: BookingRequest) -> IdempotentRequest | None:
-    assert booking_request.key is not None
-    hotel = await _hotel(services, booking_request.slug)
-    assert hotel.id is not None
-    async with transaction(services.database) as db:
-        request = await find_request(db, hotel.id, booking_request.key, utc_now())
-    if request is not None and request.body_hash != _body_hash(booking_request.new_booking):
+async def _basis(services: Services, booking_request: BookingRequest) -> CreationBasis:
+    new_booking = booking_request.new_booking
+    days = (new_booking.check_in, new_booking.check_out)
+    async with reading(services.database) as db:
+        basis = await creation_basis(
+            db, booking_request.slug, new_booking.room_type, days, booking_request.key, utc_now()
+        )
+    if basis is None:
+        raise ProblemError(404, "not_found", "There is no such hotel.")
+    if basis.earlier is not None and basis.earlier.body_hash != _body_hash(new_booking):
         detail = "This Idempotency-Key was used for another booking; use a new one for each booking."
         raise ProblemError(422, "idempotency_key_reused", detail)
-    return request
+    return basis
 
 
 async def _take_over(
@@ -161,12 +171,10 @@ async def _take_over(
     found = await find(services, booking_request.slug, request.booking_id)
     if taken:
         return found
-    async with reading(services.database) as db:
-        view = await show(db, found)
     problem = conflict(
         "idempotency_key_in_use",
         "The first request with this Idempotency-Key is still under way; repeat it shortly.",
-        view.model_dump(mode="json"),
+        show(found).model_dump(mode="json"),
     )
     problem.headers["Retry-After"] = _IN_FLIGHT_RETRY_S
     raise problem
@@ -191,23 +199,19 @@ def _body_hash(new_booking: NewBooking) -> str:
 # --- drafts ---------------------------------------------------------------------------------------------
 
 
-async def _draft(services: Services, booking_request: BookingRequest) -> BookingDetails:
-    hotel = await _hotel(services, booking_request.slug)
-    assert hotel.id is not None
-    async with reading(services.database) as db:
-        room_type = await room_type_by_code(db, hotel.id, booking_request.new_booking.room_type)
+async def _draft(services: Services, booking_request: BookingRequest, basis: CreationBasis) -> BookingDetails:
+    hotel, room_type = basis.hotel, basis.room_type
     if room_type is None:
         raise invalid("room_type", "This hotel has no such room type; its page lists the room types.")
     booking = _priced(hotel, room_type, booking_request.new_booking, utc_now())
-    async with reading(services.database) as db:
-        if not await has_room_left(db, BookingDetails(booking, hotel, room_type)):
-            raise sold_out()
+    if basis.free <= 0:
+        raise sold_out()
     async with transaction(services.database) as db:
         await count(db, _limits(services, booking_request), _TOO_MANY)
         await insert_draft(db, booking)
         if booking_request.key is not None and not await claim_key(db, _claim(booking_request, booking)):
             raise _KeyTakenError
-    return BookingDetails(booking, hotel, room_type)
+    return BookingDetails(booking, hotel, room_type, BookingCourse())
 
 
 def _limits(services: Services, booking_request: BookingRequest) -> list[Limit]:
@@ -219,14 +223,6 @@ def _limits(services: Services, booking_request: BookingRequest) -> list[Limit]:
         Limit(subject("booking-from", booking_request.client), most, Window.HOUR),
         Limit(subject("booking-for", mailbox), per_mailbox, Window.HOUR),
     ]
-
-
-async def _hotel(services: Services, slug: str) -> Hotel:
-    async with reading(services.database) as db:
-        hotel = await hotel_by_slug(db, slug)
-    if hotel is None:
-        raise ProblemError(404, "not_found", "There is no such hotel.")
-    return hotel
 
 
 def _priced(hotel: Hotel, room_type: RoomType, new_booking: NewBooking, now: datetime) -> Booking:
@@ -272,8 +268,20 @@ async def submit(services: Services, found: BookingDetails) -> BookingDetails:
     await require_room(services, found)
     booking = found.booking
     refuse_check_in(booking.check_in, booking.timezone, booking.cutoff_at, utc_now())
+    return await start(services, found)
+
+
+async def start(services: Services, found: BookingDetails) -> BookingDetails:
+    """Start the workflow of a draft for which there is a room and time enough.
+
+    Returns:
+        The booking after that.
+
+    Raises:
+        ProblemError: 503, Temporal, its workers or the database are away.
+    """
     terms = submission_terms(
-        booking,
+        found.booking,
         found.hotel.slug,
         authorization_margin_s=services.authorization_margin_s,
         payment_poll_s=services.payment_poll_s,

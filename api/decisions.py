@@ -218,7 +218,7 @@ async def _respond(
 ) -> Response:
     view: BookingView
     async with reading(services.database) as db:
-        view = (await show_to_staff(db, [found]))[0] if request.staff else await show(db, found)
+        view = (await show_to_staff(db, [found]))[0] if request.staff else show(found)
     if outcome in _DETAILS:
         raise conflict(outcome, _DETAILS[outcome], view.model_dump(mode="json"))
     settled = outcome is CommandOutcome.SETTLED

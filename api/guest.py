@@ -14,7 +14,7 @@ from api.decisions import DecisionInput, decide
 from api.errors import ProblemError, conflict, invalid, not_found, problems
 from api.limits import Client, count, subject
 from api.offers import offers, show_offers
-from api.outages import reading, temporal_away, transaction
+from api.outages import reading, single_statement, temporal_away, transaction
 from api.schemas import NewBooking, SessionIn, StayQuery
 from api.services import Api, Services
 from api.views import (
@@ -102,16 +102,13 @@ async def book(
 @router.post(f"{_BOOKING}/submit/", responses=problems(401, 404, 409, 422))
 async def submit(services: Api, found: GuestsBooking) -> BookingView:
     """Submit a draft; the payment window starts now."""
-    found = await creation.submit(services, found)
-    async with reading(services.database) as db:
-        return await show(db, found)
+    return show(await creation.submit(services, found))
 
 
 @router.get(f"{_BOOKING}/", responses=problems(401, 404))
-async def look(services: Api, found: GuestsBooking) -> BookingView:
+async def look(found: GuestsBooking) -> BookingView:
     """A booking's present state."""
-    async with reading(services.database) as db:
-        return await show(db, found)
+    return show(found)
 
 
 @router.post(
@@ -151,7 +148,7 @@ async def open_payment_page(
         raise await _workflow_gone(services, found) from None
     if not answer.payable:
         raise await _not_payable(services, found)
-    async with reading(services.database) as db:
+    async with single_statement(services.database) as db:
         url = await session_url(db, answer.session_id)
     assert url is not None, "a session is written before its workflow knows it"
     return PaymentSessionView(
@@ -164,17 +161,15 @@ async def open_payment_page(
 
 
 async def _count_and_keep(services: Services, booking_id: str, wishes: SessionIn) -> SessionRequest:
+    async with single_statement(services.database) as db:
+        limit = Limit(f"session:{booking_id}", services.sessions_per_min)
+        await count(db, [limit], "The payment page was requested too often; wait a little.")
+    if wishes == SessionIn():
+        return SessionRequest()
+    addresses = ReturnAddresses(
+        booking_id=booking_id, success_url=wishes.success_url, cancel_url=wishes.cancel_url
+    )
     async with transaction(services.database) as db:
-        await count(
-            db,
-            [Limit(f"session:{booking_id}", services.sessions_per_min)],
-            "The payment page was requested too often; wait a little.",
-        )
-        if wishes == SessionIn():
-            return SessionRequest()
-        addresses = ReturnAddresses(
-            booking_id=booking_id, success_url=wishes.success_url, cancel_url=wishes.cancel_url
-        )
         return SessionRequest(await keep_return_addresses(db, addresses))
 
 
@@ -188,8 +183,7 @@ async def _workflow_gone(services: Services, found: BookingDetails) -> ProblemEr
 
 async def _not_payable(services: Services, found: BookingDetails) -> ProblemError:
     found = await find(services, found.hotel.slug, found.booking.booking_id)
-    async with reading(services.database) as db:
-        view = await show(db, found)
+    view = show(found)
     if found.booking.sold_out_at is not None and view.status is Status.PENDING_PAYMENT:
         return sold_out(view.model_dump(mode="json"))
     detail = "No payment page can be opened for this booking now; `booking` shows its status."

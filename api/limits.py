@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.errors import too_many
+from storage.database import Connection
 from storage.limits import Limit, count_attempt, wait_of
 
 UNKNOWN: Final = "unknown"
@@ -31,7 +32,7 @@ def client_network(host: str) -> str:
     return str(address)
 
 
-def _address_of(request: Request) -> str:
+async def _address_of(request: Request) -> str:
     """The IP address of a request. The server trusts a proxy's headers only from `FORWARDED_ALLOW_IPS`."""
     try:
         return str(ip_address(request.client.host if request.client else ""))
@@ -43,7 +44,7 @@ ClientAddress = Annotated[str, Depends(_address_of)]
 """The IP address a request comes from; `unknown` if a proxy says something else."""
 
 
-def _client_of(address: ClientAddress) -> str:
+async def _client_of(address: ClientAddress) -> str:
     return client_network(address)
 
 
@@ -56,7 +57,7 @@ def subject(kind: str, *who: str) -> str:
     return f"{kind}:{hashlib.sha256(chr(0).join(who).encode(errors='replace')).hexdigest()}"
 
 
-async def count(db: AsyncSession, limits: Sequence[Limit], detail: str) -> None:
+async def count(db: Connection, limits: Sequence[Limit], detail: str) -> None:
     """Count an attempt towards each limit. A refusal rolls the caller's transaction back, so that nothing is counted.
 
     Raises:

@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import Final
 
 from sqlalchemy import exc
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from api.errors import DATABASE_UNAVAILABLE, TEMPORAL_UNAVAILABLE, ProblemError, unavailable
 from dispatch.errors import TemporalAwayError
-from storage.database import DATABASE_ERRORS, Database
+from storage.database import DATABASE_ERRORS, Database, Opened
 from storage.schema import MIGRATE, is_outdated
 
 log = logging.getLogger("api.outages")
@@ -68,8 +68,17 @@ def transaction(database: Database) -> AbstractAsyncContextManager[AsyncSession]
     return _with_problems(database.transaction())
 
 
+def single_statement(database: Database) -> AbstractAsyncContextManager[AsyncConnection]:
+    """Open a connection for one statement; see `Database.single_statement`.
+
+    Raises:
+        ProblemError: 503, the database is away.
+    """
+    return _with_problems(database.single_statement())
+
+
 @asynccontextmanager
-async def _with_problems(session: AbstractAsyncContextManager[AsyncSession]) -> AsyncIterator[AsyncSession]:
+async def _with_problems(opening: AbstractAsyncContextManager[Opened]) -> AsyncIterator[Opened]:
     with mapped_outages():
-        async with session as db:
+        async with opening as db:
             yield db

@@ -65,7 +65,7 @@ class Services:
     payment_checks: SharedQuestions[WorkflowSnapshot] = field(default_factory=SharedQuestions)
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 

@@ -18,6 +18,7 @@ from api.services import Api
 from api.views import BookingDetails, BookingPage, DecidedStaffBooking, StaffBooking, show_to_staff
 from domain.booking import Decision, Status
 from storage.booking_list import BookingFilter, Sort, list_bookings, position
+from storage.courses import courses_of
 
 router = APIRouter(tags=["staff"])
 
@@ -66,7 +67,11 @@ async def queue(
     )
     async with reading(services.database) as db:
         rows = await list_bookings(db, colleague.hotel.id, filters)
-        page = [BookingDetails(booking, colleague.hotel, room) for booking, room in rows[:limit]]
+        courses = await courses_of(db, [booking.booking_id for booking, _ in rows[:limit]])
+        page = [
+            BookingDetails(booking, colleague.hotel, room, courses[booking.booking_id])
+            for booking, room in rows[:limit]
+        ]
         items = await show_to_staff(db, page)
     more = len(rows) > limit
     return BookingPage(

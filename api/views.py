@@ -17,7 +17,7 @@ from domain.money import Money
 from domain.timestamps import rfc3339
 from models import Booking, BookingAttention, BookingTimeline, Hotel, RoomType
 from storage.attention import as_attention, attention_of_all
-from storage.booking_list import pending_decisions, timelines
+from storage.courses import BookingCourse
 
 Instant = Annotated[
     datetime, PlainSerializer(rfc3339, return_type=str), Field(examples=["2027-05-01T09:30:00Z"])
@@ -198,45 +198,17 @@ class AvailabilityView(_View):
 
 @dataclass(frozen=True)
 class BookingDetails:
-    """A booking's row with the rows it refers to."""
+    """A booking's row with the rows it refers to, and what has happened to it."""
 
     booking: Booking
     hotel: Hotel
     room_type: RoomType
+    course: BookingCourse
 
 
-async def show(db: AsyncSession, found: BookingDetails) -> BookingView:
-    """Convert one booking for its guest."""
-    return (await show_all(db, [found]))[0]
-
-
-async def show_all(db: AsyncSession, found: Sequence[BookingDetails]) -> list[BookingView]:
-    """Convert several bookings for their guests, with two queries."""
-    ids = [item.booking.booking_id for item in found]
-    lines = await timelines(db, ids)
-    pending = await pending_decisions(db, ids)
-    return [_view(item, lines.get(id_, []), pending.get(id_)) for item, id_ in zip(found, ids, strict=True)]
-
-
-async def show_to_staff(db: AsyncSession, found: Sequence[BookingDetails]) -> list[StaffBooking]:
-    """Convert several bookings for the hotel's staff."""
-    reasons = await attention_of_all(db, [item.booking for item in found])
-    return [
-        StaffBooking(
-            **(vars(view) | {"reason_code": item.booking.reason_code}),
-            attention=[_attention(row) for row in reasons[view.booking_id]],
-        )
-        for view, item in zip(await show_all(db, found), found, strict=True)
-    ]
-
-
-def _attention(row: BookingAttention) -> AttentionView:
-    reason = as_attention(row)
-    return AttentionView(code=reason.code, detail=reason.text, since=row.since)
-
-
-def _view(found: BookingDetails, timeline: Sequence[BookingTimeline], pending: str | None) -> BookingView:
-    row = found.booking
+def show(found: BookingDetails) -> BookingView:
+    """Convert a booking for its guest."""
+    row, pending = found.booking, found.course.pending_decision
     return BookingView(
         booking_id=row.booking_id,
         hotel=found.hotel.slug,
@@ -273,9 +245,26 @@ def _view(found: BookingDetails, timeline: Sequence[BookingTimeline], pending: s
         version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,
-        # Read after the row: the timeline may have one more entry by then.
-        timeline=[_entry(line) for line in timeline if line.version <= row.version],
+        # In a list the timeline is read after the row, and may have one more entry by then.
+        timeline=[_entry(line) for line in found.course.timeline if line.version <= row.version],
     )
+
+
+async def show_to_staff(db: AsyncSession, found: Sequence[BookingDetails]) -> list[StaffBooking]:
+    """Convert several bookings for the hotel's staff; reads the reasons of those that need attention."""
+    reasons = await attention_of_all(db, [item.booking for item in found])
+    return [
+        StaffBooking(
+            **(vars(show(item)) | {"reason_code": item.booking.reason_code}),
+            attention=[_attention(row) for row in reasons[item.booking.booking_id]],
+        )
+        for item in found
+    ]
+
+
+def _attention(row: BookingAttention) -> AttentionView:
+    reason = as_attention(row)
+    return AttentionView(code=reason.code, detail=reason.text, since=row.since)
 
 
 def _may_still_come(row: Booking, decision: Decision) -> bool:

@@ -18,12 +18,11 @@ from fastapi import APIRouter, Request
 
 from api.auth import is_plain
 from api.errors import ProblemError, problems
-from api.outages import mapped_outages, transaction
+from api.outages import mapped_outages
 from api.services import Api
-from dispatch.events import Delivery, address, deliver
+from dispatch.events import deliver, keep
 from domain.stripe_events import UNEXPECTED, subject_of
 from models import StripeWebhookEvent
-from storage.inbox import keep_event
 
 log = logging.getLogger("api.webhooks")
 
@@ -49,17 +48,13 @@ async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
     payload = await request.body()
     _verify(payload, request.headers.get("stripe-signature"), services.stripe_webhook_secrets)
     event = _understood(payload, livemode=services.stripe_livemode)
-    async with transaction(services.database) as db:
-        addressed = await address(db, event) if await keep_event(db, event) else "a duplicate"
-    line: dict[str, str] = {"event_id": event.event_id, "event_type": event.event_type}
-    if isinstance(addressed, Delivery):
+    with mapped_outages():
+        entry = await keep(services.database, event)
+        left = await deliver(services.database, services.temporal, services.task_queue, entry)
+    line = {"event_id": event.event_id, "event_type": event.event_type, "outcome": left or "delivered"}
+    if entry.addressee:
         # The row's id: an event's metadata may hold any text.
-        line["booking_id"] = addressed.booking.booking_id
-        with mapped_outages():
-            left = await deliver(services.database, services.temporal, services.task_queue, addressed)
-        line["outcome"] = left or "delivered"
-    else:
-        line["outcome"] = addressed
+        line["booking_id"] = entry.addressee.booking_id
     log.info("webhook processed", extra={"fields": line})
     return {"received": True}
 

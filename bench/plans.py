@@ -131,9 +131,6 @@ def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
         "sessions this minute": lambda db: limits.count_attempt(
             db, limits.Limit(f"session:{booking_id}", 20)
         ),
-        "webhook: whose event": lambda db: inbox.booking_behind(
-            db, booking_id=booking_id, session_id=None, payment_intent_id=None
-        ),
         "sweep: events left": lambda db: inbox.unprocessed_events(db, now, 200),
         "sweep: stale drafts": lambda db: delete_stale_drafts(db, day),
         "reconciliation, one page": lambda db: reconciliation.bookings_to_compare(db, 0, day, 200),

@@ -48,7 +48,7 @@ async def send_command(
         TemporalAwayError: the command was closed as not sent, although a signal may have arrived.
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away, and nothing was sent.
     """
-    async with database.transaction() as db:
+    async with database.single_statement() as db:
         await open_command(db, row)
     taken = []
     try:
@@ -91,5 +91,5 @@ async def close(database: Database, command_id: str, outcome: str) -> None:
     Raises:
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
     """
-    async with database.transaction() as db:
+    async with database.single_statement() as db:
         await close_command(db, command_id, outcome, utc_now())

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -18,14 +16,14 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from dispatch import ui_texts
 from dispatch.errors import WorkflowGoneError, temporal_call, temporal_errors
 from dispatch.names import AUTHORIZED, ENDED_BOOKING_PAYMENT_WORKFLOW, PAYMENT_CHANGED
-from domain.booking import UNDER_DECISION, Status
+from domain.booking import UNDER_DECISION
 from domain.identifiers import ended_booking_payment_workflow_id, workflow_id
 from domain.messages.signals import StripeEventHint
 from domain.messages.starts import EndedBookingEvent
 from domain.stripe_events import AUTHORIZING, KNOWN, is_relevant
-from models import Booking, Hotel, StripeWebhookEvent
+from models import StripeWebhookEvent
 from storage.database import Database
-from storage.inbox import booking_behind, mark_processed
+from storage.inbox import Addressee, InboxEntry, keep_event, mark_processed
 
 BOOKING_MEMO: Final = "booking_id"
 """The memo field with the booking's id: the workflow's own id names only the payment."""
@@ -35,19 +33,28 @@ class WorkflowMissingError(Exception):
     """A booking that waits for its payment or a decision has no workflow; reconciliation will restart it."""
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """An event, and the booking whose workflow it is for."""
-
-    event: StripeWebhookEvent
-    booking: Booking
-    hotel_slug: str
-
-
 async def deliver_event(
     database: Database, client: Client, task_queue: str, event: StripeWebhookEvent
 ) -> str | None:
+    """Keep an event, deliver it to its workflow, then mark it processed: see `keep` and `deliver`."""
+    return await deliver(database, client, task_queue, await keep(database, event))
+
+
+async def keep(database: Database, event: StripeWebhookEvent) -> InboxEntry:
+    """Store an event in the inbox unless it is there; find its booking.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
+    """
+    async with database.single_statement() as db:
+        return await keep_event(db, event)
+
+
+async def deliver(database: Database, client: Client, task_queue: str, entry: InboxEntry) -> str | None:
     """Deliver a stored event to its workflow, then mark it processed.
+
+    An event for a booking whose workflow was lost stays unprocessed: it is about the booking's own money, which no
+    other workflow may return.
 
     Returns:
         The reason why it was not delivered; None if a workflow accepted it.
@@ -56,59 +63,32 @@ async def deliver_event(
         sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
         TemporalAwayError: Temporal is away. The event stays unprocessed in both cases.
     """
-    async with database.transaction() as db:
-        addressed = await address(db, event)
-    return addressed if isinstance(addressed, str) else await deliver(database, client, task_queue, addressed)
+    if entry.is_processed:
+        return "a duplicate"
+    addressee = _addressee(entry)
+    if isinstance(addressee, Addressee):
+        try:
+            await signal_booking(client, task_queue, addressee, _hint(entry.event))
+        except WorkflowMissingError:
+            return "its workflow is missing"
+    reason = addressee if isinstance(addressee, str) else None
+    async with database.single_statement() as db:
+        await mark_processed(db, entry.event.event_id, reason)
+    return reason
 
 
-async def address(db: AsyncSession, event: StripeWebhookEvent) -> Delivery | str:
-    """Find the booking a stored event is for.
-
-    Returns:
-        The delivery to make, or the reason why there is none; the event is then marked processed in `db`.
-    """
-    found = await _addressee(db, event)
-    if isinstance(found, str):
-        await mark_processed(db, event.event_id, found)
-    return found
-
-
-async def _addressee(db: AsyncSession, event: StripeWebhookEvent) -> Delivery | str:
+def _addressee(entry: InboxEntry) -> Addressee | str:
+    """The booking to signal, or the reason why there is none."""
+    event, found = entry.event, entry.addressee
     if event.event_type not in KNOWN:
         return "a type we do not act on"
-    booking = await booking_behind(
-        db,
-        booking_id=event.booking_id,
-        session_id=event.session_id,
-        payment_intent_id=event.payment_intent_id,
-    )
-    hotel = await db.get(Hotel, booking.hotel_id) if booking else None
-    if booking is None or hotel is None:
+    if found is None:
         return "no booking of ours"
-    return Delivery(event, booking, hotel.slug) if _is_relevant_to(booking, event) else "nothing new"
-
-
-async def deliver(database: Database, client: Client, task_queue: str, delivery: Delivery) -> str | None:
-    """Deliver an event to its workflow, then mark it processed.
-
-    An event for a booking whose workflow was lost stays unprocessed: it is about the booking's own money, which no
-    other workflow may return.
-
-    Returns, raises: as `deliver_event`.
-    """
-    try:
-        await signal_booking(client, task_queue, delivery.booking, delivery.hotel_slug, _hint(delivery.event))
-    except WorkflowMissingError:
-        return "its workflow is missing"
-    async with database.transaction() as db:
-        await mark_processed(db, delivery.event.event_id)
-    return None
-
-
-def _is_relevant_to(booking: Booking, event: StripeWebhookEvent) -> bool:
-    own = booking.payment_intent_id
+    own = found.payment_intent_id
     about_own_payment = own is not None and event.payment_intent_id in {None, own}
-    return is_relevant(event.event_type, Status(booking.status), about_own_payment=about_own_payment)
+    if not is_relevant(event.event_type, found.status, about_own_payment=about_own_payment):
+        return "nothing new"
+    return found
 
 
 def _hint(event: StripeWebhookEvent) -> StripeEventHint:
@@ -120,9 +100,7 @@ def _hint(event: StripeWebhookEvent) -> StripeEventHint:
     )
 
 
-async def signal_booking(
-    client: Client, task_queue: str, booking: Booking, hotel_slug: str, hint: StripeEventHint
-) -> None:
+async def signal_booking(client: Client, task_queue: str, booking: Addressee, hint: StripeEventHint) -> None:
     """Signal an event to a booking's workflow, or start an `EndedBookingPaymentWorkflow` if that has ended.
 
     Args:
@@ -141,7 +119,7 @@ async def signal_booking(
             raise WorkflowMissingError(booking.booking_id) from error
         # Never signal-with-start: it would start an ended booking again.
         await start_ended_booking_payment(
-            client, task_queue, EndedBookingEvent(booking.booking_id, hotel_slug, hint)
+            client, task_queue, EndedBookingEvent(booking.booking_id, booking.hotel_slug, hint)
         )
 
 

@@ -25,6 +25,7 @@ from reconciliation.row_recovery import RowNotRewrittenError, recorded_changes, 
 from reconciliation.stripe_reader import StripeReader
 from storage.bookings import booking_by_id, close_command
 from storage.database import Database
+from storage.inbox import Addressee
 from storage.rooms import rebuild_claims
 
 
@@ -162,13 +163,14 @@ class Remedies:
             row = await booking_by_id(db, booking.booking_id)
         if row is None:
             return _MOVED_ON
+        addressee = Addressee(row.booking_id, Status(row.status), row.payment_intent_id, booking.hotel_slug)
         hint = StripeEventHint(
             event_id=f"reconcile-{run_id}-{finding.kind}-{finding.subject}",
             event_type=finding.hint,
             payment_intent_id=finding.subject,
         )
         try:
-            await signal_booking(self._client, self._task_queue, row, booking.hotel_slug, hint)
+            await signal_booking(self._client, self._task_queue, addressee, hint)
         except WorkflowMissingError:
             return RemedyResult(FindingOutcome.LEFT, "its booking has no workflow")
         return _HEALED

@@ -40,15 +40,18 @@ def as_attention(row: BookingAttention) -> Attention:
     return Attention(AttentionCode(row.code), row.subject, row.detail)
 
 
-async def apply_attention(db: AsyncSession, booking: Booking, change: Change, *, moved: bool) -> None:
+async def apply_attention(db: AsyncSession, booking: Booking, change: Change, *, moved: bool) -> bool:
     """Open and clear the reasons that a change names, in the caller's transaction.
 
     Args:
-        booking: its row, locked; its `needs_attention` follows.
+        booking: its row, locked.
         moved: the change moves the booking's status, which clears most reasons.
+
+    Returns:
+        Whether the booking needs attention after that.
     """
     if not booking.needs_attention and not change.attention_opened:
-        return
+        return False
     own = col(BookingAttention.booking_id) == booking.booking_id
     if moved:
         outlives = col(BookingAttention.code).in_(list(OUTLIVES_STATUS_CHANGE))
@@ -67,4 +70,4 @@ async def apply_attention(db: AsyncSession, booking: Booking, change: Change, *,
         )
         await db.execute(insert(BookingAttention).values(**row.model_dump()).on_conflict_do_nothing())
     count = select(func.count()).select_from(BookingAttention).where(own)
-    booking.needs_attention = (await db.scalar(count)) != 0
+    return (await db.scalar(count)) != 0

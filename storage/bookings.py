@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -24,9 +26,10 @@ from models import (
     Staff,
 )
 from storage.attention import apply_attention
-from storage.money_movements import record_movements
+from storage.database import Connection
+from storage.money_movements import movements_of
 from storage.rooms import follow_status
-from storage.search import keep_search_words
+from storage.search import words_of
 
 DECISION_EVENTS = frozenset(
     {
@@ -41,6 +44,92 @@ DECISION_EVENTS = frozenset(
 NOTE_EVENTS = frozenset({Event.DECLINED, Event.CANCELLED_BY_STAFF, Event.CANCELLATION_WITHDRAWN})
 """Changes whose note the guest reads."""
 CAPTURE_EVENTS = frozenset({Event.APPROVED, Event.CAPTURED_OUTSIDE, Event.CAPTURE_MISMATCHED})
+
+
+_WITH_HOTEL: Final = (
+    select(Booking, Hotel, RoomType)
+    .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
+    .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
+    .where(col(Booking.booking_id) == bindparam("booking_id"))
+)
+_COLUMNS: Final = tuple(name for name in Booking.model_fields if name != "id")
+_DRAFT: Final = text(
+    f"WITH draft AS (INSERT INTO booking ({', '.join(_COLUMNS)})"  # noqa: S608  names of columns only
+    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) RETURNING id"
+    "), line AS ("
+    " INSERT INTO booking_timeline (booking_id, version, at, to_status, event, actor)"
+    " VALUES (:booking_id, :version, :created_at, :draft, :event, :actor)"
+    ") INSERT INTO booking_search (row_id, words)"
+    " SELECT id, array_to_tsvector(CAST(:words AS text[])) FROM draft RETURNING row_id"
+).bindparams(bindparam("paid_elsewhere", type_=JSONB))
+_LOCK: Final = (
+    select(
+        Booking,
+        select(col(Staff.email)).where(col(Staff.id) == bindparam("staff_id")).scalar_subquery(),
+        select(col(BookingCommand.reason_note))
+        .where(col(BookingCommand.command_id) == bindparam("command_id"))
+        .scalar_subquery(),
+    )
+    .where(col(Booking.booking_id) == bindparam("booking_id"))
+    .with_for_update(of=Booking)
+    .execution_options(populate_existing=True)
+)
+# A fact that a change does not tell stays as it is.
+_WRITE: Final = text(
+    "WITH changed AS ("
+    " UPDATE booking SET version = :version, updated_at = :at, status = :status,"
+    "  reason_code = coalesce(:reason_code, reason_code), reason_note = :reason_note,"
+    "  needs_attention = :needs_attention,"
+    "  payment_provider = coalesce(:payment_provider, payment_provider),"
+    "  payment_intent_id = coalesce(:payment_intent_id, payment_intent_id),"
+    "  payment_reference = coalesce(:payment_reference, payment_reference),"
+    "  payment_authorized_at = coalesce(:payment_authorized_at, payment_authorized_at),"
+    "  capture_before = coalesce(:capture_before, capture_before),"
+    "  payment_deadline = coalesce(:payment_deadline, payment_deadline),"
+    "  decision_deadline = coalesce(:decision_deadline, decision_deadline),"
+    "  amount_captured_minor = coalesce(:amount_captured_minor, amount_captured_minor),"
+    "  amount_refunded_minor = coalesce(:amount_refunded_minor, amount_refunded_minor),"
+    "  refund_due_minor = coalesce(:refund_due_minor, refund_due_minor),"
+    "  paid_elsewhere = coalesce(:paid_elsewhere, paid_elsewhere),"
+    "  amount_paid_elsewhere_minor = coalesce(:amount_paid_elsewhere_minor, amount_paid_elsewhere_minor),"
+    "  cancellation_counts_from = coalesce(:cancellation_counts_from, cancellation_counts_from),"
+    "  decision_made_at = coalesce(:decision_made_at, decision_made_at),"
+    "  decision_made_by = coalesce(:decision_made_by, decision_made_by),"
+    "  paid_at = coalesce(:paid_at, paid_at)"
+    " WHERE booking_id = :booking_id"
+    "), closed AS ("
+    " UPDATE booking_command SET closed_at = :at, outcome = :settled WHERE command_id = :command_id"
+    "), moved AS ("
+    " INSERT INTO money_movement (hotel_id, booking_id, at, kind, amount_minor, currency)"
+    " SELECT b.hotel_id, b.booking_id, :at, m.kind, m.minor, b.currency FROM booking b,"
+    "  unnest(CAST(:kinds AS text[]), CAST(:amounts AS bigint[])) AS m (kind, minor)"
+    " WHERE b.booking_id = :booking_id"
+    ") INSERT INTO booking_timeline (booking_id, version, at, from_status, to_status, event, actor)"
+    " VALUES (:booking_id, :version, :at, :before, :status, :event, :actor)"
+).bindparams(bindparam("paid_elsewhere", type_=JSONB(none_as_null=True)))
+
+
+# After a hold the reference names the PaymentIntent; a late writer must not overwrite it.
+_RECORD_SESSION: Final = text(
+    "WITH opened AS ("
+    " INSERT INTO payment_session (session_id, booking_id, url, return_code_hash, expires_at, created_at)"
+    " VALUES (:session_id, :booking_id, :url, :return_code_hash, :expires_at, :created_at)"
+    " ON CONFLICT DO NOTHING"
+    ") UPDATE booking SET payment_provider = 'stripe', payment_reference = :session_id"
+    " WHERE booking_id = :booking_id AND payment_intent_id IS NULL"
+)
+_SESSION_URL: Final = select(col(PaymentSession.url)).where(
+    col(PaymentSession.session_id) == bindparam("session_id")
+)
+_OPEN_COMMAND: Final = text(
+    "INSERT INTO booking_command (command_id, booking_id, kind, actor, reason_code, reason_note, refund_minor,"
+    " status_when_issued, created_at) VALUES (:command_id, :booking_id, :kind, :actor, :reason_code,"
+    " :reason_note, :refund_minor, :status_when_issued, :created_at)"
+)
+_CLOSE_COMMAND: Final = text(
+    "UPDATE booking_command SET closed_at = :at, outcome = :outcome"
+    " WHERE command_id = :command_id AND closed_at IS NULL"
+)
 
 
 class BookingNotFoundError(LookupError):
@@ -71,13 +160,7 @@ async def booking_in_hotel(
 
 async def booking_with_hotel(db: AsyncSession, booking_id: str) -> tuple[Booking, Hotel, RoomType] | None:
     """Find a booking with its hotel and room type, whichever hotel it belongs to."""
-    rows = await db.execute(
-        select(Booking, Hotel, RoomType)
-        .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
-        .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
-        .where(col(Booking.booking_id) == booking_id)
-    )
-    found = rows.one_or_none()
+    found = (await db.execute(_WITH_HOTEL, {"booking_id": booking_id})).one_or_none()
     return (found[0], found[1], found[2]) if found else None
 
 
@@ -88,20 +171,10 @@ async def timeline(db: AsyncSession, booking_id: str) -> Sequence[BookingTimelin
 
 
 async def insert_draft(db: AsyncSession, booking: Booking) -> None:
-    """Write a new booking with version 1 and the first row of its timeline."""
-    db.add(booking)
-    await db.flush()
-    await keep_search_words(db, booking)
-    db.add(
-        BookingTimeline(
-            booking_id=booking.booking_id,
-            version=booking.version,
-            at=booking.created_at,
-            to_status=Status.DRAFT,
-            event=Event.CREATED,
-            actor=ActorKind.GUEST,
-        )
-    )
+    """Write a new booking with the first row of its timeline and its search words; set its id."""
+    values = {name: getattr(booking, name) for name in _COLUMNS}
+    line = {"draft": Status.DRAFT, "event": Event.CREATED, "actor": ActorKind.GUEST}
+    booking.id = await db.scalar(_DRAFT, {**values, **line, "words": words_of(booking)})
 
 
 async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
@@ -115,41 +188,48 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
         StaleVersionError: the row is at another version.
         IllegalTransitionError: the transition table has no such row.
     """
-    booking = await booking_by_id(db, change.booking_id, lock=True)
-    if booking is None:
+    ids = {name: getattr(change, name) for name in ("booking_id", "staff_id", "command_id")}
+    found = (await db.execute(_LOCK, ids)).one_or_none()
+    if found is None:
         raise BookingNotFoundError(change.booking_id)
+    booking, staff, note = found
     if booking.version != change.expected_version:
         return await _already_applied(db, booking, change)
     before = Status(booking.status)
     step = transition(before, change.event)
-    actor = await _actor_name(db, change)
     if not await follow_status(db, booking, before, step.to):
-        return _sold_out(db, booking, change)
-    await _write_decision(db, booking, change, actor)
-    _write_facts(db, booking, change)
-    await apply_attention(db, booking, change, moved=step.to is not before)
-    booking.status = step.to
-    booking.reason_code = step.reason or change.reason_code or booking.reason_code
-    booking.version += 1
-    booking.updated_at = change.at
-    db.add(
-        BookingTimeline(
-            booking_id=booking.booking_id,
-            version=booking.version,
-            at=change.at,
-            from_status=before,
-            to_status=step.to,
-            event=change.event,
-            actor=actor,
-        )
-    )
-    return ChangeResult(version=booking.version, status=step.to)
+        return await _sold_out(db, booking, change)
+    actor, is_decision = staff or change.actor, change.event in DECISION_EVENTS
+    takes_note = change.command_id and change.event in NOTE_EVENTS
+    movements = movements_of(booking, change)
+    written = {
+        **ids,
+        **_facts(change),
+        "decision_made_at": change.at if is_decision else None,
+        "decision_made_by": actor if is_decision else None,
+        "at": change.at,
+        "event": change.event,
+        "actor": actor,
+        "before": before,
+        "status": step.to,
+        "version": booking.version + 1,
+        "reason_code": step.reason or change.reason_code,
+        "reason_note": note if takes_note else booking.reason_note,
+        "needs_attention": await apply_attention(db, booking, change, moved=step.to is not before),
+        "settled": CommandOutcome.SETTLED,
+        "kinds": [kind for kind, _ in movements],
+        "amounts": [minor for _, minor in movements],
+    }
+    await db.execute(_WRITE, written)
+    return ChangeResult(version=booking.version + 1, status=step.to)
 
 
-def _sold_out(db: AsyncSession, booking: Booking, change: Change) -> ChangeResult:
+async def _sold_out(db: AsyncSession, booking: Booking, change: Change) -> ChangeResult:
     """Keep that a hold found no room left: a later attempt may find one, and must not claim it."""
-    booking.sold_out_at = booking.sold_out_at or change.at
-    _write_facts(db, booking, replace(change, decision_deadline=None))
+    told = _facts(replace(change, decision_deadline=None))
+    told["sold_out_at"] = booking.sold_out_at or change.at
+    facts = {name: fact for name, fact in told.items() if fact is not None}
+    await db.execute(update(Booking).where(col(Booking.id) == booking.id).values(facts))
     return ChangeResult(version=booking.version, status=Status(booking.status), sold_out=True)
 
 
@@ -163,67 +243,29 @@ async def _already_applied(db: AsyncSession, booking: Booking, change: Change) -
     return ChangeResult(version=row.version, status=Status(row.to_status))
 
 
-async def _actor_name(db: AsyncSession, change: Change) -> str:
-    if change.staff_id is None:
-        return change.actor
-    staff = await db.get(Staff, change.staff_id)
-    return staff.email if staff else change.actor
+def _facts(change: Change) -> dict[str, Any]:
+    """What a change tells of the booking, by column; None where it tells nothing."""
+    return {
+        "payment_provider": "stripe" if change.payment_intent_id else None,
+        "payment_intent_id": change.payment_intent_id,
+        "payment_reference": change.payment_intent_id,
+        "payment_authorized_at": change.authorized_at,
+        "capture_before": change.capture_before,
+        "payment_deadline": change.payment_deadline,
+        "decision_deadline": change.decision_deadline,
+        "amount_captured_minor": change.amount_captured_minor,
+        "amount_refunded_minor": change.amount_refunded_minor,
+        "refund_due_minor": change.refund_due_minor,
+        "paid_elsewhere": change.paid_elsewhere,
+        "amount_paid_elsewhere_minor": change.amount_paid_elsewhere_minor,
+        "cancellation_counts_from": change.cancellation_counts_from,
+        "paid_at": change.at if change.event in CAPTURE_EVENTS else None,
+    }
 
 
-def _write_facts(db: AsyncSession, booking: Booking, change: Change) -> None:
-    record_movements(db, booking, change)
-    if change.payment_intent_id is not None:
-        booking.payment_provider = "stripe"
-        booking.payment_intent_id = change.payment_intent_id
-        booking.payment_reference = change.payment_intent_id
-    if change.authorized_at is not None:
-        booking.payment_authorized_at = change.authorized_at
-    if change.capture_before is not None:
-        booking.capture_before = change.capture_before
-    if change.payment_deadline is not None:
-        booking.payment_deadline = change.payment_deadline
-    if change.decision_deadline is not None:
-        booking.decision_deadline = change.decision_deadline
-    if change.amount_captured_minor is not None:
-        booking.amount_captured_minor = change.amount_captured_minor
-    if change.amount_refunded_minor is not None:
-        booking.amount_refunded_minor = change.amount_refunded_minor
-    if change.refund_due_minor is not None:
-        booking.refund_due_minor = change.refund_due_minor
-    if change.paid_elsewhere is not None:
-        booking.paid_elsewhere = change.paid_elsewhere
-        booking.amount_paid_elsewhere_minor = sum(change.paid_elsewhere.values())
-    if change.cancellation_counts_from is not None:
-        booking.cancellation_counts_from = change.cancellation_counts_from
-    if change.event in CAPTURE_EVENTS:
-        booking.paid_at = change.at
-
-
-async def _write_decision(db: AsyncSession, booking: Booking, change: Change, actor: str) -> None:
-    if change.event in DECISION_EVENTS:
-        booking.decision_made_at = change.at
-        booking.decision_made_by = actor
-    if change.command_id is None:
-        return
-    command = await db.get(BookingCommand, change.command_id)
-    if command is None:
-        return
-    command.closed_at = change.at
-    command.outcome = CommandOutcome.SETTLED
-    if change.event in NOTE_EVENTS:
-        booking.reason_note = command.reason_note
-
-
-async def record_session(db: AsyncSession, session: PaymentSession) -> None:
+async def record_session(db: Connection, session: PaymentSession) -> None:
     """Store a Checkout session that was opened for a booking; a repeat changes nothing."""
-    if await db.get(PaymentSession, session.session_id) is None:
-        db.add(session)
-    # After a hold the reference names the PaymentIntent; a late writer must not overwrite it.
-    await db.execute(
-        update(Booking)
-        .where(col(Booking.booking_id) == session.booking_id, col(Booking.payment_intent_id).is_(None))
-        .values(payment_provider="stripe", payment_reference=session.session_id)
-    )
+    await db.execute(_RECORD_SESSION, session.model_dump())
 
 
 async def keep_return_addresses(db: AsyncSession, addresses: ReturnAddresses) -> int:
@@ -240,10 +282,10 @@ async def return_addresses(db: AsyncSession, id_: int | None) -> ReturnAddresses
     return kept or ReturnAddresses(booking_id="")
 
 
-async def session_url(db: AsyncSession, session_id: str) -> str | None:
+async def session_url(db: Connection, session_id: str) -> str | None:
     """The address of a payment page that was opened."""
-    session = await db.get(PaymentSession, session_id)
-    return session.url if session else None
+    found = await db.execute(_SESSION_URL, {"session_id": session_id})
+    return found.scalar_one_or_none()
 
 
 async def newest_session(db: AsyncSession, booking_id: str) -> PaymentSession | None:
@@ -258,20 +300,11 @@ async def owns_session(db: AsyncSession, booking_id: str, session_id: str) -> bo
     return session is not None and session.booking_id == booking_id
 
 
-async def open_command(db: AsyncSession, command: BookingCommand) -> None:
+async def open_command(db: Connection, command: BookingCommand) -> None:
     """Store a command before its signal is sent."""
-    db.add(command)
+    await db.execute(_OPEN_COMMAND, command.model_dump())
 
 
-async def close_command(db: AsyncSession, command_id: str, outcome: str, at: datetime) -> None:
+async def close_command(db: Connection, command_id: str, outcome: str, at: datetime) -> None:
     """Write the outcome of a decision that changed nothing; an outcome already written stays."""
-    await db.execute(
-        update(BookingCommand)
-        .where(col(BookingCommand.command_id) == command_id, col(BookingCommand.closed_at).is_(None))
-        .values(closed_at=at, outcome=outcome)
-    )
-
-
-async def timeline_step(db: AsyncSession, booking_id: str, version: int) -> BookingTimeline | None:
-    """The timeline row of one version of a booking."""
-    return await db.get(BookingTimeline, (booking_id, version))
+    await db.execute(_CLOSE_COMMAND, {"command_id": command_id, "outcome": outcome, "at": at})

@@ -6,30 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Final
 
-from sqlalchemy import String, and_, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import and_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.payment_card import PaymentCard
 from models import Booking
+from storage.database import Connection
 from storage.tables import CardDetails
 
 _NAMES: Final = [field.name for field in fields(PaymentCard)]
+# The lock waits for an erasure under way: otherwise the card could be stored behind its back.
+_KEEP: Final = text(
+    f"INSERT INTO card_details (booking_id, payment_intent_id, {', '.join(_NAMES)})"  # noqa: S608  names of columns only
+    f" SELECT booking_id, :payment_intent_id, {', '.join(f':{name}' for name in _NAMES)} FROM booking"
+    " WHERE booking_id = :booking_id AND guest_erased_at IS NULL FOR SHARE ON CONFLICT DO NOTHING"
+)
 
 
-async def keep_card(db: AsyncSession, booking_id: str, payment_intent_id: str, card: PaymentCard) -> None:
+async def keep_card(db: Connection, booking_id: str, payment_intent_id: str, card: PaymentCard) -> None:
     """Store the card of a hold, unless it is stored already, the guest was erased or the booking's row is gone."""
-    values = {"payment_intent_id": payment_intent_id} | asdict(card)
-    # The lock waits for an erasure under way: otherwise the card could be stored behind its back.
-    booking = (
-        select(col(Booking.booking_id), *(literal(value, String) for value in values.values()))
-        .where(col(Booking.booking_id) == booking_id, col(Booking.guest_erased_at).is_(None))
-        .with_for_update(read=True)
-    )
-    await db.execute(
-        insert(CardDetails).from_select(["booking_id", *values], booking).on_conflict_do_nothing()
-    )
+    ids = {"booking_id": booking_id, "payment_intent_id": payment_intent_id}
+    await db.execute(_KEEP, ids | asdict(card))
 
 
 async def cards_of(db: AsyncSession, booking_ids: Sequence[str]) -> Mapping[str, PaymentCard]:

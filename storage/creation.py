@@ -2,26 +2,86 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import and_, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.deadlines import cutoff_at
 from domain.messages.starts import BookingTerms
 from models import Booking, Hotel, RoomType
+from storage.database import Connection
+from storage.rooms import FREE_IN_STAY
 from storage.tables import IdempotentRequest
 
 KEY_LIFETIME: Final = timedelta(hours=24)
 
+_BASIS: Final = (
+    select(Hotel, RoomType, FREE_IN_STAY, IdempotentRequest)
+    .outerjoin(
+        RoomType, and_(col(RoomType.hotel_id) == col(Hotel.id), col(RoomType.code) == bindparam("code"))
+    )
+    .outerjoin(
+        IdempotentRequest,
+        and_(
+            col(IdempotentRequest.hotel_id) == col(Hotel.id),
+            col(IdempotentRequest.key) == bindparam("key"),
+            col(IdempotentRequest.created_at) >= bindparam("since"),
+        ),
+    )
+    .where(col(Hotel.slug) == bindparam("slug"))
+)
+_CLAIM_KEY: Final = text(
+    "INSERT INTO idempotent_request AS earlier (hotel_id, key, body_hash, booking_id, locked_until, created_at)"
+    " VALUES (:hotel_id, :key, :body_hash, :booking_id, :locked_until, :created_at)"
+    " ON CONFLICT (hotel_id, key) DO UPDATE SET body_hash = excluded.body_hash,"
+    "  booking_id = excluded.booking_id, locked_until = excluded.locked_until, response = NULL,"
+    "  created_at = excluded.created_at"
+    " WHERE earlier.created_at < excluded.created_at - CAST(:lifetime AS interval) RETURNING key"
+)
+# The booking is compared too: an expired key may have been claimed for another booking since.
+_FINISH_KEY: Final = text(
+    "UPDATE idempotent_request SET response = :response, locked_until = NULL"
+    " WHERE hotel_id = :hotel_id AND key = :key AND booking_id = :booking_id"
+).bindparams(bindparam("response", type_=JSONB))
 
-async def room_type_by_code(db: AsyncSession, hotel_id: int, code: str) -> RoomType | None:
-    """Find a hotel's room type."""
-    query = select(RoomType).where(col(RoomType.hotel_id) == hotel_id, col(RoomType.code) == code)
-    return (await db.scalars(query)).one_or_none()
+
+@dataclass(frozen=True)
+class CreationBasis:
+    """The rows that a new booking is made from.
+
+    Args:
+        room_type: None if the hotel has none with that code.
+        free: rooms of it that could be claimed on the fullest night.
+        earlier: the first request under the same key, from the last 24 hours.
+    """
+
+    hotel: Hotel
+    room_type: RoomType | None
+    free: int
+    earlier: IdempotentRequest | None
+
+
+async def creation_basis(
+    db: AsyncSession, slug: str, code: str, days: tuple[date, date], key: str | None, now: datetime
+) -> CreationBasis | None:
+    """Read a hotel, one of its room types, the rooms left for a stay, and the first request under a key.
+
+    Args:
+        code: the room type's.
+        days: of check-in and check-out.
+
+    Returns:
+        None if there is no such hotel.
+    """
+    stay = {"check_in": days[0], "check_out": days[1]}
+    asked = {"slug": slug, "code": code, "key": key, "since": now - KEY_LIFETIME}
+    found = (await db.execute(_BASIS, stay | asked)).one_or_none()
+    return CreationBasis(found[0], found[1], found[2] or 0, found[3]) if found else None
 
 
 def offered_terms(hotel: Hotel, check_in: date) -> dict[str, Any]:
@@ -64,27 +124,14 @@ def submission_terms(
 # --- idempotency keys -----------------------------------------------------------------------------------
 
 
-async def find_request(db: AsyncSession, hotel_id: int, key: str, now: datetime) -> IdempotentRequest | None:
-    """Find the first request under a key; deletes the key if it is older than a day."""
-    mine = (col(IdempotentRequest.hotel_id) == hotel_id, col(IdempotentRequest.key) == key)
-    expired = col(IdempotentRequest.created_at) < now - KEY_LIFETIME
-    await db.execute(delete(IdempotentRequest).where(*mine, expired))
-    return (await db.scalars(select(IdempotentRequest).where(*mine))).one_or_none()
-
-
 async def claim_key(db: AsyncSession, request: IdempotentRequest) -> bool:
-    """Claim a key in the transaction that writes its booking.
+    """Claim a key in the transaction that writes its booking; one that is older than a day is free.
 
     Returns:
         False if another request claimed the key first; the caller then rolls its booking back. Waits while the
         other request has not committed yet.
     """
-    claimed = await db.execute(
-        insert(IdempotentRequest)
-        .values(**request.model_dump())
-        .on_conflict_do_nothing()
-        .returning(col(IdempotentRequest.key))
-    )
+    claimed = await db.execute(_CLAIM_KEY, {**request.model_dump(), "lifetime": KEY_LIFETIME})
     return claimed.first() is not None
 
 
@@ -106,11 +153,9 @@ async def take_over_key(
     return taken.first() is not None
 
 
-async def finish_key(db: AsyncSession, request: IdempotentRequest, response: dict[str, Any]) -> None:
+async def finish_key(db: Connection, request: IdempotentRequest, response: dict[str, Any]) -> None:
     """Store the response of a request, for its repeats."""
-    await db.execute(
-        update(IdempotentRequest).where(*_same(request)).values(response=response, locked_until=None)
-    )
+    await db.execute(_FINISH_KEY, {**request.model_dump(), "response": response})
 
 
 async def release_key(db: AsyncSession, request: IdempotentRequest) -> None:

@@ -7,11 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import DateTime, Function, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import DateTime, Function, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from storage.database import Connection
 from storage.tables import RateLimit
 
 
@@ -24,6 +24,13 @@ class Window(StrEnum):
 
 _LENGTH_S: Final = {Window.MINUTE: 60, Window.HOUR: 3600}
 _NOW: Final = func.now(type_=DateTime(timezone=True))
+# UTC, because hours begin at other moments in some time zones.
+_COUNT: Final = text(
+    "INSERT INTO rate_limit AS r (subject, began_at, attempts)"
+    " VALUES (:subject, date_trunc(:window, now(), 'UTC'), 1)"
+    " ON CONFLICT (subject, began_at) DO UPDATE SET attempts = r.attempts + 1 WHERE r.attempts < :most"
+    " RETURNING attempts"
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Limit:
     window: Window = Window.MINUTE
 
 
-async def count_attempt(db: AsyncSession, limit: Limit) -> int | None:
+async def count_attempt(db: Connection, limit: Limit) -> int | None:
     """Count one attempt unless the limit has been reached. A refused attempt does not count.
 
     The row stays locked until the transaction ends, so concurrent attempts cannot exceed the limit.
@@ -50,19 +57,10 @@ async def count_attempt(db: AsyncSession, limit: Limit) -> int | None:
     """
     if not limit.most:
         return None
-    counted = await db.execute(
-        insert(RateLimit)
-        .values(subject=limit.subject, began_at=_began_at(limit.window), attempts=1)
-        .on_conflict_do_update(
-            index_elements=[col(RateLimit.subject), col(RateLimit.began_at)],
-            set_={"attempts": col(RateLimit.attempts) + 1},
-            where=col(RateLimit.attempts) < limit.most,
-        )
-        .returning(col(RateLimit.attempts))
-    )
+    counted = await db.execute(_COUNT, vars(limit))
     if counted.first():
         return None
-    return _left_s(limit.window, (await db.scalars(select(_NOW))).one())
+    return _left_s(limit.window, (await db.execute(select(_NOW))).scalar_one())
 
 
 async def wait_of(db: AsyncSession, limit: Limit) -> int | None:
@@ -85,7 +83,6 @@ async def window_number(db: AsyncSession, length_s: int) -> int:
 
 
 def _began_at(window: Window) -> Function[datetime]:
-    # UTC, because hours begin at other moments in some time zones.
     return func.date_trunc(window.value, func.now(), "UTC", type_=DateTime(timezone=True))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -16,6 +16,19 @@ from storage.account_tables import AccountLink, AccountLinkKind, SecondFactor, S
 
 LOG_IN_S: Final = 28800
 """The length of a log-in, in seconds."""
+
+
+_LOGGED_IN: Final = (
+    select(Staff, Hotel, col(SecondFactor.staff_id).is_not(None))
+    .join(Hotel, col(Hotel.id) == col(Staff.hotel_id))
+    .join(StaffLogIn, col(StaffLogIn.staff_id) == col(Staff.id))
+    .outerjoin(SecondFactor, col(SecondFactor.staff_id) == col(Staff.id))
+    .where(
+        col(Staff.id) == bindparam("staff_id"),
+        col(StaffLogIn.log_in_id) == bindparam("log_in_id"),
+        col(Staff.active),
+    )
+)
 
 
 async def begin_log_in(db: AsyncSession, staff_id: int, address: str, now: datetime) -> str:
@@ -46,14 +59,8 @@ async def logged_in_staff(
     Returns:
         None if the log-in has ended, or the account is closed.
     """
-    query = (
-        select(Staff, Hotel, col(SecondFactor.staff_id).is_not(None))
-        .join(Hotel, col(Hotel.id) == col(Staff.hotel_id))
-        .join(StaffLogIn, col(StaffLogIn.staff_id) == col(Staff.id))
-        .outerjoin(SecondFactor, col(SecondFactor.staff_id) == col(Staff.id))
-        .where(col(Staff.id) == staff_id, col(StaffLogIn.log_in_id) == log_in_id, col(Staff.active))
-    )
-    found = (await db.execute(query)).one_or_none()
+    ids = {"staff_id": staff_id, "log_in_id": log_in_id}
+    found = (await db.execute(_LOGGED_IN, ids)).one_or_none()
     return (found[0], found[1], found[2]) if found else None
 
 

@@ -17,6 +17,7 @@ from domain.mailbox import mailbox_of
 from domain.messages.notifications import Mailing
 from domain.roles import DECIDING_ROLES
 from models import Booking, SentMail, Staff, utc_now
+from storage.database import Connection
 from storage.search import exactly, matches
 from storage.tables import BookingSearch, DailyMail
 
@@ -54,7 +55,7 @@ async def claim_mails(db: AsyncSession, mails: Sequence[SentMail]) -> Mapping[tu
     return {(row.kind, row.recipient): row.message_id for row in claimed}
 
 
-async def finish_mails(db: AsyncSession, message_ids: Sequence[str]) -> None:
+async def finish_mails(db: Connection, message_ids: Sequence[str]) -> None:
     """Mark mails as accepted by the mail server."""
     await db.execute(_FINISH, {"message_ids": list(message_ids), "at": utc_now()})
 

@@ -60,8 +60,8 @@ class BookingMoney:
         return self.captured_minor - self.refunded_minor - self.paid_elsewhere_minor
 
 
-def record_movements(db: AsyncSession, booking: Booking, change: Change) -> None:
-    """Write a movement for each amount of the booking that the change alters. The row still has the old amounts."""
+def movements_of(booking: Booking, change: Change) -> list[tuple[MovementKind, int]]:
+    """A kind and an amount for each amount of the booking that a change alters. The row still has the old ones."""
     amounts = (
         (MovementKind.CAPTURED, booking.amount_captured_minor, change.amount_captured_minor),
         (MovementKind.REFUNDED, booking.amount_refunded_minor, change.amount_refunded_minor),
@@ -71,18 +71,9 @@ def record_movements(db: AsyncSession, booking: Booking, change: Change) -> None
             change.amount_paid_elsewhere_minor,
         ),
     )
-    db.add_all(
-        MoneyMovement(
-            hotel_id=booking.hotel_id,
-            booking_id=booking.booking_id,
-            at=change.at,
-            kind=kind,
-            amount_minor=after - before,
-            currency=booking.currency,
-        )
-        for kind, before, after in amounts
-        if after is not None and after != before
-    )
+    return [
+        (kind, after - before) for kind, before, after in amounts if after is not None and after != before
+    ]
 
 
 async def movements_by_day(db: AsyncSession, hotel: Hotel, period: Period) -> list[MovementSum]:

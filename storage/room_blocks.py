@@ -74,7 +74,7 @@ async def block_rooms(
     if present is not None:
         return present
     type_id = _id(room_type)
-    nights = await lock_nights(db, room_type.hotel_id, type_id, stretch.days)
+    nights = await lock_nights(db, type_id, stretch.days)
     await _refuse(db, type_id, [night.night for night in nights if night.free < rooms])
     within = nights_between(type_id, stretch.days)
     await db.execute(update(RoomNight).where(within).values(blocked=col(RoomNight.blocked) + rooms))
@@ -86,7 +86,7 @@ async def block_rooms(
 async def unblock_rooms(db: AsyncSession, room_type: RoomType, block: RoomBlock) -> None:
     """Put rooms back into service."""
     type_id, days = _id(room_type), (block.first_night, block.end_day)
-    await lock_nights(db, room_type.hotel_id, type_id, days)
+    await lock_nights(db, type_id, days)
     values = {
         "blocked": col(RoomNight.blocked) - block.rooms,
         "beyond": func.greatest(0, func.least(col(RoomNight.beyond), -block.rooms - FREE)),

@@ -11,22 +11,66 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import CLAIMS_ROOM, Status
 from models import Booking, Hotel, RoomType
+from storage.database import Connection
 from storage.tables import RoomClaim, RoomNight
 
 FREE: Final = col(RoomNight.capacity) - col(RoomNight.claimed) - col(RoomNight.blocked)
 """Rooms of a night that could be claimed or blocked."""
 
+FREE_IN_STAY: Final[ColumnElement[int]] = (
+    col(RoomType.rooms)
+    + col(Hotel.overbooking)
+    - select(func.coalesce(func.max(col(RoomNight.claimed) + col(RoomNight.blocked)), 0))
+    .where(
+        col(RoomNight.room_type_id) == col(RoomType.id),
+        col(RoomNight.night) >= bindparam("check_in"),
+        col(RoomNight.night) < bindparam("check_out"),
+    )
+    .correlate(RoomType)
+    .scalar_subquery()
+)
+"""Rooms of a type that could be claimed on the fullest night from `check_in` to `check_out`."""
+
+_ROOMS_FREE: Final = (
+    select(col(RoomType.id), FREE_IN_STAY)
+    .join(Hotel, col(Hotel.id) == col(RoomType.hotel_id))
+    .where(col(Hotel.id) == bindparam("hotel_id"))
+)
+_LOCK_HOTEL: Final = text("SELECT FROM hotel WHERE id = :hotel_id FOR KEY SHARE")
 _KEEP_NIGHTS: Final = text(
     "INSERT INTO room_night (room_type_id, night, capacity, claimed, blocked, beyond) "
-    "SELECT t.id, CAST(days AS date), t.rooms + :overbooking, 0, 0, 0 FROM room_type t, "
+    "SELECT t.id, CAST(days AS date), t.rooms + h.overbooking, 0, 0, 0 "
+    "FROM room_type t JOIN hotel h ON h.id = t.hotel_id, "
     "generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') days "
     "WHERE t.id = :room_type_id ORDER BY days ON CONFLICT DO NOTHING"
+)
+# Nights are locked in ascending order as they are written. The counts of a night that another booking has just changed
+# are its latest: `ON CONFLICT` waits for that booking's transaction.
+_CLAIM: Final = text(
+    "WITH wanted AS ("
+    " SELECT CAST(days AS date) AS night, t.id AS type_id, t.rooms + h.overbooking AS capacity"
+    " FROM room_type t JOIN hotel h ON h.id = t.hotel_id,"
+    "  generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') days"
+    " WHERE t.id = :room_type_id AND NOT EXISTS (SELECT FROM room_claim c"
+    "  WHERE c.booking_id = :booking_id AND c.night = CAST(days AS date))"
+    "), taken AS ("
+    " INSERT INTO room_night AS n (room_type_id, night, capacity, claimed, blocked, beyond)"
+    " SELECT type_id, night, capacity, 1, 0, greatest(0, 1 - capacity) FROM wanted"
+    " WHERE capacity > 0 OR :beyond ORDER BY night"
+    " ON CONFLICT (room_type_id, night) DO UPDATE SET claimed = n.claimed + 1,"
+    "  beyond = greatest(n.beyond, n.claimed + n.blocked + 1 - n.capacity)"
+    " WHERE n.claimed + n.blocked < n.capacity OR :beyond"
+    " RETURNING n.night, n.room_type_id, n.claimed + n.blocked > n.capacity AS is_beyond"
+    "), kept AS ("
+    " INSERT INTO room_claim (booking_id, night, room_type_id, is_beyond)"
+    " SELECT :booking_id, night, room_type_id, is_beyond FROM taken"
+    ") SELECT (SELECT count(*) FROM wanted), array(SELECT night FROM taken)"
 )
 _RECOUNT: Final = text(
     "UPDATE room_night n SET claimed = c.claimed, beyond = greatest(0, c.claimed + n.blocked - n.capacity) "
@@ -43,33 +87,23 @@ class LockedNight:
 
     Args:
         free: rooms that could be claimed or blocked; below 0 where captured money stands beyond the limit.
-        is_own: the booking it was locked for has a room already.
     """
 
     night: date
     free: int
-    is_own: bool
 
 
-async def lock_nights(
-    db: AsyncSession, hotel_id: int, room_type_id: int, days: tuple[date, date], booking_id: str = ""
-) -> list[LockedNight]:
-    """Keep the nights of a room type from everybody else, in ascending order.
+async def lock_nights(db: AsyncSession, room_type_id: int, days: tuple[date, date]) -> list[LockedNight]:
+    """Keep the nights of a room type from everybody else, in ascending order. The caller has locked the hotel.
 
     Args:
         days: the first night, and the day after the last one.
     """
-    # Whoever changes how many rooms there are locks the hotel for itself: no night is begun with the former number.
-    hotel = select(col(Hotel.overbooking)).where(col(Hotel.id) == hotel_id)
-    overbooking = await db.scalar(hotel.with_for_update(read=True, key_share=True))
-    nights = {"first": days[0], "last": days[1] - timedelta(days=1)}
-    await db.execute(_KEEP_NIGHTS, {"room_type_id": room_type_id, "overbooking": overbooking, **nights})
-    own = select(RoomClaim).where(
-        col(RoomClaim.booking_id) == booking_id, col(RoomClaim.night) == col(RoomNight.night)
-    )
-    query = select(col(RoomNight.night), FREE, own.exists()).where(nights_between(room_type_id, days))
-    rows = await db.execute(query.order_by(col(RoomNight.night)).with_for_update(of=RoomNight))
-    return [LockedNight(night, free, is_own) for night, free, is_own in rows]
+    nights = {"room_type_id": room_type_id, "first": days[0], "last": days[1] - timedelta(days=1)}
+    await db.execute(_KEEP_NIGHTS, nights)
+    query = select(col(RoomNight.night), FREE).where(nights_between(room_type_id, days))
+    rows = await db.execute(query.order_by(col(RoomNight.night)).with_for_update())
+    return [LockedNight(night, free) for night, free in rows]
 
 
 async def claim_rooms(db: AsyncSession, booking: Booking, *, beyond: bool = False) -> bool:
@@ -81,49 +115,47 @@ async def claim_rooms(db: AsyncSession, booking: Booking, *, beyond: bool = Fals
     Returns:
         False where a night has no room left: nothing is claimed then.
     """
-    stay = (booking.check_in, booking.check_out)
-    nights = await lock_nights(db, booking.hotel_id, booking.room_type_id, stay, booking.booking_id)
-    wanted = [night for night in nights if not night.is_own]
-    if not beyond and any(night.free <= 0 for night in wanted):
-        return False
-    if not wanted:
+    # Whoever changes how many rooms there are locks the hotel for itself: no night is begun with the former number.
+    await db.execute(_LOCK_HOTEL, {"hotel_id": booking.hotel_id})
+    stay = {
+        "booking_id": booking.booking_id,
+        "room_type_id": booking.room_type_id,
+        "first": booking.check_in,
+        "last": booking.check_out - timedelta(days=1),
+        "beyond": beyond,
+    }
+    wanted, claimed = (await db.execute(_CLAIM, stay)).one()
+    if len(claimed) == wanted:
         return True
-    within = _of(booking.room_type_id, [night.night for night in wanted])
-    counts = {"claimed": col(RoomNight.claimed) + 1}
-    if beyond:
-        counts["beyond"] = func.greatest(col(RoomNight.beyond), 1 - FREE)
-    await db.execute(update(RoomNight).where(within).values(counts))
-    claims = [
-        RoomClaim(
-            booking_id=booking.booking_id,
-            night=night.night,
-            room_type_id=booking.room_type_id,
-            is_beyond=night.free <= 0,
-        )
-        for night in wanted
-    ]
-    await db.execute(insert(RoomClaim), [claim.model_dump() for claim in claims])
-    return True
+    await _free_nights(db, booking, claimed)
+    return False
 
 
 async def free_rooms(db: AsyncSession, booking: Booking) -> None:
     """Give up every room a booking has claimed, in the caller's transaction."""
-    mine = col(RoomClaim.booking_id) == booking.booking_id
     same_night = and_(
         col(RoomClaim.room_type_id) == col(RoomNight.room_type_id),
         col(RoomClaim.night) == col(RoomNight.night),
     )
+    mine = col(RoomClaim.booking_id) == booking.booking_id
     query = select(col(RoomNight.night)).join(RoomClaim, same_night).where(mine)
     nights = (await db.scalars(query.order_by(col(RoomNight.night)).with_for_update(of=RoomNight))).all()
+    await _free_nights(db, booking, nights)
+
+
+async def _free_nights(db: AsyncSession, booking: Booking, nights: Sequence[date]) -> None:
+    """Give up a booking's rooms of nights that are locked."""
     if not nights:
         return
-    await db.execute(delete(RoomClaim).where(mine))
+    mine = (col(RoomClaim.booking_id) == booking.booking_id, col(RoomClaim.night).in_(nights))
+    await db.execute(delete(RoomClaim).where(*mine))
     # What stood beyond the limit takes the place that became free.
     counts = {
         "claimed": col(RoomNight.claimed) - 1,
         "beyond": func.greatest(0, func.least(col(RoomNight.beyond), -1 - FREE)),
     }
-    await db.execute(update(RoomNight).where(_of(booking.room_type_id, nights)).values(counts))
+    of_type = col(RoomNight.room_type_id) == booking.room_type_id
+    await db.execute(update(RoomNight).where(of_type, col(RoomNight.night).in_(nights)).values(counts))
 
 
 async def follow_status(db: AsyncSession, booking: Booking, before: Status, after: Status) -> bool:
@@ -159,21 +191,10 @@ async def recount_claims(db: AsyncSession) -> list[str]:
     return [f"room type {id_}, {night}" for id_, night in await db.execute(_RECOUNT)]
 
 
-async def rooms_free(db: AsyncSession, hotel: Hotel, check_in: date, check_out: date) -> Mapping[int, int]:
+async def rooms_free(db: Connection, hotel: Hotel, check_in: date, check_out: date) -> Mapping[int, int]:
     """How many rooms of each type could be claimed on the fullest night of a stay, by the type's id."""
-    taken = func.coalesce(func.max(col(RoomNight.claimed) + col(RoomNight.blocked)), 0)
-    in_stay = and_(
-        col(RoomNight.room_type_id) == col(RoomType.id),
-        col(RoomNight.night) >= check_in,
-        col(RoomNight.night) < check_out,
-    )
-    query = (
-        select(col(RoomType.id), col(RoomType.rooms) + hotel.overbooking - taken)
-        .outerjoin(RoomNight, in_stay)
-        .where(col(RoomType.hotel_id) == hotel.id)
-        .group_by(col(RoomType.id))
-    )
-    return {id_: max(0, free) for id_, free in await db.execute(query) if id_ is not None}
+    stay = {"hotel_id": hotel.id, "check_in": check_in, "check_out": check_out}
+    return {id_: max(0, free) for id_, free in await db.execute(_ROOMS_FREE, stay) if id_ is not None}
 
 
 async def rooms_taken(db: AsyncSession, bookings: Collection[Booking]) -> Mapping[str, int]:
@@ -197,7 +218,3 @@ def nights_between(room_type_id: int, days: tuple[date, date]) -> ColumnElement[
     """A room type's nights from the first one to the day before the last."""
     night = col(RoomNight.night)
     return and_(col(RoomNight.room_type_id) == room_type_id, night >= days[0], night < days[1])
-
-
-def _of(room_type_id: int, nights: Sequence[date]) -> ColumnElement[bool]:
-    return and_(col(RoomNight.room_type_id) == room_type_id, col(RoomNight.night).in_(nights))

@@ -16,19 +16,25 @@ from storage.tables import BookingSearch
 
 async def keep_search_words(db: AsyncSession, booking: Booking) -> None:
     """Store the words by which a booking is found; earlier ones are replaced."""
-    words = booking_words(
+    vector = func.array_to_tsvector(cast(words_of(booking), ARRAY(Text)))
+    await db.execute(
+        insert(BookingSearch)
+        .values(row_id=booking.id, words=vector)
+        .on_conflict_do_update(index_elements=[col(BookingSearch.row_id)], set_={"words": vector})
+    )
+
+
+def words_of(booking: Booking) -> list[str]:
+    """The words by which a booking is found, for `array_to_tsvector`.
+
+    Python has folded and split them: PostgreSQL's own parser would depend on its configuration.
+    """
+    return booking_words(
         booking_id=booking.booking_id,
         names=(booking.guest_first_name, booking.guest_last_name),
         email=booking.guest_email,
         days=(booking.check_in, booking.check_out),
         amount=str(booking.total),
-    )
-    # Python has folded and split them: PostgreSQL's own parser would depend on its configuration.
-    vector = func.array_to_tsvector(cast(words, ARRAY(Text)))
-    await db.execute(
-        insert(BookingSearch)
-        .values(row_id=booking.id, words=vector)
-        .on_conflict_do_update(index_elements=[col(BookingSearch.row_id)], set_={"words": vector})
     )
 
 

@@ -176,7 +176,7 @@ class Page:
         return response
 
 
-def _this_page(request: Request) -> Page:
+async def _this_page(request: Request) -> Page:
     return Page(request)
 
 

@@ -6,7 +6,7 @@ No worker runs: a workflow that was started keeps its signals in its history, wh
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from temporalio.converter import DataConverter
 from temporalio.testing import ActivityEnvironment
 
 from activities.inbox import Inbox
-from dispatch.events import deliver_event
+from dispatch.events import deliver, keep
 from domain.booking import Status
 from domain.messages.signals import StripeEventHint
 from domain.messages.starts import EndedBookingEvent
@@ -47,8 +47,9 @@ class InboxHarness:
         await self.temporal.start_workflow("Anything", id=f"booking-{booking.booking_id}", task_queue=QUEUE)
 
     async def deliver_event(self, event: StripeWebhookEvent, client: Client | None = None) -> str | None:
-        """Hand an event on that is in the inbox."""
-        return await deliver_event(self.database, client or self.temporal, QUEUE, event)
+        """Deliver an event that is in the inbox, as if nobody had marked it processed."""
+        entry = replace(await keep(self.database, event), is_processed=False)
+        return await deliver(self.database, client or self.temporal, QUEUE, entry)
 
     async def signals(self, booking: Booking) -> list[tuple[str, StripeEventHint]]:
         """The signals a booking's workflow has been sent, oldest first."""

@@ -10,8 +10,9 @@ from sqlalchemy import text
 from api.views import BookingDetails, show
 from domain.booking import Decision, MailKind, Status
 from domain.messages.notifications import Mailing
-from models import Booking, ReturnAddresses, RoomType
+from models import Booking, ReturnAddresses
 from storage.bookings import keep_return_addresses
+from storage.courses import booking_with_course
 from storage.tables import IdempotentRequest
 from tests.management.booking_driver import ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
@@ -149,9 +150,9 @@ async def test_an_erased_booking_is_shown_as_before(shared_harness: ManagementHa
     booking = await shared_harness.declined()
     await shared_harness.done("guest", "erase", booking.booking_id)
     async with shared_harness.database.transaction() as db:
-        row = await booking.row()
-        room = await db.get_one(RoomType, row.room_type_id)
-        shown = (await show(db, BookingDetails(row, booking.hotel, room))).model_dump(mode="json")
+        found = await booking_with_course(db, booking.booking_id)
+    assert found is not None
+    shown = show(BookingDetails(*found)).model_dump(mode="json")
     assert shown["guest"] == {"first_name": "Erased", "last_name": "guest", "email": "", "phone": None}
     assert (shown["status"], shown["amount"], shown["special_requests"]) == ("DECLINED", "150.00", None)
     said = await shared_harness.done("booking", "show", booking.booking_id)

@@ -31,7 +31,6 @@ from reconciliation.run_queries import findings_of
 from reconciliation.runs import Tally
 from reconciliation.stripe_reader import StripeReader
 from reconciliation.workflow import ReconcileWorkflow
-from storage.inbox import keep_event
 from storage.tables import ReconciliationFinding, ReconciliationRun
 from tests.management.booking_driver import ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
@@ -81,8 +80,6 @@ async def _lost_with_an_event(harness: ManagementHarness) -> tuple[ManagementBoo
         payment_intent_id=payment["id"],
         received_at=utc_now() - timedelta(minutes=5),
     )
-    async with harness.database.transaction() as db:
-        await keep_event(db, event)
     return booking, await deliver_event(
         harness.database, harness.client, harness.settings.temporal_task_queue, event
     )

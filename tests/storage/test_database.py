@@ -52,6 +52,25 @@ async def test_connections_the_server_has_closed_are_replaced_before_anybody_not
         await database.close()
 
 
+async def test_a_single_statement_is_a_transaction_of_its_own(database: Database) -> None:
+    """What it writes is committed at once; if one of its parts fails, none is written."""
+    write = text("INSERT INTO rate_limit (subject, began_at, attempts) VALUES (:subject, now(), 1)")
+    count = text("SELECT count(*) FROM rate_limit WHERE subject LIKE 'single-%'")
+    halves = text(
+        "WITH first AS (INSERT INTO rate_limit (subject, began_at, attempts) VALUES ('single-2', now(), 1))"
+        " INSERT INTO rate_limit (subject, began_at, attempts) VALUES ('single-1', now(), 1 / CAST(:zero AS int))"
+    )
+    async with database.single_statement() as db:
+        await db.execute(write, {"subject": "single-1"})
+        async with database.reading() as other:
+            assert await other.scalar(count) == 1
+    with pytest.raises(SQLAlchemyError):
+        async with database.single_statement() as db:
+            await db.execute(halves, {"zero": 0})
+    async with database.reading() as other:
+        assert await other.scalar(count) == 1
+
+
 async def test_each_statement_of_a_reader_sees_what_is_committed_by_then(database: Database) -> None:
     """PostgreSQL's `now()` is when the transaction began: each statement is one of its own."""
     async with database.reading() as db:

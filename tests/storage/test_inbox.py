@@ -7,11 +7,12 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
+from domain.booking import Status
 from models import Booking, PaymentSession, StripeWebhookEvent
 from storage.bookings import record_session
 from storage.database import Database
 from storage.inbox import (
-    booking_behind,
+    Addressee,
     inbox_backlog,
     keep_event,
     mark_processed,
@@ -35,8 +36,9 @@ def event(**values: Any) -> StripeWebhookEvent:
 
 
 async def keep(database: Database, row: StripeWebhookEvent) -> bool:
+    """Keep an event; returns whether it still has to be processed."""
     async with database.transaction() as db:
-        return await keep_event(db, row)
+        return not (await keep_event(db, row)).is_processed
 
 
 async def stored(database: Database, event_id: str) -> StripeWebhookEvent:
@@ -133,10 +135,9 @@ async def test_backlog_counts_what_is_open(database: Database) -> None:
 # --- whose it is ---
 
 
-async def behind(database: Database, **names: str | None) -> Booking | None:
-    given = {"booking_id": None, "session_id": None, "payment_intent_id": None} | names
+async def behind(database: Database, **names: str | None) -> Addressee | None:
     async with database.transaction() as db:
-        return await booking_behind(db, **given)
+        return (await keep_event(db, event(**names))).addressee
 
 
 async def with_session(database: Database, hotel_rows: HotelRows, session_id: str) -> Booking:
@@ -172,7 +173,12 @@ async def test_a_booking_is_found_by_each_of_its_names(database: Database, hotel
     ):
         found = await behind(database, **names)
         assert found is not None, names
-        assert found.booking_id == booking.booking_id
+        assert found == Addressee(
+            booking.booking_id,
+            Status(booking.status),
+            booking.payment_intent_id,
+            hotel_rows.hotel.slug,
+        )
 
 
 async def test_our_own_metadata_counts_more_than_an_id(database: Database, hotel_rows: HotelRows) -> None:

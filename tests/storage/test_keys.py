@@ -13,17 +13,17 @@ from models import Booking, Hotel
 from storage.bookings import booking_by_id, insert_draft
 from storage.creation import (
     KEY_LIFETIME,
+    CreationBasis,
     claim_key,
-    find_request,
+    creation_basis,
     finish_key,
     release_key,
-    room_type_by_code,
     submission_terms,
     take_over_key,
 )
 from storage.database import Database
 from storage.tables import IdempotentRequest
-from tests.storage.rows import T0, HotelRows, book, create_hotel, draft
+from tests.storage.rows import CHECK_IN, T0, HotelRows, book, create_hotel, draft
 
 LOCK = timedelta(seconds=30)
 ANSWER = {"booking_id": "BK-1", "access_token": "secret"}
@@ -83,8 +83,18 @@ async def take_over(database: Database, request: IdempotentRequest, now: datetim
 async def find(
     database: Database, hotel_rows: HotelRows, now: datetime, key: str = "key-1"
 ) -> IdempotentRequest | None:
+    basis = await basis_of(database, hotel_rows, "double", now, key)
+    return basis.earlier
+
+
+async def basis_of(
+    database: Database, hotel_rows: HotelRows, code: str, now: datetime = T0, key: str | None = None
+) -> CreationBasis:
+    days = (CHECK_IN, CHECK_IN + timedelta(days=2))
     async with database.transaction() as db:
-        return await find_request(db, hotel_rows.id, key, now)
+        basis = await creation_basis(db, hotel_rows.hotel.slug, code, days, key, now)
+    assert basis is not None
+    return basis
 
 
 # --- idempotency keys ---
@@ -202,11 +212,11 @@ async def test_a_key_is_forgotten_after_a_day(database: Database, hotel_rows: Ho
 async def test_rooms_are_found_by_their_hotels_code(database: Database, hotel_rows: HotelRows) -> None:
     """Another hotel's `double` is another room."""
     other = await create_hotel(database)
-    async with database.transaction() as db:
-        found = await room_type_by_code(db, hotel_rows.id, "double")
-        assert found is not None
-        assert found.id == hotel_rows.room_type.id != other.room_type.id
-        assert await room_type_by_code(db, hotel_rows.id, "DOUBLE") is None
+    basis = await basis_of(database, hotel_rows, "double")
+    assert basis.room_type is not None
+    assert basis.room_type.id == hotel_rows.room_type.id != other.room_type.id
+    assert (basis.free, basis.earlier) == (hotel_rows.room_type.rooms, None)
+    assert (await basis_of(database, hotel_rows, "DOUBLE")).room_type is None
 
 
 async def test_terms_are_what_the_guest_was_told(database: Database) -> None:

@@ -15,7 +15,6 @@ from storage.bookings import (
     record_session,
     return_addresses,
     session_url,
-    timeline_step,
 )
 from storage.database import Database
 from tests.storage.rows import T0, HotelRows, book, create_hotel, held, row_of
@@ -108,4 +107,3 @@ async def test_bookings_are_found_within_their_hotel(database: Database, hotel_r
         assert [row.id for row in found] == [booking.id, hotel_rows.id, hotel_rows.room_type.id]
         assert await booking_in_hotel(db, other.hotel.slug, booking.booking_id) is None
         assert await booking_with_hotel(db, "BK-NOBODY") is None
-        assert await timeline_step(db, booking.booking_id, 99) is None

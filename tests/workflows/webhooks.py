@@ -5,18 +5,18 @@ An event goes the way it goes in production behind the endpoint: into the inbox,
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from dispatch.events import deliver_event
+from dispatch.events import deliver, deliver_event, keep
 from domain.identifiers import ended_booking_payment_workflow_id
 from domain.stripe_events import subject_of
 from models import StripeWebhookEvent, utc_now
 from storage.database import Database
-from storage.inbox import keep_event
 from tests.workflows.servers import STRIPE_KEY, Json, StandInClient
 
 _PAGE = 100
@@ -90,12 +90,8 @@ class WebhookQueue:
     async def deliver_event(self, event: Json, event_id: str | None = None) -> str | None:
         """Deliver one event, under another id if one is given; returns the reason if no workflow received it."""
         row = _kept(event, event_id or event["id"])
-        async with self._database.transaction() as db:
-            is_new = await keep_event(db, row)
-        self.delivered.append(row.event_id)
-        if not is_new:
-            return "a duplicate"
         nobody_told = await deliver_event(self._database, self._client, self._task_queue, row)
+        self.delivered.append(row.event_id)
         unmatched = ended_booking_payment_workflow_id(
             row.payment_intent_id or row.session_id or "unknown", row.event_id
         )
@@ -105,7 +101,9 @@ class WebhookQueue:
 
     async def signal_again(self, event: Json) -> None:
         """Signal an event once more although it was processed, as a crash before the mark would."""
-        await deliver_event(self._database, self._client, self._task_queue, _kept(event, event["id"]))
+        entry = await keep(self._database, _kept(event, event["id"]))
+        crashed = replace(entry, is_processed=False)
+        await deliver(self._database, self._client, self._task_queue, crashed)
 
     async def _is_started(self, id_: str) -> bool:
         try:

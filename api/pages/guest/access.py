@@ -15,7 +15,7 @@ from api.services import Services
 from api.views import BookingDetails
 from domain.identifiers import is_access_token, is_page_token, page_token, return_code_hash
 from models import utc_now
-from storage.bookings import booking_with_hotel
+from storage.courses import booking_with_course
 from storage.return_codes import use_return_code
 
 _COOKIE: Final = "guest"
@@ -73,7 +73,7 @@ async def guests_booking(page: Page, services: Services, booking_id: str) -> Boo
         raise locked()
     page.session = page.cookie(_COOKIE)
     async with reading(services.database) as db:
-        found = await booking_with_hotel(db, booking_id)
+        found = await booking_with_course(db, booking_id)
     if found is None:
         raise not_found("booking")
     return BookingDetails(*found)

@@ -187,8 +187,8 @@ async def _part(page: Page, services: Services, found: BookingDetails, session_i
     Args:
         session_id: the payment page the guest returned from, while Stripe could not be asked.
     """
+    view = show(found)
     async with reading(services.database) as db:
-        view = await show(db, found)
         open_request = await open_decision(db, found.booking.booking_id)
         is_confirmed = view.status == Status.CONFIRMED
         overtaken = is_confirmed and await is_cancellation_overtaken(db, found.booking.booking_id)
@@ -206,7 +206,6 @@ async def _confirm_cancelling(
     if not may_cancel(found, utc_now()):
         return page.redirect(booking_path(found.booking.booking_id))
     async with reading(services.database) as db:
-        view = await show(db, found)
         open_request = await open_decision(db, found.booking.booking_id)
     return page.show(
         "guest/cancel.html",
@@ -214,7 +213,7 @@ async def _confirm_cancelling(
         cost=cost_of_cancelling(found, utc_now()),
         refund=_shown_refund(found),
         changed=changed,
-        **page_context(found, view, open_request, utc_now()),
+        **page_context(found, show(found), open_request, utc_now()),
     )
 
 

@@ -216,7 +216,7 @@ LoggedInPerson = Annotated[Console, Depends(_person)]
 """Any logged-in member of staff, also one who has to set up a second factor first."""
 
 
-def _console(person: LoggedInPerson) -> Console:
+async def _console(person: LoggedInPerson) -> Console:
     if person.colleague.needs_second_factor:
         raise SecondFactorNeededError
     return person
@@ -226,13 +226,13 @@ AtConsole = Annotated[Console, Depends(_console)]
 """Any logged-in member of staff who may go on."""
 
 
-def _decides(console: AtConsole) -> Console:
+async def _decides(console: AtConsole) -> Console:
     if not may_decide(console.colleague.role):
         raise ProblemError(403, "forbidden", "This needs an approver or manager.")
     return console
 
 
-def _manages(console: AtConsole) -> Console:
+async def _manages(console: AtConsole) -> Console:
     if not may_manage(console.colleague.role):
         raise ProblemError(403, "forbidden", "This needs a manager.")
     return console
