@@ -1,7 +1,8 @@
 """Hypothesis looks for an order of events that breaks a promise.
 
 The suite looks at a few examples, always the same ones. `SEARCH_EXAMPLES=200 .venv/bin/python -m pytest
-tests/workflows/test_search.py -s` looks at as many others, and takes some seconds for each.
+tests/workflows/test_search.py -s` looks at as many others, and takes a second or two for each;
+`python -m tests.workflows.search` does so in several processes at once.
 A failure prints the steps that led to it, and a `@reproduce_failure(…)` to put on `BookingStateMachine` for a while;
 the next run on the same machine tries it first. To repeat a whole run, begin it with
 `--hypothesis-seed=N`: a seed of Hypothesis's own is not printed where a promise breaks.
@@ -338,8 +339,8 @@ async def test_no_order_of_events_breaks_an_invariant(
     try:
         await asyncio.to_thread(run_state_machine_as_test, BookingStateMachine, settings=how)
     finally:
-        BookingStateMachine.over = True
-    machine = BookingStateMachine
-    summary = f"{machine.examples} examples, {machine.steps} steps, {machine.given_up} examples given up"
-    print(summary)
+        machine = BookingStateMachine
+        machine.over = True
+        summary = f"{machine.examples} examples, {machine.steps} steps, {machine.given_up} examples given up"
+        print(f"\n{summary}")
     assert machine.examples - machine.given_up >= 0.9 * EXAMPLES, summary
