@@ -1,7 +1,7 @@
 """`python -m tests.workflows.search --examples 1000 --shards 2`: the search of `test_search.py` in several processes.
 
 Each shard is a pytest with servers and a seed of its own. The last line sums up. If a shard failed, its output is
-printed, and the exit status is 1. To repeat one shard, run `test_search.py` with the seed and the number printed for it.
+printed, and the exit status is 1. To repeat one, run `test_search.py` with the seed and the number printed for it.
 """
 
 from __future__ import annotations
