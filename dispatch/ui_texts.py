@@ -67,6 +67,7 @@ def waiting_for_stripe(decision: Decision) -> str:
 PAYMENT_TIMER: Final = "Payment window, e-mail to the guest, or time to ask Stripe"
 DECISION_TIMER: Final = "Reminder, or decision deadline"
 CHECK_OUT_TIMER: Final = "Check-out"
+REASON_TIMER: Final = "Time to look whether the reason was cleared"
 PAUSE_BEFORE_STRIPE: Final = "Pause before asking Stripe again"
 PAUSE_BEFORE_HOLD: Final = "Pause before reading the hold again"
 

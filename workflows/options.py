@@ -95,6 +95,10 @@ MAIL: Final[Mapping[str, Any]] = MappingProxyType(
 PENDING_COMMAND_RECHECK: Final = timedelta(hours=1)
 """The pause between reads of a payment while a booking needs attention."""
 
+REASON_RECHECK: Final = timedelta(minutes=10)
+REASON_RECHECK_LONGEST: Final = timedelta(days=1)
+"""The pauses between looks at whether another workflow has cleared the reason that one waits for; each doubles."""
+
 POLL_PAUSE_LONGEST: Final = timedelta(hours=1)
 """The longest pause between polls: each poll without news doubles the pause, and news resets it."""
 

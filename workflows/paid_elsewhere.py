@@ -21,13 +21,19 @@ from workflows.unmatched_payments import (
 
 
 async def record_paid_elsewhere(
-    state: BookingState, payment_steps: PaymentSteps, hint: StripeEventHint, command: Command
+    state: BookingState,
+    payment_steps: PaymentSteps,
+    hint: StripeEventHint,
+    command: Command,
+    *,
+    is_left: bool = True,
 ) -> None:
     """Record that a person paid the guest outside Stripe what the booking owes them.
 
     Args:
         hint: the payment that it replaces.
         command: names the amount, in the smallest unit of the booking's currency.
+        is_left: the debt is left to a person; otherwise another workflow may be refunding it now.
 
     Raises:
         ResolutionRefusedError: a refund is under way, or the guest is owed less.
@@ -37,6 +43,8 @@ async def record_paid_elsewhere(
     payment = await payment_steps.read_event_payment_until_answered(hint)
     owed_minor = state.owed_minor(payment)
     refusal = _refusal(state, payment, command.paid_elsewhere_minor)
+    if refusal is None and not is_left:
+        refusal = CommandOutcome.REFUND_PENDING
     if refusal is not None:
         raise ResolutionRefusedError(refusal)
     before = state.paid_elsewhere.get(payment.intent_id, 0)

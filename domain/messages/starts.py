@@ -234,8 +234,13 @@ class BookingTerms:
 
 @dataclass(frozen=True)
 class EndedBookingEvent:
-    """An event about the money of a booking whose workflow has ended; input of `EndedBookingPaymentWorkflow`."""
+    """An event about the money of a booking whose workflow has ended; input of `EndedBookingPaymentWorkflow`.
+
+    Args:
+        attention: the reason for which the previous run waits for a person; None for a first run.
+    """
 
     booking_id: str = ""
     hotel_slug: str = ""
     hint: StripeEventHint = field(default_factory=StripeEventHint)
+    attention: Attention | None = None
