@@ -34,7 +34,9 @@ def reconcile(
     after_restore: Annotated[
         bool,
         typer.Option(
-            "--after-restore", help="Release holds of bookings that the restored database does not know."
+            "--after-restore",
+            help="Release holds of bookings that the restored database does not know, and compare each row with its "
+            "workflow's history.",
         ),
     ] = False,
 ) -> None:

@@ -103,7 +103,12 @@ class Reconciliation:
         """Compare a batch of bookings, and apply the remedies of its findings."""
         plan, is_first = batch.plan, batch.after == 0
         stripe_reader = StripeReader(self._stripe, _beat)
-        comparison = Comparison(self._database, stripe_reader, TemporalReader(self._client, _beat))
+        comparison = Comparison(
+            self._database,
+            stripe_reader,
+            TemporalReader(self._client, _beat),
+            after_restore=plan.after_restore,
+        )
         async with self._database.transaction() as db:
             rows = await bookings_to_compare(db, batch.after, plan.since, _BOOKINGS_AT_ONCE)
             unhealable = await unhealable_findings(db, plan.run_id, _UNHEALABLE_AFTER_RUNS)

@@ -22,6 +22,7 @@ from reconciliation.findings import (
     Finding,
     FindingKind,
     Remedy,
+    WorkflowState,
 )
 from reconciliation.rules import compare, persisting
 from reconciliation.stripe_reader import StripeReader
@@ -55,9 +56,21 @@ class Comparison:
         ApplicationError: Stripe is away or refuses, typed as in `gateway.errors`.
         sqlalchemy.exc.SQLAlchemyError, OSError: the database is away.
         TemporalAwayError: Temporal is away.
+
+    Args:
+        after_restore: the database was restored: rows may lack changes of their workflows. The workflows' histories are
+            read, which takes a request or more for each booking.
     """
 
-    def __init__(self, database: Database, stripe_reader: StripeReader, temporal: TemporalReader) -> None:
+    def __init__(
+        self,
+        database: Database,
+        stripe_reader: StripeReader,
+        temporal: TemporalReader,
+        *,
+        after_restore: bool = False,
+    ) -> None:
+        self._after_restore = after_restore
         self._database = database
         self._stripe_reader = stripe_reader
         self._temporal = temporal
@@ -124,6 +137,8 @@ class Comparison:
     ) -> ExternalSnapshot:
         workflow, shown = await self._temporal.workflow(booking.booking_id)
         payments = {payment.intent_id: payment for payment in snapshots.payments.get(booking.booking_id, ())}
+        is_known = self._after_restore and workflow is not WorkflowState.MISSING
+        recorded = await self._temporal.recorded_version(booking.booking_id) if is_known else 0
         own_id = booking.payment_intent_id
         if own_id is not None and own_id not in payments:
             own = await self._stripe_reader.payment(own_id)
@@ -132,6 +147,7 @@ class Comparison:
         return ExternalSnapshot(
             workflow=workflow,
             workflow_status=shown,
+            recorded_version=recorded,
             payment_workflows=tuple(snapshots.payment_workflows.get(booking.booking_id, ())),
             payments=tuple(payments.values()),
             own_is_unknown=own_id is not None and own_id not in payments,

@@ -163,6 +163,7 @@ class ExternalSnapshot:
 
     Args:
         workflow_status: the status that its workflow shows to operators, if it runs.
+        recorded_version: the newest version that its workflow's history records; 0 if the history was not read.
         payment_workflows: running workflows of this booking's unmatched payments.
         payments: all PaymentIntents that name the booking.
         own_is_unknown: the row names a PaymentIntent that Stripe does not know.
@@ -171,6 +172,7 @@ class ExternalSnapshot:
 
     workflow: WorkflowState = WorkflowState.MISSING
     workflow_status: str | None = None
+    recorded_version: int = 0
     payment_workflows: tuple[str, ...] = ()
     payments: tuple[PaymentSnapshot, ...] = ()
     own_is_unknown: bool = False

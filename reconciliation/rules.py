@@ -86,13 +86,20 @@ def _workflow(booking: DatabaseSnapshot, external: ExternalSnapshot, now: dateti
     elif booking.is_open(now) and not running:
         detail = f"{booking.status}, but its workflow is {external.workflow}"
         # A restored row may be older than its workflow's end.
-        is_behind = external.workflow_status not in {None, booking.status}
+        is_behind = external.workflow_status not in {None, booking.status} or _lacks_changes(
+            booking, external
+        )
         remedy = Remedy.REWRITE_ROW if is_behind and not external.payment_workflows else Remedy.RESUME
         yield Finding(FindingKind.WORKFLOW_MISSING, booking.booking_id, remedy, detail=detail)
     elif running:
         yield from _running(booking, external, now)
     elif booking.is_over(now):
         yield from _over(booking, external)
+
+
+def _lacks_changes(booking: DatabaseSnapshot, external: ExternalSnapshot) -> bool:
+    """Whether a restored row lacks changes that leave its status as it is: a refund, say, or attention."""
+    return external.recorded_version > booking.version
 
 
 def _draft(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datetime) -> Iterator[Finding]:
@@ -134,6 +141,9 @@ def _over(booking: DatabaseSnapshot, external: ExternalSnapshot) -> Iterator[Fin
 def _running(booking: DatabaseSnapshot, external: ExternalSnapshot, now: datetime) -> Iterator[Finding]:
     if external.workflow_status is not None and external.workflow_status != booking.status:
         detail = _differ(booking, external.workflow_status)
+        yield Finding(FindingKind.STATUS_DIFFERS, booking.booking_id, Remedy.REWRITE_ROW, detail=detail)
+    elif _lacks_changes(booking, external):
+        detail = f"the row is at version {booking.version}, its workflow recorded {external.recorded_version}"
         yield Finding(FindingKind.STATUS_DIFFERS, booking.booking_id, Remedy.REWRITE_ROW, detail=detail)
     due = booking.decision_deadline if booking.status is Status.PENDING_APPROVAL else booking.closes_at
     waits = booking.status in UNDER_DECISION and not booking.needs_attention

@@ -13,6 +13,7 @@ from dispatch.events import running_payment_workflows
 from dispatch.names import BOOKING_STATUS
 from domain.identifiers import workflow_id
 from reconciliation.findings import WorkflowState
+from reconciliation.row_recovery import recorded_changes
 
 _AT_ONCE: Final = 8
 
@@ -50,6 +51,13 @@ class TemporalReader:
                 self._beat()
         state = _STATES.get(found.status, WorkflowState.LOST) if found.status else WorkflowState.LOST
         return state, found.typed_search_attributes.get(BOOKING_STATUS)
+
+    async def recorded_version(self, booking_id: str) -> int:
+        """The newest version of a booking that its workflow's history records; 0 if it records none."""
+        async with self._places:
+            changes = await recorded_changes(self._client, booking_id)
+        self._beat()
+        return max((change.expected_version + 1 for change in changes), default=0)
 
     async def running_payment_workflows(self) -> dict[str, list[str]]:
         """Ids of the running `EndedBookingPaymentWorkflow`s, by booking."""

@@ -269,6 +269,17 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
         snapshot(RUNNING, workflow_status="PENDING_APPROVAL"),
         [(FindingKind.STATUS_DIFFERS, Remedy.REWRITE_ROW, "")],
     ),
+    "a restored row that lacks a change of its status": (
+        booking(Status.CONFIRMED), snapshot(RUNNING, TAKEN, workflow_status="CONFIRMED", recorded_version=4),
+        [(FindingKind.STATUS_DIFFERS, Remedy.REWRITE_ROW, "")],
+    ),
+    "a restored row that lacks one, and its workflow is lost": (
+        booking(Status.CONFIRMED), snapshot(LOST, TAKEN, workflow_status="CONFIRMED", recorded_version=4),
+        [(FindingKind.WORKFLOW_MISSING, Remedy.REWRITE_ROW, "")],
+    ),
+    "a row as its workflow's history has it": (
+        booking(Status.CONFIRMED), snapshot(RUNNING, TAKEN, workflow_status="CONFIRMED", recorded_version=3), [],
+    ),
     "without its rooms": (
         booking(Status.CONFIRMED, rooms=RoomsSnapshot(1, 2)), snapshot(RUNNING, TAKEN),
         [(FindingKind.CLAIMS_DIFFER, Remedy.REBUILD_CLAIMS, "")],
