@@ -12,6 +12,7 @@ import httpx
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
+from dispatch.events import BOOKING_MEMO
 from domain.booking import ActorKind, Decision
 from domain.identifiers import workflow_id
 from domain.messages.signals import Command
@@ -237,7 +238,22 @@ class SearchHarness:
         for task in self._awaited:
             task.cancel()
         found = check(await collect(self.harness), now=await self.harness.now())
-        return [f"{result.code}: {text}" for result in found for text in result.violations]
+        violations = [f"{result.code}: {text}" for result in found for text in result.violations]
+        return violations + await self._waiting_for_nobody()
+
+    async def _waiting_for_nobody(self) -> list[str]:
+        """Workflows of ended bookings' money that wait for a person whom nothing calls."""
+        calling = {booking.booking_id for booking in self.bookings if (await booking.row()).needs_attention}
+        waiting = await self.harness.running_ended_booking_payments()
+        handles = {id_: self.harness.client.get_workflow_handle(id_) for id_ in waiting}
+        of_booking = {
+            id_: await (await handle.describe()).memo_value(BOOKING_MEMO) for id_, handle in handles.items()
+        }
+        return [
+            f"M5: {id_} waits, and nobody is called"
+            for id_, about in of_booking.items()
+            if about not in calling
+        ]
 
 
 async def _forgiving(call: Coroutine[Any, Any, Any]) -> Any:
