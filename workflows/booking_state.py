@@ -70,6 +70,8 @@ class BookingState:
         self.is_over = False
         self.unreturned_payments: dict[str, StripeEventHint] = {}
         """Events to check again, by the payment or session they are about. They outlive every change of status."""
+        self.recorded_disputes: set[str] = set()
+        """Ids of the events whose dispute is recorded: their payment may be checked again."""
         self._attention_shown = False
 
     def resume_from(self, resume: Resumption) -> None:

@@ -29,6 +29,7 @@ from workflows.unmatched_payments import (
     handle_payment_event,
     subject_of_hint,
     unreturned_reason,
+    without_recorded_dispute,
 )
 
 
@@ -47,6 +48,7 @@ class EndedBookingPaymentWorkflow:
         self._command: OperatorCommand | None = None
         """The `retry` or `resolve` that is being carried out."""
         self._has_taken_retry = False
+        self._recorded_disputes: set[str] = set()
         self._own_attention = event.attention
 
     @workflow.run
@@ -169,6 +171,7 @@ class EndedBookingPaymentWorkflow:
         state.refund_due_minor = booking.refund_due_minor
         state.paid_elsewhere = booking.paid_elsewhere
         state.attention = booking.attention
+        state.recorded_disputes = self._recorded_disputes
         return state
 
     async def _next_command(self) -> None:
@@ -194,7 +197,8 @@ class EndedBookingPaymentWorkflow:
         notifications = self._notifications
         is_sending = notifications.unsent_mailings or notifications.unsent_publications
         if self._run_length.is_full and not is_sending:
-            workflow.continue_as_new(replace(self._event, attention=self._own_attention))
+            hint = without_recorded_dispute(self._recorded_disputes, self._event.hint)
+            workflow.continue_as_new(replace(self._event, hint=hint, attention=self._own_attention))
 
     async def _close_command(self, outcome: CommandOutcome) -> None:
         assert self._command is not None, "only a `resolve` can be refused"

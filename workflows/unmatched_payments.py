@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -170,7 +170,7 @@ async def track_unreturned_payment(state: BookingState, hint: StripeEventHint) -
     try:
         yield
     except PaymentStepFailedError as error:
-        state.unreturned_payments[subject] = hint
+        state.unreturned_payments[subject] = without_recorded_dispute(state.recorded_disputes, hint)
         raise PaymentStepFailedError(unreturned_reason(error.attention, hint)) from None
     # Other events may name the same payment.
     state.unreturned_payments.pop(subject, None)
@@ -238,6 +238,11 @@ async def follow_resolved_payment(
             raise ResolutionRefusedError(CommandOutcome.MONEY_AT_STAKE)
 
 
+def without_recorded_dispute(recorded: Collection[str], hint: StripeEventHint) -> StripeEventHint:
+    """The event as a later run checks it: what it reports of a dispute is recorded once."""
+    return replace(hint, event_type="") if hint.event_id in recorded else hint
+
+
 def subject_of_hint(hint: StripeEventHint) -> str:
     """The payment or session that an event is about."""
     return hint.payment_intent_id or hint.session_id or ""
@@ -252,8 +257,10 @@ async def _record_aftermath(state: BookingState, payment: PaymentSnapshot, hint:
         await _record_return(state, payment, owed=owed)
     # Stripe no longer marks the charge as disputed when the last event reports a dispute that was won.
     opened = hint.event_type == _DISPUTE_OPENED and payment.disputed
-    if opened or hint.event_type == _DISPUTE_CLOSED:
+    is_new = hint.event_id not in state.recorded_disputes
+    if is_new and (opened or hint.event_type == _DISPUTE_CLOSED):
         await state.apply(Event.DISPUTE_RECORDED, actor=ActorKind.STRIPE)
+        state.recorded_disputes.add(hint.event_id)
 
 
 async def _record_return(state: BookingState, payment: PaymentSnapshot, *, owed: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.attention import AttentionCode
-from domain.booking import ActorKind
+from domain.booking import ActorKind, Event
 from domain.decisions import CommandOutcome
 from domain.messages.signals import Command
 from tests.workflows.booking_driver import BookingDriver
@@ -141,3 +141,14 @@ async def test_workflow_that_waits_for_months_keeps_a_short_history(harness: Wor
     await _heard(harness)
     assert await booking.money() == ("succeeded", TOTAL_MINOR, DUE_MINOR)
     assert await harness.running_ended_booking_payments() == []
+
+
+async def test_dispute_that_finds_the_debt_paid_is_recorded_once(harness: WorkflowHarness) -> None:
+    """Its workflow clears the reason of another one, and therefore checks the payment a second time."""
+    booking = await _returned(harness)
+    await booking.dashboard("refund", {"amount": DUE_MINOR})
+    await booking.dispute()
+    await harness.webhooks.deliver("charge.dispute.created")
+    await _heard(harness)
+    assert not await booking.attention()
+    assert (await booking.events()).count(Event.DISPUTE_RECORDED) == 1
