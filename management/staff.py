@@ -57,7 +57,7 @@ def invite(
     email: Annotated[str, typer.Option(callback=checks.email, help="Their log-in.")],
     role: Annotated[Role, typer.Option(help="As for `staff add`.")],
 ) -> None:
-    """E-mail somebody a link to choose a password. It works once, within 48 hours; an earlier one ends."""
+    """E-mail someone a link to choose a password. It works once, within 48 hours; an earlier one ends."""
     tools = tools_of(context)
     hotel_id, kept = tools.run(_look_up(tools, hotel, email))
     if kept is not None:
@@ -98,7 +98,7 @@ def reset_second_factor(
     context: typer.Context,
     email: Annotated[str, typer.Option(callback=checks.email, help="Their log-in.")],
 ) -> None:
-    """Take the second factor from somebody who has lost phone and recovery codes. Their log-ins end."""
+    """Take the second factor from someone who has lost phone and recovery codes. Their log-ins end."""
     tools = tools_of(context)
     kept = tools.run(_find(tools, email))
     if tools.run(_remove_factor(tools, kept)):

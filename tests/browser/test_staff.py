@@ -17,7 +17,7 @@ from tests.whole_stack import HASTY, HOTEL, PASSWORD
 
 @pytest.fixture
 async def approver(windows: Windows) -> Window:
-    """Somebody who decides."""
+    """Someone who decides."""
     return await windows.staff("approver")
 
 
@@ -121,7 +121,7 @@ async def test_a_press_is_not_lost_while_the_page_renews_itself(
     await approver.headline("Approve this booking?")
 
 
-async def test_a_guests_cancellation_reaches_whoever_is_deciding(
+async def test_a_guests_cancellation_reaches_the_colleague_who_decides(
     guest: Window, approver: Window, client: StackClient
 ) -> None:
     booking_id = await hold(guest, client, HOTEL)
@@ -136,7 +136,7 @@ async def test_a_guests_cancellation_reaches_whoever_is_deciding(
 
 
 async def test_deadlines_arrive_by_themselves(windows: Windows, guest: Window, client: StackClient) -> None:
-    """Nobody pays, nobody decides: everybody's page says so at the moment it happens, accessibly."""
+    """Unpaid and undecided bookings: all open pages show the end at the moment it comes, accessibly."""
     unpaid, approver = await windows.open(), await windows.staff("approver", HASTY)
     booking_id = await hold(guest, client, HASTY)
     await ask_to(approver, "approve", booking_id)
