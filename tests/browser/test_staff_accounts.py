@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 
-import pyotp
 import pytest
 
-from sandbox.drivers import StackClient, wait_until
-from sandbox.evidence import Json, read_sandbox
+from sandbox.drivers import StackClient
+from tests.browser.staff_console import link_to, set_up_second_factor
 from tests.browser.window import Window
 from tests.browser.windows import Windows
 
 PASSWORD = "a long password of their own"
-
-
-async def link_to(client: StackClient, email: str) -> str:
-    """The path and query of the link in the mail to an address."""
-
-    async def look() -> list[Json]:
-        found: list[Json] = await read_sandbox(client.http, client.at.inbox, "messages", to=email)
-        return found
-
-    [mail] = await wait_until(look, lambda found: len(found) == 1, what="the mail")
-    [path] = re.findall(r"https?://\S+?(/staff/set-password/\?code=\S+)", mail["text"])
-    return str(path)
 
 
 async def give_password(colleague: Window, email: str) -> None:
@@ -56,17 +42,13 @@ async def test_from_the_invitation_to_a_log_in_with_a_code(windows: Windows, cli
     await give_password(colleague, email)
     await colleague.press("Your account", role="link")
     await colleague.headline("Your account")
-    await colleague.reads("this browser")
+    await colleague.reads("This browser")
     await colleague.is_accessible()
 
     await colleague.press("Set up a second factor", role="link")
     await colleague.headline("Second factor")
     await colleague.is_accessible()
-    app = pyotp.TOTP((await colleague.page.locator(".key").inner_text()).replace(" ", ""))
-    await colleague.page.get_by_role("textbox", name="Code").fill(app.now())
-    await colleague.page.get_by_label("Current password").fill(PASSWORD)
-    await colleague.press("Set up")
-    await colleague.headline("Recovery codes")
+    app = await set_up_second_factor(colleague, PASSWORD)
     await colleague.is_accessible()
     recovery_code = await colleague.page.locator(".codes li").first.inner_text()
 
