@@ -44,11 +44,12 @@ async def link_to(client: StackClient, email: str) -> str:
     return (await wait_until(look, bool, what="the mail"))[-1]
 
 
-async def set_up_second_factor(window: Window, password: str) -> pyotp.TOTP:
-    """Fill in the page of the second factor; returns the authenticator app."""
+async def set_up_second_factor(window: Window, password: str) -> str:
+    """Fill in the page of the second factor; returns the code of the authenticator app, which is used up."""
     app = pyotp.TOTP((await window.page.locator(".key").inner_text()).replace(" ", ""))
-    await window.page.get_by_role("textbox", name="Code").fill(app.now())
+    code = app.now()
+    await window.page.get_by_role("textbox", name="Code").fill(code)
     await window.page.get_by_label("Current password").fill(password)
     await window.press("Set up")
     await window.headline("Recovery codes")
-    return app
+    return code

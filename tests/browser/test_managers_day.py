@@ -177,6 +177,7 @@ class ManagersDay:
     async def _close_room(self) -> None:
         manager, walk = self.manager, self.walk
         await walk.follow(manager, "Calendar")
+        await walk.follow(manager, "Block rooms")
         first = datetime.now(UTC).date() + timedelta(days=10)
         await walk.field(manager, "Room type").select_option(label="Double room")
         nights = {"First night": f"{first}", "Last night": f"{first + timedelta(days=6)}"}
