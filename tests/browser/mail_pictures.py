@@ -13,6 +13,7 @@ _SUBJECTS: Final = {
     "declined": "Booking Update",
     "cancelled": "Booking Cancelled",
     "expired": "Booking Expired",
+    "booking-link": "Your booking link",
     "staff-request": "New booking request",
     "staff-attention": "Attention needed",
     "invitation": "Invitation",

@@ -17,7 +17,16 @@ from sandbox.stack.stack import Stack
 from tests.browser import chromium
 from tests.browser.account_pictures import take_account_pages
 from tests.browser.gallery import Gallery
-from tests.browser.guest_pages import REQUESTS, booked, come_by_link, drafted, fill_in, hold, set_off_to_pay
+from tests.browser.guest_pages import (
+    PERSON,
+    REQUESTS,
+    booked,
+    come_by_link,
+    drafted,
+    fill_in,
+    hold,
+    set_off_to_pay,
+)
 from tests.browser.mail_pictures import take_mails
 from tests.browser.window import ROOT, Window
 from tests.browser.windows import Windows
@@ -124,6 +133,8 @@ class PageGallery(Gallery):
             ("docs", "/docs"),
             ("guest-not-found", "/hotels/nowhere/"),
             ("guest-locked", "/bookings/BK-00000-00000-00000/"),
+            ("guest-link-sent", "/booking-link/?sent=yes"),
+            ("guest-link", "/booking-link/"),
         ):
             await guest.go(path)
             await guest.page.wait_for_load_state("networkidle")
@@ -160,6 +171,10 @@ class PageGallery(Gallery):
         await guest.press("Yes, cancel: it costs €135.00")
         await guest.headline("You have cancelled this booking")
         await self.take(guest, "guest-cancelled")
+        await guest.go("/booking-link/")
+        await guest.page.get_by_label("E-mail address").fill(PERSON["email"])
+        await guest.press("Send the link")
+        await guest.reads("If a booking was made with that address")
         await unpaid.until("EXPIRED")
         await come_by_link(guest, unpaid)
         await self.take(guest, "guest-expired")
