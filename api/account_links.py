@@ -13,7 +13,7 @@ from storage.account_links import add_reset, use_link
 from storage.limits import Limit, Window
 
 _ACCOUNTS_PER_CLIENT: Final = 3
-_TOO_MANY: Final = "Too many password resets were asked for; wait a little."
+_TOO_MANY: Final = "Too many password resets were requested; try again later."
 
 
 async def send_reset(services: Services, email: str, address: str) -> None:

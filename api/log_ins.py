@@ -135,7 +135,7 @@ async def _factor(services: Services, staff: Staff) -> SecondFactor | None:
 
 
 async def check_second_factor(services: Services, staff: Staff, otp: str, address: str) -> None:
-    """Check the code of somebody whose password was right; an account without a second factor needs none.
+    """Check the code of someone whose password was right; an account without a second factor needs none.
 
     Wrong codes count as failed log-ins, and per account wherever they come from: only someone who knows the password
     reaches this limit.
@@ -173,7 +173,7 @@ def _limits(services: Services, email: str, address: str) -> tuple[Limit, Limit]
 
 
 async def start_log_in(services: Services, staff: Staff, address: str) -> str:
-    """Record a log-in of somebody who was authenticated, and return its token."""
+    """Record a log-in of someone who was authenticated, and return its token."""
     assert staff.id is not None
     now = utc_now()
     async with transaction(services.database) as db:

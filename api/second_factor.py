@@ -48,8 +48,8 @@ def app_address(secret: str, email: str, issuer: str) -> str:
 
 
 def qr_code(text: str) -> str:
-    """A QR code as SVG, without styles."""
-    return segno.make(text, error="m").svg_inline(scale=4, border=4, light="#fff")
+    """A QR code as SVG, without styles and as wide as the page gives it."""
+    return segno.make(text, error="m").svg_inline(border=4, light="#fff", omitsize=True)
 
 
 def matching_step(secret: str, code: str, now: datetime) -> int | None:

@@ -118,7 +118,7 @@ async def bench_stack(stack: Stack) -> AsyncIterator[BenchStack]:
     """Log in on a running stack with the demo's hotels."""
     password = secrets.token_urlsafe(12)
     stack.manage("demo-data", DEMO_PASSWORD=password)
-    # Everybody asks for the same nights: what is measured is not how soon they are sold out.
+    # All guests want the same nights; selling them out is not measured here.
     stack.manage("room-type", "set", "--hotel", HOTEL, "--code", "double", "--rooms", "10000")
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=250)
     async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S, trust_env=False, limits=limits) as http:

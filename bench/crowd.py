@@ -1,4 +1,4 @@
-"""A crowd for the last rooms: everybody pays at once, and as many get a room as there are."""
+"""Many guests pay for the last rooms at once; as many get a room as are left."""
 
 from __future__ import annotations
 

@@ -24,10 +24,10 @@ Json = dict[str, Any]
 
 SHARE_OF_PEAK: Final = 0.6
 _THINK_S: Final = 1.0
-"""Nobody approves while the mails that ask for it are still being written."""
+"""Seconds until the approval; the mails that ask for it are written meanwhile."""
 _IDLE_BOOKINGS: Final = 20
 _IDLE_THINK_S: Final = 0.3
-"""By then the e-mails of the step before are sent, and the machine is idle."""
+"""Seconds after which the e-mails of the step before are sent, and the machine is idle."""
 _ROUTES: Final = {
     "capture": "POST /v1/payment_intents/{id}/capture",
     "read": "GET /v1/payment_intents/{id}",

@@ -67,12 +67,12 @@ class OperatorResult:
 
 @dataclass(frozen=True)
 class Resolution:
-    """What a person says they have done, when they resolve a booking; nothing of it where no money is at stake.
+    """The facts that `resolve` reports; all empty where no money is at stake.
 
     Args:
         paid_elsewhere_minor: what they paid the guest outside Stripe, in the currency's smallest unit.
         withdraw: the guest's cancellation is dropped.
-        note: what the guest is told of that. It stays in the database.
+        note: the message to the guest about that. It stays in the database.
     """
 
     paid_elsewhere_minor: int | None = None

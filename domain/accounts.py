@@ -14,7 +14,7 @@ PASSWORD_LONGEST: Final = 200
 
 
 class AccountRule(StrEnum):
-    """Which rule a change of an account would break."""
+    """A rule that a change of an account may break."""
 
     PASSWORD_LENGTH = "password_length"  # noqa: S105  a rule's name
     OWN_ACCOUNT = "own_account"

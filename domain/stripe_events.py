@@ -1,4 +1,4 @@
-"""Which Stripe events are relevant to a booking, by its status.
+"""The Stripe events that are relevant to a booking, by its status.
 
 An event is a hint to ask Stripe, never a fact: https://docs.stripe.com/webhooks#event-ordering. Asking costs
 a request, so events that only echo our own captures and releases are left out.

@@ -30,8 +30,8 @@ OfHotel = Annotated[str, typer.Option("--hotel", callback=checks.slug, help="The
 Code = Annotated[str, typer.Option("--code", callback=checks.code, help="The room type's name in requests.")]
 From = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first night.")]
 To = Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The day after the last night.")]
-Rooms = Annotated[int, typer.Option(min=1, max=10_000, help="How many rooms.")]
-Note = Annotated[str | None, typer.Option(callback=checks.name, help="Why, for the hotel's own people.")]
+Rooms = Annotated[int, typer.Option(min=1, max=10_000, help="Number of rooms to block.")]
+Note = Annotated[str | None, typer.Option(callback=checks.name, help="The reason, for staff only.")]
 
 
 def block(
@@ -61,7 +61,10 @@ def unblock(
     code: Code,
     first: From,
     end: To,
-    rooms: Annotated[int | None, typer.Option(min=1, max=10_000, help="How many the block has.")] = None,
+    rooms: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="The number of rooms that the block must have, as a check."),
+    ] = None,
     note: Note = None,
 ) -> None:
     """Put the rooms of a block back into service. A repeat changes nothing."""

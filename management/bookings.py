@@ -30,10 +30,13 @@ from wording.staff import REFUSALS
 app = typer.Typer(no_args_is_help=True, help="Show bookings, and help those that need attention.")
 
 PaidElsewhere = Annotated[
-    str | None, typer.Option(metavar="AMOUNT", help="What you paid the guest outside Stripe, such as 150.00.")
+    str | None,
+    typer.Option(metavar="AMOUNT", help="Amount you paid the guest outside Stripe, such as 150.00."),
 ]
-Withdraw = Annotated[bool, typer.Option("--withdraw", help="Drop the guest's cancellation that is stuck.")]
-Note = Annotated[str, typer.Option(help="Why it is dropped; mailed to the guest, at most 1000 characters.")]
+Withdraw = Annotated[
+    bool, typer.Option("--withdraw", help="Withdraw the guest's cancellation, which failed.")
+]
+Note = Annotated[str, typer.Option(help="Note to the guest about the withdrawal; at most 1000 characters.")]
 _LONGEST_NOTE: Final = 1000
 WaitS = Annotated[float, typer.Option(min=1, max=600, help="Seconds to wait for the outcome.")]
 
@@ -89,7 +92,7 @@ def resolve(
     With --paid-elsewhere you have paid the guest outside Stripe. It is refused while a refund is pending, where
     nothing is owed, and above what is owed; less leaves the rest owed. A cancellation ends with it.
 
-    With --withdraw the guest's cancellation that is stuck is dropped. They are mailed the note, and their next
+    With --withdraw the guest's failed cancellation is withdrawn. They are mailed the note, and their next
     cancellation costs what this one would have.
 
     With neither, open attention is cleared, unless the guest is owed money. A guest's cancellation of a

@@ -19,11 +19,11 @@ def export(
     context: typer.Context,
     slug: Annotated[str, typer.Argument(callback=checks.slug, help="The hotel's name in URLs.")],
     book: Annotated[Book, typer.Argument(help="Bookings, or money movements.")],
-    month: Annotated[str | None, typer.Option(help="Such as 2026-11.")] = None,
-    first: Annotated[str | None, typer.Option("--from", help="The first day, such as 2026-11-01…")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="…and the last, included.")] = None,
+    month: Annotated[str | None, typer.Option(help="A month, such as 2026-11.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First day, such as 2026-11-01.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
     folder: Annotated[
-        Path, typer.Option(file_okay=False, exists=True, writable=True, help="Where the file is written.")
+        Path, typer.Option(file_okay=False, exists=True, writable=True, help="Folder for the file.")
     ] = Path(),
 ) -> None:
     """Write a hotel's bookings or money movements of a month or range to a CSV file, in the hotel's time zone.

@@ -45,7 +45,7 @@ def _contact(name: str) -> Callable[[str | None], str | None]:
 
 
 Slug = Annotated[str, typer.Argument(callback=checks.slug, help="The hotel's name in URLs.")]
-Name = Annotated[str | None, typer.Option(callback=checks.name, help="As guests read it.")]
+Name = Annotated[str | None, typer.Option(callback=checks.name, help="Its name, as guests read it.")]
 Currency = Annotated[str | None, typer.Option(callback=checks.currency, help="ISO 4217, such as EUR.")]
 Timezone = Annotated[str | None, typer.Option(callback=checks.timezone, help="IANA, such as Europe/Dublin.")]
 CheckInHour = Annotated[
@@ -67,12 +67,12 @@ CutoffDays = Annotated[
     int | None,
     typer.Option(
         **_within("cutoff_days_before"),
-        help="Days before check-in of the cutoff, by which the hotel answers…",
+        help="Days before check-in on which the cutoff falls; the hotel answers by then.",
     ),
 ]
 CutoffHour = Annotated[
     int | None,
-    typer.Option(**_within("cutoff_hour"), help="…at this hour, hotel time; 24 is the next midnight."),
+    typer.Option(**_within("cutoff_hour"), help="The cutoff's hour, hotel time; 24 is the next midnight."),
 ]
 FreeCancelDays = Annotated[
     int | None,
@@ -83,13 +83,13 @@ FreeCancelDays = Annotated[
 LateFee = Annotated[
     int | None,
     typer.Option(
-        **_within("late_cancel_fee_percent"), help="Percentage of the total that the hotel keeps after that."
+        **_within("late_cancel_fee_percent"), help="Percentage of the total that a later cancellation costs."
     ),
 ]
 
 Overbooking = Annotated[
     int | None,
-    typer.Option(min=0, max=1000, help="Rooms of each type that may be sold beyond those there are."),
+    typer.Option(min=0, max=1000, help="Rooms of each type that may be sold beyond their number."),
 ]
 LongHolds = Annotated[
     bool | None,
@@ -112,7 +112,7 @@ Address = Annotated[
 ]
 Directions = Annotated[
     str | None,
-    typer.Option(callback=_contact("directions"), help="How guests get there, and what to know on arrival."),
+    typer.Option(callback=_contact("directions"), help="Directions for guests, and what to know on arrival."),
 ]
 Location = Annotated[
     str | None,

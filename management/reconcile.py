@@ -23,7 +23,7 @@ from worker import build_reconciliation
 
 def reconcile(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     since_days: Annotated[
         int,
         typer.Option(

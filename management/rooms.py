@@ -21,12 +21,18 @@ app.command("block")(blocks.block)
 app.command("unblock")(blocks.unblock)
 
 HotelSlug = Annotated[str, typer.Option(callback=checks.slug, help="The hotel's slug.")]
-Code = Annotated[str, typer.Option(callback=checks.code, help="Its name in requests, such as double.")]
-Name = Annotated[str | None, typer.Option(callback=checks.name, help="As guests read it.")]
-Price = Annotated[str | None, typer.Option(help="In the hotel's currency, such as 150.00.")]
+Code = Annotated[
+    str, typer.Option(callback=checks.code, help="The room type's name in requests, such as double.")
+]
+Name = Annotated[str | None, typer.Option(callback=checks.name, help="Its name, as guests read it.")]
+Price = Annotated[str | None, typer.Option(help="Price per night in the hotel's currency, such as 150.00.")]
 MaxGuests = Annotated[
     int | None,
-    typer.Option(min=BOUNDS["max_guests"].least, max=BOUNDS["max_guests"].most, help="Adults and children."),
+    typer.Option(
+        min=BOUNDS["max_guests"].least,
+        max=BOUNDS["max_guests"].most,
+        help="Most guests: adults and children.",
+    ),
 ]
 Rooms = Annotated[
     int | None,

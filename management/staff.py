@@ -26,7 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="Accounts of a hotel's staff.")
 def add(
     context: typer.Context,
     hotel: Annotated[str, typer.Option(callback=checks.slug, help="The hotel's slug.")],
-    email: Annotated[str, typer.Option(callback=checks.email, help="Their log-in.")],
+    email: Annotated[str, typer.Option(callback=checks.email, help="The e-mail address they log in with.")],
     role: Annotated[
         Role, typer.Option(help="viewer reads; approver also decides; manager also cancels and configures.")
     ],
@@ -54,10 +54,10 @@ def add(
 def invite(
     context: typer.Context,
     hotel: Annotated[str, typer.Option(callback=checks.slug, help="The hotel's slug.")],
-    email: Annotated[str, typer.Option(callback=checks.email, help="Their log-in.")],
+    email: Annotated[str, typer.Option(callback=checks.email, help="The e-mail address they log in with.")],
     role: Annotated[Role, typer.Option(help="As for `staff add`.")],
 ) -> None:
-    """E-mail somebody a link to choose a password. It works once, within 48 hours; an earlier one ends."""
+    """E-mail someone a link to choose a password. It works once, within 48 hours; an earlier one ends."""
     tools = tools_of(context)
     hotel_id, kept = tools.run(_look_up(tools, hotel, email))
     if kept is not None:
@@ -69,11 +69,11 @@ def invite(
 @app.command("set-password")
 def set_password(
     context: typer.Context,
-    email: Annotated[str, typer.Option(callback=checks.email, help="Their log-in.")],
+    email: Annotated[str, typer.Option(callback=checks.email, help="The e-mail address they log in with.")],
     password: Annotated[
-        str | None, typer.Option(help="Asked for when left out, which keeps it out of the shell's history.")
+        str | None, typer.Option(help="Prompted for if omitted, which keeps it out of the shell's history.")
     ] = None,
-    generate: Annotated[bool, typer.Option("--generate", help="Make one up and print it.")] = False,
+    generate: Annotated[bool, typer.Option("--generate", help="Generate a password and print it.")] = False,
 ) -> None:
     """Set a forgotten password. All sessions under the old password end."""
     if generate and password is not None:
@@ -96,9 +96,9 @@ def set_password(
 @app.command("reset-second-factor")
 def reset_second_factor(
     context: typer.Context,
-    email: Annotated[str, typer.Option(callback=checks.email, help="Their log-in.")],
+    email: Annotated[str, typer.Option(callback=checks.email, help="The e-mail address they log in with.")],
 ) -> None:
-    """Take the second factor from somebody who has lost phone and recovery codes. Their log-ins end."""
+    """Take the second factor from someone who has lost phone and recovery codes. Their log-ins end."""
     tools = tools_of(context)
     kept = tools.run(_find(tools, email))
     if tools.run(_remove_factor(tools, kept)):

@@ -115,7 +115,7 @@ def tools_of(context: typer.Context) -> Tools:
 
 
 def fail(message: str, status: int = FAILED) -> NoReturn:
-    """End the command with a message for a person and an exit status."""
+    """End the command with a message for the operator and an exit status."""
     print(message, file=sys.stderr)  # noqa: T201  a command line's voice
     raise typer.Exit(status)
 

@@ -22,7 +22,7 @@ _LOCK = 7_263_541_908
 _TURN_EVERY_S = 0.5
 
 _LOCK_TIMEOUT = "5s"
-"""A migration that waits for a table keeps everybody else from it meanwhile: it gives up, and is run again."""
+"""A migration that waits for a table's lock blocks all later queries on it: it gives up, and is run again."""
 
 
 def _migrate(connection: Connection) -> None:

@@ -141,7 +141,7 @@ class Reconciliation:
         return BatchResult(next_after)
 
     async def _recount_claims(self, plan: Plan) -> None:
-        """Let the nights count the claims there are; what had to be put right stays on record."""
+        """Let the nights count the claims there are; corrections stay on record."""
         if plan.dry_run:
             return
         async with self._database.transaction() as db:

@@ -145,7 +145,7 @@ def _submitted_at(steps: Sequence[BookingTimeline]) -> datetime | None:
 
 
 def _fee_minor(booking: Booking) -> int:
-    """What the hotel may keep of a confirmed booking that was cancelled."""
+    """The cancellation fee of a cancelled booking, in the currency's smallest unit."""
     return 0 if booking.refund_due_minor is None else booking.amount_minor - booking.refund_due_minor
 
 

@@ -112,7 +112,7 @@ def _answers_stand(index: EvidenceIndex) -> CheckItems:
         yield None if stands else problem
 
 
-def _nobody_hangs(index: EvidenceIndex) -> CheckItems | None:
+def _no_booking_hangs(index: EvidenceIndex) -> CheckItems | None:
     """M5."""
     workflows = index.evidence.workflows
     return None if workflows is None else chain(_hanging(index, workflows), _left_unanswered(index))
@@ -138,7 +138,7 @@ def _hanging(index: EvidenceIndex, workflows: Any) -> CheckItems:
 
 
 def _is_forgotten(index: EvidenceIndex, workflows: Any, booking: BookingEvidence) -> bool:
-    """Whether a guest is owed money after the booking's end, and nobody could help by `retry` or `resolve`."""
+    """Whether a guest is owed money after the booking's end, and no workflow is left for `retry` or `resolve`."""
     payments = index.payments_of[booking.booking_id]
     if owed_minor(payments, booking) == 0:
         return False
@@ -275,7 +275,7 @@ _CHECKS: Final[tuple[tuple[str, str, Callable[[EvidenceIndex], CheckItems | None
     ("M2", "A confirmed booking is paid, and refunds agree with Stripe's", confirmed_is_paid),
     ("M3", "A booking that ended otherwise leaves no hold and no money behind", nothing_left_behind),
     ("M4", "A settled answer is never undone", _answers_stand),
-    ("M5", "No booking hangs without a workflow or a call for help", _nobody_hangs),
+    ("M5", "No booking hangs without a workflow or a call for help", _no_booking_hangs),
     ("M6", "Every change: one timeline row, one version, published", _each_change_is_published),
     ("M7", "Every webhook answered 2xx was processed, or kept with a reason", _inbox_is_done),
     ("M8", "Every e-mail was sent for its change, with a Message-ID of its own", _each_change_is_mailed),

@@ -67,13 +67,13 @@ def nothing_left_behind(index: EvidenceIndex) -> CheckItems:
         payments = index.payments_of[booking.booking_id]
         yield from (_left_behind(payment, booking) for payment in payments)
         owed = owed_minor(payments, booking)
-        # Whoever is owed money has somebody who was called about it; M5 sees to that.
+        # M5 checks that people were notified about money that is owed.
         problem = f"{booking.booking_id} ({booking.status}): {owed} kept too much, and nobody is called"
         yield problem if owed > 0 and not _is_flagged(payments, booking) else None
 
 
 def _is_flagged(payments: Sequence[LedgerPayment], booking: BookingEvidence) -> bool:
-    """Whether a person is called about a payment that is kept: a reason about a mail, say, does not count."""
+    """Whether an open reason concerns a payment that is kept: a reason about a mail, say, does not count."""
     if booking.attention_subjects is None:
         return booking.needs_attention
     kept = {payment.intent_id for payment in payments if payment.kept_minor > 0}
@@ -97,13 +97,13 @@ def _left_behind(payment: LedgerPayment, booking: BookingEvidence) -> str | None
 
 
 def owed_minor(payments: Sequence[LedgerPayment], booking: BookingEvidence) -> int:
-    """What was captured, and neither refunded nor paid elsewhere, beyond the fee that was due."""
+    """Captured money beyond the fee that was due, neither refunded nor paid elsewhere."""
     kept = 0
     for payment in payments:
         is_own = payment.intent_id == booking.payment_intent_id
         if is_own and booking.status in {"CONFIRMED", "PENDING_APPROVAL"}:
             continue
-        # A refund somebody made before the cancellation may have been larger than the policy's.
+        # A refund someone made before the cancellation may have been larger than the policy's.
         kept += max(payment.kept_minor - (_fee(payment, booking) if is_own else 0), 0)
     return max(kept - booking.paid_elsewhere_minor, 0)
 

@@ -1,4 +1,4 @@
-"""What can be known of rooms and nights from outside."""
+"""Rooms and nights as the product's database shows them."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ async def change_room_type(
 ) -> dict[str, Any]:
     """Give a room type other values; its bookings keep what their guests were told.
 
-    The caller has locked the hotel: nobody else changes prices or counts meanwhile.
+    The caller has locked the hotel, so prices and counts cannot change meanwhile.
 
     Args:
         values: by column.

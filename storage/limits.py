@@ -77,7 +77,7 @@ async def wait_of(db: AsyncSession, limit: Limit) -> int | None:
 
 
 async def window_number(db: AsyncSession, length_s: int) -> int:
-    """Which window of so many seconds it is, by the database's clock: all API processes agree."""
+    """The number of the present window of `length_s` seconds, by the database's clock: all API processes agree."""
     now = (await db.scalars(select(_NOW))).one()
     return int(now.timestamp()) // length_s
 

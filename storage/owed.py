@@ -1,4 +1,4 @@
-"""What a booking's row says that its guest is to get back."""
+"""The amounts that a booking's guest gets back, by its row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models import Booking
 
 
 def owed_minor(booking: Booking) -> int:
-    """What of the captured money the guest is still to get once the booking has ended, in the smallest unit."""
+    """Captured money still owed to the guest of an ended booking, in the currency's smallest unit."""
     if booking.status not in ENDED:
         return 0
     due_minor = booking.refund_due_minor
@@ -20,6 +20,6 @@ def owed_minor(booking: Booking) -> int:
 
 
 def refund_for_cancelling(booking: Booking, now: datetime) -> Money:
-    """What goes back in all if the guest cancels now; a cancellation withdrawn earlier does not make it dearer."""
+    """The refund if the guest cancels now. After a withdrawn cancellation, the terms of its time still apply."""
     as_of = min(now, booking.cancellation_counts_from or now)
     return booking.cancellation_terms.refund(booking.total, as_of)

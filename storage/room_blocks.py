@@ -25,11 +25,11 @@ _TOLD: Final = 10
 
 
 class RoomsTakenError(Exception):
-    """A room that bookings have cannot be taken away.
+    """Bookings claim the rooms that were to be taken out of service.
 
     Args:
         nights: on which there would be too few.
-        booking_ids: who has rooms then; the first ones, if they are many.
+        booking_ids: bookings with rooms on these nights; the first ones, if they are many.
     """
 
     def __init__(self, nights: Sequence[date], booking_ids: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ def _some(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class BlockedStretch:
-    """Which nights: from the first one to the day after the last."""
+    """The nights of a block: from the first one to the day after the last."""
 
     first_night: date
     end_day: date

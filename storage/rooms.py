@@ -1,7 +1,7 @@
 """Rooms claimed by bookings, night by night.
 
-Everybody who writes nights locks the booking first, then the hotel, then the nights in ascending order: so no two of
-them wait for each other.
+Each writer locks the booking first, then the hotel, then the nights in ascending order: so no two writers wait for
+each other.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ _RECOUNT: Final = text(
 
 @dataclass(frozen=True)
 class LockedNight:
-    """A night nobody else can change until the transaction ends.
+    """A night that is locked until the transaction ends.
 
     Args:
         free: rooms that could be claimed or blocked; below 0 where captured money stands beyond the limit.
@@ -94,7 +94,7 @@ class LockedNight:
 
 
 async def lock_nights(db: AsyncSession, room_type_id: int, days: tuple[date, date]) -> list[LockedNight]:
-    """Keep the nights of a room type from everybody else, in ascending order. The caller has locked the hotel.
+    """Lock the nights of a room type, in ascending order. The caller has locked the hotel.
 
     Args:
         days: the first night, and the day after the last one.
@@ -115,7 +115,7 @@ async def claim_rooms(db: AsyncSession, booking: Booking, *, beyond: bool = Fals
     Returns:
         False where a night has no room left: nothing is claimed then.
     """
-    # Whoever changes how many rooms there are locks the hotel for itself: no night is begun with the former number.
+    # A change of the number of rooms locks the hotel exclusively: no night is written with the former number.
     await db.execute(_LOCK_HOTEL, {"hotel_id": booking.hotel_id})
     stay = {
         "booking_id": booking.booking_id,

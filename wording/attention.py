@@ -29,7 +29,7 @@ _PAY_OTHERWISE: Final = (
 
 _TO_DO: Final[Mapping[AttentionCode, str]] = {
     AttentionCode.STRIPE_REFUSED: (
-        f"Open the payment in the Stripe Dashboard; the booking's page has the link. If it can be put right there, do "
+        f"Open the payment in the Stripe Dashboard; the booking's page has the link. If you can fix it there, do "
         f"so and press {_RESOLVE}. If the cause is gone, press {_RETRY}."
     ),
     AttentionCode.STRIPE_KEY_REJECTED: _KEY,
@@ -50,7 +50,7 @@ _TO_DO: Final[Mapping[AttentionCode, str]] = {
         f"The money is on its way back to the guest. Read the booking, then press {_RESOLVE}."
     ),
     AttentionCode.EMAIL_FAILED: (
-        f"Call the guest if the e-mail was for them. Once the address or the mail server is put right, press {_RETRY} "
+        f"Call the guest if the e-mail was for them. Once the address or the mail server is corrected, press {_RETRY} "
         "to send it again."
     ),
     AttentionCode.ROW_CHANGED: (
@@ -146,10 +146,10 @@ _WHAT: Final[Mapping[AttentionCode, Callable[[Booking, Decision | None], str]]] 
     AttentionCode.REFUND_NOT_DONE: lambda row, _: f"The refund to {_guest(row)} has not gone through.",
     AttentionCode.REFUND_RETURNED: _refund_returned,
     AttentionCode.UNMATCHED_PAYMENT_KEPT: lambda row, _: (
-        f"A payment of {_guest(row)} that this booking does not need could not be given back."
+        f"A payment of {_guest(row)} that this booking does not need could not be released or refunded."
     ),
     AttentionCode.PAYMENT_MISMATCH_RETURNED: lambda *_: (
-        "A payment with the wrong amount or for another booking came in, and was given back."
+        "A payment with the wrong amount or for another booking came in, and was released or refunded."
     ),
     AttentionCode.EMAIL_FAILED: lambda *_: "An e-mail about this booking could not be sent.",
     AttentionCode.ROW_CHANGED: lambda *_: "This booking was changed in the database, past this system.",

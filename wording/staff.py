@@ -106,8 +106,8 @@ REFUSALS: Final = {
 
 ROLES: Final = {
     Role.VIEWER: "Viewer: reads",
-    Role.APPROVER: "Approver: also decides",
-    Role.MANAGER: "Manager: also cancels and configures",
+    Role.APPROVER: "Approver: reads and decides",
+    Role.MANAGER: "Manager: decides, cancels and configures",
 }
 
 _ACTORS: Final = {

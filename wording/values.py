@@ -99,11 +99,14 @@ def limit_in_words(seconds: int) -> str:
 
 
 def instant_in_words(instant: datetime | None, timezone: str) -> str | None:
-    """A date and time at the hotel."""
-    if instant is None:
-        return None
+    """A date and time at the hotel, with its time zone."""
+    return f"{moment_in_words(instant, timezone)} (hotel time, {timezone})" if instant else None
+
+
+def moment_in_words(instant: datetime, timezone: str) -> str:
+    """A date and time at the hotel, where the page names the time zone once."""
     there = instant.astimezone(ZoneInfo(timezone))
-    return f"{day_in_words(there)}, {there:%H:%M} (hotel time, {timezone})"
+    return f"{day_in_words(there)}, {there:%H:%M}"
 
 
 def day_in_words(day: date) -> str:

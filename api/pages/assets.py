@@ -42,8 +42,8 @@ class Asset:
     """A served file.
 
     Args:
-        address: its path on our origin.
-        packed: its content under gzip.
+        address: its path on the product's origin.
+        packed: its content, compressed by gzip.
     """
 
     address: str
@@ -102,7 +102,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/static/{digest}/{name}")
 async def serve(request: Request, digest: str, name: str) -> Response:
-    """Serve one file. An address of an older version is 404: the page that named it is outdated, too."""
+    """Serve one file; 404 for an older version of it, because the page that names it is outdated."""
     assets: Assets = request.app.state.site.assets
     asset = assets.at(f"/static/{digest}/{name}")
     if asset is None:

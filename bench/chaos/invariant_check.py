@@ -28,7 +28,7 @@ class ChaosResult:
 
     Args:
         statuses: number of bookings by status.
-        waiting: bookings that need a person.
+        waiting: bookings that need attention.
         healed_after_s: seconds until every promise held and no deadline was near; the whole patience if a promise
         does not hold.
     """

@@ -132,7 +132,7 @@ async def _declined(participants: DemoParticipants, guest: GuestDriver) -> None:
     await participants.decide(guest.booking_id, "decline", response)
 
 
-async def _nobody_decides(participants: DemoParticipants, guest: GuestDriver) -> None:
+async def _no_decision(participants: DemoParticipants, guest: GuestDriver) -> None:
     await _held(participants, guest, hold_s=SHORT_HOLD_S)
     await guest.until("DECLINED", timeout_s=3 * SHORT_HOLD_S)
 
@@ -213,7 +213,7 @@ SCENARIOS: Final = (
         f"The card is held for {SHORT_HOLD_S} s only. Nobody answers; the hold is released before it lapses.",
         _guest("Ingrid", "Solberg"),
         RoomRequest(KILLARNEY, days_ahead=45),
-        _nobody_decides,
+        _no_decision,
         ExpectedEnd("DECLINED", "AUTHORIZATION_EXPIRED"),
     ),
     DemoScenario(

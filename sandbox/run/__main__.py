@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import time
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ import typer
 from sandbox.run.addresses import table, where
 from sandbox.run.watchdog import GaveUpError, Watchdog
 from sandbox.stack import FolderInUseError, PartError, Stack
-from sandbox.stack.folder import write_atomically
+from sandbox.stack.folder import write_atomically, write_text_atomically
 from sandbox.stack.parts import ROOT
 
 _PORTS: Final = {
@@ -27,6 +28,7 @@ _PORTS: Final = {
     "inbox": 8025,
 }
 _ADDRESSES: Final = "run.json"
+_COMMANDS: Final = "commands.env"
 _PASSWORD_VARIABLE: Final = "DEMO_PASSWORD"  # noqa: S105  a variable's name
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -50,9 +52,10 @@ def run(
 ) -> None:
     """Start PostgreSQL, Temporal, stand-ins for Stripe, Pusher and SMTP, worker and API; stop them on Ctrl-C.
 
-    A port that is in use is replaced by another. Data stays in the folder, so the next start continues with it. The
-    folder's run.json has the addresses while it runs. A part that dies is started again; a part that keeps dying ends
-    the run. DEMO_PASSWORD is the demo staff's password; without it one is generated.
+    A port that is in use is replaced by another. Data stays in the folder, so the next start continues with it. While
+    it runs, the folder's run.json has the addresses, and commands.env the environment for `manage.py`. A part that dies
+    is started again; a part that keeps dying ends the run. DEMO_PASSWORD sets the demo staff's password; otherwise one
+    is generated.
     """
     for number in _SIGNALS:
         signal.signal(number, _stop)
@@ -93,7 +96,8 @@ def _run(stack: Stack) -> int:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         if stack.started:
-            (stack.folder / _ADDRESSES).unlink(missing_ok=True)
+            for name in (_ADDRESSES, _COMMANDS):
+                (stack.folder / name).unlink(missing_ok=True)
             stack.stop()
             print("stopped", flush=True)
 
@@ -106,6 +110,8 @@ def _demo_data(stack: Stack) -> str:
 
 
 def _announce(stack: Stack, password: str) -> None:
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in sorted(stack.environment.items())]
+    write_text_atomically(stack.folder / _COMMANDS, "".join(lines))
     write_atomically(
         stack.folder / _ADDRESSES,
         {

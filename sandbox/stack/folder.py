@@ -94,8 +94,13 @@ class FolderState:
 
 def write_atomically(path: Path, content: dict[str, Any]) -> None:
     """Write JSON atomically, readable by the owner only."""
+    write_text_atomically(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a text atomically, readable by the owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.touch(mode=0o600)
-    beside.write_text(json.dumps(content, indent=2) + "\n")
+    beside.write_text(text)
     beside.replace(path)

@@ -1,4 +1,4 @@
-"""One part of the stack as an operating system process: start, readiness, stop, kill, pause."""
+"""A part of the stack as an operating system process: start, readiness, stop, kill, pause."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def minimum_minor(currency: str) -> int:
 
 
 def step_minor(currency: str) -> int:
-    """Return the number of which amounts in Stripe's minor units must be a multiple."""
+    """Return the step of a currency's amounts: Stripe accepts only its multiples."""
     if currency in _WHOLE_UNITS:
         return 100
     return 10 if currency in _THREE_DECIMAL else 1

@@ -105,7 +105,7 @@ class MailHarness:
     async def refusal(
         self, booking: Booking, *kinds: MailKind, activity: Emails | None = None
     ) -> ApplicationError:
-        """Send mails of which not all are taken; returns the activity's error."""
+        """Send mails some of which are refused; returns the activity's error."""
         try:
             await self.send(booking, *kinds, activity=activity)
         except ApplicationError as error:

@@ -137,7 +137,7 @@ class PaymentDriver:
         return visit
 
     async def foreign(self, booking: Booking, **changes: Any) -> PaymentPageVisit:
-        """A hold that somebody else has placed: a session made by hand, in part like ours.
+        """A hold that someone else has placed: a session made by hand, in part like ours.
 
         Args:
             changes: `amount`, `currency` or `booking_id` in place of the booking's own.

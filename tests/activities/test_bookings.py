@@ -112,7 +112,7 @@ async def test_what_cannot_be_published_is_written_all_the_same(
 async def test_a_silent_pusher_delays_a_change_by_a_second(
     served: StandInClients, env: ActivityEnvironment, database: Database, hotel_rows: HotelRows
 ) -> None:
-    """Somebody waits for this: no more than one quick attempt."""
+    """A caller waits for this: one quick attempt is made."""
     booking = await book(database, hotel_rows)
     await served.pusher.order(BATCH, "hang")
     patience_s = 5

@@ -71,7 +71,7 @@ async def sent(request: pytest.FixtureRequest, mail_harness: MailHarness, databa
 
 
 def test_who_gets_what(sent: MailCase) -> None:
-    """Subject as in the contract, to the guest or to everybody who decides, each by a mail of their own."""
+    """Subject as in the contract, to the guest or to everyone who decides, each by a mail of their own."""
     assert [mail["to"] for mail in sent.mails if len(mail["to"]) != 1] == []
     assert sorted(mail["to"][0] for mail in sent.mails) == sorted(sent.recipients)
     for mail in sent.mails:
@@ -143,7 +143,7 @@ def test_the_books_tell_of_each_mail(sent: MailCase) -> None:
 
 
 async def test_a_repeat_sends_nothing_again(mail_harness: MailHarness, sent: MailCase) -> None:
-    """The activity may run twice; nobody gets a second mail."""
+    """The activity may run twice; each recipient gets one mail."""
     await mail_harness.send(sent.booking, sent.kind, version=3)
     assert await mail_harness.arrived(sent.booking) == sent.mails
 
@@ -151,7 +151,7 @@ async def test_a_repeat_sends_nothing_again(mail_harness: MailHarness, sent: Mai
 async def test_another_version_is_another_mail(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:
-    """A booking may need a person twice."""
+    """A booking may need attention twice."""
     booking = await standing(database, hotel_rows, MailKind.STAFF_ATTENTION)
     for version in (3, 5):
         await mail_harness.send(booking, MailKind.STAFF_ATTENTION, version=version)

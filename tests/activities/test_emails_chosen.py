@@ -19,10 +19,10 @@ async def test_an_erased_guest_gets_nothing(
     assert set(kinds) == recipients(hotel_rows, MailKind.STAFF_REQUEST)
 
 
-async def test_a_hotel_where_nobody_decides(
+async def test_a_hotel_without_approvers(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:
-    """Nobody to tell is no failure."""
+    """A hotel without recipients is no failure."""
     async with database.transaction() as db:
         for staff in hotel_rows.staff.values():
             (await db.get_one(type(staff), staff.id)).active = False

@@ -63,7 +63,7 @@ async def test_taken_and_not_said_so(
 async def test_sender_of_another_domain_goes_on_with_the_mail_that_was_begun(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:
-    """Its Message-ID stays with its row, whoever it is from now; so the repeat is sent, and sent once."""
+    """The Message-ID stays with the row when the sender changes; so the repeat is sent once."""
     booking = await held(database, hotel_rows)
     await mail_harness.mail.order(f"DATA *{booking.booking_id}*", "error_before", status=550)
     await mail_harness.refusal(booking, MailKind.AUTHORIZED)
@@ -170,7 +170,7 @@ async def test_the_connection_is_cut(
 async def test_the_server_is_away(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:
-    """Nobody listens there."""
+    """The port has no listener."""
     booking = await held(database, hotel_rows)
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
@@ -196,7 +196,7 @@ async def test_the_server_offers_no_encryption(
 async def test_log_in(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows, served_login: int
 ) -> None:
-    """By name and password; a wrong one is worth a retry, because somebody will mend it."""
+    """By name and password; a wrong one is retried, because an operator will correct it."""
     booking = await held(database, hotel_rows)
     wrong = mail_harness.activity(port=served_login, username="hotel", password="guess")
     error = await mail_harness.refusal(booking, MailKind.AUTHORIZED, activity=wrong)
@@ -245,7 +245,7 @@ async def test_what_is_no_address(
     )
 
 
-async def test_errors_name_nobody(
+async def test_errors_hold_no_addresses(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:
     """M9: what the server answered may quote the address; the error, and what caused it, do not."""
@@ -261,7 +261,7 @@ async def test_errors_name_nobody(
 async def test_a_booking_that_is_gone(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows
 ) -> None:
-    """Final: there is nobody to write to."""
+    """Final: there is no recipient."""
     booking = await held(database, hotel_rows)
     booking.booking_id = "BK-NOBODY"
     error = await mail_harness.refusal(booking, MailKind.AUTHORIZED)
@@ -271,7 +271,7 @@ async def test_a_booking_that_is_gone(
 async def test_a_crowd(
     mail_harness: MailHarness, database: Database, hotel_rows: HotelRows, served: StandInClients
 ) -> None:
-    """Everybody gets theirs, though one of them is refused."""
+    """All other recipients get theirs when one is refused."""
     async with database.transaction() as db:
         db.add_all(
             Staff(

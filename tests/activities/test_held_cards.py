@@ -74,7 +74,7 @@ async def test_a_card_that_passed_3d_secure(
 async def test_payments_that_are_no_hold_of_the_booking(
     database: Database, driver: PaymentDriver, hotel_rows: HotelRows
 ) -> None:
-    """Another amount, or captured already: nobody decides on them."""
+    """Another amount, or captured already: staff do not decide on them."""
     visits = [
         await driver.foreign(await book(database, hotel_rows), amount=14999),
         await driver.captured(hotel_rows),

@@ -188,7 +188,7 @@ async def test_nothing_is_written_unread(
 
 
 @each_step
-async def test_an_outcome_nobody_could_read_is_unknown(
+async def test_an_unreadable_outcome_is_unknown(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments, step: MoneyStepCase
 ) -> None:
     """The effect took place, its answer is a 500, and reading back fails too: retried, never called failed."""

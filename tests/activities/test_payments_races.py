@@ -1,4 +1,4 @@
-"""Somebody else was at the money: before a step, and between its reading and its writing."""
+"""Another actor changes the payment: before a step, and between its reading and its writing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def paid_meanwhile(driver: PaymentDriver, visit: PaymentPageVisit) -> None
     await driver.pay(visit.session_id)
 
 
-# An act of somebody else, and the activity's answer: status, captured, refunded; and requests made in vain.
+# Another actor's change, and the activity's answer: status, captured, refunded; and requests without effect.
 OVERTAKEN = [
     pytest.param(CAPTURE, CAPTURED, (PaymentStatus.SUCCEEDED, 15000, 0), id="capture, captured"),
     pytest.param(
@@ -168,7 +168,7 @@ async def test_nothing_was_captured(driver: PaymentDriver, hotel_rows: HotelRows
 async def test_a_disputed_charge_cannot_be_refunded(
     driver: PaymentDriver, hotel_rows: HotelRows, payments: Payments
 ) -> None:
-    """Stripe says so; final, for a person."""
+    """Stripe refuses for good; the error is final, and needs attention."""
     visit = await driver.captured(hotel_rows, card=DISPUTED_CARD)
     with pytest.raises(Exception, match="HTTP 400, charge_disputed"):
         await REFUND.take(driver, payments, visit)

@@ -38,7 +38,7 @@ async def test_nothing_to_ask_about(driver: PaymentDriver) -> None:
     assert await read(driver, PaymentQuestion(booking_id="BK-1")) == PaymentSnapshot()
 
 
-async def test_a_page_nobody_has_touched(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
+async def test_an_untouched_page(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
     """Open, and no payment yet."""
     visit = await driver.page_opened(hotel_rows)
     assert await read(driver, visit.question()) == PaymentSnapshot(session_open=True)
@@ -212,7 +212,7 @@ async def test_reading_fails(
 
 
 async def test_what_stripe_does_not_know(driver: PaymentDriver, hotel_rows: HotelRows) -> None:
-    """Another account's payment: final, a person has to look."""
+    """Another account's payment: the error is final, and needs attention."""
     visit = await driver.held(hotel_rows)
     for question in (
         visit.question(session_id="cs_test_nobody"),

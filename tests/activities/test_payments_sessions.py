@@ -175,6 +175,6 @@ async def test_a_changed_request_under_an_old_key_is_final(
 
 
 async def test_a_booking_that_is_gone(driver: PaymentDriver, payments: Payments) -> None:
-    """Nothing is asked of Stripe."""
+    """Stripe gets no request."""
     with pytest.raises(BookingNotFoundError):
         await driver.run(payments.open_session, OpenSession(booking_id="BK-NOBODY"))

@@ -86,22 +86,22 @@ class HotelDriver:
         return await self.stack.http.post(url, json=body, headers=headers)
 
     async def draft(self, **changes: Any) -> GuestDriver:
-        """Somebody with a draft."""
+        """Someone with a draft."""
         return await self._guest(self.wish(submit=False, **changes))
 
     async def submitted(self, **changes: Any) -> GuestDriver:
-        """Somebody who has to pay."""
+        """Someone who has to pay."""
         return await self._guest(self.wish(**changes))
 
     async def held(self, *, hold_s: int | None = None, **changes: Any) -> GuestDriver:
-        """Somebody who has paid, and waits for the hotel."""
+        """Someone who has paid, and waits for the hotel."""
         guest = await self.submitted(**changes)
         assert (await guest.pay(hold_s=hold_s)).status_code == 303
         await guest.until("PENDING_APPROVAL", timeout_s=PATIENCE_S)
         return guest
 
     async def confirmed(self, **changes: Any) -> GuestDriver:
-        """Somebody whom the hotel has taken."""
+        """Someone whom the hotel has taken."""
         guest = await self.held(**changes)
         approver = await self.staff(Role.APPROVER)
         assert (await approver.approve(guest.booking_id)).status_code == 200
@@ -117,7 +117,7 @@ class HotelDriver:
         return f"{role}@{self.slug}.test"
 
     async def staff(self, role: Role = Role.APPROVER) -> StaffDriver:
-        """Somebody who works here, logged in."""
+        """Someone who works here, logged in."""
         if role not in self._staff:
             email = self.email(role)
             self._staff[role] = await StaffDriver.log_in(self.stack.client, self.slug, email, PASSWORD)

@@ -152,7 +152,7 @@ class FlakyApi:
     """An API whose way to PostgreSQL and to Temporal leads through gates, and which has no worker.
 
     Args:
-        task_queue: of its own; nobody works on it until a test lets somebody.
+        task_queue: of its own; no worker polls it until a test starts one.
     """
 
     url: str

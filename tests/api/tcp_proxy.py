@@ -29,7 +29,7 @@ class TcpProxy:
         self.port = 0
 
     async def open(self) -> None:
-        """Let everybody through, from now on."""
+        """Let all connections through from now on."""
         self._silent = False
         if self._mute:
             # A client that missed an answer cannot reuse the connection.

@@ -178,7 +178,7 @@ async def change_staff(hotel: HotelDriver, whose: Role, **values: Any) -> None:
 
 
 async def test_staff_who_left(hotel: HotelDriver) -> None:
-    """A token of somebody who may not log in any more is worth nothing, at once."""
+    """A closed account's token is refused at once."""
     approver = await hotel.staff()
     await change_staff(hotel, Role.APPROVER, active=False)
     assert_problem(await approver.ask("GET", ""), 401, "invalid_token")

@@ -241,7 +241,7 @@ async def test_past_the_hotels_cutoff(stack: ApiStack) -> None:
 
 
 async def test_submitting_too_close_to_the_cutoff(stack: ApiStack) -> None:
-    """A draft keeps the cutoff its guest saw; less than 61 minutes before it nobody could pay and be answered."""
+    """A draft keeps the cutoff its guest saw; less than 61 minutes before it, payment and answer do not fit."""
     inn = await open_hotel(stack, timezone=midday_zone())
     guest = await inn.draft(days_ahead=0)
     await edit(inn, guest, cutoff_at=datetime.now(UTC) + timedelta(minutes=60))

@@ -28,7 +28,7 @@ _SYSTEM_CODES = ("APPROVAL_TIMEOUT", "AUTHORIZATION_EXPIRED", "PAYMENT_MISMATCH"
 
 
 async def test_approve(hotel: HotelDriver) -> None:
-    """200 with the confirmed booking: captured once and in full, decided by whoever asked."""
+    """200 with the confirmed booking: captured once and in full, decided by the account that asked."""
     guest, staff = await hotel.held(), await hotel.staff()
     booking = settled(await staff.approve(guest.booking_id))
     assert booking == await staff.read_booking(guest.booking_id)
@@ -267,7 +267,7 @@ async def test_an_approval_that_finds_the_hold_gone(hotel: HotelDriver) -> None:
 
 
 async def test_timed_out(stack: ApiStack) -> None:
-    """After the deadline nobody decides any more."""
+    """After the deadline staff cannot decide."""
     inn = await open_hotel(stack, approval_sla_s=1)
     guest = await inn.submitted()
     await guest.pay()

@@ -29,7 +29,7 @@ async def figures(stack: ApiStack, api: str) -> Figures:
 
 @pytest.fixture
 async def own_url(new_database: NewDatabase, migrated_template: str) -> str:
-    """A database nobody else writes to."""
+    """A database of the test's own."""
     return await new_database(template=migrated_template)
 
 
@@ -60,7 +60,7 @@ async def fill(url: str) -> None:
 
 
 async def test_bookings_are_counted(stack: ApiStack, own_url: str) -> None:
-    """By status, with the money that is held, what needs a person, and when the next hold has to be decided on."""
+    """By status, with the money that is held, what needs attention, and when the next hold has to be decided on."""
     await fill(own_url)
     async with another_api(stack, database_url=own_url) as api:
         found = await figures(stack, api)
@@ -83,7 +83,7 @@ async def test_nothing_is_booked_yet(stack: ApiStack, own_url: str) -> None:
 
 
 async def test_the_database_is_away(stack: ApiStack) -> None:
-    """Nothing is claimed of what cannot be counted."""
+    """Figures of the database are missing or not a number."""
     nowhere = "postgresql://nobody:nothing@127.0.0.1:9/none"
     async with another_api(stack, database_url=nowhere) as api:
         found = await figures(stack, api)

@@ -1,4 +1,4 @@
-"""A crowd asks how one booking's payment stands: anybody can, without a token."""
+"""A crowd asks how one booking's payment stands; that needs no token."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def apis(stack: ApiStack) -> AsyncIterator[list[str]]:
 
 
 async def verify(hotel: HotelDriver, guest: GuestDriver, api: str | None = None) -> httpx.Response:
-    """Ask as anybody can."""
+    """Ask without a token."""
     url = f"{hotel.bookings_url}{guest.booking_id}/payment/verify/"
     params = {"session_id": guest.session_id or ""}
     return await hotel.stack.http.get(url.replace(hotel.stack.api, api or hotel.stack.api), params=params)
@@ -60,7 +60,7 @@ async def test_callers_at_once_share_one_question(hotel: HotelDriver, apis: Sequ
 
 
 async def test_above_the_limit_the_row_answers(hotel: HotelDriver) -> None:
-    """Nobody is turned away, wherever they ask from, and Stripe is not asked."""
+    """Every address gets an answer, and Stripe gets no request."""
     guest = await paying(hotel)
     async with another_api(hotel.stack, rate_limit_verify_per_min=3) as api:
         url = f"{hotel.bookings_url.replace(hotel.stack.api, api)}{guest.booking_id}/payment/verify/"

@@ -83,7 +83,7 @@ headers = st.dictionaries(
 
 @dataclass(frozen=True)
 class FuzzTarget:
-    """A hotel with a draft and a booking that waits for payment, and somebody who may do everything there."""
+    """A hotel with a draft and a booking that waits for payment, and someone who may do everything there."""
 
     hotel: HotelDriver
     draft: GuestDriver
@@ -170,7 +170,7 @@ async def test_strangers(
 
 
 def wishes(hotel: HotelDriver) -> st.SearchStrategy[Json]:
-    """Booking requests of which something is odd."""
+    """Booking requests with an odd value."""
     good = hotel.wish(guest=PERSON, children=0, special_requests="x", submit=False)
     members = st.sampled_from([*good, "price", "\x00"])
     changes = st.dictionaries(members, anything | words, min_size=1, max_size=3)

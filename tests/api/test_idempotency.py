@@ -93,7 +93,7 @@ async def test_a_refused_request_leaves_the_key_free(hotel: HotelDriver, key: st
 
 
 async def test_ten_at_once_are_one_booking(hotel: HotelDriver, second_api: str, key: str) -> None:
-    """Over two API processes: whoever does not get the booking hears that it is under way, and gets it next."""
+    """Over two API processes; a refused caller gets the booking at its next attempt."""
     wish = hotel.wish()
     apis = [hotel.stack.api, second_api] * 5
     answers = await asyncio.gather(*(hotel.ask_for(wish, key=key, api=api) for api in apis))

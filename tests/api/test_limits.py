@@ -118,7 +118,7 @@ async def test_verify_is_limited_per_client(hotel: HotelDriver, apis: list[str])
 
 
 @pytest.mark.parametrize("everybody", ["*", "0.0.0.0/0", "10.0.0.1,::/0", "proxy", "10.0.0.0/33", ""])
-def test_not_everybody_is_believed_about_an_address(stack: ApiStack, everybody: str) -> None:
+def test_forwarded_addresses_count_from_named_proxies_only(stack: ApiStack, everybody: str) -> None:
     """The setting names the proxy; without it, this machine is believed."""
     assert stack.settings.forwarded_allow_ips == "127.0.0.1/32,::1/128"
     with pytest.raises(ValidationError, match="must name the proxy's"):

@@ -246,7 +246,7 @@ async def test_pages_of_a_filtered_list(hotel: HotelDriver) -> None:
     assert pages == [made[0:4:2], made[4:8:2], made[8:10:2]]
 
 
-async def test_bookings_that_come_while_somebody_reads(hotel: HotelDriver) -> None:
+async def test_bookings_that_come_between_two_pages(hotel: HotelDriver) -> None:
     """Nothing is shown twice or left out for it."""
     first = await fill(hotel, [{"created_at": _MORNING + timedelta(minutes=n)} for n in range(4)])
     staff = await hotel.staff()

@@ -47,7 +47,7 @@ async def log_in(
 
 
 async def test_bad_log_ins(hotel: HotelDriver) -> None:
-    """One answer for all of them: nobody learns which accounts exist."""
+    """One answer for all of them: it does not reveal which accounts exist."""
     bodies = []
     for email, password in (
         (hotel.email(Role.VIEWER), "wrong"),
@@ -148,7 +148,7 @@ async def test_success_does_not_count(hotel: HotelDriver) -> None:
 
 
 async def test_refused_attempts_count_nowhere(hotel: HotelDriver) -> None:
-    """The door opens when the minute of the failures is over, however often somebody knocked meanwhile."""
+    """Log-ins work again after the minute of the failures; attempts in between do not prolong it."""
     await together(log_in(hotel, Role.VIEWER, "wrong") for _ in range(3 * _FAILURES_PER_MIN))
     query = select(func.max(RateLimit.attempts)).where(col(RateLimit.subject).startswith("login"))
     async with hotel.stack.database.transaction() as db:
@@ -158,7 +158,7 @@ async def test_refused_attempts_count_nowhere(hotel: HotelDriver) -> None:
 
 
 async def test_one_address_guesses_no_more_at_many_accounts(hotel: HotelDriver) -> None:
-    """Three times as many failures as at one account; whoever logs in from elsewhere does not notice."""
+    """Three times as many failures as at one account; log-ins from another address are not affected."""
 
     async def guess() -> Counter[int]:
         address = f"2001:db8:{hotel.id:x}:{secrets.token_hex(2)}::1"

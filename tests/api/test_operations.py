@@ -123,7 +123,7 @@ async def test_figures(hotel: HotelDriver) -> None:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """Everything that is logged, from INFO on, by anybody but the stand-ins' own client."""
+    """Everything that is logged, from INFO on, by anyone but the stand-ins' own client."""
     caplog.set_level(logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     yield caplog

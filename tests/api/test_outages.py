@@ -103,7 +103,7 @@ async def test_temporal_away_later(hotel: HotelDriver, flaky: FlakyApi) -> None:
 
 
 async def test_temporal_hangs(hotel: HotelDriver, flaky: FlakyApi) -> None:
-    """A server that takes the call and does not answer is as good as away, and nobody waits long for it."""
+    """A server that accepts connections and does not answer counts as away within a short time."""
     await flaky.temporal.hush()
     begun = time.monotonic()
     response = await hotel.ask_for(hotel.wish(), api=flaky.url)
@@ -292,7 +292,7 @@ async def test_stripe_answers_errors(hotel: HotelDriver) -> None:
 
 
 async def test_stripe_hangs(hotel: HotelDriver) -> None:
-    """Nobody waits for longer than it takes to say so."""
+    """The refusal comes without a wait."""
     guest = await hotel.submitted()
     stripe = hotel.stack.stand_ins.stripe
     await stripe.order("POST /v1/checkout/sessions", "hang", times=None)

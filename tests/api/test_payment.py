@@ -63,7 +63,7 @@ async def test_a_page_is_opened_once(hotel: HotelDriver) -> None:
 
 
 async def test_asked_for_ten_times_at_once(hotel: HotelDriver) -> None:
-    """One page is opened, and everybody gets it."""
+    """One page is opened, and all callers get it."""
     guest = await hotel.submitted()
     answers = [response.json() for response in await asyncio.gather(*(open_page(guest) for _ in range(10)))]
     assert len({answer["session_id"] for answer in answers}) == 1
@@ -81,7 +81,7 @@ async def test_yen_are_charged_as_yen(stack: ApiStack) -> None:
 
 
 async def test_the_guest_returns_to_the_status_page(hotel: HotelDriver) -> None:
-    """By default; with a code of the session's own: whoever reads Stripe's Dashboard gets no guest's token."""
+    """By default, with a code of the session's own: Stripe's Dashboard shows no guest's token."""
     guest = await hotel.submitted()
     session = await at_stripe(hotel.stack, (await guest.open_page())["session_id"])
     page = f"{PUBLIC_BASE_URL}/bookings/{guest.booking_id}/?code="
@@ -250,7 +250,7 @@ async def test_verification_tells_of_the_payment_alone(hotel: HotelDriver) -> No
 
 
 async def test_sessions_of_others(hotel: HotelDriver, stack: ApiStack) -> None:
-    """Another booking's session, one nobody knows, one at another hotel's address: not found."""
+    """Another booking's session, an unknown one, one at another hotel's address: not found."""
     guest, other, elsewhere = await hotel.submitted(), await hotel.submitted(), await open_hotel(stack)
     own, others = (await guest.open_page())["session_id"], (await other.open_page())["session_id"]
     for session_id in (others, "cs_test_nobodys", "\x00", "x" * 255):

@@ -109,7 +109,7 @@ async def test_guest_and_staff_at_once(hotel: HotelDriver) -> None:
 
 
 async def stuck(hotel: HotelDriver) -> GuestDriver:
-    """Somebody whose booking was approved while Stripe refused to capture, with the hold alive."""
+    """Someone whose booking was approved while Stripe refused to capture, with the hold alive."""
     guest, staff = await hotel.held(), await hotel.staff()
     await hotel.stack.stand_ins.stripe.order(
         "POST /v1/payment_intents/*/capture", "error_before", status=403, times=None
@@ -124,7 +124,7 @@ async def stuck(hotel: HotelDriver) -> GuestDriver:
 
 
 async def test_a_final_error_of_stripe(hotel: HotelDriver) -> None:
-    """202 and a call for a person; a repeat is in progress, too; another decision is free to come."""
+    """202, and the booking needs attention; a repeat is in progress, too; another decision is free to come."""
     guest = await stuck(hotel)
     manager = await hotel.staff(Role.MANAGER)
     problem = assert_problem(await manager.approve(guest.booking_id), 409, "decision_in_progress")

@@ -96,7 +96,7 @@ async def test_guests_and_staff_hear_of_their_bookings(hotel: HotelDriver) -> No
 
 
 async def test_a_signature_is_for_one_socket_and_channel(hotel: HotelDriver) -> None:
-    """It is of no use to anybody else."""
+    """Another socket or channel cannot use it."""
     guest, other, stack = await hotel.draft(), await hotel.draft(), hotel.stack
     channel = f"private-booking-{guest.booking_id}"
     async with listening(stack) as thief:
@@ -136,7 +136,7 @@ async def test_channels_of_others(hotel: HotelDriver, stack: ApiStack) -> None:
 
 
 async def test_staff_who_left_hear_nothing_more(hotel: HotelDriver) -> None:
-    """A token of somebody who may not log in any more opens no channel."""
+    """A closed account's token opens no channel."""
     staff = await hotel.staff()
     change = update(StaffRow).where(col(StaffRow.email) == staff.email).values(active=False)
     async with hotel.stack.database.transaction() as db:

@@ -209,7 +209,7 @@ async def test_unknown_bookings(stack: ApiStack) -> None:
 
 
 async def paid_unheard(hotel: HotelDriver) -> tuple[GuestDriver, Json]:
-    """Somebody whose card is held and whose events were all lost; and Stripe's own word on it, undelivered."""
+    """Someone whose card is held and whose events were all lost; and Stripe's own word on it, undelivered."""
     guest = await hotel.submitted()
     stripe = hotel.stack.stand_ins.stripe
     await stripe.order("WEBHOOK *", "drop", times=None)

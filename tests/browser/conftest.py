@@ -57,7 +57,7 @@ async def client(stack: Stack) -> AsyncIterator[StackClient]:
 
 @pytest.fixture(scope="session")
 async def approver(client: StackClient) -> StaffDriver:
-    """Somebody who decides at the hotel, by the API."""
+    """Someone who decides at the hotel, by the API."""
     return await StaffDriver.log_in(client, HOTEL, f"approver@{HOTEL}.test", PASSWORD)
 
 
@@ -69,7 +69,7 @@ def all_windows(browser: Browser, stack: Stack) -> Windows:
 
 @pytest.fixture
 async def windows(all_windows: Windows) -> AsyncIterator[Windows]:
-    """A browser for everybody who takes part."""
+    """Opens a browser for each person who takes part."""
     yield all_windows
     await all_windows.tidy()
 

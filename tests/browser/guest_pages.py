@@ -44,7 +44,7 @@ async def hold(guest: Window, client: StackClient, slug: str, **room_request: An
 
 
 async def booked(client: StackClient, slug: str, **room_request: Any) -> GuestDriver:
-    """A booking that nobody has paid yet, made by the API: the form has tests of its own."""
+    """An unpaid booking, made by the API: the form has tests of its own."""
     wish: dict[str, Any] = {"days_ahead": _AHEAD, "nights": _NIGHTS, "special_requests": REQUESTS}
     return await GuestDriver.book(client, RoomRequest(slug, **(wish | room_request)), PERSON)
 

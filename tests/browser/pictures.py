@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import io
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import asyncpg
 import httpx
 import typer
-from PIL import Image
-from playwright.async_api import ViewportSize, async_playwright, expect
+from playwright.async_api import async_playwright, expect
 
 from bench.booking_rows import insert_bookings
 from sandbox.drivers import Addresses, GuestDriver, RoomRequest, StackClient, StaffDriver, wait_until
 from sandbox.stack.stack import Stack
 from tests.browser import chromium
-from tests.browser.guest_pages import REQUESTS, booked, come_by_link, drafted, fill_in, hold, set_off_to_pay
-from tests.browser.window import PHONE, ROOT, Window
+from tests.browser.account_pictures import take_account_pages
+from tests.browser.gallery import Gallery
+from tests.browser.guest_pages import (
+    PERSON,
+    REQUESTS,
+    booked,
+    come_by_link,
+    drafted,
+    fill_in,
+    hold,
+    set_off_to_pay,
+)
+from tests.browser.mail_pictures import take_mails
+from tests.browser.window import ROOT, Window
 from tests.browser.windows import Windows
 from tests.whole_stack import HOTEL, PASSWORD
 
 _OTHERS: Final = "kyoto-inn"
-_WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
-_TALLEST: Final = 1300
-"""Pixels; what is further down adds nothing to a picture."""
-_COLOURS: Final = 256
 _SUITES: Final = 3
 _MAILS: Final = 3
 _PEOPLE: Final = (
     # Who, days until they come, nights, minutes until the answer is due, room.
     ("Mateo", "García", 45, 5, -6, "double"),
     ("Kenji", "Tanaka", 60, 2, 83, "suite"),
-    ("Philippa", "Quarshie", 12, 1, 1139, "double"),
+    ("Philippa", "Quarshie", 2, 1, 1139, "double"),
     ("Lena", "Schmidt", 90, 2, 1379, "double"),
 )
 _PAST: Final = insert_bookings(
@@ -112,34 +116,13 @@ async def _take_all(program: Path, stack: Stack, out: Path) -> None:
         gallery = PageGallery(stack, client, Windows(browser, stack), out)
         await gallery.guests()
         await gallery.staff()
+        await take_account_pages(gallery)
+        await take_mails(gallery)
         await browser.close()
 
 
-@dataclass(frozen=True)
-class PageGallery:
-    """The harness that prepares pages and takes screenshots."""
-
-    stack: Stack
-    client: StackClient
-    windows: Windows
-    out: Path
-
-    async def take(self, window: Window, name: str) -> None:
-        """Photograph the page that is open."""
-        for size in (_WIDE, PHONE):
-            await window.page.set_viewport_size(size)
-            png = await window.page.screenshot(full_page=True)
-            whole = Image.open(io.BytesIO(png)).convert("RGB")
-            picture = whole.crop((0, 0, whole.width, min(whole.height, _TALLEST)))
-            few = picture.quantize(_COLOURS, kmeans=1, dither=Image.Dither.NONE)
-            few.save(self.out / f"{name}-{size['width']}.png", optimize=True)
-        await window.page.set_viewport_size(_WIDE)
-
-    async def sql(self, statement: str, *values: Any) -> None:
-        """Write what only time, or a defect, could have written."""
-        connection = await asyncpg.connect(self.stack.database_url)
-        await connection.execute(statement, *values)
-        await connection.close()
+class PageGallery(Gallery):
+    """Prepares pages and takes screenshots of them."""
 
     async def guests(self) -> None:
         """From the front page to every end."""
@@ -150,6 +133,8 @@ class PageGallery:
             ("docs", "/docs"),
             ("guest-not-found", "/hotels/nowhere/"),
             ("guest-locked", "/bookings/BK-00000-00000-00000/"),
+            ("guest-link-sent", "/booking-link/?sent=yes"),
+            ("guest-link", "/booking-link/"),
         ):
             await guest.go(path)
             await guest.page.wait_for_load_state("networkidle")
@@ -186,6 +171,10 @@ class PageGallery:
         await guest.press("Yes, cancel: it costs €135.00")
         await guest.headline("You have cancelled this booking")
         await self.take(guest, "guest-cancelled")
+        await guest.go("/booking-link/")
+        await guest.page.get_by_label("E-mail address").fill(PERSON["email"])
+        await guest.press("Send the link")
+        await guest.reads("If a booking was made with that address")
         await unpaid.until("EXPIRED")
         await come_by_link(guest, unpaid)
         await self.take(guest, "guest-expired")

@@ -17,7 +17,7 @@ from tests.whole_stack import HASTY, HOTEL, PASSWORD
 
 @pytest.fixture
 async def approver(windows: Windows) -> Window:
-    """Somebody who decides."""
+    """Someone who decides."""
     return await windows.staff("approver")
 
 
@@ -121,7 +121,7 @@ async def test_a_press_is_not_lost_while_the_page_renews_itself(
     await approver.headline("Approve this booking?")
 
 
-async def test_a_guests_cancellation_reaches_whoever_is_deciding(
+async def test_a_guests_cancellation_reaches_the_colleague_who_decides(
     guest: Window, approver: Window, client: StackClient
 ) -> None:
     booking_id = await hold(guest, client, HOTEL)
@@ -136,7 +136,7 @@ async def test_a_guests_cancellation_reaches_whoever_is_deciding(
 
 
 async def test_deadlines_arrive_by_themselves(windows: Windows, guest: Window, client: StackClient) -> None:
-    """Nobody pays, nobody decides: everybody's page says so at the moment it happens, accessibly."""
+    """Unpaid and undecided bookings: all open pages show the end at the moment it comes, accessibly."""
     unpaid, approver = await windows.open(), await windows.staff("approver", HASTY)
     booking_id = await hold(guest, client, HASTY)
     await ask_to(approver, "approve", booking_id)
@@ -225,6 +225,32 @@ async def test_a_request_is_approved_from_the_list_without_a_mouse(
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await approver.reads("Approved: €450.00 was captured")
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+async def test_every_place_of_the_console_is_in_view(manager: Window, width: int) -> None:
+    """No entry is clipped, no bar scrolls sideways, and the keyboard reaches each entry in the order of sight."""
+    page = manager.page
+    await page.set_viewport_size({"width": width, "height": 640})
+    await manager.go("/staff/")
+    header = page.locator("header.top")
+    assert await header.evaluate(
+        "(top) => [top, ...top.querySelectorAll('*')].every((part) => part.scrollWidth <= part.clientWidth + 1 "
+        "|| getComputedStyle(part).overflowX === 'visible' || part.classList.contains('unseen'))"
+    )
+    await page.get_by_role("link", name="Skip to the content").focus()
+    boxes = []
+    entries = await header.locator("a, button").all()
+    for entry in entries:
+        await page.keyboard.press("Tab")
+        await expect(entry).to_be_focused()
+        box = await entry.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        boxes.append((round(box["y"] / 30), box["x"]))
+    assert boxes == sorted(boxes)
+    assert len(entries) == 11
 
 
 async def test_a_session_that_ends_leads_to_the_log_in_and_back(approver: Window) -> None:

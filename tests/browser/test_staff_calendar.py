@@ -1,4 +1,4 @@
-"""A manager reads the calendar, blocks a room from it and puts it back; everybody reads arrivals."""
+"""A manager reads the calendar, blocks a room from it and puts it back; everyone reads arrivals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everybody's browsers: opening one costs a second of a core, so that those of earlier tests are used again."""
+"""The browsers of guests and staff. Opening one costs a second of a core, so tests use earlier ones again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Windows:
     _in_use: list[Window] = field(default_factory=list)
     _idle: list[Window] = field(default_factory=list)
     _own: list[Window] = field(default_factory=list)
-    # Checking a password is slow on purpose: everybody logs in once.
+    # Checking a password is slow on purpose: everyone logs in once.
     _sessions: dict[tuple[str, str], StorageState] = field(default_factory=dict)
 
     async def open(self) -> Window:
@@ -38,7 +38,7 @@ class Windows:
         return window
 
     async def staff(self, role: str, slug: str = HOTEL) -> Window:
-        """The browser of somebody of a hotel's staff, who is logged in."""
+        """The browser of a hotel's member of staff, logged in."""
         window = await self.open()
         session = self._sessions.get((role, slug))
         if session is None:

@@ -51,7 +51,7 @@ async def test_what_was_left_behind_is_handed_on(harness: InboxHarness) -> None:
     assert await sweep(harness) == 0
 
 
-async def test_a_sweep_also_closes_what_is_for_nobody(harness: InboxHarness) -> None:
+async def test_a_sweep_also_closes_events_of_no_booking(harness: InboxHarness) -> None:
     """So that it is not met again every minute."""
     long_ago = datetime.now(UTC) - timedelta(days=1)
     events = [

@@ -76,8 +76,8 @@ def test_reason_codes_may_be_plain_strings(decision: Decision) -> None:
             )
 
 
-def test_nobody_declined_what_timed_out() -> None:
-    """A decline of a booking that the system declined is not settled: somebody has to hear that it was late."""
+def test_a_timeout_is_no_decline_by_staff() -> None:
+    """A decline of a booking that the system declined is not settled: staff must read that it came too late."""
     by_system = set(ReasonCode) - STAFF_REASON_CODES
     assert not any(is_carried_out(Decision.DECLINE, Status.DECLINED, code) for code in by_system)
     assert all(is_carried_out(Decision.DECLINE, Status.DECLINED, code) for code in STAFF_REASON_CODES)

@@ -150,7 +150,7 @@ def test_hour_24_is_the_next_midnight(day: date, timezone: str) -> None:
 
 
 @pytest.mark.parametrize("timezone", ["Pacific/Kiritimati", "Europe/Dublin", "Pacific/Pago_Pago"])
-def test_nobody_approves_a_stay_that_is_over(timezone: str) -> None:
+def test_a_stay_that_is_over_cannot_be_approved(timezone: str) -> None:
     """The latest cutoff there is comes no later than 00:00 of the earliest day of check-out."""
     day = date(2026, 12, 24)
     assert cutoff_at(day, timezone, 0, 24) == midnight(day + DAY, timezone)

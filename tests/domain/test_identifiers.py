@@ -1,4 +1,4 @@
-"""Identifiers: booking ids nobody guesses, tokens compared whatever is sent, names that other systems take."""
+"""Identifiers: unguessable booking ids, tokens compared safely, names that other systems accept."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def test_percentages_round_down(money: Money, percent: int) -> None:
     ("minor", "percent", "share"), [(1, 50, 0), (99, 1, 0), (101, 33, 33), (15000, 100, 15000)]
 )
 def test_percentages_by_example(minor: int, percent: int, share: int) -> None:
-    """So that nobody has to trust a property."""
+    """An exhaustive check beside the property."""
     assert Money(minor, "EUR").percent(percent) == Money(share, "EUR")
 
 

@@ -125,7 +125,7 @@ def test_bounds_of_terms(term: str, least: int, most: int) -> None:
 @pytest.mark.parametrize("stay_over", [True, False])
 @pytest.mark.parametrize("status", Status)
 def test_when_a_guest_may_be_erased(status: Status, stay_over: bool) -> None:
-    """Once nobody needs the data: the booking has ended, or the guest is there."""
+    """Only once the data is no longer needed: the booking has ended, or the day of check-out has begun."""
     may_go = status in {"DECLINED", "EXPIRED", "CANCELLED"} or (status == "CONFIRMED" and stay_over)
     assert (reason_to_keep(status, stay_over=stay_over) is None) is may_go
 

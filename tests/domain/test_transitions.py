@@ -122,7 +122,7 @@ def test_every_status_meets_every_event(status: str, event: str) -> None:
 
 
 def test_nothing_held_nothing_mailed() -> None:
-    """A booking that was cancelled before anything was held notifies nobody."""
+    """The cancellation of a booking without a hold notifies no one."""
     unpaid = transition(Status.PENDING_PAYMENT, Event.CANCELLED_BY_GUEST)
     assert unpaid.mails_for(was_held=False) == ()
     assert unpaid.mails_for(was_held=True) == (MailKind.CANCELLED,)

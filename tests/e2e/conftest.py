@@ -1,4 +1,4 @@
-"""The whole stack, and everybody logged in."""
+"""The whole stack, and everyone logged in."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ async def test_declined_with_reason_and_note(client: StackClient, team: HotelTea
 
 
 async def test_a_colleague_repeats_the_decision(client: StackClient, team: HotelTeam) -> None:
-    """The same decision again, by somebody else, is 200 with the first one's data; the other one is 409."""
+    """The same decision again, by someone else, is 200 with the first one's data; the other one is 409."""
     guest = await _asked(client)
     await team.approver.approve(guest.booking_id)
     repeat = await team.manager.approve(guest.booking_id)
@@ -113,7 +113,7 @@ async def test_decision_deadline_over(client: StackClient) -> None:
 
 
 async def test_hold_about_to_lapse(client: StackClient) -> None:
-    """A short hold nobody decides on is released before the bank lets it lapse: AUTHORIZATION_EXPIRED."""
+    """A short hold without a decision is released before the bank lets it lapse: AUTHORIZATION_EXPIRED."""
     guest = await _asked(client, hold_s=4)
     booking = await guest.until("DECLINED")
     assert last_step(booking)[2:] == ("approval_timed_out", "system")
@@ -125,7 +125,7 @@ async def test_hold_about_to_lapse(client: StackClient) -> None:
 
 
 async def test_hold_cancelled_in_the_dashboard(client: StackClient) -> None:
-    """Somebody cancels the hold at Stripe: the booking is declined, and the guest notified."""
+    """Someone cancels the hold at Stripe: the booking is declined, and the guest notified."""
     guest = await _asked(client)
     intent_id = (await guest.read_booking())["payment_intent_id"]
     await client.dashboard(f"payment_intents/{intent_id}/cancel")
@@ -148,7 +148,7 @@ async def test_hold_lapsed(client: StackClient) -> None:
 
 
 async def test_captured_in_full_in_the_dashboard(client: StackClient) -> None:
-    """Somebody captures the whole hold at Stripe: that is an approval, by `stripe`."""
+    """Someone captures the whole hold at Stripe: that is an approval, by `stripe`."""
     guest = await _asked(client)
     intent_id = (await guest.read_booking())["payment_intent_id"]
     await client.dashboard(f"payment_intents/{intent_id}/capture")

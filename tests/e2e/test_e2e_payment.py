@@ -62,7 +62,7 @@ async def test_open_page_is_reused(client: StackClient) -> None:
 
 
 async def test_payment_window_over(client: StackClient) -> None:
-    """Nobody pays in the payment window: EXPIRED, the page closed at Stripe, and the guest notified."""
+    """The guest does not pay in the payment window: EXPIRED, the page closed at Stripe, and the guest notified."""
     guest = await GuestDriver.book(client, RoomRequest(HASTY), GUEST)
     await guest.open_page()
     booking = await guest.until("EXPIRED")
@@ -108,7 +108,7 @@ async def test_lost_webhooks_are_made_good_by_verify(client: StackClient) -> Non
 
 
 async def test_lost_webhooks_are_made_good_by_asking_now_and_then(client: StackClient) -> None:
-    """Nobody returns and no webhook comes: the booking asks Stripe itself, every PAYMENT_POLL_S."""
+    """No guest returns and no webhook comes: the booking asks Stripe itself, every PAYMENT_POLL_S."""
     guest = await GuestDriver.book(client, RoomRequest(HOTEL), GUEST)
     for event in ("checkout.session.completed", "payment_intent.amount_capturable_updated"):
         await client.fault(client.at.stripe, match=f"WEBHOOK {event}", kind="drop")

@@ -60,7 +60,7 @@ async def test_staff_cancel_only_what_is_confirmed(client: StackClient, team: Ho
 
 
 async def test_refund_in_the_dashboard(client: StackClient, team: HotelTeam) -> None:
-    """A refund somebody makes at Stripe is put on record; a cancellation then refunds the rest only."""
+    """A refund someone makes at Stripe is put on record; a cancellation then refunds the rest only."""
     guest = await _confirmed(client, team)
     intent_id = (await guest.read_booking())["payment_intent_id"]
     await client.dashboard(f"payment_intents/{intent_id}/refund", {"amount": 1000})

@@ -69,7 +69,7 @@ class ManagementBookingDriver:
         return answer.session_id
 
     async def pay(self, session_id: str | None = None) -> None:
-        """Fill in the page that was opened last, or another one. Nobody is told."""
+        """Fill in the page that was opened last, or another one, without a webhook."""
         if session_id is None:
             async with self.harness.database.transaction() as db:
                 newest = await bookings.newest_session(db, self.booking_id)
@@ -103,7 +103,7 @@ class ManagementBookingDriver:
         return session.id
 
     async def send(self, decision: Decision, actor: ActorKind = ActorKind.STAFF, **fields: Any) -> str:
-        """Keep a decision, signal it where there is somebody to hear it, and return its id."""
+        """Keep a decision, signal it to a running workflow, and return its id."""
         command_id = await self.keep(decision, actor, **fields)
         command = Command(command_id, actor, self.person.id if actor is ActorKind.STAFF else None)
         await self.handle.signal(str(decision), command)
@@ -131,13 +131,13 @@ class ManagementBookingDriver:
         return await self.handle.execute_update(BookingWorkflow.await_outcome, command_id)
 
     async def colleague(self, role: str) -> None:
-        """Somebody else comes to work at its hotel."""
+        """Add another approver to its hotel."""
         email = f"{role}@{self.hotel.slug}.test"
         async with self.harness.database.transaction() as db:
             db.add(Staff(hotel_id=self.person.hotel_id, email=email, role=role, password_hash="!"))
 
     async def lose_workflow(self) -> None:
-        """Somebody terminates the workflow in the Temporal UI."""
+        """Someone terminates the workflow in the Temporal UI."""
         await self.handle.terminate("by mistake")
 
     async def set(self, **values: Any) -> None:

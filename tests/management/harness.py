@@ -114,7 +114,7 @@ class ManagementHarness:
         self._working = asyncio.create_task(self._worker.run())
 
     async def stop_worker(self) -> None:
-        """Stop it; nobody works on bookings then."""
+        """Stop it; no worker runs bookings then."""
         if self._worker is not None and self._working is not None:
             await self._worker.shutdown()
             await self._working

@@ -67,14 +67,14 @@ async def unseen_hold(harness: ManagementHarness) -> ManagementBookingDriver:
 
 
 async def gone_hold(harness: ManagementHarness) -> ManagementBookingDriver:
-    """Somebody cancelled the hold in the Dashboard, and no webhook came."""
+    """Someone cancelled the hold in the Dashboard, and no webhook came."""
     booking = await harness.held()
     await booking.dashboard("cancel")
     return booking
 
 
 async def unseen_capture(harness: ManagementHarness) -> ManagementBookingDriver:
-    """Somebody captured it in the Dashboard, and no webhook came."""
+    """Someone captured it in the Dashboard, and no webhook came."""
     booking = await harness.held()
     await booking.dashboard("capture")
     return booking
@@ -95,7 +95,7 @@ async def hold_after_end(harness: ManagementHarness) -> ManagementBookingDriver:
 
 
 async def money_after_end(harness: ManagementHarness) -> ManagementBookingDriver:
-    """The guest paid when the booking was over, and somebody captured that."""
+    """The guest paid when the booking was over, and someone captured that."""
     booking = await harness.declined()
     await booking.pay(await booking.strange_page())
     await booking.dashboard("capture")
@@ -103,7 +103,7 @@ async def money_after_end(harness: ManagementHarness) -> ManagementBookingDriver
 
 
 async def uncounted_refund(harness: ManagementHarness) -> ManagementBookingDriver:
-    """Somebody refunded a part in the Dashboard, and no webhook came."""
+    """Someone refunded a part in the Dashboard, and no webhook came."""
     booking = await harness.confirmed()
     await booking.dashboard("refund", {"amount": 5000})
     return booking
@@ -132,7 +132,7 @@ async def left_decision(harness: ManagementHarness) -> ManagementBookingDriver:
 
 
 async def left_event(harness: ManagementHarness) -> ManagementBookingDriver:
-    """An event was kept five minutes ago, and nobody handed it on."""
+    """An event was kept five minutes ago, and never delivered."""
     booking = await harness.held()
     [payment] = await booking.payments()
     event = StripeWebhookEvent(
@@ -154,8 +154,8 @@ async def unknown_payment(harness: ManagementHarness) -> ManagementBookingDriver
     return booking
 
 
-async def nobodys_payment(harness: ManagementHarness) -> ManagementBookingDriver:
-    """Somebody paid for a booking that is not in the database."""
+async def payment_without_booking(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Someone paid for a booking that is not in the database."""
     booking = await harness.draft()
     await booking.pay(await booking.strange_page(NOBODY))
     return booking
@@ -200,7 +200,7 @@ async def overdue(harness: ManagementHarness) -> ManagementBookingDriver:
 
 
 async def lost_claims(harness: ManagementHarness) -> ManagementBookingDriver:
-    """Somebody deleted the booking's rooms by hand."""
+    """Someone deleted the booking's rooms by hand."""
     booking = await harness.held()
     async with harness.database.transaction() as db:
         await free_rooms(db, await booking.row())
@@ -242,7 +242,7 @@ HEALED: dict[FindingKind, Inconsistency] = {
 
 LEFT: dict[FindingKind, Inconsistency] = {
     FindingKind.PAYMENT_UNKNOWN: unknown_payment,
-    FindingKind.PAYMENT_WITHOUT_BOOKING: nobodys_payment,
+    FindingKind.PAYMENT_WITHOUT_BOOKING: payment_without_booking,
     FindingKind.CONFIRMED_UNPAID: unpaid_stay,
     FindingKind.AMOUNT_DIFFERS: other_amount,
     FindingKind.REFUND_SHORT: short_refund,

@@ -19,7 +19,7 @@ ROOM = ("--name", "Double", "--price-per-night", "120.50", "--max-guests", "2", 
 
 @pytest.fixture
 async def grand(shared_harness: ManagementHarness) -> str:
-    """The slug of a hotel with a room type `double` and somebody on its staff."""
+    """The slug of a hotel with a room type `double` and someone on its staff."""
     slug = f"grand-{secrets.token_hex(4)}"
     terms = ("--name", "The Grand", "--currency", "EUR", "--timezone", "Europe/Dublin")
     await shared_harness.done("hotel", "add", slug, *terms)
@@ -190,7 +190,7 @@ async def test_a_closed_log_in_stays_closed(shared_harness: ManagementHarness, g
 
 
 async def test_somebody_is_invited_by_e_mail(shared_harness: ManagementHarness, grand: str) -> None:
-    """The worker sends the link; somebody with an account is not invited."""
+    """The worker sends the link; someone with an account is not invited."""
     email = f"new@{grand}.test"
     named = ("staff", "invite", "--hotel", grand, "--role", "approver", "--email")
     said = await shared_harness.done(*named, email)

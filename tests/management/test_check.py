@@ -16,7 +16,7 @@ EVENTS = ["checkout.session.completed", "payment_intent.succeeded"]
 
 @pytest.fixture
 async def ready(shared_harness: ManagementHarness) -> AsyncIterator[ManagementHarness]:
-    """Everything as it should be, but for the schedules' queue, which is nobody's."""
+    """Everything is set up right, except that no worker polls the schedules' queue."""
     url = shared_harness.settings.public_base_url + WEBHOOK_PATH
     await _endpoint(shared_harness, url, ["*"])
     yield shared_harness

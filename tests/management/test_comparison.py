@@ -20,7 +20,7 @@ from workflows.booking import BookingWorkflow
 
 
 def _nothing() -> None:
-    """A heartbeat that nobody needs."""
+    """A heartbeat without effect."""
 
 
 def _comparison(harness: ManagementHarness) -> Comparison:

@@ -91,7 +91,7 @@ async def test_while_no_mail_is_taken_the_next_run_tells(harness: ManagementHarn
 
 
 @pytest.mark.parametrize("fault", [("error_before", {"status": 452}), ("drop_before", {})])
-async def test_who_took_a_report_is_not_mailed_again_for_a_colleague_whose_mailbox_did_not(
+async def test_a_report_is_not_repeated_to_a_recipient_who_has_it(
     harness: ManagementHarness, fault: tuple[str, Json]
 ) -> None:
     booking = await _at_odds(harness)
@@ -151,7 +151,7 @@ _MANY = text("""
 """)
 
 
-async def test_what_the_next_run_heals_calls_nobody_and_what_it_leaves_again_does(
+async def test_only_findings_that_two_runs_leave_alert_people(
     harness: ManagementHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Stripe is away each time a page is to be closed: once for the first booking, twice for the second."""
@@ -182,7 +182,7 @@ async def _counted(harness: ManagementHarness) -> int:
         return await count_left(db)
 
 
-async def test_an_operators_own_run_mails_nobody_and_keeps_nothing_from_the_schedules(
+async def test_an_operators_own_run_sends_no_mail_and_hides_nothing_from_the_schedule(
     harness: ManagementHarness,
 ) -> None:
     booking = await _at_odds(harness)

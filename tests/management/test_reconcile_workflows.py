@@ -169,7 +169,7 @@ async def test_the_workflows_run_is_on_record(
     }
 
 
-async def test_the_new_workflow_hears_what_the_lost_one_was_asked(lost_workflows: LostWorkflows) -> None:
+async def test_the_new_workflow_runs_the_lost_ones_commands(lost_workflows: LostWorkflows) -> None:
     booking = lost_workflows.approved
     assert (await booking.outcome(lost_workflows.command_id)).outcome is CommandOutcome.SETTLED
     row = await booking.row()
@@ -198,7 +198,7 @@ class _SignalBlocker(Interceptor):
         return _BlockingOutbound(next)
 
 
-async def test_whoever_is_cut_off_right_after_the_start_has_lost_no_decision(
+async def test_an_interruption_right_after_the_start_loses_no_decision(
     harness: ManagementHarness,
 ) -> None:
     booking = await harness.held()

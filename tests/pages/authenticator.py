@@ -1,4 +1,4 @@
-"""Somebody's authenticator app: it has a secret, and shows codes."""
+"""Someone's authenticator app: it has a secret, and shows codes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Authenticator:
 
 
 async def set_up(page_client: PageClient) -> tuple[Authenticator, list[str]]:
-    """Set a second factor up for somebody who is logged in; returns the app and the recovery codes."""
+    """Set a second factor up for someone who is logged in; returns the app and the recovery codes."""
     app = Authenticator(await page_client.open(SECOND_FACTOR))
     page = await page_client.send(SECOND_FACTOR, otp=app.code(), current=PASSWORD)
     assert page.status == 200, page.words

@@ -37,17 +37,17 @@ async def page_clients(site: str) -> AsyncIterator[PageClients]:
 
 @pytest.fixture
 async def viewer(page_clients: PageClients, hotel: HotelDriver) -> PageClient:
-    """Somebody who may only read."""
+    """Someone who may only read."""
     return await page_clients.staff(hotel, "viewer")
 
 
 @pytest.fixture
 async def approver(page_clients: PageClients, hotel: HotelDriver) -> PageClient:
-    """Somebody who may decide."""
+    """Someone who may decide."""
     return await page_clients.staff(hotel, "approver")
 
 
 @pytest.fixture
 async def manager(page_clients: PageClients, hotel: HotelDriver) -> PageClient:
-    """Somebody who may do everything."""
+    """Someone who may do everything."""
     return await page_clients.staff(hotel, "manager")

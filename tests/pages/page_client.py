@@ -46,7 +46,7 @@ class _PageParser(HTMLParser):
 
 
 class PageContent:
-    """A page as somebody reads it."""
+    """A page as someone reads it."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
@@ -62,11 +62,11 @@ class PageContent:
 
 
 class PageClient:
-    """Somebody with a browser."""
+    """Someone with a browser."""
 
     def __init__(self, site: str) -> None:
         self.http = httpx.AsyncClient(base_url=site, timeout=30, trust_env=False, verify=_NOBODY)
-        # Everybody comes from a network of their own, as the proxy says: what one does wrong is not the others'.
+        # Each visitor has a network of their own, as the proxy says: limits count them apart.
         self.http.headers["X-Forwarded-For"] = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"
         self.page: PageContent | None = None
 
@@ -101,20 +101,20 @@ class PageClient:
 
 
 class PageClients:
-    """Everybody who looks at the pages during one test."""
+    """Everyone who looks at the pages during one test."""
 
     def __init__(self, site: str) -> None:
         self._site = site
         self._all: list[PageClient] = []
 
     def stranger(self) -> PageClient:
-        """Somebody nobody knows."""
+        """A visitor without a cookie."""
         page_client = PageClient(self._site)
         self._all.append(page_client)
         return page_client
 
     async def staff(self, hotel: HotelDriver, role: str) -> PageClient:
-        """Somebody of a hotel's staff, logged in."""
+        """A hotel's member of staff, logged in."""
         page_client = self.stranger()
         page = await page_client.log_in(f"{role}@{hotel.slug}.test")
         assert page.status == 303, page.words

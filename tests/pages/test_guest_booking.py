@@ -113,7 +113,7 @@ async def test_paying_leads_over_a_page_of_ours_to_the_one_payment_page(
     assert (again.status, again.location) == (303, at(guest))
 
 
-async def test_whoever_comes_back_from_paying_reads_the_truth_at_once(
+async def test_guest_back_from_paying_reads_the_current_status_at_once(
     page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     """Stripe is asked: that its webhook never comes makes no difference."""
@@ -238,7 +238,7 @@ async def test_a_decline_tells_reason_note_and_money(page_clients: PageClients, 
     assert at(guest, "cancel/") not in page.links
 
 
-async def test_requests_that_nobody_paid_or_decided_tell_how_they_ended(
+async def test_unpaid_and_undecided_requests_tell_how_they_ended(
     page_clients: PageClients, stack: ApiStack
 ) -> None:
     """Expired and timed out: nothing was charged, and there is a way to begin anew."""

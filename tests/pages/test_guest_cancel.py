@@ -92,7 +92,7 @@ async def test_a_hotel_that_changes_its_terms_alters_nothing_for_a_booking(
         hotel, timezone="Pacific/Pago_Pago", free_cancel_days=1, late_cancel_fee_percent=100, cutoff_hour=3
     )
     page_client = await opened(page_clients, guest)
-    assert "(hotel time, Pacific/Kiritimati)" in (await page_client.open(at(guest))).words
+    assert "Pacific/Kiritimati" in (await page_client.open(at(guest))).words
     preview = await page_client.open(at(guest, "cancel/"))
     assert "two days before check-in; after that the hotel keeps 30% of the total." in preview.words
     assert "Cancelling costs €45.00" in preview.words

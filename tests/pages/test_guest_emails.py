@@ -262,7 +262,7 @@ def test_only_the_confirmation_has_a_calendar_file() -> None:
     assert with_file == {"confirmed"}
 
 
-def test_a_hold_released_because_nobody_decided_is_told_so() -> None:
+def test_a_release_without_a_decision_is_told_as_such() -> None:
     """For either limit; only for a hold that ended by itself does the mail say so."""
     by_system, by_stripe = (
         CASES["timed out before the hold's end"],

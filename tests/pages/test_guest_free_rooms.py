@@ -16,7 +16,7 @@ PERSON = {"first_name": "Aoife", "last_name": "Brennan", "email": "aoife.brennan
 
 @pytest.fixture
 def page_client(page_clients: PageClients) -> PageClient:
-    """Somebody who looks for a room."""
+    """Someone who looks for a room."""
     return page_clients.stranger()
 
 

@@ -20,7 +20,7 @@ REQUESTS = "Zebra-striped pillows"
 
 
 async def guest_of(hotel: HotelDriver, name: str = "guest", **wish: Any) -> tuple[GuestDriver, str]:
-    """Somebody who has to pay, and their address, which no other test uses."""
+    """Someone who has to pay, and their address, which no other test uses."""
     email = f"{name}@{hotel.slug}.example.com"
     return await hotel.submitted(guest=PERSON | CANARY | {"email": email}, **wish), email
 

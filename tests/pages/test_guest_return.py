@@ -53,7 +53,7 @@ async def test_a_browser_without_the_booking_comes_back_by_a_code_once(
 async def test_an_open_browser_uses_no_code_up(
     page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
-    """Somebody who pays on another device of theirs can still use it there."""
+    """A guest who pays on another device can still use it there."""
     guest = await hotel.submitted()
     back = await way_back(stack, guest)
     assert (await (await opened(page_clients, guest)).open(back)).status == 303

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def page_client(page_clients: PageClients) -> PageClient:
-    """Somebody nobody knows."""
+    """A visitor without a cookie."""
     return page_clients.stranger()
 
 

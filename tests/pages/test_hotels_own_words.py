@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from email.message import EmailMessage
 
 import pytest
@@ -45,6 +46,35 @@ def test_the_confirmation_leads_the_guest_there() -> None:
     [entry] = Calendar.from_ical(attached.get_content()).walk("VEVENT")
     assert entry["location"] == "Hotel Killarney & Sons, 1 Lake Road, Killarney"
     assert entry["geo"].to_ical() == "52.0599;-9.5044"
+
+
+@pytest.mark.parametrize(
+    ("timezone", "starts", "ends"),
+    [
+        ("Europe/Dublin", "20270327T1600+0000", "20270328T1000+0100"),
+        ("Pacific/Kiritimati", "20270327T1600+1400", "20270328T1000+1400"),
+        ("Pacific/Pago_Pago", "20270327T1600-1100", "20270328T1000-1100"),
+    ],
+)
+def test_the_calendar_file_has_the_hours_of_the_bookings_clock(timezone: str, starts: str, ends: str) -> None:
+    """Also where the clocks change during the stay. Without an address the place is the hotel's name."""
+    written = letter(
+        MailKind.CONFIRMED,
+        status=Status.CONFIRMED,
+        amount_captured_minor=30000,
+        timezone=timezone,
+        check_in=date(2027, 3, 27),
+        check_out=date(2027, 3, 28),
+        check_in_hour=16,
+        check_out_hour=10,
+    )
+    [attached] = composed(written).iter_attachments()
+    [entry] = Calendar.from_ical(attached.get_content()).walk("VEVENT")
+    times = [entry.decoded(name).strftime("%Y%m%dT%H%M%z") for name in ("dtstart", "dtend")]
+    assert times == [starts, ends]
+    assert entry["dtstart"].params["TZID"] == timezone
+    assert entry["location"] == "Hotel Killarney & Sons"
+    assert "geo" not in entry
 
 
 @pytest.mark.parametrize("kind", [MailKind.AUTHORIZED, MailKind.STAFF_REQUEST])

@@ -17,7 +17,7 @@ async def test_a_log_in_is_listed_with_its_address_and_ended_alone(
     page = await viewer.open("/staff/account/")
     address = elsewhere.http.headers["X-Forwarded-For"]
     assert address in page.words
-    assert page.words.count("this browser") == 1
+    assert page.words.count("This browser") == 1
     [path] = re.findall(r'action="([^"]+/end/)">(?:(?!</form>).)*from ' + re.escape(address), page.html)
     ended = await viewer.send(path)
     assert ended.location == "/staff/account/?saved=log-in"

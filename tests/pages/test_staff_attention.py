@@ -176,9 +176,9 @@ async def test_a_flag_without_a_workflow_is_told_honestly(
         page = await manager.open(path)
         for words in (
             "An e-mail about this booking could not be sent.",
-            "Once the address or the mail server is put right, press “Try again” to send it again.",
+            "Once the address or the mail server is corrected, press “Try again” to send it again.",
             "cancelled: SMTP 550",
-            "A payment of Philippa Quarshie that this booking does not need could not be given back.",
+            "A payment of Philippa Quarshie that this booking does not need could not be released or refunded.",
             "Until when: Today, if you can: the guest is waiting for the money.",
             "pi_beside: Stripe: HTTP 400",
         ):

@@ -1,4 +1,4 @@
-"""Held cards and Stripe's risk level are shown to those who decide, and to nobody else."""
+"""Held cards and Stripe's risk level are shown only to those who decide."""
 
 from __future__ import annotations
 

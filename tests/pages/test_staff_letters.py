@@ -18,7 +18,7 @@ NOTE = "A pipe burst in your room <tonight>.\nWe have found you a room next door
 
 @pytest.fixture
 async def guest(hotel: HotelDriver, stack: ApiStack) -> GuestDriver:
-    """Somebody with a confirmed booking, for whom cancelling would cost 30 %."""
+    """A guest with a confirmed booking; cancelling it would cost 30%."""
     async with stack.database.transaction() as db:
         row = await db.get_one(HotelRow, hotel.id)
         row.free_cancel_days, row.late_cancel_fee_percent = 60, 30

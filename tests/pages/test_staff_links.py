@@ -66,8 +66,8 @@ async def test_an_invited_colleague_chooses_a_password_and_logs_in(
     page = await manager.submit("/staff/people/", email=email.title(), role="approver")
     assert "Invited. A link to choose a password is on its way" in page.words
     [mail] = await mails_to(stack, email)
-    assert mail["subject"] == f"Invitation to the staff pages of The {hotel.slug}"
-    assert "Approver: also decides" in mail["text"]
+    assert mail["subject"] == f"Invitation to the staff console of The {hotel.slug}"
+    assert "Approver: reads and decides" in mail["text"]
     path, colleague = link_in(mail), page_clients.stranger()
     for _ in range(2):
         assert (await colleague.open(path)).status == 200, "opening it uses nothing up"
@@ -78,7 +78,7 @@ async def test_an_invited_colleague_chooses_a_password_and_logs_in(
     assert (await colleague.log_in(email, ANOTHER)).status == 303
     assert "/staff/people/" not in (await colleague.open("/staff/")).links, "the role is the chosen one"
     again = await colleague.open(path)
-    assert (again.status, "This link has ended" in again.words) == (404, True)
+    assert (again.status, "This link no longer works" in again.words) == (404, True)
     assert email in (await manager.open("/staff/people/")).words
     assert "Withdraw" not in (await manager.open("/staff/people/")).words
 
@@ -116,7 +116,7 @@ async def test_a_withdrawn_a_replaced_and_an_old_invitation_open_nothing(
             update(AccountLink).where(col(AccountLink.email) == email).values(expires_at=utc_now())
         )
     late = await stranger.send("/staff/set-password/", password=ANOTHER)
-    assert (late.status, "This link has ended" in late.words) == (404, True)
+    assert (late.status, "This link no longer works" in late.words) == (404, True)
     await manager.submit("/staff/people/", email=email, role="viewer")
     third = link_in((await mails_to(stack, email, 3))[2])
     assert (await stranger.open(third)).status == 200
@@ -232,4 +232,4 @@ async def test_addresses_that_are_none_are_told(page_clients: PageClients, email
 @pytest.mark.parametrize("code", ["", "x", "é", "%ED%A0%80", "A" * 43])
 async def test_codes_that_are_none_open_nothing(page_clients: PageClients, code: str) -> None:
     page = await page_clients.stranger().open(f"/staff/set-password/?code={code}")
-    assert (page.status, "This link has ended" in page.words) == (404, True)
+    assert (page.status, "This link no longer works" in page.words) == (404, True)

@@ -166,7 +166,7 @@ async def test_a_role_a_password_and_a_closed_log_in_count_at_once(
     assert (await page_clients.stranger().log_in(row.email, "another password")).status == 401
 
 
-async def test_nobody_locks_themselves_out(
+async def test_managers_cannot_lock_themselves_out(
     manager: PageClient, page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
 ) -> None:
     row = await account(stack, f"manager@{hotel.slug}.test")

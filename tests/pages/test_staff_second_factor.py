@@ -135,7 +135,7 @@ async def test_secrets_are_encrypted_and_bound_to_their_account(
 @pytest.mark.parametrize(
     ("fields", "status", "words"),
     [
-        ({"otp": "000000x"}, 422, "This is not the app's present code."),
+        ({"otp": "000000x"}, 422, "This is not the app's current code."),
         ({"current": "wrong"}, 401, "This is not your current password."),
         ({"setup": "x"}, 422, "Scan the new QR code."),
         ({"setup": "é"}, 422, "Scan the new QR code."),

@@ -105,7 +105,7 @@ def _check(row: DatabaseSnapshot, said: ExternalSnapshot, found: list[Finding]) 
         and not said.payment_workflows
     )
     assert (FindingKind.END_NOT_ANNOUNCED in kinds) == untold, case
-    # M3: money at stake that is not the booking's to keep is found, unless somebody is at it.
+    # M3: money at stake that is not the booking's to keep is found, unless a workflow is handling it.
     for payment in said.payments:
         if (
             payment.is_at_stake

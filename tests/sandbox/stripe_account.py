@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 
 def new_key() -> str:
-    """An idempotency key that nobody has used."""
+    """An unused idempotency key."""
     return f"key-{uuid.uuid4().hex}"
 
 
@@ -75,7 +75,7 @@ def line_item(amount: int = AMOUNT, currency: str = "eur", **changes: Any) -> An
 
 @dataclass(frozen=True)
 class StripeAccount:
-    """A running stand-in, and everybody's way to use it.
+    """A running stand-in, and the clients of its users.
 
     Args:
         server: the program.

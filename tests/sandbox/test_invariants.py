@@ -205,7 +205,7 @@ def test_money_kept_after_an_end() -> None:
 
 
 def test_money_owed_after_the_end_has_a_workflow_and_a_call_for_help() -> None:
-    """A refund that came back is owed: it must be flagged, and some workflow must wait for a person."""
+    """A refund that came back is owed: it must need attention, and a workflow must wait for `retry`."""
     returned = booking_evidence(5, refunded_minor=0)
     owed = evidence(5, ledger={"payment_intents": [intent()]}, bookings=[returned])
     assert broken(owed) == {"M3", "M5"}
@@ -221,7 +221,7 @@ def test_money_owed_after_the_end_has_a_workflow_and_a_call_for_help() -> None:
 
 @pytest.mark.parametrize(("paid", "found"), [(7000, set()), (6999, {"M3", "M5"})])
 def test_money_paid_elsewhere_counts_as_given_back(paid: int, found: set[str]) -> None:
-    """A payment outside Stripe that a person recorded makes up for a missing refund, to the cent."""
+    """A recorded payment outside Stripe makes up for a missing refund, to the cent."""
     elsewhere = booking_evidence(5, refunded_minor=0, paid_elsewhere_minor=paid)
     settled = evidence(5, ledger={"payment_intents": [intent()]}, bookings=[elsewhere])
     assert broken(settled) == found
@@ -248,7 +248,7 @@ def test_no_fee_for_what_was_asked_before_the_confirmation() -> None:
 
 
 def test_deadline_passed_without_a_call_for_help() -> None:
-    """A booking long past its decision deadline hangs, unless it has asked for a person."""
+    """A booking long past its decision deadline hangs, unless it needs attention."""
     hold = {"payment_intents": [intent(status="requires_capture", captures=0, amount_received=0)]}
     overdue = booking_evidence(3, decision_deadline=datetime(2026, 5, 4, 11, tzinfo=UTC))
     waiting = evidence(3, bookings=[overdue], ledger=hold, answers=[], workflows={f"booking-{ID}": "RUNNING"})
@@ -256,8 +256,8 @@ def test_deadline_passed_without_a_call_for_help() -> None:
     assert broken(replace(waiting, bookings=[replace(overdue, needs_attention=True)])) == set()
 
 
-def test_paid_by_nobody_long_after_the_window() -> None:
-    """A booking that nobody paid hangs once its window is over, unless it has asked for a person."""
+def test_unpaid_long_after_the_window() -> None:
+    """An unpaid booking hangs once its window is over, unless it needs attention."""
     unpaid = booking_evidence(2, payment_intent_id=None, payment_deadline=NOW - timedelta(minutes=1))
     waiting = evidence(
         2,
@@ -291,7 +291,7 @@ def test_a_decision_that_was_promised_and_never_came_out(steps: int, decision: s
 
 
 def test_a_decision_that_was_not_promised_or_cannot_come_any_more() -> None:
-    """Nobody waits for one whose sender died unanswered, nor for one that the booking has moved past."""
+    """A command whose sender died does not count, nor one that the booking has moved past."""
     unanswered = booking_evidence(4, open_decisions=("cancel",))
     assert broken(evidence(bookings=[unanswered])) == set()
     overtaken = booking_evidence(4, open_decisions=("decline",))

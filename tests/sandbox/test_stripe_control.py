@@ -82,7 +82,7 @@ def test_ledger_to_look_at(stripe: StripeAccount, booking_id: str) -> None:
     [("capture", "succeeded", 15000), ("cancel", "canceled", 0), ("lapse", "canceled", 0)],
 )
 def test_acting_in_the_dashboard(stripe: StripeAccount, action: str, status: str, received: int) -> None:
-    """A person, or time, ends a hold; a second time it is refused."""
+    """The Dashboard or time ends a hold; a second time it is refused."""
     held = stripe.held()
     path = f"dashboard/payment_intents/{held.id}/{action}"
     assert stripe.order(path)["status"] == status

@@ -99,7 +99,7 @@ def test_what_an_event_tells(stripe: StripeAccount) -> None:
     assert by_type["payment_intent.succeeded"]["data"]["object"]["status"] == "succeeded"
 
 
-def test_time_is_nobodys_request(stripe: StripeAccount) -> None:
+def test_time_ends_a_hold_without_a_request(stripe: StripeAccount) -> None:
     """An event of a lapse names no request."""
     session = stripe.open_session()
     stripe.later(3700)

@@ -155,7 +155,7 @@ def test_refund_made_to_fail(stripe: StripeAccount) -> None:
 
 
 def test_refund_in_the_dashboard(stripe: StripeAccount) -> None:
-    """A person refunds a part: the events are the same, and nobody's request is named."""
+    """The Dashboard refunds a part: the events are the same, without a request's id."""
     intent = stripe.captured()
     made = stripe.order(f"dashboard/payment_intents/{intent.id}/refund", amount=2000)
     assert stripe.sdk.v1.refunds.retrieve(made["id"]).amount == 2000

@@ -176,7 +176,7 @@ def test_total_of_several_lines(stripe: StripeAccount) -> None:
 
 
 def test_expire(stripe: StripeAccount) -> None:
-    """An open session can be closed, once; nobody can pay it then."""
+    """An open session can be closed once, and not be paid after that."""
     made = stripe.open_session()
     expired = stripe.sdk.v1.checkout.sessions.expire(made.id)
     assert (expired.status, expired.url, expired.payment_intent) == ("expired", None, None)
@@ -198,7 +198,7 @@ def test_a_session_the_guest_completed_cannot_be_expired(stripe: StripeAccount) 
 
 
 def test_expires_by_itself(stripe: StripeAccount) -> None:
-    """When its time has come nobody needs to ask."""
+    """A session expires at its time without a request."""
     made = stripe.open_session()
     stripe.later(3700)
     assert stripe.sdk.v1.checkout.sessions.retrieve(made.id).status == "expired"

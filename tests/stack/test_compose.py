@@ -71,13 +71,13 @@ def test_a_release_starts_in_order(services: dict[str, Json]) -> None:
 
 @pytest.mark.parametrize("name", ["postgres", "temporal-postgres"])
 def test_a_database_is_healthy_once_it_can_be_reached(services: dict[str, Json], name: str) -> None:
-    """During its first set-up it answers on its socket, and to nobody else."""
+    """During its first set-up it answers on its socket only."""
     test = services[name]["healthcheck"]["test"]
     assert test[test.index("--host") + 1] == "127.0.0.1"
 
 
 def test_versions_are_pinned(services: dict[str, Json]) -> None:
-    """To an exact one each; ours is named by whoever builds it."""
+    """Each has an exact version; the build names the product's own."""
     for name, service in services.items():
         tag = service["image"].partition(":")[2]
         assert re.fullmatch(r"\d+\.\d+(\.\d+)?", tag) or service["image"].startswith("hotel-holds:"), name

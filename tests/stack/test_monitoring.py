@@ -94,7 +94,7 @@ def test_every_alert_is_tried() -> None:
 
 
 def test_every_figure_exists() -> None:
-    """A name that /metrics does not have would never alert anybody."""
+    """A rule about a name that /metrics lacks would never fire."""
     metrics = Metrics()
     metrics.answered("GET", "/", 200, 0.1)
     page = metrics.page(None, BookingFigures({"DRAFT": 1}, {"EUR": 1}, None, 0, 0)).decode()

@@ -176,7 +176,7 @@ def test_figures_stay_inside(proxy: ProxyUnderTest, path: str) -> None:
     assert proxy.client.get(path).status_code == httpx.codes.NOT_FOUND
 
 
-def test_everybody_is_led_to_https(proxy: ProxyUnderTest) -> None:
+def test_http_leads_to_https(proxy: ProxyUnderTest) -> None:
     """To the site's own name, whatever name the caller gave."""
     url = f"http://{HOST}:{proxy.plain_port}/hotels/x/?a=b"
     answer = httpx.get(url, headers={"Host": "evil.example"}, trust_env=False)

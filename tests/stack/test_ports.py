@@ -18,14 +18,14 @@ def ports() -> Iterator[Ports]:
 
 
 def test_a_free_port_is_given_as_wished(ports: Ports) -> None:
-    """The first of those wished that nobody uses."""
+    """The first wished port that is free."""
     free = Ports()
     port = free.take()
     free.release()
     assert ports.take(None, port) == port
 
 
-def test_a_port_somebody_listens_on_is_replaced(ports: Ports) -> None:
+def test_a_busy_port_is_replaced(ports: Ports) -> None:
     """By another that can be listened on."""
     with socket.create_server((HOST, 0)) as taken:
         port = ports.take(taken.getsockname()[1])

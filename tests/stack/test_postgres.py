@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, 
 
 
 async def test_it_comes_back_after_a_kill_with_what_was_committed(server: tuple[Process, str]) -> None:
-    """All its processes die at once, with somebody connected; the same port and folder serve again."""
+    """All its processes die at once, with someone connected; the same port and folder serve again."""
     process, address = server
     before = await asyncpg.connect(address)
     await before.execute("create table guest (name text)")

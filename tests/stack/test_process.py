@@ -1,4 +1,4 @@
-"""Parts as processes: readiness, stop, kill, pause, and what becomes of them when nobody looks after them."""
+"""Parts as processes: readiness, stop, kill, pause, and their end when their parent is gone."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def up(process: Process) -> Process:
 
 
 def test_a_part_that_ends_at_once_is_reported_with_its_last_words(make: Make) -> None:
-    """Nobody has to look for the log."""
+    """The error shows the end of the log."""
     with pytest.raises(PartError, match=r"part ended with status 3; .*\n  the port is gone"):
         up(make("print('the port is gone', flush=True); raise SystemExit(3)"))
 
@@ -117,7 +117,7 @@ def test_pause_holds_the_whole_family(make: Make, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_outlives_the_process_that_started_it(tmp_path: Path, number: signal.Signals) -> None:
-    """Not even what is paused, and though nobody could clear it away."""
+    """Not even a paused part, however the starting process ends."""
     program = textwrap.dedent(f"""
         import os, sys, time
         from pathlib import Path

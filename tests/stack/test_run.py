@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -48,6 +49,7 @@ def test_it_stays_up_through_deaths_and_leaves_nothing(tmp_path: Path) -> None:
             assert f"port {taken.getsockname()[1]} is taken, using" in said.read_text()
             assert run["pid"] == process.pid
             _log_in(run["url"]["api"])
+            assert "hotel-killarney" in _list_hotels(folder)
 
             second = subprocess.run(
                 [sys.executable, "-m", "sandbox.run", "--folder", str(folder)],
@@ -67,6 +69,17 @@ def test_it_stays_up_through_deaths_and_leaves_nothing(tmp_path: Path) -> None:
     assert status == 0, said.read_text()
     assert in_folder(folder) == []
     assert not (folder / "run.json").exists()
+    assert not (folder / "commands.env").exists()
+
+
+def _list_hotels(folder: Path) -> str:
+    script = (
+        f"set -a; . {shlex.quote(str(folder / 'commands.env'))}; exec {sys.executable} manage.py hotel list"
+    )
+    environment = {"PATH": os.environ["PATH"]}
+    return subprocess.run(
+        ["/bin/sh", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def _log_in(api: str) -> None:

@@ -39,7 +39,7 @@ class HotelRows:
 
     @property
     def approver_id(self) -> int:
-        """Somebody who decides."""
+        """An approver's account."""
         found = self.staff[Role.APPROVER].id
         assert found is not None
         return found
@@ -131,7 +131,7 @@ async def steps_of(database: Database, booking_id: str) -> list[BookingTimeline]
 
 
 async def ask(database: Database, booking_id: str, kind: str, **command: Any) -> BookingCommand:
-    """A decision somebody asked for."""
+    """A decision that staff or the guest asked for."""
     values: dict[str, Any] = {
         "command_id": new_command_id(),
         "booking_id": booking_id,

@@ -142,7 +142,7 @@ async def test_a_booking_that_is_gone_is_not_found(database: Database) -> None:
 
 @pytest.mark.parametrize("writers", [2, 8])
 async def test_writers_at_once(database: Database, hotel_rows: HotelRows, writers: int) -> None:
-    """Different changes of one version: one is written, everybody else hears that the row has moved."""
+    """Different changes of one version: one is written, and the others fail because the row has moved."""
     booking = await held(database, hotel_rows)
     events = [Event.APPROVED, Event.DECLINED, Event.APPROVAL_TIMED_OUT, Event.CANCELLED_BY_GUEST] * 2
     changes = [
@@ -222,7 +222,7 @@ async def test_an_approval_leaves_the_note_alone(database: Database, hotel_rows:
     assert (await row_of(database, booking.booking_id)).reason_note is None
 
 
-async def test_a_command_nobody_kept_is_no_obstacle(database: Database, hotel_rows: HotelRows) -> None:
+async def test_an_unknown_command_is_no_obstacle(database: Database, hotel_rows: HotelRows) -> None:
     """Money counts more than its paperwork."""
     booking = await held(database, hotel_rows)
     change = change_of(booking, Event.DECLINED, command_id="cmd_never_kept", reason_code=ReasonCode.OTHER)

@@ -16,7 +16,7 @@ from tests.storage.rows import CHECK_IN, T0, HotelRows, book, draft, held, row_o
 
 
 async def write(database: Database, booking: Booking, **values: Any) -> None:
-    """A person's write at a SQL prompt."""
+    """A write at a SQL prompt."""
     async with database.transaction() as db:
         change = update(Booking).where(col(Booking.booking_id) == booking.booking_id)
         await db.execute(change.values(**values))

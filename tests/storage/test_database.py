@@ -19,17 +19,17 @@ from tests.storage.rows import HotelRows, book
 AT_ONCE = 3
 
 
-async def test_connections_the_server_has_closed_are_replaced_before_anybody_notices(
+async def test_connections_the_server_has_closed_are_replaced_unnoticed(
     database_url: str,
 ) -> None:
     database = Database(database_url, pool_size=AT_ONCE)
-    everybody_in = asyncio.Barrier(AT_ONCE)
+    all_in = asyncio.Barrier(AT_ONCE)
 
     async def connect() -> tuple[Any, int]:
         async with database.transaction() as db:
             connection = (await (await db.connection()).get_raw_connection()).driver_connection
             pid = await db.scalar(text("SELECT pg_backend_pid()"))
-            await everybody_in.wait()
+            await all_in.wait()
         assert isinstance(pid, int)
         return connection, pid
 

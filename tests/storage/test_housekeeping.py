@@ -34,7 +34,7 @@ async def kept(database: Database, *bookings: Booking) -> list[bool]:
         return [await booking_by_id(db, booking.booking_id) is not None for booking in bookings]
 
 
-async def test_drafts_nobody_submitted_are_deleted(database: Database, hotel_rows: HotelRows) -> None:
+async def test_drafts_never_submitted_are_deleted(database: Database, hotel_rows: HotelRows) -> None:
     """With their timeline; a draft of the very moment is still young."""
     old, young = (
         await book(database, hotel_rows, created_at=OLD),
@@ -63,7 +63,7 @@ async def test_what_was_submitted_stays(database: Database, hotel_rows: HotelRow
 async def test_a_draft_that_is_being_submitted_is_passed_over(
     database: Database, hotel_rows: HotelRows
 ) -> None:
-    """Its row is locked: nobody waits for it, and it is not deleted under its workflow."""
+    """Its row is locked: the deletion skips it without waiting, and its workflow keeps its row."""
     booking = await book(database, hotel_rows, created_at=OLD)
     async with database.transaction() as db:
         await apply_change(db, change_of(booking, Event.SUBMITTED))
@@ -92,7 +92,7 @@ async def test_a_keys_draft_goes_with_it(database: Database, hotel_rows: HotelRo
 
 
 async def test_rate_counts_are_kept_an_hour_longer(database: Database, hotel_rows: HotelRows) -> None:
-    """Long enough for anybody who still counts in that window."""
+    """A count stays an hour longer, because its window may still be in use."""
     subject = f"session:{hotel_rows.hotel.slug}"
     limit = LONG_AGO + timedelta(hours=1)
     async with database.transaction() as db:

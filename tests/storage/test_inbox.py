@@ -189,7 +189,7 @@ async def test_our_own_metadata_counts_more_than_an_id(database: Database, hotel
     assert found.booking_id == mine.booking_id
 
 
-async def test_nobodys_event(database: Database) -> None:
+async def test_event_of_no_booking(database: Database) -> None:
     """Another system's payments on the same Stripe account."""
     assert await behind(database) is None
     assert await behind(database, session_id="cs_nobody", payment_intent_id="pi_nobody") is None

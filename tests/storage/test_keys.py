@@ -44,7 +44,7 @@ def request_for(hotel_rows: HotelRows, booking: Booking, **values: Any) -> Idemp
 
 
 class KeyConflict(Exception):
-    """Somebody else has the key."""
+    """Another request holds the key."""
 
 
 class CrashAfterClaim(Exception):
@@ -131,7 +131,7 @@ async def test_a_claim_that_is_rolled_back_is_none(database: Database, hotel_row
             await db.flush()
             assert await claim_key(db, request)
             rivals.append(asyncio.create_task(create(database, hotel_rows)))
-            await _somebody_waits_for_a_lock(database)
+            await _a_connection_waits_for_a_lock(database)
             raise CrashAfterClaim
 
     rivals: list[asyncio.Task[tuple[bool, IdempotentRequest]]] = []
@@ -143,7 +143,7 @@ async def test_a_claim_that_is_rolled_back_is_none(database: Database, hotel_row
     assert await exists(database, other.booking_id)
 
 
-async def _somebody_waits_for_a_lock(database: Database) -> None:
+async def _a_connection_waits_for_a_lock(database: Database) -> None:
     query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
     async with asyncio.timeout(10):
         while True:
@@ -180,7 +180,7 @@ async def test_a_released_request_is_taken_up_at_once(database: Database, hotel_
 
 
 async def test_a_finished_request_answers_for_ever(database: Database, hotel_rows: HotelRows) -> None:
-    """For a day: it is found with its answer, and nobody takes it over."""
+    """For a day it is found with its answer, and no request takes it over."""
     _, request = await create(database, hotel_rows)
     async with database.transaction() as db:
         await finish_key(db, request, ANSWER)

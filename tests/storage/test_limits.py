@@ -91,7 +91,7 @@ async def test_a_limit_of_nothing_is_none(database: Database, subject: str) -> N
 
 
 async def test_subjects_are_counted_apart(database: Database, subject: str) -> None:
-    """Somebody else's attempts are theirs."""
+    """Each subject's attempts count for itself."""
     await count(database, Limit(f"{subject}-other", 1))
     assert await count(database, Limit(subject, 1)) is None
 

@@ -61,10 +61,8 @@ async def test_what_a_lost_workflow_was_asked_for_goes_along_oldest_first(
     )
 
 
-async def test_mails_nobody_is_on_record_to_have_taken_go_along(
-    database: Database, hotel_rows: HotelRows
-) -> None:
-    """One that was taken from some of its readers does; one that a new colleague never got does not."""
+async def test_mails_without_a_recorded_delivery_go_along(database: Database, hotel_rows: HotelRows) -> None:
+    """A mail that some recipients have not got goes along; one that only a newer colleague lacks does not."""
     booking = await book(database, hotel_rows)
     async with database.transaction() as db:
         for version, event in enumerate((Event.SUBMITTED, Event.AUTHORIZED, Event.REFUND_RECORDED), 1):

@@ -160,7 +160,7 @@ async def test_postgresql_refuses_one_too_many(database: Database) -> None:
 
 
 async def test_crowd_for_the_last_rooms(database: Database) -> None:
-    """Stays that overlap every which way: no night is sold twice, and nobody waits for another in a circle."""
+    """Stays that overlap every which way: no night is sold twice, and no deadlock occurs."""
     hotel_rows = await with_rooms(database, 5)
     stays = [(CHECK_IN + (i * 7 % 5) * DAY, CHECK_IN + (i * 7 % 5 + 1 + i % 4) * DAY) for i in range(60)]
     guests = [await waiting(database, hotel_rows, check_in=begin, check_out=end) for begin, end in stays]

@@ -82,7 +82,7 @@ async def test_whose_session_it_is(database: Database, hotel_rows: HotelRows) ->
 
 
 async def test_return_addresses(database: Database, hotel_rows: HotelRows) -> None:
-    """Kept under an id; without one, and under one nobody knows, there are none."""
+    """Kept under an id; there are none without one, or under an unknown one."""
     booking = await book(database, hotel_rows)
     async with database.transaction() as db:
         addresses = ReturnAddresses(
@@ -98,7 +98,7 @@ async def test_return_addresses(database: Database, hotel_rows: HotelRows) -> No
 
 
 async def test_bookings_are_found_within_their_hotel(database: Database, hotel_rows: HotelRows) -> None:
-    """Another hotel's booking is not found there, whoever asks."""
+    """Another hotel's booking is not found there."""
     other = await create_hotel(database)
     booking = await held(database, hotel_rows)
     async with database.transaction() as db:

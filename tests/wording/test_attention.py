@@ -53,7 +53,7 @@ def test_each_reason_is_told_without_technical_terms(code: AttentionCode, row: B
     ],
 )  # fmt: skip
 def test_the_step_that_failed_is_named(row: Booking, pending: Decision | None, text: str) -> None:
-    """Nobody who has not paid is named: the requester may be anyone."""
+    """Without a hold, no name appears: the requester may be anyone."""
     assert attention_words(Attention(), row, pending, NOW).what == text
 
 

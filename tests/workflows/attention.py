@@ -16,7 +16,7 @@ RELEASED = ("canceled", 0, 0)
 REFUNDED = ("succeeded", TOTAL_MINOR, TOTAL_MINOR)
 
 FindsOut = Callable[[WorkflowHarness, BookingDriver], Awaitable[None]]
-"""Somebody learns what became of a payment."""
+"""Reads what became of a payment."""
 
 
 async def asks_for_person(booking: BookingDriver) -> bool:

@@ -81,7 +81,7 @@ class BookingDriver(BookingView):
         currency: str | None = None,
         payment_names: str | None = None,
     ) -> str:
-        """Open a page at Stripe that nobody noted here, as when its answer gets lost; returns its address.
+        """Open a page at Stripe that the product does not know, as when its answer gets lost; returns its address.
 
         Args:
             amount_minor: what it asks for, instead of the booking's total.
@@ -261,7 +261,7 @@ class BookingDriver(BookingView):
     # --- a lost workflow ---
 
     async def lose_workflow(self) -> None:
-        """Somebody terminates the workflow in the Temporal UI."""
+        """Someone terminates the workflow in the Temporal UI."""
         await self.handle.terminate("by mistake")
 
     async def give_back_workflow(self) -> None:

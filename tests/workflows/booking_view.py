@@ -45,7 +45,7 @@ class BookingView:
         return row
 
     async def attention(self) -> list[Attention]:
-        """The open reasons why it needs a person, oldest first."""
+        """The open reasons for attention, oldest first."""
         row = await self.row()
         async with self._harness.database.transaction() as db:
             return [as_attention(reason) for reason in await attention_of(db, row)]

@@ -41,7 +41,7 @@ async def database_url(new_database: NewDatabase, migrated_template: str) -> str
 
 @pytest.fixture(scope="session")
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """That database. Not the fixture of the folder above: whoever asks for that first decides which one it opens."""
+    """That database; the fixture of the folder above would open another one."""
     database = Database(database_url)
     yield database
     await database.close()

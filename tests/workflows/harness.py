@@ -183,7 +183,7 @@ class WorkflowHarness:
         return await self._history_lengths() != before
 
     async def _no_stops(self) -> None:
-        """Nothing is due on the way."""
+        """No timer is due meanwhile."""
 
     def later(self, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin a call whose answer has to wait for something else."""
@@ -205,7 +205,7 @@ class WorkflowHarness:
             await self.wait_until_idle()
 
     async def wait_until_idle(self) -> None:
-        """Wait until no workflow has anything to do before time passes or somebody acts."""
+        """Wait until no workflow has anything to do before time passes or someone acts."""
         deadline = time.monotonic() + _SETTLE_PATIENCE_S
         for id_ in self.workflow_ids():
             while not await self._is_at_rest(id_):

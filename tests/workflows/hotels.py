@@ -34,7 +34,7 @@ class DraftFixture:
     """A booking that was made and not submitted.
 
     Args:
-        private_words: what nobody but the database may know of its guest.
+        private_words: guest data that may be in the database only.
     """
 
     booking: Booking

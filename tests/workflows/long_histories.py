@@ -80,7 +80,7 @@ async def continued_with_a_stuck_cancellation(harness: WorkflowHarness) -> Booki
 
 
 async def continued_while_held(harness: WorkflowHarness) -> BookingDriver:
-    """Nobody has decided."""
+    """There is no decision yet."""
     booking = await harness.held()
     await fill_history(harness, booking)
     return booking

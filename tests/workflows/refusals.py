@@ -1,4 +1,4 @@
-"""Steps on money at Stripe, as faults name them, and the refusal that leaves a booking to a person."""
+"""Steps on money at Stripe, as faults name them, and the refusal after which a booking needs attention."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REFUND: Final = "POST /v1/refunds"
 
 
 async def refuse(harness: WorkflowHarness, match: str, times: int | None = 1, *, status: int = 400) -> None:
-    """Let Stripe refuse a step, with an error nobody here knows.
+    """Let Stripe refuse a step with an unknown error.
 
     Args:
         times: None: until it is healed.

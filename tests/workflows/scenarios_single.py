@@ -185,7 +185,7 @@ async def _notice_sent_by_retry(harness: WorkflowHarness) -> BookingDriver:
 
 
 async def _paid_beside_the_page(harness: WorkflowHarness) -> BookingDriver:
-    """Somebody pays a wrong amount elsewhere, and nobody pays on the booking's own page."""
+    """Someone pays a wrong amount elsewhere, and nobody pays on the booking's own page."""
     booking = await harness.submitted()
     await booking.open_page()
     await booking.fill_in(await booking.unnoted_page(amount_minor=TOTAL_MINOR - 1))
@@ -232,7 +232,7 @@ async def _page_not_told_about(harness: WorkflowHarness) -> BookingDriver:
     return booking
 
 
-async def _written_by_somebody_else(harness: WorkflowHarness) -> BookingDriver:
+async def _written_by_another_program(harness: WorkflowHarness) -> BookingDriver:
     booking = await harness.confirmed()
     async with harness.database.transaction() as db:
         mine = col(Booking.booking_id) == booking.booking_id
@@ -315,7 +315,7 @@ SINGLE_SCENARIOS: Final = (
     SingleScenario(
         "unmatched payment stuck and retried during the stay", _unmatched_payment_retried_during_the_stay
     ),
-    SingleScenario("row written by somebody else and retried", _written_by_somebody_else),
+    SingleScenario("row written by somebody else and retried", _written_by_another_program),
     SingleScenario("lost and given back", _lost_and_given_back),
     *(SingleScenario(name, run) for name, run in {**CONTINUED, **RESOLVED}.items()),
     SingleScenario("no room left and the release stuck and retried", _sold_out_and_retried),

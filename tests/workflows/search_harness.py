@@ -72,7 +72,7 @@ class SearchHarness:
             await booking.pay(card, hold_s=hold_s)
 
     async def pay_beside(self, booking: BookingDriver, **page: Any) -> None:
-        """Fill in a page nobody here noted: a hold that comes too late, as well, or is not what it should be."""
+        """Fill in a page that the product does not know: its hold may come too late, or be a wrong one."""
         # A fault ordered for the product's requests may hit this one: then there is no such page.
         with suppress(AssertionError, httpx.HTTPError):
             await booking.fill_in(await booking.unnoted_page(**page))
@@ -131,7 +131,7 @@ class SearchHarness:
         self._orders.add(await self.harness.stripe.order(match, kind, status=status, times=times))
 
     async def refuse_mail(self, status: int, times: int) -> None:
-        """Let mailboxes refuse what they are brought. Such a mail waits for a person, who comes at the end."""
+        """Let mailboxes refuse what they are brought. Such a mail waits for someone, who comes at the end."""
         self._excused = frozenset({"M8"})
         mail = self.harness.stand_ins.mail
         self._orders.add(await mail.order("RCPT *", "error_before", status=status, times=times))

@@ -60,7 +60,7 @@ async def held_and_mail_refused(harness: WorkflowHarness) -> BookingDriver:
 async def leave_unmatched_payment_stuck(
     harness: WorkflowHarness, booking: BookingDriver, **page: int
 ) -> None:
-    """Somebody pays on another page, and Stripe refuses to release that hold for a while."""
+    """Someone pays on another page, and Stripe refuses to release that hold for a while."""
     await booking.fill_in(await booking.unnoted_page(**page))  # type: ignore[arg-type]
     await refuse(harness, CANCEL, times=None)
     await harness.webhooks.deliver()

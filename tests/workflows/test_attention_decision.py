@@ -1,4 +1,4 @@
-"""Bookings that need a person while a decision is due: nothing is lost, and they go on when somebody has helped."""
+"""Bookings that need attention while a decision is due: nothing is lost, and they go on when someone has helped."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ async def test_release_at_the_deadline_that_is_refused_asks_for_a_person(harness
     assert await booking.money() == ("canceled", 0, 0)
 
 
-async def test_refund_that_is_refused_at_the_first_look_asks_for_a_person_and_is_made_by_retry(
+async def test_refund_refused_at_the_first_look_needs_attention_and_is_made_by_retry(
     harness: WorkflowHarness,
 ) -> None:
     booking = await captured_in_part_unheard(harness)

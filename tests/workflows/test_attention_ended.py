@@ -1,4 +1,4 @@
-"""Bookings that have ended and need a person: money that came for them is kept in mind until it has gone back."""
+"""Bookings that have ended and need attention: money that came for them stays known until it has gone back."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_unmatched_payment_that_cannot_be_returned_waits_for_retry(
     assert await booking.status() is Status.CANCELLED
 
 
-async def test_unmatched_payment_is_tried_again_whatever_was_refused_to_somebody_else(
+async def test_unmatched_payment_is_retried_after_another_workflows_refusal(
     harness: WorkflowHarness,
 ) -> None:
     """The workflow that was refused several times was lost; what takes over tries under no key of its."""

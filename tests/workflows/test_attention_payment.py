@@ -1,4 +1,4 @@
-"""Bookings that need a person before they are paid: nothing is lost, and they go on when somebody has helped."""
+"""Bookings that need attention before they are paid: nothing is lost, and they go on when someone has helped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_cancellation_whose_page_cannot_be_closed_is_carried_out_by_retry(
     await harness.wait_until_idle()  # who asked is answered first, the flag is written then
     assert await booking.status() is Status.PENDING_PAYMENT
     assert await asks_for_person(booking)
-    assert not (await booking.open_page()).payable, "whoever has cancelled is not asked to pay"
+    assert not (await booking.open_page()).payable, "a cancelled booking asks for no payment"
 
     assert (await booking.retry()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
@@ -121,7 +121,7 @@ async def test_cancellation_that_stays_stuck_is_no_expiry_when_the_window_ends(
 async def test_stripe_that_refuses_to_tell_about_the_page_is_called_for_once_and_asked_on(
     harness: WorkflowHarness,
 ) -> None:
-    """Our key was taken away while the guest paid; nobody would see it otherwise."""
+    """Stripe's key was revoked while the guest paid; without attention the payment would go unseen."""
     booking = await harness.submitted(payment_poll_s=600)
     await booking.open_page()
     await booking.pay()

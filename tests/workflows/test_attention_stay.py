@@ -1,4 +1,4 @@
-"""Bookings that need a person once they are confirmed: nothing is lost, and they go on when somebody has helped."""
+"""Bookings that need attention once they are confirmed: nothing is lost, and they go on when someone has helped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A history that grows long is handed on to a new run, and nobody notices."""
+"""A long history continues in a new run, without any visible effect."""
 
 from __future__ import annotations
 

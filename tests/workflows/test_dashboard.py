@@ -111,7 +111,7 @@ async def test_payment_captured_and_refunded_before_the_workflow_looked_is_told_
     assert (await booking.staff_subjects())[-1] == f"Payment notice - {booking.booking_id}"
 
 
-# --- unheard of, when somebody decides ---
+# --- unheard of, when someone decides ---
 
 
 async def test_approval_of_what_was_captured_outside_is_carried_out_already(harness: WorkflowHarness) -> None:

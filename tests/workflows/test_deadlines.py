@@ -29,7 +29,7 @@ async def _ended(booking: BookingDriver) -> tuple[str, str | None, datetime]:
 # --- the payment window ---
 
 
-async def test_booking_nobody_pays_expires_with_its_session(harness: WorkflowHarness) -> None:
+async def test_unpaid_booking_expires_with_its_session(harness: WorkflowHarness) -> None:
     booking = await harness.submitted()
     submitted_at = (await booking.timeline())[-1].at
     await booking.open_page()
@@ -151,14 +151,14 @@ async def test_no_page_opens_at_the_windows_end_and_an_open_one_stays(harness: W
         ),
     ],
 )
-async def test_hold_nobody_decides_on_is_released(
+async def test_undecided_hold_is_released(
     harness: WorkflowHarness,
     options: dict[str, int],
     hold_s: int | None,
     after: timedelta,
     reason: str,
 ) -> None:
-    """Whether the hotel's own limit comes first or the hold's end: the system does it, because nobody decided."""
+    """Whether the hotel's own limit comes first or the hold's end: the system does it, because staff did not decide."""
     booking = await harness.held(hold_s=hold_s, **options)
     row = await booking.row()
     assert row.payment_authorized_at
@@ -219,7 +219,7 @@ async def test_staff_are_reminded_when_a_quarter_of_the_time_is_left(harness: Wo
     assert (await booking.staff_subjects()).count(f"Decision due - {booking.booking_id}") == 1
 
 
-async def test_decided_booking_reminds_nobody(harness: WorkflowHarness) -> None:
+async def test_decided_booking_sends_no_reminder(harness: WorkflowHarness) -> None:
     booking = await harness.confirmed()
     await harness.advance(hours=30)
     assert await booking.staff_events() == ["booking-requested"]
@@ -278,7 +278,7 @@ async def test_approval_after_capture_before_never_confirms(
 async def test_capture_is_tried_until_check_out_and_no_longer(
     harness: WorkflowHarness, *, captured_unheard: bool
 ) -> None:
-    """Nobody pays for a stay that is over. Stripe's answer counts: captured all the same, or released."""
+    """No guest pays for a stay that is over. Stripe's answer counts: captured all the same, or released."""
     booking = await harness.held(check_in_days=1, approval_sla_s=LONG_SLA_S)
     fault = FaultMode.AFTER if captured_unheard else FaultMode.BEFORE
     harness.activity_faults.order("payments.capture", fault, times=100_000)

@@ -186,7 +186,7 @@ async def test_guests_cancellation_during_a_capture_is_refused_at_once(harness: 
 async def test_cancellation_refused_during_a_capture_stays_refused_when_it_is_sent_again(
     harness: WorkflowHarness,
 ) -> None:
-    """Its guest read that nothing was cancelled; cancelling would still be free, and nobody asked again."""
+    """Its guest read that nothing was cancelled; cancelling would still be free, and there was no second request."""
     booking = await harness.held()
     harness.activity_faults.order("payments.capture", FaultMode.HANG_AFTER)
     approve = await booking.send(Decision.APPROVE)

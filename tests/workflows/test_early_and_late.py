@@ -287,7 +287,7 @@ async def test_second_hold_on_a_booking_is_released(harness: WorkflowHarness, *,
     assert not (await booking.row()).needs_attention, "nothing is left for a person to do"
 
 
-async def test_second_hold_that_somebody_captured_is_refunded(harness: WorkflowHarness) -> None:
+async def test_captured_second_hold_is_refunded(harness: WorkflowHarness) -> None:
     booking = await harness.held()
     await booking.fill_in(await booking.unnoted_page())
     await harness.webhooks.collect()

@@ -71,7 +71,7 @@ async def test_last_look_before_the_end_finds_the_hold(harness: WorkflowHarness)
     assert await booking.events() == [Event.AUTHORIZED]
 
 
-async def test_booking_whose_page_was_never_opened_asks_nobody(harness: WorkflowHarness) -> None:
+async def test_booking_without_an_open_page_is_not_polled(harness: WorkflowHarness) -> None:
     booking = await harness.submitted(payment_poll_s=POLL_S, payment_window_s=3600)
     await harness.advance(minutes=59)
     assert "payments.read" not in harness.activity_faults.attempts
@@ -89,7 +89,7 @@ async def test_poll_that_finds_stripe_away_asks_again(harness: WorkflowHarness) 
 
 
 async def test_event_that_could_not_be_looked_into_is_remembered(harness: WorkflowHarness) -> None:
-    """The only hint at a page that nobody noted arrived while Stripe did not answer."""
+    """The only event of an unknown page arrived while Stripe did not answer."""
     booking = await harness.submitted(payment_poll_s=POLL_S)
     await booking.fill_in(await booking.unnoted_page())
     harness.activity_faults.order("payments.read", FaultMode.BEFORE, times=3 * ONLINE_ATTEMPTS)

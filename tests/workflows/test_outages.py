@@ -26,7 +26,7 @@ A_DAY_OF_ATTEMPTS = 1000
 
 
 async def _confirmed(booking: BookingDriver) -> None:
-    """Approve it: nobody waits for a mail or an event."""
+    """Approve it: no step waits for a mail or an event."""
     assert (await booking.approve()).outcome is CommandOutcome.SETTLED
     assert await booking.status() is Status.CONFIRMED
     assert await booking.money() == CAPTURED
@@ -134,7 +134,7 @@ async def test_cancellation_is_never_dated_later_than_it_arrived(harness: Workfl
 
 
 async def _cancelled_behind_an_approval(harness: WorkflowHarness, booking: BookingDriver) -> str | None:
-    """Nobody works while staff approve and the guest, whose page still says that it costs nothing, cancels."""
+    """No worker runs while staff approve and the guest, whose page still says that it costs nothing, cancels."""
     await harness.product_worker.stop()
     approve = await booking.send(Decision.APPROVE)
     cancel = await booking.send(Decision.CANCEL, ActorKind.GUEST)
@@ -177,7 +177,7 @@ async def test_cancellation_that_comes_while_the_approval_is_written_is_refused(
 
 
 @pytest.mark.forgetful
-async def test_cancellation_asked_before_somebody_captured_in_the_dashboard_is_refused(
+async def test_cancellation_before_a_capture_in_the_dashboard_is_refused(
     harness: WorkflowHarness,
 ) -> None:
     booking = await harness.held(check_in_days=1)
@@ -255,7 +255,7 @@ async def test_mail_sent_by_retry_leaves_the_flag_to_what_else_needs_a_person(
 
 
 async def test_mail_that_was_refused_is_sent_with_the_next_change_of_status(harness: WorkflowHarness) -> None:
-    """That change clears the reason: nobody would be asked to try again."""
+    """That change clears the reason; otherwise no one would be asked to try again."""
     booking = await held_and_mail_refused(harness)
     [reason] = await booking.attention()
     assert reason.key == (AttentionCode.EMAIL_FAILED, "authorized, staff_request")
@@ -317,7 +317,7 @@ async def test_event_is_published_once_pusher_is_back(harness: WorkflowHarness, 
     assert (await booking.published())[-1] == (4, "CONFIRMED")
 
 
-async def test_event_is_dropped_after_an_hour_and_nobody_is_called(harness: WorkflowHarness) -> None:
+async def test_event_is_dropped_after_an_hour_without_attention(harness: WorkflowHarness) -> None:
     booking = await harness.held()
     await _pusher_goes_away(harness)
     await _confirmed(booking)

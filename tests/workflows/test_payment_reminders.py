@@ -103,7 +103,7 @@ async def test_a_guest_who_cancels_in_time_gets_neither(harness: WorkflowHarness
 
 
 async def test_a_hold_without_a_webhook_is_found_before_a_mail_is_sent(harness: WorkflowHarness) -> None:
-    """The guest has paid: Stripe is asked before anybody is told that a step is left."""
+    """The guest has paid: Stripe is asked before anyone is told that a step is left."""
     booking = await harness.submitted()
     await booking.open_page()
     await booking.pay()

@@ -89,7 +89,7 @@ async def test_record_money_that_came_too_late(harness: WorkflowHarness) -> None
 
 
 async def test_record_a_returned_refund(harness: WorkflowHarness) -> None:
-    """The workflow that waits for a person, once the booking's own has ended."""
+    """The workflow that waits for `retry`, once the booking's own has ended."""
     booking = await harness.confirmed()
     await booking.cancel()
     await harness.webhooks.deliver()
@@ -102,7 +102,7 @@ async def test_record_a_returned_refund(harness: WorkflowHarness) -> None:
 
 
 async def test_record_a_sweep(harness: WorkflowHarness) -> None:
-    """One that does everything, and one that Stripe refuses a part of."""
+    """One history of a whole booking, and one with a refusal by Stripe."""
     _keep(SWEEP, await _history_of_job(harness.client, SWEEP_WORKFLOW, _queue(harness)))
     await harness.stand_ins.stripe.order("GET /v1/events", "error_before", status=403, times=None)
     with pytest.raises(WorkflowFailureError):

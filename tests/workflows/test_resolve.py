@@ -291,7 +291,7 @@ async def test_resolve_alone_keeps_a_cancellation_that_is_owed(harness: Workflow
     assert await booking.money() == REFUNDED
 
 
-async def test_resolve_alone_closes_a_mail_that_nobody_can_be_sent(harness: WorkflowHarness) -> None:
+async def test_resolve_alone_closes_an_undeliverable_mail(harness: WorkflowHarness) -> None:
     booking = await harness.held()
     rule = f"RCPT {booking.guest_email}"
     await harness.stand_ins.mail.order(rule, "error_before", status=550, times=None)
@@ -307,7 +307,7 @@ async def test_resolve_alone_closes_a_mail_that_nobody_can_be_sent(harness: Work
 async def test_resolve_alone_closes_an_event_that_stripe_will_not_tell_about(
     harness: WorkflowHarness,
 ) -> None:
-    """No money of the booking is at stake, and a person has looked the payment up."""
+    """No money of the booking is at stake, and the operator has looked the payment up."""
     booking = await harness.confirmed()
     await booking.fill_in(await booking.unnoted_page())
     await refuse(harness, "GET /v1/payment_intents/*", times=None)

@@ -1,4 +1,4 @@
-"""Refunds that the guest's bank sends back: the guest is owed the money, and a person is called until they have it."""
+"""Refunds that the bank sends back: the guest is owed the money, and the booking needs attention until they have it."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ async def test_refund_answered_as_succeeded_that_the_charge_does_not_show(harnes
 
 
 async def _late_money_returned(harness: WorkflowHarness) -> BookingDriver:
-    """An expired booking whose guest paid too late; somebody captured that, and it was refunded."""
+    """An expired booking whose guest paid too late; someone captured that, and it was refunded."""
     booking = await harness.submitted(payment_window_s=3600)
     await harness.advance(minutes=61)
     assert await booking.status() is Status.EXPIRED

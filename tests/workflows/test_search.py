@@ -176,7 +176,7 @@ class BookingStateMachine(RuleBasedStateMachine):
         ),
     )
     def pay_beside(self, number: int, page: dict[str, Any]) -> None:
-        """The guest fills in a page nobody noted, which may ask for something else."""
+        """The guest fills in an unknown page, which may ask for another amount."""
         self.do(self.current_search.pay_beside(self.booking(number), **page))
 
     @rule(
@@ -202,7 +202,7 @@ class BookingStateMachine(RuleBasedStateMachine):
 
     @rule(number=which, decisions=st.lists(st.sampled_from(DECIDE), min_size=1, max_size=3))
     def decide(self, number: int, decisions: list[Any]) -> None:
-        """Somebody decides, or several do at once."""
+        """Someone decides, or several do at once."""
         self.do(self.current_search.decide(self.booking(number), decisions))
 
     @rule(
@@ -219,7 +219,7 @@ class BookingStateMachine(RuleBasedStateMachine):
         ),
     )
     def dashboard(self, number: int, act: tuple[str, dict[str, int] | None]) -> None:
-        """Somebody acts in Stripe's Dashboard, or the hold lapses."""
+        """Someone acts in Stripe's Dashboard, or the hold lapses."""
         self.do(self.current_search.dashboard(self.booking(number), *act))
 
     @rule(number=which)

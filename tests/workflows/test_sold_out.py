@@ -22,7 +22,7 @@ async def standing(booking: BookingDriver) -> tuple[str, str | None]:
 
 
 async def paid_too_late(harness: WorkflowHarness) -> BookingDriver:
-    """Somebody who pays for a room that was sold elsewhere meanwhile; no webhook has come."""
+    """A guest pays for a room that was sold elsewhere meanwhile; no webhook has come."""
     booking = await harness.submitted()
     await booking.open_page()
     await sell_elsewhere(harness.database, await booking.row())
@@ -41,7 +41,7 @@ async def stuck(harness: WorkflowHarness, match: str = CANCEL) -> BookingDriver:
     return booking
 
 
-async def test_hold_without_a_room_is_released_and_nobody_is_asked(harness: WorkflowHarness) -> None:
+async def test_hold_without_a_room_is_released_without_asking_staff(harness: WorkflowHarness) -> None:
     booking = await paid_too_late(harness)
     await harness.webhooks.deliver()
     await harness.wait_until_idle()
@@ -119,7 +119,7 @@ async def test_refund_that_stripe_refuses_is_insisted_on(harness: WorkflowHarnes
 
 
 async def test_guest_who_cancels_while_stripe_is_slow_is_told_at_once(harness: WorkflowHarness) -> None:
-    """The release is under way for as long as it takes; nobody waits behind it."""
+    """The release takes as long as it takes; no request waits behind it."""
     booking = await paid_too_late(harness)
     await harness.stripe.order(CANCEL, "error_before", status=500, times=None)
     await harness.webhooks.deliver()

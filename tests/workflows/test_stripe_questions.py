@@ -41,7 +41,7 @@ async def test_news_lets_the_polls_become_frequent_again(harness: WorkflowHarnes
     assert _questions(harness, booking) > before, "without news the next one were a quarter of an hour away"
 
 
-async def test_nobody_asks_about_a_page_that_has_expired(harness: WorkflowHarness) -> None:
+async def test_expired_page_is_not_polled(harness: WorkflowHarness) -> None:
     """Stripe keeps none open for longer than a day; the window may be longer."""
     booking = await _unpaid(harness, payment_window_s=72 * 3600)
     await harness.advance(hours=25, minutes=30)
@@ -58,7 +58,7 @@ async def test_nobody_asks_about_a_page_that_has_expired(harness: WorkflowHarnes
 
 
 async def test_question_that_stripe_does_not_answer_holds_up_no_payment(harness: WorkflowHarness) -> None:
-    """Anybody may ask how the payment stands; the guest gets the page meanwhile, and pays on it."""
+    """A question how the payment stands needs no token; the guest gets the page meanwhile, and pays on it."""
     booking = await _unpaid(harness)
     harness.activity_faults.order("payments.read", FaultMode.HANG, booking_id=booking.booking_id)
     before = _questions(harness, booking)

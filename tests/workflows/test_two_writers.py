@@ -1,4 +1,4 @@
-"""Somebody else wrote a booking's row: its workflow says so, and goes on once a person has looked."""
+"""Another writer changed a booking's row: the booking needs attention, and goes on after `retry`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.workflows.refusals import REFUND, refuse
 
 
 async def row_written(harness: WorkflowHarness, booking: BookingDriver, **values: object) -> None:
-    """Somebody writes the booking's row past its workflow."""
+    """Write the booking's row past its workflow."""
     async with harness.database.transaction() as db:
         mine = col(Booking.booking_id) == booking.booking_id
         await db.execute(update(Booking).where(mine).values(**values))
@@ -29,7 +29,7 @@ async def _approved(harness: WorkflowHarness, booking: BookingDriver) -> str:
     return command_id
 
 
-async def test_row_somebody_else_wrote_asks_for_a_person_and_is_written_by_retry(
+async def test_row_of_another_writer_needs_attention_and_is_written_by_retry(
     harness: WorkflowHarness,
 ) -> None:
     booking = await harness.held()
@@ -53,7 +53,7 @@ async def test_row_somebody_else_wrote_asks_for_a_person_and_is_written_by_retry
     harness.excused = "M6"  # whoever wrote the row left no timeline
 
 
-async def test_row_whose_status_somebody_else_changed_stays_with_a_person_until_it_is_put_right(
+async def test_row_with_a_foreign_status_needs_attention_until_it_is_corrected(
     harness: WorkflowHarness,
 ) -> None:
     booking = await harness.held()
@@ -88,7 +88,7 @@ async def test_flag_comes_down_with_a_change_that_leaves_the_status(harness: Wor
 
 
 async def test_what_a_person_was_called_for_before_is_not_over_with_the_row(harness: WorkflowHarness) -> None:
-    """The guest is owed a refund that Stripe refused, when somebody writes the row as well."""
+    """The guest is owed a refund that Stripe refused, when another writer changes the row as well."""
     booking = await harness.confirmed()
     await refuse(harness, REFUND)
     assert (await booking.cancel()).outcome is CommandOutcome.NEEDS_ATTENTION

@@ -1,4 +1,4 @@
-"""Events that name a booking of ours and a payment of which Stripe knows nothing: kept, and nobody is called."""
+"""Events that name a known booking and a payment unknown to Stripe are kept, without attention."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _PLACES: Final[dict[str, Callable[[WorkflowHarness], Awaitable[BookingDriver]]]]
 
 
 @pytest.mark.parametrize("place", _PLACES)
-async def test_unknown_payment_is_noted_and_calls_nobody(harness: WorkflowHarness, place: str) -> None:
+async def test_unknown_payment_is_noted_and_needs_no_attention(harness: WorkflowHarness, place: str) -> None:
     """In each status: the booking stays as it is, and so does its end."""
     booking = await _PLACES[place](harness)
     before = await booking.row()

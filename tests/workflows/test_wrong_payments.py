@@ -62,7 +62,7 @@ Standing = Callable[[WorkflowHarness], Awaitable[BookingDriver]]
 
 
 async def _paid_in(harness: WorkflowHarness, booking: BookingDriver, currency: str) -> str:
-    """Somebody pays in another currency for the booking; nobody here has heard of it. The PaymentIntent's id."""
+    """Pay for the booking in another currency, unknown to the product; returns the PaymentIntent's id."""
     url = await booking.unnoted_page(currency=currency)
     await booking.fill_in(url)
     [intent] = await harness.intents_of_page(url)
@@ -82,7 +82,7 @@ async def _goes_on(harness: WorkflowHarness, booking: BookingDriver, was: Status
 
 
 @each_standing
-async def test_hold_in_a_currency_nobody_here_charges_in_is_released(
+async def test_hold_in_a_currency_of_no_hotel_is_released(
     harness: WorkflowHarness, standing: Standing
 ) -> None:
     booking = await standing(harness)
@@ -116,7 +116,7 @@ async def test_euros_that_came_for_a_price_in_crowns_are_refunded_in_full(harnes
 
 
 async def test_page_outlives_a_hold_that_is_not_the_bookings(harness: WorkflowHarness) -> None:
-    """Polls go on, nobody gets a second page, and the window's end closes the first one."""
+    """Polls go on, no second page opens, and the window's end closes the first one."""
     booking = await harness.submitted(payment_poll_s=600, payment_window_s=7200)
     first = await booking.open_page()
     await booking.fill_in(await booking.unnoted_page(amount_minor=TOTAL_MINOR - 1))
@@ -149,7 +149,7 @@ async def test_page_is_closed_at_the_windows_end_although_a_hold_was_not_the_boo
     assert own["status"] == "expired"
 
 
-async def test_event_of_a_booking_nobody_knows_is_kept_with_the_reason(harness: WorkflowHarness) -> None:
+async def test_event_of_an_unknown_booking_is_kept_with_the_reason(harness: WorkflowHarness) -> None:
     booking = await harness.submitted()
     await booking.open_page()
     await booking.pay()

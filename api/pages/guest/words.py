@@ -14,7 +14,7 @@ from emails.format import words_for
 from models import Booking, BookingCommand
 from storage.owed import owed_minor, refund_for_cancelling
 from wording.guest import EVENTS
-from wording.values import instant_in_words, money_in_words
+from wording.values import moment_in_words, money_in_words
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ def page_context(
         "requests": row.special_requests,
         "home": f"/bookings/{row.booking_id}/",
         "money": _money(row),
+        "timezone": row.timezone,
         "timeline": _timeline(view.timeline, row.timezone),
         "sold_out": row.sold_out_at is not None,
         "by_staff": any(step.event == Event.CANCELLED_BY_STAFF for step in view.timeline),
@@ -163,7 +164,7 @@ def _timeline(steps: Sequence[TimelineEntry], timezone: str) -> list[dict[str, s
         {
             "what": EVENTS[Event(step.event)],
             "at": step.at.isoformat(),
-            "local": instant_in_words(step.at, timezone) or "",
+            "local": moment_in_words(step.at, timezone),
         }
         for step in steps
         if step.event in EVENTS

@@ -19,7 +19,7 @@ from models import RoomType, utc_now
 from storage.catalogue import hotel_by_slug, room_type_by_code
 from storage.room_blocks import LONGEST_BLOCK, BlockedStretch, RoomsTakenError, block_rooms, unblock_rooms
 from storage.room_calendar import block_of_hotel
-from wording.values import sentence
+from wording.values import count_in_words, sentence, short_day
 
 router = staff_router()
 
@@ -104,13 +104,18 @@ async def _block(console: Console, wanted: BlockForm) -> str | BlockRefusal:
                 return BlockRefusal({"room_type": "Choose a room type."})
             present = await block_rooms(db, room_type, wanted.stretch, wanted.rooms, wanted.note)
     except RoomsTakenError as error:
-        return BlockRefusal({"rooms": f"{sentence(str(error))}."}, error.booking_ids)
+        return BlockRefusal({"rooms": _too_few(error.nights)}, error.booking_ids)
     if present is None:
         return "blocked"
     if (present.rooms, present.note) == (wanted.rooms, wanted.note):
         return "unchanged"
     there = block_line(present, room_type)
     return BlockRefusal({"rooms": f"These nights have a block of {there.rooms} already: unblock it first."})
+
+
+def _too_few(nights: Sequence[date]) -> str:
+    more = f" and {count_in_words(len(nights) - 1, 'more night')}" if len(nights) > 1 else ""
+    return f"Too few rooms would be left on {short_day(nights[0])}{more}."
 
 
 def _read(form: Mapping[str, str], today: date) -> BlockForm:

@@ -129,7 +129,7 @@ class StaffBookingView:
     nights: str
     people: str
     policy: str
-    free_until: str | None
+    free_cancellation: str | None
     status: Status
     status_words: str
     reason: str | None
@@ -180,9 +180,7 @@ async def staff_booking_view(
         nights=count_in_words(nights(row.check_in, row.check_out), "night"),
         people=people_in_words(row.adults, row.children),
         policy=policy.in_words(),
-        free_until=short_instant(row.cancellation_terms.free_until, row.timezone, now)
-        if policy.has_fee
-        else None,
+        free_cancellation=_free_cancellation(row, now) if policy.has_fee else None,
         status=status,
         status_words=words.STATUS[status],
         reason=words.REASONS[row.told_reason] if row.told_reason else None,
@@ -210,6 +208,13 @@ async def staff_booking_view(
         mails=[_mail(mail, row.timezone, now) for mail in mails],
         timezone=row.timezone,
     )
+
+
+def _free_cancellation(row: Booking, now: datetime) -> str:
+    until = row.cancellation_terms.free_until
+    if now >= until:
+        return "Free cancellation has ended for this stay."
+    return f"For this stay, cancelling is free until {short_instant(until, row.timezone, now)}."
 
 
 def decision_words(found: BookingDetails, lines: Sequence[BookingTimeline], now: datetime) -> str | None:

@@ -69,7 +69,7 @@ async def log_in(page: ThisPage, services: Api, address: ClientAddress) -> Respo
 
 @router.post("/log-in/code/")
 async def log_in_with_code(page: ThisPage, services: Api, address: ClientAddress) -> Response:
-    """Begin a session of somebody whose password was right, with a code of their second factor."""
+    """Begin a session of someone whose password was right, with a code of their second factor."""
     form = await page.form()
     token, after = form.get("step", ""), form.get("next", HOME)
     staff = await staff_of_second_step(services, token)

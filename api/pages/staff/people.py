@@ -44,7 +44,7 @@ async def people(console: ManagingConsole, saved: str = "") -> Response:
 
 @router.post("/people/")
 async def invite(console: ManagingConsole) -> Response:
-    """Invite somebody: a link to choose a password is sent to them."""
+    """Invite someone: a link to choose a password is sent to them."""
     form = await console.page.form()
     email, errors = _read_address(form)
     role = _read_role(form, errors)

@@ -58,7 +58,7 @@ async def set_up(console: LoggedInPerson, address: ClientAddress) -> Response:
         return await _show(console, errors={"otp": "This took too long. Scan the new QR code."}, status=422)
     step = matching_step(secret, form.get("otp", ""), utc_now())
     if step is None:
-        wrong = "This is not the app's present code. Check the phone's clock, and wait for the next code."
+        wrong = "This is not the app's current code. Check the phone's clock, and wait for the next code."
         return await _show(console, form=form, errors={"otp": wrong}, status=422)
     if refused := await _password_refused(console, form, address):
         return await _show(
