@@ -26,6 +26,7 @@ from models import (
     Staff,
 )
 from storage.attention import apply_attention
+from storage.card_details import RISK_RANK
 from storage.database import Connection
 from storage.money_movements import movements_of
 from storage.rooms import follow_status
@@ -83,6 +84,7 @@ _WRITE: Final = text(
     "  payment_provider = coalesce(:payment_provider, payment_provider),"
     "  payment_intent_id = coalesce(:payment_intent_id, payment_intent_id),"
     "  payment_reference = coalesce(:payment_reference, payment_reference),"
+    f"  risk_rank = {RISK_RANK},"
     "  payment_authorized_at = coalesce(:payment_authorized_at, payment_authorized_at),"
     "  capture_before = coalesce(:capture_before, capture_before),"
     "  payment_deadline = coalesce(:payment_deadline, payment_deadline),"
