@@ -7,8 +7,9 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -18,7 +19,9 @@ import httpx
 import typer
 
 from bench.bench_stack import HOTEL, BenchStack, Tell, bench_stack
-from bench.load import LoadDriver, StepTimes, spread
+from bench.cpu import CpuMeter
+from bench.load import LoadDriver, StepTimes, percentile, spread
+from bench.realtime import listen_to_hotel
 from sandbox.stack import Stack
 
 Json = dict[str, Any]
@@ -26,7 +29,8 @@ Json = dict[str, Any]
 _GUESTS: Final = 20
 _CONNECTIONS: Final = 50
 _STRANGER: Final = "127.0.0.66"
-"""The stranger's address; honest people come from 127.0.0.1."""
+_HONEST: Final = "127.0.1."
+"""Every guest has an address of their own, with the staff member who answers."""
 _STEPS: Final = ("create", "session", "visible", "approve", "whole")
 
 
@@ -34,35 +38,58 @@ async def flood(running: BenchStack, seconds: float, tell: Tell) -> Json:
     """Let guests book and staff decide for `seconds`, first alone and then during a flood.
 
     Returns:
-        The times of each step without and with the flood, and the stranger's answers by status.
+        The times of each step and the CPU used without and with the flood, and the stranger's answers by status.
     """
-    async with running.driver() as driver:
-        await _honest(driver, 5)
-        alone = await _honest(driver, seconds)
+    async with _drivers(running) as drivers:
+        await _honest(running, drivers, 5)
+        alone, cpu_alone = await _honest(running, drivers, seconds)
         tell(f"{len(alone.whole)} bookings without the flood")
-        booking_id = await driver.hold(StepTimes())
+        booking_id = await drivers[0].hold(StepTimes())
         with ProcessPoolExecutor(1) as pool:
             flooding = asyncio.get_running_loop().run_in_executor(
                 pool, _play_stranger, running.target.api, booking_id, seconds
             )
-            during = await _honest(driver, seconds)
-            answers = await flooding
-        await driver.approve(booking_id, StepTimes())
+            during, cpu_during = await _honest(running, drivers, seconds)
+            answers, stranger_cpu_s = await flooding
+        await drivers[0].approve(booking_id, StepTimes())
         tell(f"{len(during.whole)} bookings during the flood")
     return {
-        "alone": {step: spread(getattr(alone, step)) for step in _STEPS},
-        "during": {step: spread(getattr(during, step)) for step in _STEPS},
+        "alone": {step: _spread(getattr(alone, step)) for step in _STEPS},
+        "during": {step: _spread(getattr(during, step)) for step in _STEPS},
         "failed": [alone.failed, during.failed],
         "answered 503 and repeated": [alone.turned_away, during.turned_away],
         "reasons": sorted(alone.reasons | during.reasons),
+        "cpu_s": {"alone": cpu_alone, "during": {**cpu_during, "stranger": round(stranger_cpu_s, 1)}},
         "stranger": dict(sorted(answers.items())),
     }
 
 
-async def _honest(driver: LoadDriver, seconds: float) -> StepTimes:
-    times, until = StepTimes(), time.perf_counter() + seconds
+@asynccontextmanager
+async def _drivers(running: BenchStack) -> AsyncIterator[list[LoadDriver]]:
+    """A driver for each guest, with an address of its own."""
+    pusher, key = running.stack.url["pusher"], running.stack.environment["PUSHER_KEY"]
+    async with AsyncExitStack() as opened:
+        listener = await opened.enter_async_context(listen_to_hotel(pusher, key, HOTEL))
+        found = []
+        for number in range(1, _GUESTS + 1):
+            transport = httpx.AsyncHTTPTransport(local_address=f"{_HONEST}{number}")
+            http = await opened.enter_async_context(httpx.AsyncClient(transport=transport, timeout=60))
+            found.append(LoadDriver(http, running.target, listener))
+        yield found
 
-    async def guest() -> None:
+
+def _spread(values: list[float]) -> Json:
+    return {**spread(values), "longest_ms": percentile(values, 1)}
+
+
+async def _honest(
+    running: BenchStack, drivers: Sequence[LoadDriver], seconds: float
+) -> tuple[StepTimes, dict[str, float]]:
+    """Let everyone book for a while; returns the times, and the CPU seconds of each part."""
+    times, until = StepTimes(), time.perf_counter() + seconds
+    meter = CpuMeter(running.pids)
+
+    async def guest(driver: LoadDriver) -> None:
         while time.perf_counter() < until:
             try:
                 await driver.whole(times)
@@ -72,8 +99,8 @@ async def _honest(driver: LoadDriver, seconds: float) -> StepTimes:
             # People think between two bookings; 20 that never pause would be a load test.
             await asyncio.sleep(10)
 
-    await asyncio.gather(*(guest() for _ in range(_GUESTS)))
-    return times
+    await asyncio.gather(*(guest(driver) for driver in drivers))
+    return times, {part: round(used, 1) for part, used in meter.read().items()}
 
 
 async def _stranger(api: str, booking_id: str, seconds: float) -> Counter[str]:
@@ -126,8 +153,9 @@ def _requests(
     ]  # fmt: skip
 
 
-def _play_stranger(api: str, booking_id: str, seconds: float) -> Counter[str]:
-    return asyncio.run(_stranger(api, booking_id, seconds))
+def _play_stranger(api: str, booking_id: str, seconds: float) -> tuple[Counter[str], float]:
+    """The stranger's answers, and the CPU seconds it used."""
+    return asyncio.run(_stranger(api, booking_id, seconds)), time.process_time()
 
 
 async def _measure(stack: Stack, seconds: float) -> None:
@@ -141,8 +169,7 @@ def main(
     ] = 120,
 ) -> None:
     """Measure how long guests and staff wait while a stranger floods the API over 50 connections."""
-    # Guests come from one address here, and so its limit is raised; the stranger's address has the same one.
-    environment = {"RATE_LIMIT_BOOKING_PER_HOUR": "2000", "RATE_LIMIT_VERIFY_PER_MIN": "60"}
+    environment = {"RATE_LIMIT_BOOKING_PER_HOUR": "30", "RATE_LIMIT_VERIFY_PER_MIN": "60"}
     with (
         tempfile.TemporaryDirectory(prefix="hotel-flood-") as temporary,
         Stack(Path(temporary), environment) as stack,

@@ -77,7 +77,7 @@ _LOCK: Final = (
 )
 # A fact that a change does not tell stays as it is.
 _WRITE: Final = text(
-    "WITH changed AS ("
+    "WITH changed AS ("  # noqa: S608  constants only
     " UPDATE booking SET version = :version, updated_at = :at, status = :status,"
     "  reason_code = coalesce(:reason_code, reason_code), reason_note = :reason_note,"
     "  needs_attention = :needs_attention,"
