@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -28,39 +29,65 @@ Json = dict[str, Any]
 
 _GUESTS: Final = 20
 _CONNECTIONS: Final = 50
+_TURNS: Final = 3
 _STRANGER: Final = "127.0.0.66"
 _HONEST: Final = "127.0.1."
 """Every guest has an address of their own, with the staff member who answers."""
 _STEPS: Final = ("create", "session", "visible", "approve", "whole")
 
 
+@dataclass
+class PhaseResult:
+    """Everything measured without the flood, or with it.
+
+    Args:
+        cpu_s: CPU seconds by part.
+        answers: the stranger's, by status.
+    """
+
+    times: StepTimes = field(default_factory=StepTimes)
+    cpu_s: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+
+
 async def flood(running: BenchStack, seconds: float, tell: Tell) -> Json:
-    """Let guests book and staff decide for `seconds`, first alone and then during a flood.
+    """Let guests book and staff decide for `seconds` alone and for `seconds` during a flood, in turns.
+
+    Turns, because other programs on the machine may come and go.
 
     Returns:
         The times of each step and the CPU used without and with the flood, and the stranger's answers by status.
     """
+    alone, during = PhaseResult(), PhaseResult()
     async with _drivers(running) as drivers:
-        await _honest(running, drivers, 5)
-        alone, cpu_alone = await _honest(running, drivers, seconds)
-        tell(f"{len(alone.whole)} bookings without the flood")
+        await _honest(running, drivers, 5, PhaseResult())
         booking_id = await drivers[0].hold(StepTimes())
-        with ProcessPoolExecutor(1) as pool:
-            flooding = asyncio.get_running_loop().run_in_executor(
-                pool, _play_stranger, running.target.api, booking_id, seconds
+        for turn in range(_TURNS):
+            await _honest(running, drivers, seconds / _TURNS, alone)
+            with ProcessPoolExecutor(1) as pool:
+                flooding = asyncio.get_running_loop().run_in_executor(
+                    pool, _play_stranger, running.target.api, booking_id, seconds / _TURNS
+                )
+                await _honest(running, drivers, seconds / _TURNS, during)
+                answers, stranger_cpu_s = await flooding
+            during.answers += answers
+            during.cpu_s["stranger"] += round(stranger_cpu_s)
+            tell(
+                f"turn {turn + 1}: {len(alone.times.whole)} bookings alone, {len(during.times.whole)} during"
             )
-            during, cpu_during = await _honest(running, drivers, seconds)
-            answers, stranger_cpu_s = await flooding
         await drivers[0].approve(booking_id, StepTimes())
-        tell(f"{len(during.whole)} bookings during the flood")
+    return {name: _summary(phase) for name, phase in (("alone", alone), ("during", during))}
+
+
+def _summary(phase: PhaseResult) -> Json:
+    times = phase.times
     return {
-        "alone": {step: _spread(getattr(alone, step)) for step in _STEPS},
-        "during": {step: _spread(getattr(during, step)) for step in _STEPS},
-        "failed": [alone.failed, during.failed],
-        "answered 503 and repeated": [alone.turned_away, during.turned_away],
-        "reasons": sorted(alone.reasons | during.reasons),
-        "cpu_s": {"alone": cpu_alone, "during": {**cpu_during, "stranger": round(stranger_cpu_s, 1)}},
-        "stranger": dict(sorted(answers.items())),
+        **{step: _spread(getattr(times, step)) for step in _STEPS},
+        "failed": times.failed,
+        "answered 503 and repeated": times.turned_away,
+        "reasons": sorted(times.reasons),
+        "cpu_s": dict(phase.cpu_s),
+        "stranger": dict(sorted(phase.answers.items())),
     }
 
 
@@ -83,10 +110,10 @@ def _spread(values: list[float]) -> Json:
 
 
 async def _honest(
-    running: BenchStack, drivers: Sequence[LoadDriver], seconds: float
-) -> tuple[StepTimes, dict[str, float]]:
-    """Let everyone book for a while; returns the times, and the CPU seconds of each part."""
-    times, until = StepTimes(), time.perf_counter() + seconds
+    running: BenchStack, drivers: Sequence[LoadDriver], seconds: float, result: PhaseResult
+) -> None:
+    """Let everyone book for a while."""
+    times, until = result.times, time.perf_counter() + seconds
     meter = CpuMeter(running.pids)
 
     async def guest(driver: LoadDriver) -> None:
@@ -100,7 +127,8 @@ async def _honest(
             await asyncio.sleep(10)
 
     await asyncio.gather(*(guest(driver) for driver in drivers))
-    return times, {part: round(used, 1) for part, used in meter.read().items()}
+    for part, used_s in meter.read().items():
+        result.cpu_s[part] += round(used_s)
 
 
 async def _stranger(api: str, booking_id: str, seconds: float) -> Counter[str]:

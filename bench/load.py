@@ -123,15 +123,18 @@ class LoadDriver:
         times.approve.append(time.perf_counter() - begun)
 
     async def _json(self, times: StepTimes, url: str, **options: Any) -> Json:
-        """Post; after a 503, wait and post the same request again."""
+        """Post; after a 503, or while the first request of a key is under way, wait and post the same again."""
         until = time.perf_counter() + _PATIENCE_S
         while True:
             response = await self._http.post(url, **options)
-            if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE or time.perf_counter() > until:
+            is_away = response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+            is_under_way = response.status_code == HTTPStatus.CONFLICT and "Retry-After" in response.headers
+            if not (is_away or is_under_way) or time.perf_counter() > until:
                 found: Json = response.raise_for_status().json()
                 return found
-            times.turned_away += 1
-            times.reasons.add(f"503 {response.json().get('code')}")
+            times.turned_away += is_away
+            problem = response.json()
+            times.reasons.add(f"{response.status_code} {problem['code']}: {problem['detail']}")
             await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
 
 

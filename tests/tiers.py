@@ -25,6 +25,7 @@ _SLOW: Final = (
     "tests/api/test_outages.py",
     "tests/api/test_pacing.py::test_a_crowd",
     "tests/api/test_pacing.py::test_a_flood",
+    "tests/api/test_pacing.py::test_one_clients",
     "tests/api/test_payment.py::test_asking_too_often",
     "tests/api/test_payment.py::test_every_payment_status",
     "tests/api/test_races.py",

@@ -13,10 +13,13 @@ from sqlmodel import col
 
 from api.limits import subject
 from api.pacing import RefusedClients
+from api.services import GUESTS_AT_ONCE
+from sandbox.drivers import wait_until
 from storage.tables import RateLimit
-from tests.api.hotels import HotelDriver
+from tests.api.hotels import PERSON, HotelDriver
 from tests.api.problems import assert_problem
-from tests.api.stack import another_api
+from tests.api.rows import count_bookings
+from tests.api.stack import another_api, flaky_api
 from tests.api.test_limits import ask, email_of, network
 
 _REFUSALS, _CROWD = 100, 40
@@ -105,6 +108,24 @@ async def test_a_crowd_that_waits_to_be_counted_leaves_others_their_connections(
             assert not any(caller.done() for caller in crowd)
         answers = await asyncio.gather(*crowd)
     assert Counter(answer.status_code for answer in answers)[201] >= _CROWD - 1
+
+
+async def test_one_clients_bookings_leave_others_half_of_the_places(hotel: HotelDriver) -> None:
+    """No worker is there, so each submission keeps its place for seconds; somebody else's has one all the same."""
+    async with flaky_api(hotel.stack, rate_limit_booking_per_hour=900) as flaky:
+        url = hotel.bookings_url.replace(hotel.stack.api, flaky.url)
+
+        async def submit(number: int, address: str) -> str:
+            body = hotel.wish(guest=PERSON | {"email": email_of(hotel, number)})
+            answer = await hotel.stack.http.post(url, json=body, headers={"X-Forwarded-For": address})
+            return str(answer.json()["code"])
+
+        number = GUESTS_AT_ONCE + 4
+        crowd = [asyncio.create_task(submit(each, network(hotel))) for each in range(number)]
+        await wait_until(lambda: count_bookings(hotel), lambda found: found == number, what="their drafts")
+        assert await submit(99, f"2001:db8:{hotel.id:x}:2::1") == "worker_unavailable"
+        codes = Counter(await asyncio.gather(*crowd))
+    assert codes["worker_unavailable"] == GUESTS_AT_ONCE // 2
 
 
 def _counted(hotel: HotelDriver) -> str:
