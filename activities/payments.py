@@ -194,7 +194,7 @@ class Payments:
         if fee is None:
             return
         try:
-            async with self._database.transaction() as db:
+            async with self._database.single_statement() as db:
                 await keep_fee(db, booking_id, intent.id, fee)
         except DATABASE_ERRORS as error:
             log.warning("fee not stored", extra={"fields": {"error": type(error).__name__}})

@@ -13,6 +13,7 @@ from sqlmodel import col
 from domain.money import Money
 from domain.period import Period
 from models import Booking, Hotel
+from storage.database import Connection
 from storage.money_movements import MovementKind, within
 from storage.tables import MoneyMovement, StripeFee
 
@@ -45,7 +46,7 @@ class BookedMovement:
     fee: Money | None
 
 
-async def keep_fee(db: AsyncSession, booking_id: str, payment_intent_id: str, fee: Money) -> None:
+async def keep_fee(db: Connection, booking_id: str, payment_intent_id: str, fee: Money) -> None:
     """Store the fee of a captured payment, unless it is stored already."""
     values = {"fee_minor": fee.minor, "fee_currency": fee.currency}
     ids = {"booking_id": booking_id, "payment_intent_id": payment_intent_id}
