@@ -23,6 +23,7 @@ from domain.booking import ActorKind, ReasonCode, Status
 from domain.cancellation import CancellationPolicy, CancellationTerms
 from domain.deadlines import local_hour, midnight
 from domain.money import Money
+from domain.payment_card import NO_RISK_LEVEL
 
 
 def utc_now() -> datetime:
@@ -111,6 +112,7 @@ class Booking(SQLModel, table=True):
     changes by the hotel do not affect them.
 
     `capture_before`: when its hold lapses, if Stripe says.
+    `risk_rank`: where the risk level of its held card stands in `domain.payment_card.RISK_LEVELS`.
     `sold_out_at`: when its hold found no room left. That is final: the hold is given up, whatever becomes free.
     """
 
@@ -122,6 +124,13 @@ class Booking(SQLModel, table=True):
         CheckConstraint("amount_paid_elsewhere_minor >= 0"),
         CheckConstraint("check_out > check_in"),
         Index("booking_queue", "hotel_id", "status", "decision_deadline", "id"),
+        Index(
+            "booking_riskiest",
+            "hotel_id",
+            "risk_rank",
+            "id",
+            postgresql_where="status = 'PENDING_APPROVAL'",
+        ),
         Index("booking_deadline", "hotel_id", "decision_deadline", "id"),
         Index("booking_newest", "hotel_id", "created_at", "id"),
         Index("booking_arrivals", "hotel_id", "check_in", "id"),
@@ -177,6 +186,7 @@ class Booking(SQLModel, table=True):
     payment_provider: str | None = Field(default=None, max_length=20)
     payment_reference: str | None = Field(default=None, max_length=255)
     payment_intent_id: str | None = Field(default=None, max_length=255, unique=True)
+    risk_rank: int = NO_RISK_LEVEL
     payment_authorized_at: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))
     capture_before: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))
     sold_out_at: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))

@@ -12,6 +12,7 @@ from stripe.params.checkout import SessionCreateParams
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.session_params import BookedStay, session_params
 from domain.identifiers import return_code, return_code_hash, return_page
 from domain.messages.stripe_steps import (
     CheckoutSession,
@@ -25,16 +26,16 @@ from domain.payment import PaymentSnapshot
 from gateway.cards import payment_card
 from gateway.disputes import read_disputes
 from gateway.errors import translated_errors
+from gateway.fees import WITH_FEE, stripe_fee
 from gateway.snapshots import WITH_CHARGE, instant, payment_snapshot
 from models import PaymentSession
 from storage.bookings import BookingNotFoundError, booking_with_hotel, record_session, return_addresses
 from storage.card_details import keep_card
 from storage.database import DATABASE_ERRORS, Database
 from storage.disputes import keep_disputes
+from storage.stripe_fees import keep_fee
 
 log = logging.getLogger("activities")
-
-_PRODUCT_NAME_LONGEST = 250
 
 
 class Payments:
@@ -86,43 +87,9 @@ class Payments:
             wishes = await return_addresses(db, request.return_to)
         if found is None:
             raise BookingNotFoundError(request.booking_id)
-        booking, hotel, room_type = found
-        money = Money(request.amount_minor, request.currency)
-        stay = f"{booking.check_in} to {booking.check_out}"
         # Every reader of the account's sessions and events sees these addresses: no token belongs in them.
         page = return_page(self._public_base_url, request.booking_id, code)
-        metadata = {"booking_id": request.booking_id, "hotel": hotel.slug}
-        params: SessionCreateParams = {
-            "mode": "payment",
-            "allowed_payment_method_types": ["card"],
-            "client_reference_id": request.booking_id,
-            "customer_email": booking.guest_email,
-            "expires_at": int(request.expires_at.timestamp()),
-            "success_url": wishes.success_url or f"{page}&session_id={{CHECKOUT_SESSION_ID}}",
-            "cancel_url": wishes.cancel_url or page,
-            "submit_type": "book",
-            "metadata": metadata,
-            "line_items": [
-                {
-                    "quantity": 1,
-                    "price_data": {
-                        "currency": request.currency.lower(),
-                        "unit_amount": money.stripe_amount,
-                        "product_data": {"name": _product_name(hotel.name, room_type.name, stay)},
-                    },
-                }
-            ],
-            # The session's metadata does not reach the PaymentIntent, whose events are matched by it.
-            "payment_intent_data": {
-                "capture_method": "manual",
-                "description": f"Hotel booking {request.booking_id} - {hotel.name}",
-                "metadata": metadata,
-            },
-        }
-        if hotel.long_holds:
-            # Stripe decides by the card: https://docs.stripe.com/payments/extended-authorization.
-            params["payment_method_options"] = {"card": {"request_extended_authorization": "if_available"}}
-        return params
+        return session_params(request, BookedStay(*found), wishes, page)
 
     @activity.defn(name="payments.read")
     async def read(self, question: PaymentQuestion) -> PaymentSnapshot:
@@ -193,23 +160,44 @@ class Payments:
     async def capture(self, step: MoneyStep) -> PaymentSnapshot:
         """Capture a hold in full, unless it is gone, captured already or not the booking's; the answer shows which."""
 
+        newest: stripe.PaymentIntent | None = None
+
+        async def read() -> PaymentSnapshot:
+            nonlocal newest
+            newest = await self._retrieve_intent(step.payment_intent_id, WITH_FEE)
+            return _snapshot(newest, step)
+
         async def capture(_held: PaymentSnapshot) -> PaymentSnapshot:
-            intent = await self._stripe.payment_intents.capture_async(
+            nonlocal newest
+            newest = await self._stripe.payment_intents.capture_async(
                 step.payment_intent_id,
                 {
                     "amount_to_capture": Money(step.amount_minor, step.currency).stripe_amount,
-                    "expand": [WITH_CHARGE],
+                    "expand": [WITH_CHARGE, WITH_FEE],
                 },
                 {"idempotency_key": _key(step, "capture")},
             )
-            return _snapshot(intent, step)
+            return _snapshot(newest, step)
 
         payment = await _write_unless_done(
-            self._reader(step), capture, is_done=lambda payment: not (payment.is_held and payment.matches)
+            read, capture, is_done=lambda payment: not (payment.is_held and payment.matches)
         )
         if payment.is_captured:
             log.info("payment captured", extra={"fields": {"payment_intent_id": step.payment_intent_id}})
+            assert newest is not None
+            await self._keep_fee(step.booking_id, newest)
         return payment
+
+    async def _keep_fee(self, booking_id: str, intent: stripe.PaymentIntent) -> None:
+        """Store Stripe's fee. The money is captured: if the database is away, the figures lack the fee, and no more."""
+        fee = stripe_fee(intent)
+        if fee is None:
+            return
+        try:
+            async with self._database.single_statement() as db:
+                await keep_fee(db, booking_id, intent.id, fee)
+        except DATABASE_ERRORS as error:
+            log.warning("fee not stored", extra={"fields": {"error": type(error).__name__}})
 
     @activity.defn(name="payments.release")
     async def release(self, step: MoneyStep) -> PaymentSnapshot:
@@ -270,10 +258,10 @@ class Payments:
     ) -> PaymentSnapshot:
         return _snapshot(await self._retrieve_intent(payment_intent_id), ours)
 
-    async def _retrieve_intent(self, payment_intent_id: str) -> stripe.PaymentIntent:
+    async def _retrieve_intent(self, payment_intent_id: str, *more: str) -> stripe.PaymentIntent:
         with translated_errors(write=False):
             return await self._stripe.payment_intents.retrieve_async(
-                payment_intent_id, {"expand": [WITH_CHARGE]}
+                payment_intent_id, {"expand": [WITH_CHARGE, *more]}
             )
 
 
@@ -330,16 +318,3 @@ def _snapshot(intent: stripe.PaymentIntent, ours: PaymentQuestion | MoneyStep) -
     )
     # The metadata of a payment that is not ours may hold anything, and this goes into a history.
     return replace(payment, matches=matches, booking_id=ours.booking_id if matches else "")
-
-
-def _product_name(hotel: str, room: str, stay: str) -> str:
-    """Name the purchase within Stripe's limit; the dates are never cut."""
-    name = f"{hotel}: {room}, {stay}"
-    if len(name) <= _PRODUCT_NAME_LONGEST:
-        return name
-    most = (_PRODUCT_NAME_LONGEST - len(f": , {stay}")) // 2
-    return f"{_cut(hotel, most)}: {_cut(room, most)}, {stay}"
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

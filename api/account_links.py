@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from api.limits import client_network, count, subject
+from api.limits import client_network, subject
 from api.outages import mapped_outages, transaction
 from api.services import Services
 from dispatch.account_mails import start_account_mail
@@ -31,11 +31,10 @@ async def send_reset(services: Services, email: str, address: str) -> None:
     """
     most = services.resets_per_hour
     limits = (
-        Limit(subject("reset", email), most, Window.HOUR),
         Limit(subject("reset-from", client_network(address)), most * _ACCOUNTS_PER_CLIENT, Window.HOUR),
+        Limit(subject("reset", email), most, Window.HOUR),
     )
-    async with transaction(services.database) as db:
-        await count(db, limits, _TOO_MANY)
+    async with services.limiter.counted(transaction(services.database), limits, _TOO_MANY) as db:
         link_id = await add_reset(db, services.auth_secret, email, utc_now())
     await send_link(services, link_id)
 

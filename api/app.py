@@ -15,6 +15,7 @@ from api.errors import install_error_handlers
 from api.metrics import Metrics
 from api.middleware import BodyLimit, RequestLog
 from api.openapi import document, operation_id
+from api.pacing import Pacing
 from api.pages import assets, front
 from api.pages.guest import booking as guest_booking
 from api.pages.guest import hotel as guest_hotel
@@ -73,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     install_error_handlers(app, answer)
     app.add_middleware(BodyLimit, answer=answer)
+    app.add_middleware(Pacing, answer=answer)
     app.add_middleware(RequestLog, metrics=metrics, answer=answer)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from api.limits import count, subject
+from api.limits import subject
 from api.outages import mapped_outages, transaction
 from api.services import Services
 from dispatch.booking_links import start_booking_link
@@ -36,11 +36,10 @@ async def send_booking_link(services: Services, email: str, booking_id: str, cli
     """
     most, now = services.links_per_hour, utc_now()
     limits = (
-        Limit(subject("link-for", mailbox_of(email)), most, Window.HOUR),
         Limit(subject("link-from", client), most * _MAILBOXES_PER_CLIENT, Window.HOUR),
+        Limit(subject("link-for", mailbox_of(email)), most, Window.HOUR),
     )
-    async with transaction(services.database) as db:
-        await count(db, limits, _TOO_MANY)
+    async with services.limiter.counted(transaction(services.database), limits, _TOO_MANY) as db:
         mailing = await link_mailing(db, email, booking_id, (now - _AFTER_CHECK_OUT).date())
     with mapped_outages():
         await start_booking_link(services.temporal, mailing, services.task_queue)

@@ -15,13 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.deadlines import nights
 from domain.period import Period
 from models import Booking, Hotel
-from storage.money_movements import (
-    BookedMovement,
-    BookingMoney,
-    MovementKind,
-    bookings_in,
-    movements_in,
-)
+from storage.money_movements import BookingMoney, MovementKind, bookings_in
+from storage.stripe_fees import BookedMovement, movements_in
 from wording.values import plain_amount
 
 _BOM: Final = "\ufeff"
@@ -35,7 +30,7 @@ _BOOKING_COLUMNS: Final = (
 )  # fmt: skip
 _MOVEMENT_COLUMNS: Final = (
     "at", "booking_id", "guest", "check_in", "check_out", "payment_intent_id", "kind", "currency", "amount",
-    "net",
+    "net", "stripe_fee", "stripe_fee_currency",
 )  # fmt: skip
 
 
@@ -55,7 +50,8 @@ async def write_book(db: AsyncSession, hotel: Hotel, book: Book, period: Period)
     """Write a book of a period: UTF-8 with a byte order mark, times in the hotel's time zone.
 
     Each amount is in the row's currency, with that currency's decimals. The amounts of the book of bookings but
-    `total` are those that moved in the period; a booking is in it if its hold, its decision or its money is.
+    `total` are those that moved in the period. A fee is in its own currency, and empty where Stripe told none; `net` is
+    before it. A booking is in it if its hold, its decision or its money is.
     """
     if book is Book.BOOKINGS:
         bookings = await bookings_in(db, hotel, period)
@@ -117,6 +113,8 @@ def _movement_cells(hotel: Hotel, found: BookedMovement) -> list[str]:
         currency,
         plain_amount(minor, currency),
         plain_amount(net_minor, currency),
+        plain_amount(found.fee.minor, found.fee.currency) if found.fee else "",
+        found.fee.currency if found.fee else "",
     ]
 
 

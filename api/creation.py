@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -13,7 +14,7 @@ from fastapi.responses import JSONResponse
 from api.auth import find
 from api.availability import require_room, sold_out
 from api.errors import ProblemError, conflict, invalid
-from api.limits import count, subject
+from api.limits import subject
 from api.outages import mapped_outages, reading, single_statement, transaction
 from api.quotes import quote, refuse_check_in
 from api.schemas import NewBooking
@@ -84,6 +85,9 @@ async def create(services: Services, booking_request: BookingRequest) -> JSONRes
     Raises:
         ProblemError: 404, 409, 422, 429 or 503. After a 503 the same key finishes the booking.
     """
+    if booking_request.key is None:
+        # A repeat of a key is answered above the limit, too.
+        services.limiter.refuse_reached(_limits(services, booking_request), _TOO_MANY)
     while True:
         basis = await _basis(services, booking_request)
         request = basis.earlier
@@ -138,10 +142,16 @@ async def _finish(
     services: Services, found: BookingDetails, booking_request: BookingRequest, go_on: Submission
 ) -> dict[str, Any]:
     if booking_request.new_booking.submit:
-        found = await go_on(services, found)
+        async with _place(services, booking_request.client):
+            found = await go_on(services, found)
     else:
         found = await find(services, booking_request.slug, found.booking.booking_id)
     return show(found).model_dump(mode="json")
+
+
+def _place(services: Services, client: str) -> AbstractAsyncContextManager[None]:
+    """A place among the client's own bookings; without a limit on bookings, a client may be a crowd's proxy."""
+    return admitted(services.client_places.of(client)) if services.bookings_per_hour else nullcontext()
 
 
 # --- keys -----------------------------------------------------------------------------------------------
@@ -206,8 +216,8 @@ async def _draft(services: Services, booking_request: BookingRequest, basis: Cre
     booking = _priced(hotel, room_type, booking_request.new_booking, utc_now())
     if basis.free <= 0:
         raise sold_out()
-    async with transaction(services.database) as db:
-        await count(db, _limits(services, booking_request), _TOO_MANY)
+    limits = _limits(services, booking_request)
+    async with services.limiter.counted(transaction(services.database), limits, _TOO_MANY) as db:
         await insert_draft(db, booking)
         if booking_request.key is not None and not await claim_key(db, _claim(booking_request, booking)):
             raise _KeyTakenError

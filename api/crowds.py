@@ -1,4 +1,4 @@
-"""Concurrent callers about one booking: they share a question or queue among themselves, and block no others."""
+"""Concurrent callers about one booking, or of one client: they share a question or queue among themselves."""
 
 from __future__ import annotations
 
@@ -39,15 +39,16 @@ class SharedQuestions(Generic[Answer]):
             done.exception()
 
 
-class PlacesPerBooking:
-    """The number of callers about one booking that may be admitted at once."""
+class Places:
+    """The number of callers of one kind, about one booking for example, that may be admitted at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self._number = number
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    def of(self, booking_id: str) -> asyncio.Semaphore:
-        """A booking's places; deleted once no caller holds or wants one."""
-        places = self._places.get(booking_id)
+    def of(self, whose: str) -> asyncio.Semaphore:
+        """The places of one booking or client; deleted once no caller holds or wants one."""
+        places = self._places.get(whose)
         if places is None:
-            places = self._places[booking_id] = asyncio.Semaphore(PLACES_PER_BOOKING)
+            places = self._places[whose] = asyncio.Semaphore(self._number)
         return places

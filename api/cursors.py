@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Any, Final
 
 from api.errors import ProblemError, invalid
+from domain.payment_card import NO_RISK_LEVEL
 from storage.booking_list import Position, Sort
 
 _LONGEST: Final = 200
@@ -16,7 +17,7 @@ _LARGEST_ID: Final = 2**63 - 1
 
 def encode(position: Position, sort: Sort) -> str:
     """Encode a position."""
-    at = position.at.isoformat() if position.at else None
+    at = position.at.isoformat() if isinstance(position.at, date) else position.at
     return urlsafe_b64encode(json.dumps([sort, at, position.row_id]).encode()).decode()
 
 
@@ -30,18 +31,22 @@ def decode(cursor: str, sort: Sort) -> Position:
         if len(cursor) > _LONGEST:
             raise _not_ours()
         order, at, row_id = json.loads(urlsafe_b64decode(cursor.encode("ascii")))
-        moment = _moment(at, sort) if at is not None else None
+        place = _place(at, sort) if at is not None else None
         # Exactly an integer: True is one by inheritance only.
         if order != sort or type(row_id) is not int or not 0 <= row_id <= _LARGEST_ID:
             raise _not_ours()
     except (ValueError, TypeError, OverflowError):
         raise _not_ours() from None
-    if moment is None and sort is not Sort.DEADLINE:
+    if place is None and sort is not Sort.DEADLINE:
         raise _not_ours()
-    return Position(moment, row_id)
+    return Position(place, row_id)
 
 
-def _moment(text: str, sort: Sort) -> datetime | date:
+def _place(text: Any, sort: Sort) -> datetime | date | int:
+    if sort is Sort.RISK:
+        if type(text) is not int or not 0 <= text <= NO_RISK_LEVEL:
+            raise _not_ours()
+        return text
     if sort is Sort.CHECK_IN:
         return date.fromisoformat(text)
     moment = datetime.fromisoformat(text)

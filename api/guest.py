@@ -12,7 +12,7 @@ from api.auth import BookingId, GuestsBooking, Slug, find, is_plain
 from api.availability import require_room, sold_out
 from api.decisions import DecisionInput, decide
 from api.errors import ProblemError, conflict, invalid, not_found, problems
-from api.limits import Client, count, subject
+from api.limits import Client, subject
 from api.offers import offers, show_offers
 from api.outages import reading, single_statement, temporal_away, transaction
 from api.schemas import NewBooking, SessionIn, StayQuery
@@ -161,9 +161,10 @@ async def open_payment_page(
 
 
 async def _count_and_keep(services: Services, booking_id: str, wishes: SessionIn) -> SessionRequest:
-    async with single_statement(services.database) as db:
-        limit = Limit(f"session:{booking_id}", services.sessions_per_min)
-        await count(db, [limit], "The payment page was requested too often; wait a little.")
+    limit = Limit(f"session:{booking_id}", services.sessions_per_min)
+    detail = "The payment page was requested too often; wait a little."
+    async with services.limiter.counted(single_statement(services.database), [limit], detail):
+        pass
     if wishes == SessionIn():
         return SessionRequest()
     addresses = ReturnAddresses(
@@ -199,9 +200,10 @@ async def verify(
     client: Client,
 ) -> PaymentView:
     """The payment's state, as read from Stripe. Needs no token and shows nothing about the guest."""
-    async with transaction(services.database) as db:
-        limit = Limit(subject("verify", client), services.verifications_per_min)
-        await count(db, [limit], "Your network has checked payments too often; wait a little.")
+    limit = Limit(subject("verify", client), services.verifications_per_min)
+    detail = "Your network has checked payments too often; wait a little."
+    async with services.limiter.counted(single_statement(services.database), [limit], detail):
+        pass
     found = await find(services, slug, booking_id)
     if not is_plain(session_id):
         raise not_found("payment session")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +19,10 @@ from api.errors import too_many
 from storage.database import Connection
 from storage.limits import Limit, count_attempt, wait_of
 
+Opened = TypeVar("Opened", bound=Connection)
+
 UNKNOWN: Final = "unknown"
+_MOST_REMEMBERED: Final = 10_000
 _IPV6_PREFIX: Final = 64
 """A household's or server's IPv6 prefix: its owner may choose any of the 2^64 addresses within it."""
 
@@ -57,26 +65,88 @@ def subject(kind: str, *who: str) -> str:
     return f"{kind}:{hashlib.sha256(chr(0).join(who).encode(errors='replace')).hexdigest()}"
 
 
-async def count(db: Connection, limits: Sequence[Limit], detail: str) -> None:
-    """Count an attempt towards each limit. A refusal rolls the caller's transaction back, so that nothing is counted.
+class Limiter:
+    """Counts attempts in PostgreSQL, and remembers the limits that were reached.
 
-    Raises:
-        ProblemError: 429, one of them has been reached.
+    A limit that was reached is refused from memory until its window ends: a flood then costs PostgreSQL nothing.
     """
-    for limit in limits:
-        _refuse(await count_attempt(db, limit), detail)
 
+    def __init__(self) -> None:
+        self._reached_until: dict[str, float] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-async def check(db: AsyncSession, limits: Sequence[Limit], detail: str) -> None:
-    """Refuse an attempt that `count` would refuse, without counting it.
+    @asynccontextmanager
+    async def turn(self, limit: Limit) -> AsyncIterator[None]:
+        """Let the attempts that a limit counts follow one another within this process.
 
-    Raises:
-        ProblemError: 429, one of the limits has been reached.
-    """
-    for limit in limits:
-        _refuse(await wait_of(db, limit), detail)
+        PostgreSQL would have them do so, too, each with a connection that others need.
+        """
+        if not limit.most:
+            yield
+            return
+        lock = self._turns.get(limit.subject)
+        if lock is None:
+            lock = self._turns[limit.subject] = asyncio.Lock()
+        async with lock:
+            yield
 
+    @asynccontextmanager
+    async def counted(
+        self, opening: AbstractAsyncContextManager[Opened], limits: Sequence[Limit], detail: str
+    ) -> AsyncIterator[Opened]:
+        """Open a transaction and count an attempt in it, in the turn of the first limit.
 
-def _refuse(wait_s: int | None, detail: str) -> None:
-    if wait_s is not None:
+        Args:
+            opening: opens the transaction.
+            limits: the widest one, the client's, first.
+
+        Raises:
+            ProblemError: 429, one of the limits has been reached; 503, the database is away.
+        """
+        self.refuse_reached(limits, detail)
+        async with self.turn(limits[0]):
+            self.refuse_reached(limits, detail)
+            async with opening as db:
+                await self.count(db, limits, detail)
+                yield db
+
+    def refuse_reached(self, limits: Sequence[Limit], detail: str) -> None:
+        """Refuse an attempt if a limit is known to be reached.
+
+        Raises:
+            ProblemError: 429, one is.
+        """
+        now = time.monotonic()
+        for limit in limits:
+            left_s = self._reached_until.get(limit.subject, now) - now
+            if left_s > 0:
+                raise too_many(math.ceil(left_s), detail)
+
+    async def count(self, db: Connection, limits: Sequence[Limit], detail: str) -> None:
+        """Count an attempt towards each limit. A refusal rolls the caller's transaction back: nothing is counted.
+
+        Raises:
+            ProblemError: 429, one of them has been reached.
+        """
+        for limit in limits:
+            self._refuse(limit, await count_attempt(db, limit), detail)
+
+    async def check(self, db: AsyncSession, limits: Sequence[Limit], detail: str) -> None:
+        """Refuse an attempt that `count` would refuse, without counting it.
+
+        Raises:
+            ProblemError: 429, one of the limits has been reached.
+        """
+        self.refuse_reached(limits, detail)
+        for limit in limits:
+            self._refuse(limit, await wait_of(db, limit), detail)
+
+    def _refuse(self, limit: Limit, wait_s: int | None, detail: str) -> None:
+        if wait_s is None:
+            return
+        now = time.monotonic()
+        if len(self._reached_until) >= _MOST_REMEMBERED:
+            self._reached_until = {each: until for each, until in self._reached_until.items() if until > now}
+        if len(self._reached_until) < _MOST_REMEMBERED:
+            self._reached_until[limit.subject] = now + wait_s
         raise too_many(wait_s, detail)

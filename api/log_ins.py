@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from api.auth import TOKEN_PATH, LoggedIn, staff_token
 from api.errors import not_found, problems, unauthorized
-from api.limits import ClientAddress, check, client_network, count, subject
+from api.limits import ClientAddress, client_network, subject
 from api.outages import reading, transaction
 from api.schemas import composed
 from api.second_factor import use_code
@@ -105,17 +105,24 @@ async def authenticate(services: Services, email: str, password: str, address: s
     """
     email = composed(email).strip().lower()
     limits = _limits(services, email, address)
+    services.limiter.refuse_reached(limits, _TOO_MANY_FAILURES)
+    # One after the other: checking a password takes long, and a crowd's guesses would all begin below the limit.
+    async with services.limiter.turn(limits[1]):
+        return await _authenticated(services, email, password, limits)
+
+
+async def _authenticated(services: Services, email: str, password: str, limits: tuple[Limit, Limit]) -> Staff:
     async with reading(services.database) as db:
-        await check(db, limits, _TOO_MANY_FAILURES)
+        await services.limiter.check(db, limits, _TOO_MANY_FAILURES)
         found = await staff_with_hotel(db, email) if email.isprintable() and len(email) <= 320 else None
     staff = found[0] if found and found[0].active else None
     if not await services.passwords.match(staff.password_hash if staff else None, password) or staff is None:
         async with transaction(services.database) as db:
-            await count(db, limits, _TOO_MANY_FAILURES)
+            await services.limiter.count(db, limits, _TOO_MANY_FAILURES)
         raise unauthorized("invalid_login", "E-mail address or password is wrong.")
     async with reading(services.database) as db:
         # Guesses may have failed at the same time: a right one among them must not reveal itself by a success.
-        await check(db, limits, _TOO_MANY_FAILURES)
+        await services.limiter.check(db, limits, _TOO_MANY_FAILURES)
     return staff
 
 
@@ -154,14 +161,14 @@ async def check_second_factor(services: Services, staff: Staff, otp: str, addres
         Limit(subject("otp", staff.email), most, Window.HOUR),
     )
     async with transaction(services.database) as db:
-        await check(db, limits, _TOO_MANY_FAILURES)
+        await services.limiter.check(db, limits, _TOO_MANY_FAILURES)
         counts = await use_code(db, services.auth_secret, factor, otp, utc_now())
     if not counts:
         async with transaction(services.database) as db:
-            await count(db, limits, _TOO_MANY_FAILURES)
+            await services.limiter.count(db, limits, _TOO_MANY_FAILURES)
         raise unauthorized("invalid_otp", "This code is wrong, or was used before.")
     async with reading(services.database) as db:
-        await check(db, limits, _TOO_MANY_FAILURES)
+        await services.limiter.check(db, limits, _TOO_MANY_FAILURES)
 
 
 def _limits(services: Services, email: str, address: str) -> tuple[Limit, Limit]:

@@ -11,7 +11,8 @@ from fastapi import Depends, Request
 from temporalio.client import Client
 
 from api.accounts import Passwords
-from api.crowds import PlacesPerBooking, SharedQuestions
+from api.crowds import PLACES_PER_BOOKING, Places, SharedQuestions
+from api.limits import Limiter
 from api.metrics import Metrics
 from domain.messages.answers import WorkflowSnapshot
 from storage.database import Database
@@ -37,6 +38,7 @@ class Services:
         submitting, opening_sessions, checking_payments: admit this many guests at once to wait for each, in the order
             of their arrival.
         session_places, payment_checks: keep the callers of one booking from blocking others.
+        client_places: keep the bookings of one client from taking all the places.
     """
 
     database: Database
@@ -58,10 +60,12 @@ class Services:
     bookings_per_hour: int
     resets_per_hour: int
     links_per_hour: int
+    limiter: Limiter = field(default_factory=Limiter)
     submitting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
     opening_sessions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
     checking_payments: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
-    session_places: PlacesPerBooking = field(default_factory=PlacesPerBooking)
+    session_places: Places = field(default_factory=lambda: Places(PLACES_PER_BOOKING))
+    client_places: Places = field(default_factory=lambda: Places(GUESTS_AT_ONCE // 2))
     payment_checks: SharedQuestions[WorkflowSnapshot] = field(default_factory=SharedQuestions)
 
 

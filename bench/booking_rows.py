@@ -24,6 +24,7 @@ USUAL: Final[Mapping[str, str]] = MappingProxyType(
         "free_cancel_days": "2",
         "late_cancel_fee_percent": "100",
         "needs_attention": "false",
+        "risk_rank": "5",
         "created_at": "now()",
         "updated_at": "now()",
     }

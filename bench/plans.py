@@ -116,6 +116,7 @@ def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
         "its newest session": lambda db: bookings.newest_session(db, booking_id),
         "rooms free and taken on its nights": rooms_of,
         "queue": listed(Status.PENDING_APPROVAL),
+        "queue, riskiest first": listed(Status.PENDING_APPROVAL, sort=Sort.RISK),
         "list by deadline": listed(),
         "list by deadline, two statuses": listed(Status.PENDING_APPROVAL, Status.PENDING_PAYMENT),
         "list, newest first": listed(sort=Sort.CREATED),

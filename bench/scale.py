@@ -169,6 +169,7 @@ _ROWS: Final = insert_bookings(
         "check_out": "current_date + 62",
         "guest_first_name": "'Scale'",
         "guest_last_name": "'Guest'",
+        "risk_rank": "(random() * 5)::int",
         "guest_email": "'scale@example.com'",
         "amount_minor": "$4",
         "approval_sla_s": "518400",
@@ -211,6 +212,7 @@ async def rows(bench_stack: BenchStack, count: int, tell: Tell) -> Json:
         await connection.execute("ANALYZE booking", timeout=120)
         tell(f"{count} rows more, after {time.perf_counter() - begun:.0f} s")
         queue_page = await _timed(bench_stack, f"{bench_stack.target.api}/staff/")
+        by_risk = await _timed(bench_stack, f"{bench_stack.target.api}/staff/?sort=risk")
         found = await plans(bench_stack.stack.database_url, HOTEL, ids[0])
         reads = await _reads(bench_stack, ids[0])
         # They have no workflow, and reconciliation would start one for each.
@@ -218,7 +220,8 @@ async def rows(bench_stack: BenchStack, count: int, tell: Tell) -> Json:
         await connection.execute("DELETE FROM booking WHERE booking_id = ANY($1)", ids)
     finally:
         await connection.close()
-    return {"rows": count, "waiting_rows": _LONG_QUEUE, "queue_page": queue_page, **reads, "plans": found}
+    pages = {"queue_page": queue_page, "queue_page_by_risk": by_risk}
+    return {"rows": count, "waiting_rows": _LONG_QUEUE, **pages, **reads, "plans": found}
 
 
 async def _reads(bench_stack: BenchStack, one: str) -> Json:

@@ -54,6 +54,7 @@ _BOOKINGS: Final = insert_bookings(
         "guest_email": "translate(lower(first || '.' || last), 'á''', 'a') || '.' || n || '@example.com'",
         "amount_minor": "7500 * (1 + n % 9)",
         "status": "CASE WHEN n > $1::int THEN 'PENDING_APPROVAL' ELSE 'EXPIRED' END",
+        "risk_rank": "n % 6",
         "version": "3",
         "created_at": "now() - n * interval '30 seconds'",
         "decision_deadline": "CASE WHEN n > $1::int THEN now() + n * interval '1 second' END",
@@ -112,6 +113,9 @@ async def measure(database_url: str) -> Json:
     database = Database(database_url)
     lists = {
         "queue of 10,000": BookingFilter((Status.PENDING_APPROVAL,), limit=_PAGE),
+        "queue of 10,000, riskiest first": BookingFilter(
+            (Status.PENDING_APPROVAL,), sort=Sort.RISK, limit=_PAGE
+        ),
         "all, newest first": BookingFilter(sort=Sort.CREATED, limit=_PAGE),
     }
     for name, text in _SEARCHES:

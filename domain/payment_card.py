@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+RISK_LEVELS: Final = ("highest", "elevated", "normal", "not_assessed", "unknown")
+"""Stripe's risk levels, from the one that calls for the closest look: https://docs.stripe.com/radar/risk-evaluation.
+
+A place in this order is a booking's `risk_rank`; what has no level comes after the last.
+"""
+NO_RISK_LEVEL: Final = len(RISK_LEVELS)
+UNKNOWN_RISK: Final = RISK_LEVELS.index("unknown")
 
 
 @dataclass(frozen=True)

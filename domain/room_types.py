@@ -14,8 +14,10 @@ from domain.money import Money, check_chargeable, parse
 
 CODE_LONGEST: Final = 40
 NAME_LONGEST: Final = 200
-BOUNDS: Final = MappingProxyType({"max_guests": Bounds(1, 100), "rooms": Bounds(1, 10_000)})
-"""By the names of the room type's columns."""
+BOUNDS: Final = MappingProxyType(
+    {"max_guests": Bounds(1, 100), "rooms": Bounds(1, 10_000), "overbooking": Bounds(0, 1000)}
+)
+"""By the names of the room type's columns; `overbooking` is the hotel's, for each of its types."""
 
 _MOST_DIGITS: Final = 9
 _NOT_IN_CODES: Final = re.compile(r"[^a-z0-9]+")

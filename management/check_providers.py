@@ -55,6 +55,7 @@ async def _permissions(client: stripe.StripeClient) -> str:
         "read Checkout sessions": lambda: v1.checkout.sessions.list_async({"limit": 1}),
         "read PaymentIntents": lambda: v1.payment_intents.list_async({"limit": 1}),
         "read charges": lambda: v1.charges.list_async({"limit": 1}),
+        "read balance transactions": lambda: v1.balance_transactions.list_async({"limit": 1}),
         "read disputes": lambda: v1.disputes.list_async({"limit": 1}),
         "read refunds": lambda: v1.refunds.list_async({"limit": 1}),
         "read events": lambda: v1.events.list_async({"limit": 1}),

@@ -7,20 +7,18 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.schemas import ContactIn
-from domain.deadlines import hotel_today
 from domain.hotel_terms import BOUNDS
+from domain.room_types import BOUNDS as ROOM_BOUNDS
 from management import checks
-from management.blocks import bookings_named
 from management.books import export
 from management.hotel_display import list_hotels, show_hotel
 from management.tools import fail, refuse_other_values, say, tools_of
-from models import Hotel, utc_now
+from models import Hotel
 from storage import catalogue
 from storage.database import Database
-from storage.room_blocks import set_capacity
+from storage.room_blocks import RoomsTakenError
 
 app = typer.Typer(no_args_is_help=True, help="Hotels and the terms they offer.")
 
@@ -89,7 +87,11 @@ LateFee = Annotated[
 
 Overbooking = Annotated[
     int | None,
-    typer.Option(min=0, max=1000, help="Rooms of each type that may be sold beyond their number."),
+    typer.Option(
+        min=ROOM_BOUNDS["overbooking"].least,
+        max=ROOM_BOUNDS["overbooking"].most,
+        help="Rooms of each type that may be sold beyond their number.",
+    ),
 ]
 LongHolds = Annotated[
     bool | None,
@@ -254,19 +256,12 @@ async def _change(database: Database, slug: str, terms: dict[str, Any]) -> list[
         for key, value in differing.items():
             setattr(hotel, key, value)
         if "overbooking" in differing:
-            await _set_capacities(db, hotel)
+            try:
+                await catalogue.change_overbooking(db, hotel, differing["overbooking"])
+            except RoomsTakenError as error:
+                which = f"an allowance of {differing['overbooking']} for {error.code}"
+                fail(f"{slug} cannot have {which}: {error}.")
         return changes
-
-
-async def _set_capacities(db: AsyncSession, hotel: Hotel) -> None:
-    """Set the capacity of every coming night by the hotel's allowance."""
-    assert hotel.id is not None
-    today = hotel_today(utc_now(), hotel.timezone)
-    for room_type in await catalogue.room_types(db, hotel.id):
-        with bookings_named(
-            f"{hotel.slug} cannot have an allowance of {hotel.overbooking} for {room_type.code}"
-        ):
-            await set_capacity(db, room_type, room_type.rooms + hotel.overbooking, today)
 
 
 def _given(**terms: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import col
@@ -35,6 +35,8 @@ class Sort(StrEnum):
     """The newest first."""
     CHECK_IN = "check_in"
     """The earliest stay first."""
+    RISK = "risk"
+    """Of the requests that wait for a decision, those with the highest risk first, then the oldest."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class Position:
     """The position of a row in the list; the next page begins after it.
 
     Args:
-        at: the row's time in this order; its day of check-in in the order of stays.
+        at: the row's time in this order; its day of check-in in the order of stays, its rank in the order of risk.
     """
 
-    at: datetime | date | None
+    at: datetime | date | int | None
     row_id: int
 
 
@@ -100,6 +102,9 @@ def _selection(hotel_id: int, filters: BookingFilter) -> list[ColumnElement[bool
     conditions: list[ColumnElement[bool]] = [col(Booking.hotel_id) == hotel_id]
     if filters.statuses:
         conditions.append(col(Booking.status).in_(list(filters.statuses)))
+    if filters.sort is Sort.RISK:
+        # In the statement's text: an index for these rows alone serves it.
+        conditions.append(col(Booking.status) == literal_column(f"'{Status.PENDING_APPROVAL}'"))
     if filters.claimed:
         conditions.append(col(Booking.booking_id).in_(_claims(hotel_id, filters.claimed)))
     if filters.check_in_from:
@@ -118,7 +123,12 @@ async def _found_ids(db: AsyncSession, hotel_id: int, filters: BookingFilter) ->
     query = wanted(filters.text or "")
     if query is None:
         return []
-    ordered_by = (col(Booking.created_at), col(Booking.decision_deadline), col(Booking.check_in))
+    ordered_by = [
+        col(Booking.created_at),
+        col(Booking.decision_deadline),
+        col(Booking.check_in),
+        col(Booking.risk_rank),
+    ]
     selected = select(col(Booking.id), *ordered_by).where(*_selection(hotel_id, filters))
     begin = _ordered(selected, filters.sort, filters.after).limit(_SEARCHED_FIRST).subquery()
     first = select(begin.c.id).where(has_words(begin.c.id, query)).order_by(*_order(begin.c, filters.sort))
@@ -136,10 +146,11 @@ async def _found_ids(db: AsyncSession, hotel_id: int, filters: BookingFilter) ->
 def position(booking: Booking, sort: Sort) -> Position:
     """A booking's position in the list of that order."""
     assert booking.id is not None
-    at: dict[Sort, datetime | date | None] = {
+    at: dict[Sort, datetime | date | int | None] = {
         Sort.DEADLINE: booking.decision_deadline,
         Sort.CREATED: booking.created_at,
         Sort.CHECK_IN: booking.check_in,
+        Sort.RISK: booking.risk_rank,
     }
     return Position(at[sort], booking.id)
 
@@ -162,6 +173,8 @@ def _order(columns: ReadOnlyColumnCollection[str, Any], sort: Sort) -> tuple[Col
         return columns.created_at.desc(), columns.id.desc()
     if sort is Sort.CHECK_IN:
         return columns.check_in, columns.id
+    if sort is Sort.RISK:
+        return columns.risk_rank, columns.id
     return columns.decision_deadline.asc().nulls_last(), columns.id
 
 
@@ -173,6 +186,8 @@ def _after(query: Select[*Columns], sort: Sort, after: Position | None) -> Selec
         return query.where(tuple_(col(Booking.created_at), row_id) < (after.at, after.row_id))
     if sort is Sort.CHECK_IN:
         return query.where(tuple_(col(Booking.check_in), row_id) > (after.at, after.row_id))
+    if sort is Sort.RISK:
+        return query.where(tuple_(col(Booking.risk_rank), row_id) > (after.at, after.row_id))
     deadline = col(Booking.decision_deadline)
     if after.at is None:
         return query.where(deadline.is_(None), row_id > after.row_id)

@@ -26,6 +26,7 @@ from models import (
     Staff,
 )
 from storage.attention import apply_attention
+from storage.card_details import RISK_RANK
 from storage.database import Connection
 from storage.money_movements import movements_of
 from storage.rooms import follow_status
@@ -76,13 +77,14 @@ _LOCK: Final = (
 )
 # A fact that a change does not tell stays as it is.
 _WRITE: Final = text(
-    "WITH changed AS ("
+    "WITH changed AS ("  # noqa: S608  constants only
     " UPDATE booking SET version = :version, updated_at = :at, status = :status,"
     "  reason_code = coalesce(:reason_code, reason_code), reason_note = :reason_note,"
     "  needs_attention = :needs_attention,"
     "  payment_provider = coalesce(:payment_provider, payment_provider),"
     "  payment_intent_id = coalesce(:payment_intent_id, payment_intent_id),"
     "  payment_reference = coalesce(:payment_reference, payment_reference),"
+    f"  risk_rank = {RISK_RANK},"
     "  payment_authorized_at = coalesce(:payment_authorized_at, payment_authorized_at),"
     "  capture_before = coalesce(:capture_before, capture_before),"
     "  payment_deadline = coalesce(:payment_deadline, payment_deadline),"

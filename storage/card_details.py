@@ -10,7 +10,7 @@ from sqlalchemy import and_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.payment_card import PaymentCard
+from domain.payment_card import NO_RISK_LEVEL, RISK_LEVELS, UNKNOWN_RISK, PaymentCard
 from models import Booking
 from storage.database import Connection
 from storage.tables import CardDetails
@@ -22,6 +22,15 @@ _KEEP: Final = text(
     f" SELECT booking_id, :payment_intent_id, {', '.join(f':{name}' for name in _NAMES)} FROM booking"
     " WHERE booking_id = :booking_id AND guest_erased_at IS NULL FOR SHARE ON CONFLICT DO NOTHING"
 )
+
+
+_RANKS: Final = " ".join(f"WHEN '{level}' THEN {rank}" for rank, level in enumerate(RISK_LEVELS))
+RISK_RANK: Final = (
+    f"coalesce((SELECT CASE c.risk_level {_RANKS} ELSE {UNKNOWN_RISK} END FROM card_details c"  # noqa: S608  constants only
+    " WHERE c.booking_id = :booking_id AND c.risk_level IS NOT NULL"
+    f" AND c.payment_intent_id = coalesce(:payment_intent_id, booking.payment_intent_id)), {NO_RISK_LEVEL})"
+)
+"""SQL for the `Booking.risk_rank` of the hold that a booking counts on, in the statement that writes the booking."""
 
 
 async def keep_card(db: Connection, booking_id: str, payment_intent_id: str, card: PaymentCard) -> None:

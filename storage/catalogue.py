@@ -64,6 +64,22 @@ async def change_room_type(
     return former
 
 
+async def change_overbooking(db: AsyncSession, hotel: Hotel, rooms: int) -> None:
+    """Let a hotel sell so many rooms of each type beyond those it has.
+
+    The caller has locked the hotel, as for `change_room_type`.
+
+    Raises:
+        RoomsTakenError: bookings have more rooms than there would be.
+    """
+    assert hotel.id is not None
+    hotel.overbooking = rooms
+    await db.flush()
+    today = hotel_today(utc_now(), hotel.timezone)
+    for room_type in await room_types(db, hotel.id):
+        await set_capacity(db, room_type, room_type.rooms + rooms, today)
+
+
 async def staff_with_hotel(db: AsyncSession, email: str) -> tuple[Staff, Hotel] | None:
     """Find a member of staff and their hotel by their e-mail address in lower case."""
     query = select(Staff, Hotel).join(Hotel, col(Hotel.id) == col(Staff.hotel_id))

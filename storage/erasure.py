@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from domain.booking import STAFF_MAILS
 from domain.erasure import EMAIL, FIRST_NAME, LAST_NAME, RECIPIENT
+from domain.payment_card import NO_RISK_LEVEL
 from models import Booking, BookingCommand, PaymentSession, ReturnAddresses, SentMail
 from storage.search import keep_search_words
 from storage.tables import CardDetails, IdempotentRequest
@@ -40,6 +41,7 @@ async def erase_guest(db: AsyncSession, booking: Booking, at: datetime) -> None:
     booking.guest_first_name, booking.guest_last_name, booking.guest_email = FIRST_NAME, LAST_NAME, EMAIL
     # Free text may name the guest, no matter who wrote it.
     booking.guest_phone = booking.special_requests = booking.reason_note = None
+    booking.risk_rank = NO_RISK_LEVEL
     booking.guest_erased_at = booking.guest_erased_at or at
     await keep_search_words(db, booking)
     id_ = booking.booking_id

@@ -37,14 +37,6 @@ class MovementSum:
 
 
 @dataclass(frozen=True)
-class BookedMovement:
-    """One movement with the booking that it belongs to."""
-
-    movement: MoneyMovement
-    booking: Booking
-
-
-@dataclass(frozen=True)
 class BookingMoney:
     """A booking with the money that moved in a period, in the currency's smallest unit."""
 
@@ -82,35 +74,24 @@ async def movements_by_day(db: AsyncSession, hotel: Hotel, period: Period) -> li
     kind, currency = col(MoneyMovement.kind), col(MoneyMovement.currency)
     rows = await db.execute(
         select(day, kind, currency, func.sum(col(MoneyMovement.amount_minor)))
-        .where(*_within(MoneyMovement, MoneyMovement.at, hotel, period))
+        .where(*within(MoneyMovement, MoneyMovement.at, hotel, period))
         .group_by("day", kind, currency)
     )
     return [MovementSum(row[0], MovementKind(row[1]), row[2], int(row[3])) for row in rows]
-
-
-async def movements_in(db: AsyncSession, hotel: Hotel, period: Period) -> list[BookedMovement]:
-    """Each movement of a period, the oldest first."""
-    rows = await db.execute(
-        select(MoneyMovement, Booking)
-        .join(Booking, col(Booking.booking_id) == col(MoneyMovement.booking_id))
-        .where(*_within(MoneyMovement, MoneyMovement.at, hotel, period))
-        .order_by(col(MoneyMovement.at), col(MoneyMovement.id))
-    )
-    return [BookedMovement(row[0], row[1]) for row in rows]
 
 
 async def bookings_in(db: AsyncSession, hotel: Hotel, period: Period) -> Sequence[BookingMoney]:
     """The bookings whose hold, decision or money movement lies in a period, the oldest first."""
     moved = (
         select(col(MoneyMovement.booking_id), *(_sum_of(kind) for kind in MovementKind))
-        .where(*_within(MoneyMovement, MoneyMovement.at, hotel, period))
+        .where(*within(MoneyMovement, MoneyMovement.at, hotel, period))
         .group_by(col(MoneyMovement.booking_id))
         .subquery()
     )
     ids = union(
         select(moved.c.booking_id),
         *(
-            select(col(Booking.booking_id)).where(*_within(Booking, instant, hotel, period))
+            select(col(Booking.booking_id)).where(*within(Booking, instant, hotel, period))
             for instant in (Booking.payment_authorized_at, Booking.decision_made_at)
         ),
     )
@@ -129,8 +110,9 @@ def _sum_of(kind: MovementKind) -> ColumnElement[int]:
     return func.sum(col(MoneyMovement.amount_minor)).filter(of_kind).label(kind)
 
 
-def _within(
+def within(
     table: type[Booking | MoneyMovement], instant: datetime | Any, hotel: Hotel, period: Period
 ) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that a row is the hotel's and its instant lies in a period of the hotel's days."""
     start, end = period.instants(hotel.timezone)
     return col(table.hotel_id) == hotel.id, col(instant) >= start, col(instant) < end

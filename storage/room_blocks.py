@@ -28,15 +28,18 @@ class RoomsTakenError(Exception):
     """Bookings claim the rooms that were to be taken out of service.
 
     Args:
+        room_type: whose rooms they are.
         nights: on which there would be too few.
         booking_ids: bookings with rooms on these nights; the first ones, if they are many.
     """
 
-    def __init__(self, nights: Sequence[date], booking_ids: Sequence[str]) -> None:
+    def __init__(self, room_type: RoomType, nights: Sequence[date], booking_ids: Sequence[str]) -> None:
         bookings = f": bookings {_some(booking_ids)}" if booking_ids else ""
         super().__init__(
             f"too few rooms would be left on {_some([f'{night}' for night in nights])}{bookings}"
         )
+        # Read now: the session that fails with this error forgets its rows.
+        self.code, self.name = room_type.code, room_type.name
         self.nights = nights
         self.booking_ids = booking_ids
 
@@ -75,7 +78,7 @@ async def block_rooms(
         return present
     type_id = _id(room_type)
     nights = await lock_nights(db, type_id, stretch.days)
-    await _refuse(db, type_id, [night.night for night in nights if night.free < rooms])
+    await _refuse(db, room_type, [night.night for night in nights if night.free < rooms])
     within = nights_between(type_id, stretch.days)
     await db.execute(update(RoomNight).where(within).values(blocked=col(RoomNight.blocked) + rooms))
     first_night, end_day = stretch.days
@@ -127,17 +130,17 @@ async def set_capacity(db: AsyncSession, room_type: RoomType, capacity: int, tod
     over: Any = col(RoomNight.claimed) + col(RoomNight.blocked) - capacity
     query = select(col(RoomNight.night), over > col(RoomNight.beyond)).where(coming)
     rows = await db.execute(query.order_by(col(RoomNight.night)).with_for_update())
-    await _refuse(db, _id(room_type), [night for night, is_short in rows if is_short])
+    await _refuse(db, room_type, [night for night, is_short in rows if is_short])
     await db.execute(update(RoomNight).where(coming).values(capacity=capacity, beyond=func.greatest(0, over)))
 
 
-async def _refuse(db: AsyncSession, room_type_id: int, nights: Sequence[date]) -> None:
+async def _refuse(db: AsyncSession, room_type: RoomType, nights: Sequence[date]) -> None:
     if not nights:
         return
-    claims = (col(RoomClaim.room_type_id) == room_type_id, col(RoomClaim.night).in_(nights))
+    claims = (col(RoomClaim.room_type_id) == room_type.id, col(RoomClaim.night).in_(nights))
     query = select(col(RoomClaim.booking_id)).where(*claims).distinct()
     ids = (await db.scalars(query.order_by(col(RoomClaim.booking_id)).limit(_NAMED))).all()
-    raise RoomsTakenError(nights, ids)
+    raise RoomsTakenError(room_type, nights, ids)
 
 
 def _id(room_type: RoomType) -> int:

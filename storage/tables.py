@@ -158,6 +158,17 @@ class MoneyMovement(SQLModel, table=True):
     currency: str = Field(max_length=3)
 
 
+class StripeFee(SQLModel, table=True):
+    """Stripe's fee for a captured payment, in the currency of the account's balance. It stays out of histories."""
+
+    __tablename__ = "stripe_fee"
+
+    booking_id: str = Field(foreign_key="booking.booking_id", primary_key=True, max_length=40)
+    payment_intent_id: str = Field(primary_key=True, max_length=255)
+    fee_minor: int = Field(sa_type=BigInteger)
+    fee_currency: str = Field(max_length=3)
+
+
 class IdempotentRequest(SQLModel, table=True):
     """A creation under an Idempotency-Key; `response` is empty while the first request is under way."""
 

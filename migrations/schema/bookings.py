@@ -47,7 +47,7 @@ def _booking() -> None:
         *optional(sa.String(length=255), "payment_reference payment_intent_id"),
         sa.Column("decision_made_by", sa.String(length=320), nullable=True),
         *required(sa.Integer(), "version check_in_hour check_out_hour approval_sla_s payment_window_s"),
-        *required(sa.Integer(), "free_cancel_days late_cancel_fee_percent"),
+        *required(sa.Integer(), "free_cancel_days late_cancel_fee_percent risk_rank"),
         *required(INSTANT, "created_at updated_at cutoff_at"),
         *optional(
             INSTANT, "payment_deadline payment_authorized_at capture_before sold_out_at decision_deadline"
@@ -77,6 +77,12 @@ def _booking() -> None:
     op.create_index("booking_held", "booking", ["hotel_id", "payment_authorized_at"])
     op.create_index("booking_newest", "booking", ["hotel_id", "created_at", "id"])
     op.create_index("booking_newest_of_status", "booking", ["hotel_id", "status", "created_at", "id"])
+    op.create_index(
+        "booking_riskiest",
+        "booking",
+        ["hotel_id", "risk_rank", "id"],
+        postgresql_where="status = 'PENDING_APPROVAL'",
+    )
     op.create_index("booking_queue", "booking", ["hotel_id", "status", "decision_deadline", "id"])
 
 

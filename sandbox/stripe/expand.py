@@ -8,7 +8,12 @@ from sandbox.stripe.errors import invalid, unsupported
 from sandbox.stripe.shapes import PRIVATE, Obj, is_expandable
 from sandbox.stripe.store import Store
 
-_KINDS: Final = {"payment_intent": "payment_intent", "latest_charge": "charge", "charge": "charge"}
+_KINDS: Final = {
+    "payment_intent": "payment_intent",
+    "latest_charge": "charge",
+    "charge": "charge",
+    "balance_transaction": "balance_transaction",
+}
 _DEEPEST: Final = 4
 
 
@@ -51,7 +56,7 @@ def _found(store: Store, obj: Obj, name: str, value: Any) -> Obj | None:
         return _list(obj[PRIVATE]["line_items"], f"/v1/checkout/sessions/{obj['id']}/line_items")
     if obj.get("object") == "charge" and name == "refunds":
         return _list(store.select("refund", {"charge = ?": obj["id"]}), f"/v1/charges/{obj['id']}/refunds")
-    return store.get(_KINDS[name], value) if name in _KINDS and value else None
+    return store.find(_KINDS[name], value) if name in _KINDS and value else None
 
 
 def _list(data: list[Obj], url: str) -> Obj:

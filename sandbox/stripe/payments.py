@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.stripe.balance import new_balance_transaction
 from sandbox.stripe.cards import Card, CardBehaviour
 from sandbox.stripe.disputes import open_dispute
 from sandbox.stripe.errors import ApiError, invalid, unexpected_state
@@ -170,7 +171,9 @@ def capture(change: StripeChange, intent: Obj, amount: int | None) -> None:
 
 def _take(change: StripeChange, intent: Obj, charge: Obj, amount: int) -> None:
     released = intent["amount_capturable"] - amount
-    charge |= {"captured": True, "amount_captured": amount, "balance_transaction": new_id("txn")}
+    transaction = new_balance_transaction(change, charge, amount)
+    charge |= {"captured": True, "amount_captured": amount, "balance_transaction": transaction["id"]}
+    change.store.save(transaction)
     if released:
         _release(change, intent, charge, released, None)
     intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}

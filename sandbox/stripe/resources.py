@@ -154,6 +154,14 @@ def _disputes(call: Call) -> Obj:
     return _listed(call, "dispute", "/v1/disputes", where)
 
 
+def _balance_transaction(call: Call) -> Obj:
+    return found(call.change.store, "balance_transaction", call.id, "id")
+
+
+def _balance_transactions(call: Call) -> Obj:
+    return _listed(call, "balance_transaction", "/v1/balance_transactions", {})
+
+
 def _event(call: Call) -> Obj:
     return rendered(call.change.store, found_event(call.change.store, call.id))
 
@@ -262,6 +270,19 @@ ROUTES: Final = (
     ),
     Route("GET", "/v1/events/{id}", params.EventRetrieveParams, _event),
     Route("GET", "/v1/account", params.AccountRetrieveCurrentParams, _account),
+    Route(
+        "GET",
+        "/v1/balance_transactions",
+        params.BalanceTransactionListParams,
+        _balance_transactions,
+        _PAGING,
+    ),
+    Route(
+        "GET",
+        "/v1/balance_transactions/{id}",
+        params.BalanceTransactionRetrieveParams,
+        _balance_transaction,
+    ),
     Route("GET", "/v1/balance", params.BalanceRetrieveParams, _balance),
     Route(
         "GET",

@@ -21,6 +21,7 @@ _CLASSES: Final[dict[str, type[StripeObject]]] = {
     for cls in (
         stripe.Account,
         stripe.Balance,
+        stripe.BalanceTransaction,
         stripe.Charge,
         stripe.checkout.Session,
         stripe.Dispute,

@@ -33,6 +33,9 @@ async def test_a_price_is_changed_by_hand_and_holds_for_later_bookings(
     await manager.press("Add")
     await manager.reads("Saved: Tower room.")
     await manager.is_accessible()
+    await page.get_by_label("Overbooking allowance").fill("2")
+    await manager.press("Save the allowance")
+    await manager.reads("The overbooking allowance is now 2.")
     before = await booked(client, HOTEL, room_type="tower-room")
 
     await manager.press("Tower room", role="link")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
 from sandbox.drivers import GuestDriver, RoomRequest, StackClient, wait_until
 from sandbox.stack import Stack
@@ -16,11 +17,18 @@ _CODE = "last-room"
 
 async def test_twenty_guests_for_one_room(client: StackClient, whole_stack: Stack) -> None:
     """All of them pay at once: one request, nineteen releases, and each of those guests reads why."""
+    await one_gets_the_room([client], whole_stack)
+
+
+async def one_gets_the_room(clients: Sequence[StackClient], stack: Stack) -> None:
+    """Let twenty guests pay at once for one room, shared out among the API processes."""
+    client = clients[0]
     which = ("--hotel", HOTEL, "--code", _CODE, "--name", "Last room", "--price-per-night", "90.00")
-    await asyncio.to_thread(
-        whole_stack.manage, "room-type", "add", *which, "--max-guests", "2", "--rooms", "1"
-    )
-    guests = [await GuestDriver.book(client, RoomRequest(HOTEL, _CODE), GUEST) for _ in range(_GUESTS)]
+    await asyncio.to_thread(stack.manage, "room-type", "add", *which, "--max-guests", "2", "--rooms", "1")
+    guests = [
+        await GuestDriver.book(clients[number % len(clients)], RoomRequest(HOTEL, _CODE), GUEST)
+        for number in range(_GUESTS)
+    ]
     await asyncio.gather(*(guest.open_page() for guest in guests))
     await asyncio.gather(*(guest.pay() for guest in guests))
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from domain.booking import Event
+from domain.money import Money
 from storage.bookings import apply_change
+from storage.stripe_fees import keep_fee
 from tests.management.harness import ManagementHarness
 from tests.storage.rows import T0, change_of, create_hotel, held
 
@@ -25,12 +27,14 @@ async def test_a_month_of_both_books_is_written(shared_harness: ManagementHarnes
     change = change_of(booking, Event.APPROVED, amount_captured_minor=15000)
     async with shared_harness.database.transaction() as db:
         await apply_change(db, change)
+        await keep_fee(db, booking.booking_id, booking.payment_intent_id or "", Money(250, "EUR"))
     for book in ("bookings", "money"):
         arguments = ("hotel", "export", "books-of-a-month", book, "--month", f"{change.at:%Y-%m}")
         words = await shared_harness.done(*arguments, "--folder", str(tmp_path))
         assert "Written:" in words
     for book, column in (("bookings", "captured"), ("money", "amount")):
         (row,) = _rows(tmp_path, f"books-of-a-month-{book}-*.csv")
+        assert row.get("stripe_fee", "2.50") == "2.50"
         assert (row["booking_id"], row[column], row["net"]) == (booking.booking_id, "150.00", "150.00")
     assert (await shared_harness.run(*arguments, "--from", "2026-01-01")).exit_code == 2
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.api.hotels import HotelDriver
+from tests.api.stack import ApiStack
 from tests.pages.page_client import PageClient
+from tests.pages.test_staff_queue import listed
 
 HIGHEST_CARD, WALLET_CARD = "4000000000004954", "5200828282828210"
 
@@ -57,6 +59,28 @@ async def test_viewers_do_not_see_the_card(viewer: PageClient, hotel: HotelDrive
         assert "Philippa Quarshie" in page.words
         assert "risk level" not in page.words
         assert "ending in" not in page.words
+
+
+async def test_requests_by_risk(
+    approver: PageClient, viewer: PageClient, hotel: HotelDriver, stack: ApiStack
+) -> None:
+    """Approvers sort by a link that keeps its order on the next page and in a search; viewers learn nothing."""
+    unrated, risky = await _held(hotel, WALLET_CARD), await _held(hotel, HIGHEST_CARD)
+    page = await approver.open("/staff/")
+    assert listed(page) == [unrated, risky]
+    assert "/staff/?sort=risk" in page.links
+    for address in ("/staff/?sort=risk", "/staff/?sort=risk&q=quarshie"):
+        page = await approver.open(address)
+        assert listed(page) == [risky, unrated], address
+        assert '<input type="hidden" name="sort" value="risk">' in page.html
+    assert {"/staff/?q=quarshie", "/staff/?q=quarshie&sort=risk"} <= set(page.links)
+    page = await viewer.open("/staff/?sort=risk")
+    assert listed(page) == [unrated, risky]
+    assert not [link for link in page.links if "risk" in link]
+    path = f"{stack.client.at.api}/api/staff/hotel/{hotel.slug}/room-bookings/?sort=risk"
+    token = (await hotel.staff()).token
+    answer = await stack.client.http.get(path, headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 422
 
 
 async def test_the_queue_shows_cards_of_requests_that_wait(approver: PageClient, hotel: HotelDriver) -> None:

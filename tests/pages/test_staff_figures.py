@@ -69,7 +69,7 @@ async def test_figures_count_what_happened(
         "Captured €300.00 EUR",
         "Refunded €0.00 in the period",
         "Net €300.00 captured less refunded and paid elsewhere, EUR",
-        "Stripe's fees Not available",
+        "Stripe's fees €5.00 for 2 of 2 captures in EUR; net is before them",
     ):
         assert words in page.words, words
     assert "<svg" in page.html
@@ -90,6 +90,12 @@ async def test_the_totals_of_both_books_are_the_pages(manager: PageClient, hotel
     assert [total_minor(money, "amount", kind=kind) for kind in ("captured", "refunded")] == [30000, 10550]
     assert total_minor(money, "net") == 19450
     assert {row["currency"] for row in money} == {"EUR"}
+    assert "Stripe's fees €5.00 for 2 of 2 captures in EUR; net is before them" in page.words
+    assert total_minor(money, "stripe_fee", kind="captured") == 500
+    assert {(row["kind"], row["stripe_fee"], row["stripe_fee_currency"]) for row in money} == {
+        ("captured", "2.50", "EUR"),
+        ("refunded", "", ""),
+    }
     bookings = await rows_of(manager, f"/staff/figures/bookings.csv{span}")
     assert len(bookings) == 3
     columns = ("captured", "refunded", "paid_elsewhere", "net")
@@ -115,6 +121,7 @@ async def test_a_refund_belongs_to_its_own_month(
     now = await manager.open("/staff/figures/")
     assert "Captured €0.00" in now.words
     assert "Net −€150.00" in now.words
+    assert "Stripe's fees Not available Net is before Stripe's fees." in now.words
     then = await manager.open(f"/staff/figures/?month={earlier:%Y-%m}")
     assert f"{earlier:%B %Y}" in then.words
     assert "Captured €150.00" in then.words
@@ -125,7 +132,13 @@ async def test_amounts_have_the_currencys_decimals(page_clients: PageClients, st
     kyoto = await open_hotel(stack, currency="JPY", price_minor=15000, timezone="Asia/Tokyo")
     await kyoto.confirmed()
     manager = await page_clients.staff(kyoto, "manager")
-    assert "Captured ¥30,000" in (await manager.open("/staff/figures/")).words
+    words = (await manager.open("/staff/figures/")).words
+    assert "Captured ¥30,000" in words
+    assert "Stripe's fees €3.00 for 1 of 1 capture in JPY" in words, (
+        "in the currency of the account's balance"
+    )
+    (row,) = await rows_of(manager, "/staff/figures/money.csv")
+    assert (row["net"], row["stripe_fee"], row["stripe_fee_currency"]) == ("30000", "3.00", "EUR")
     (row,) = await rows_of(manager, "/staff/figures/bookings.csv")
     assert (row["total"], row["captured"], row["net"], row["currency"]) == ("30000", "30000", "30000", "JPY")
     assert row["decided_at"].endswith("+09:00")

@@ -7,7 +7,7 @@ from sqlalchemy import delete
 from sqlmodel import col
 
 from models import RoomType
-from storage.catalogue import room_types
+from storage.catalogue import hotel_by_slug, room_types
 from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.stack import ApiStack
 from tests.pages.page_client import PageClient, PageClients
@@ -28,6 +28,7 @@ async def test_rooms_and_prices_are_for_managers(viewer: PageClient, approver: P
             assert (await page_client.open(path)).status == 403
             await page_client.open("/staff/")
             assert (await page_client.send(path, **TOWER)).status == 403
+        assert (await page_client.send("/staff/overbooking/", overbooking="1")).status == 403
 
 
 async def test_room_types_are_listed_with_their_prices(manager: PageClient) -> None:
@@ -130,6 +131,33 @@ async def test_a_price_has_its_currencys_decimals(stack: ApiStack, page_clients:
     assert 'value="12000"' in page.html
     await manager.submit("/staff/rooms/double/", **(TOWER | {"price_per_night": "13000"}))
     assert (await rooms_of(stack, inn))["double"][1] == 13000
+
+
+async def test_the_overbooking_allowance(page_clients: PageClients, stack: ApiStack) -> None:
+    """It lets one booking more be held; while that one is, it cannot be lowered, and the page names the booking."""
+    hotel = await open_hotel(stack, rooms=1)
+    manager = await page_clients.staff(hotel, "manager")
+    await hotel.held()
+    await manager.open("/staff/rooms/")
+    page = await manager.send("/staff/overbooking/", overbooking="1")
+    page = await manager.follow(page.location)
+    assert "The overbooking allowance is now 1." in page.words
+    second = await hotel.held()
+    for text, words in (
+        ("0", "A double: too few rooms would be left on"),
+        ("-1", "Give a whole number between 0 and 1000."),
+        ("1001", "Give a whole number between 0 and 1000."),
+    ):
+        page = await manager.send("/staff/overbooking/", overbooking=text)
+        assert page.status == 422
+        assert words in page.words
+        assert f'value="{text}"' in page.html
+        assert (second.booking_id in page.words) is (text == "0")
+    assert "is now" not in (await manager.open("/staff/rooms/")).words
+    async with stack.database.reading() as db:
+        row = await hotel_by_slug(db, hotel.slug)
+        assert row is not None
+        assert row.overbooking == 1
 
 
 async def test_another_hotels_room_types_are_not_there(manager: PageClient, stack: ApiStack) -> None:

@@ -22,6 +22,22 @@ def test_capture_in_full(stripe: StripeAccount) -> None:
     assert stripe.event_types(held.id)[-2:] == ["charge.captured", "payment_intent.succeeded"]
 
 
+def test_capture_has_a_balance_transaction_with_the_fee(stripe: StripeAccount) -> None:
+    """None before; then its id, or the transaction itself where it is expanded."""
+    held = stripe.held()
+    expand = ["latest_charge.balance_transaction"]
+    before = stripe.sdk.v1.payment_intents.retrieve(held.id, {"expand": expand})
+    assert charge_of(before).balance_transaction is None
+    params: sdk.params.PaymentIntentCaptureParams = {"expand": expand}
+    charge = charge_of(stripe.sdk.v1.payment_intents.capture(held.id, params))
+    transaction = charge.balance_transaction
+    assert isinstance(transaction, sdk.BalanceTransaction)
+    assert (transaction.amount, transaction.fee, transaction.net) == (15000, 250, 14750)
+    assert (transaction.currency, transaction.exchange_rate, transaction.source) == ("eur", None, charge.id)
+    assert stripe.sdk.v1.charges.retrieve(charge.id).balance_transaction == transaction.id
+    assert stripe.sdk.v1.balance_transactions.retrieve(transaction.id).fee_details[0].amount == 250
+
+
 def test_capture_marks_the_session_paid(stripe: StripeAccount) -> None:
     """With manual capture `payment_status` is `unpaid` until then."""
     session = stripe.open_session()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.booking import Event, Status
+from domain.payment_card import NO_RISK_LEVEL, PaymentCard
 from models import Booking
 from storage.booking_list import (
     BookingFilter,
@@ -19,6 +20,7 @@ from storage.booking_list import (
     timelines,
 )
 from storage.bookings import apply_change, close_command
+from storage.card_details import keep_card
 from storage.console import open_decision
 from storage.database import Database
 from storage.erasure import booking_to_erase, erase_guest
@@ -82,6 +84,34 @@ async def test_pages_by_check_in(database: Database, hotel_rows: HotelRows, limi
     assert pages == [expected[i : i + limit] for i in range(0, 4, limit)]
 
 
+LEVELS = ["normal", None, "highest", "not_assessed", "elevated", "unknown", "of next year", "highest"]
+BY_RISK = [2, 7, 4, 0, 3, 5, 6, 1]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+async def test_pages_by_risk(database: Database, hotel_rows: HotelRows, limit: int) -> None:
+    """Requests that wait come by Stripe's level, the oldest first; a hold without one, or none known, comes last."""
+    made = [await with_risk(database, hotel_rows, level, day) for day, level in enumerate(LEVELS)]
+    await book(database, hotel_rows, status=Status.CONFIRMED, risk_rank=0)
+    expected = [made[number] for number in BY_RISK]
+    pages = await all_pages(database, hotel_rows, Sort.RISK, limit)
+    assert pages == [expected[i : i + limit] for i in range(0, len(expected), limit)]
+    found = BookingFilter(text="quarshie", sort=Sort.RISK, limit=limit)
+    assert [row.booking_id for row in await listed(database, hotel_rows, found)] == pages[0]
+
+
+async def with_risk(database: Database, hotel_rows: HotelRows, level: str | None, day: int) -> str:
+    """A request for a night of its own, whose hold has that risk level."""
+    first = T0.date() + timedelta(days=30 + day)
+    nights = {"check_in": first, "check_out": first + timedelta(days=1)}
+    booking = await book(database, hotel_rows, status=Status.PENDING_PAYMENT, **nights)
+    intent_id = f"pi_{booking.booking_id}"
+    async with database.transaction() as db:
+        await keep_card(db, booking.booking_id, intent_id, PaymentCard(risk_level=level))
+        await apply_change(db, change_of(booking, Event.AUTHORIZED, payment_intent_id=intent_id))
+    return booking.booking_id
+
+
 async def test_a_page_begins_where_the_last_one_ended(database: Database, hotel_rows: HotelRows) -> None:
     """Though what stood there is gone, or others have come in before it."""
     expected = await five_with_deadlines(database, hotel_rows)
@@ -96,9 +126,9 @@ async def test_a_page_begins_where_the_last_one_ended(database: Database, hotel_
 
 
 async def test_after_the_last_one_comes_nothing(database: Database, hotel_rows: HotelRows) -> None:
-    """In both orders, also where the last one has no deadline."""
+    """In every order of all bookings, also where the last one has no deadline."""
     await five_with_deadlines(database, hotel_rows)
-    for sort in Sort:
+    for sort in (Sort.DEADLINE, Sort.CREATED, Sort.CHECK_IN):
         *_, last = await listed(database, hotel_rows, BookingFilter(sort=sort))
         assert await listed(database, hotel_rows, BookingFilter(sort=sort, after=position(last, sort))) == []
 
@@ -237,11 +267,13 @@ async def test_a_command_is_closed_once(database: Database, hotel_rows: HotelRow
 
 async def test_an_erased_guest_is_found_no_more(database: Database, hotel_rows: HotelRows) -> None:
     """The booking itself still is, by its id."""
-    booking = await book(database, hotel_rows)
+    booking = await book(database, hotel_rows, risk_rank=0)
     async with database.transaction() as db:
         found = await booking_to_erase(db, booking.booking_id)
         assert found is not None
         await erase_guest(db, found, T0)
+    async with database.reading() as db:
+        assert (await db.get_one(Booking, booking.id)).risk_rank == NO_RISK_LEVEL
     for text in ("quarshie", "philippa", "philippa.quarshie@example.com"):
         assert await listed(database, hotel_rows, BookingFilter(text=text)) == [], text
     found_again = await listed(database, hotel_rows, BookingFilter(text=booking.booking_id))

@@ -24,6 +24,7 @@ from storage.console import (
     time_to_decide,
 )
 from storage.money_movements import movements_by_day
+from storage.stripe_fees import fees_in
 from wording.values import short_day
 
 DAYS: Final = 30
@@ -119,7 +120,8 @@ async def figures(db: AsyncSession, hotel: Hotel, period: Period) -> Figures:
     ]
     took = await time_to_decide(db, hotel.id, since, until)
     movements = await movements_by_day(db, hotel, period)
-    money = MoneyOfPeriod(days, holds, movements, await held_now(db, hotel.id))
+    held, fees = await held_now(db, hotel.id), await fees_in(db, hotel, period)
+    money = MoneyOfPeriod(days, holds, movements, held, fees)
     return _add_up(counted, took, money.currencies(hotel.currency))
 
 

@@ -13,7 +13,8 @@ from api.pages.staff.plot import Chart, Series, bar_chart
 from domain.money import Money
 from storage.console import DaySum, HeldTotal
 from storage.money_movements import MovementKind, MovementSum
-from wording.values import money_in_words, signed_money_in_words
+from storage.stripe_fees import FeeSum
+from wording.values import count_in_words, money_in_words, signed_money_in_words
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,19 @@ class MoneyDay:
 
 
 @dataclass(frozen=True)
+class FeesInWords:
+    """Stripe's fees for the captures of one currency.
+
+    Args:
+        total: in the fees' own currencies; None where Stripe told none.
+        told: for how many of the captures.
+    """
+
+    total: str | None
+    told: str
+
+
+@dataclass(frozen=True)
 class CurrencyFigures:
     """One currency: the amount held now, and what moved in the period."""
 
@@ -47,6 +61,7 @@ class CurrencyFigures:
     held_now: str
     holds_now: int
     sums: MoneySums
+    fees: FeesInWords
     chart: Chart
     days: Sequence[MoneyDay]
 
@@ -63,6 +78,7 @@ class MoneyOfPeriod:
     holds: Sequence[DaySum]
     movements: Sequence[MovementSum]
     held: Sequence[HeldTotal]
+    fees: Sequence[FeeSum]
 
     def currencies(self, own: str) -> list[CurrencyFigures]:
         """One for each currency with movements; the hotel's `own` is always present, and first."""
@@ -90,6 +106,7 @@ class MoneyOfPeriod:
             held_now=money_in_words(now.minor, currency),
             holds_now=now.count,
             sums=_in_words(currency, *map(sum, (held, captured, refunded, elsewhere))),
+            fees=_fees([each for each in self.fees if each.currency == currency]),
             chart=bar_chart(
                 self.days,
                 series,
@@ -109,6 +126,14 @@ class MoneyOfPeriod:
             if each.currency == currency:
                 sums[each.day] += each.minor
         return list(sums.values())
+
+
+def _fees(sums: Sequence[FeeSum]) -> FeesInWords:
+    captures = sum(each.captures for each in sums)
+    told = [(each.fee, each.captures) for each in sums if each.fee]
+    total = " and ".join(money_in_words(fee.minor, fee.currency) for fee, _ in told)
+    known = sum(number for _, number in told)
+    return FeesInWords(total or None, f"for {known} of {count_in_words(captures, 'capture')}")
 
 
 def _drawn(values: Sequence[int]) -> list[int]:

@@ -75,36 +75,59 @@ FIRST: Final = _TABS[0]
 
 
 @dataclass(frozen=True)
+class ListAddress:
+    """The parameters of a list's address, as they were sent."""
+
+    view: str = ""
+    q: str = ""
+    sort: str = ""
+    cursor: str = ""
+
+
+@dataclass(frozen=True)
 class BookingListRequest:
     """The list requested by the address; invalid parameters are ignored.
 
     Args:
+        sort: the tab's own order, or the order of risk.
         claimed: the calendar's cell whose bookings are listed.
     """
 
     tab: Tab
     text: str
     after: Position | None
+    sort: Sort
     claimed: ClaimedNight | None = None
 
     @classmethod
     def read(
-        cls, view: str, text: str, cursor: str, claimed: ClaimedNight | None = None
+        cls, address: ListAddress, claimed: ClaimedNight | None = None, *, decides: bool
     ) -> BookingListRequest:
-        """Read an address's parameters."""
-        tab = TABS.get(view, FIRST)
-        words = (letters for letters in composed(text).split() if letters.isprintable())
+        """Read an address's parameters.
+
+        Args:
+            decides: the reader decides, and may sort requests by risk.
+        """
+        tab = TABS.get(address.view, FIRST)
+        sort = Sort.RISK if decides and tab is FIRST and address.sort == Sort.RISK else tab.sort
+        words = (letters for letters in composed(address.q).split() if letters.isprintable())
         text = " ".join(words)[:_LONGEST_SEARCH]
         try:
-            after = decode(cursor, tab.sort) if cursor else None
+            after = decode(address.cursor, sort) if address.cursor else None
         except ProblemError:
             after = None
-        return cls(tab, text, after, claimed)
+        return cls(tab, text, after, sort, claimed)
 
-    def address(self, *, view: str | None = None, cursor: str = "") -> str:
-        """The address of this list, of another tab with the same search, or of another page."""
+    def address(self, *, view: str | None = None, cursor: str = "", sort: Sort | None = None) -> str:
+        """The address of this list, of another tab with the same search, of another page, or in another order."""
         chosen = view or self.tab.name
-        given = {"view": chosen if chosen != FIRST.name else "", "q": self.text, "cursor": cursor}
+        by_risk = chosen == FIRST.name and (sort or self.sort) is Sort.RISK
+        given = {
+            "view": chosen if chosen != FIRST.name else "",
+            "q": self.text,
+            "sort": Sort.RISK.value if by_risk else "",
+            "cursor": cursor,
+        }
         if self.claimed:
             given |= {"room": self.claimed.room_code, "night": self.claimed.night.isoformat()}
         query = urlencode({name: value for name, value in given.items() if value})
@@ -199,7 +222,7 @@ async def listing(
         statuses=list_request.tab.statuses,
         text=list_request.text or None,
         claimed=list_request.claimed,
-        sort=list_request.tab.sort,
+        sort=list_request.sort,
         after=list_request.after,
         limit=PAGE + 1,
     )
@@ -214,9 +237,7 @@ async def listing(
     facts = ListFacts(taken, others, pending, cards)
     return Listing(
         [_line(booking, room, hotel, facts, now) for booking, room in page],
-        list_request.address(
-            cursor=encode(position(page[-1][0], list_request.tab.sort), list_request.tab.sort)
-        )
+        list_request.address(cursor=encode(position(page[-1][0], list_request.sort), list_request.sort))
         if more
         else None,
     )

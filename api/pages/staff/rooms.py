@@ -24,7 +24,13 @@ from domain.room_types import (
     read_count,
 )
 from models import Hotel, RoomType
-from storage.catalogue import change_room_type, hotel_by_slug, room_type_by_code, room_types
+from storage.catalogue import (
+    change_overbooking,
+    change_room_type,
+    hotel_by_slug,
+    room_type_by_code,
+    room_types,
+)
 from storage.room_blocks import RoomsTakenError
 from wording.values import money_in_words, sentence
 
@@ -36,6 +42,7 @@ _LABELS: Final = {
     "price_per_night": "Price per night",
     "max_guests": "Guests at most",
     "rooms": "Rooms of this type",
+    "overbooking": "Overbooking allowance",
 }
 _NAME_TAKEN: Final = "Another room type has this name: guests could not tell them apart."
 
@@ -44,9 +51,9 @@ Errors = dict[str, str]
 
 
 @router.get("/rooms/")
-async def rooms(console: ManagingConsole, saved: str = "") -> Response:
-    """List every room type with its price."""
-    return await _show(console, saved=saved)
+async def rooms(console: ManagingConsole, saved: str = "", allowance: str = "") -> Response:
+    """List every room type with its price, and the overbooking allowance."""
+    return await _show(console, saved=saved, allowance_saved=bool(allowance))
 
 
 @router.post("/rooms/")
@@ -57,6 +64,26 @@ async def add_room_type(console: ManagingConsole) -> Response:
     if errors:
         return await _show(console, form=form, errors=errors, status=422)
     return console.page.redirect(f"{_ADDRESS}?saved={code}")
+
+
+@router.post("/overbooking/")
+async def set_overbooking(console: ManagingConsole) -> Response:
+    """Set how many rooms of each type may be sold beyond those the hotel has."""
+    form = await console.page.form()
+    text = form.get("overbooking", "").strip()
+    try:
+        allowance = check_count("overbooking", read_count(text))
+        async with transaction(console.services.database) as db:
+            hotel = await hotel_by_slug(db, console.hotel.slug, lock=True)
+            assert hotel is not None
+            await change_overbooking(db, hotel, allowance)
+    except DomainError as error:
+        words = f"{sentence(str(error))}."
+    except RoomsTakenError as error:
+        words = f"{error.name}: {error}."
+    else:
+        return console.page.redirect(f"{_ADDRESS}?allowance=saved")
+    return await _show(console, form=form, errors={"overbooking": words}, status=422)
 
 
 @router.get("/rooms/{code}/")
@@ -121,6 +148,7 @@ async def _show(
     console: Console,
     *,
     saved: str = "",
+    allowance_saved: bool = False,
     form: Mapping[str, str] | None = None,
     errors: Errors | None = None,
     status: int = 200,
@@ -134,7 +162,8 @@ async def _show(
         status,
         lines=lines,
         saved=next((each.name for each in found if each.code == saved), None),
-        values=form or {},
+        allowance_saved=allowance_saved,
+        values={"overbooking": console.hotel.overbooking, **(form or {})},
         errors=errors or {},
         **_form_context(console.hotel),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import Query
+from fastapi import Depends, Query
 from fastapi.responses import Response
 
 from api.auth import BookingId
@@ -25,7 +25,7 @@ from api.pages.staff.booking import attention, staff_booking_view
 from api.pages.staff.calendar import calendar_address, read_day
 from api.pages.staff.console import HOME, AtConsole, Console, staff_router
 from api.pages.staff.outcome import outcome_notice
-from api.pages.staff.queue import TABS, BookingListRequest, listing
+from api.pages.staff.queue import TABS, BookingListRequest, ListAddress, listing
 from api.views import BookingDetails
 from domain.booking import Decision
 from domain.identifiers import booking_channel, payment_in_dashboard, workflow_in_ui
@@ -33,7 +33,7 @@ from domain.roles import may_decide
 from domain.room_types import CODE_LONGEST
 from models import utc_now
 from storage.attention import attention_of_all
-from storage.booking_list import ClaimedNight, pending_decisions
+from storage.booking_list import ClaimedNight, Sort, pending_decisions
 from storage.console import needing_attention
 from storage.waiting import next_request
 from wording.values import count_in_words, short_day, short_stay
@@ -55,18 +55,16 @@ async def without_slash(page: ThisPage) -> Response:
 @router.get("/")
 async def queue(
     console: AtConsole,
-    view: str = "",
-    q: str = "",
-    cursor: str = "",
+    address: Annotated[ListAddress, Depends()],
     room: CellRoom = "",
     night: str = "",
 ) -> Response:
-    """Requests by deadline, or other bookings by age; or the bookings of a night in the calendar."""
+    """Requests by deadline or risk, or other bookings by age; or the bookings of a night in the calendar."""
     now = utc_now()
     day = read_day(night)
     claimed = ClaimedNight(room, day) if room and day else None
-    list_request = BookingListRequest.read(view, q, cursor, claimed)
     decides = may_decide(console.colleague.role)
+    list_request = BookingListRequest.read(address, claimed, decides=decides)
     async with reading(console.services.database) as db:
         found = await listing(db, console.hotel, list_request, now, decides=decides)
         frame = await console.frame(db)
@@ -77,6 +75,7 @@ async def queue(
         tabs=TABS.values(),
         listing=found,
         decides_here=decides,
+        orders=((Sort.DEADLINE, "time left"), (Sort.RISK, "risk level")),
         count_in_words=count_in_words,
         short_day=short_day,
         calendar_address=calendar_address,
