@@ -93,7 +93,7 @@ async def _over(harness: ManagementHarness) -> ManagementBookingDriver:
 
 
 def _books(row: Booking) -> dict[str, Any]:
-    left_out = {*_GUESTS, "guest_erased_at"}
+    left_out = {*_GUESTS, "guest_erased_at", "risk_rank"}
     return {name: value for name, value in row.model_dump().items() if name not in left_out}
 
 
