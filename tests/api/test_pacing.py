@@ -55,7 +55,7 @@ def test_the_pace_ends_a_window_after_the_refusals() -> None:
 
 
 async def test_a_flood_of_refused_requests_waits_for_itself(hotel: HotelDriver) -> None:
-    """Its first hundred are refused at once, the others one after the other; somebody else is answered meanwhile."""
+    """Its first hundred are refused at once, the others one after the other; someone else is answered meanwhile."""
     async with another_api(hotel.stack) as api:
         url = hotel.bookings_url.replace(hotel.stack.api, api)
 
@@ -111,7 +111,7 @@ async def test_a_crowd_that_waits_to_be_counted_leaves_others_their_connections(
 
 
 async def test_one_clients_bookings_leave_others_half_of_the_places(hotel: HotelDriver) -> None:
-    """No worker is there, so each submission keeps its place for seconds; somebody else's has one all the same."""
+    """No worker is there, so each submission keeps its place for seconds; someone else's has one all the same."""
     async with flaky_api(hotel.stack, rate_limit_booking_per_hour=900) as flaky:
         url = hotel.bookings_url.replace(hotel.stack.api, flaky.url)
 

@@ -36,7 +36,7 @@ async def _returned(harness: WorkflowHarness) -> BookingDriver:
 
 
 async def _refunded_in_dashboard(harness: WorkflowHarness) -> BookingDriver:
-    """The same, and somebody refunded it in Stripe's Dashboard."""
+    """The same, and someone refunded it in Stripe's Dashboard."""
     booking = await _returned(harness)
     await booking.dashboard("refund", {"amount": DUE_MINOR})
     await _heard(harness)
