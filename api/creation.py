@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -20,12 +20,11 @@ from api.quotes import quote, refuse_check_in
 from api.schemas import NewBooking
 from api.services import Services
 from api.views import BookingDetails, CreatedBooking, show
-from api.workflow_calls import admitted, await_outcome, worker_away
-from dispatch.client import start_booking
+from api.workflow_calls import OUTCOME_PATIENCE_S, admitted, worker_away, worker_polls
+from dispatch.client import submit_booking
 from domain.booking import Status
 from domain.identifiers import access_token, new_booking_id
 from domain.mailbox import mailbox_of
-from domain.messages.starts import SUBMIT_COMMAND
 from models import Booking, Hotel, RoomType, utc_now
 from storage.bookings import insert_draft
 from storage.courses import BookingCourse
@@ -297,11 +296,11 @@ async def start(services: Services, found: BookingDetails) -> BookingDetails:
         payment_poll_s=services.payment_poll_s,
     )
     async with admitted(services.submitting):
-        with mapped_outages():
-            await start_booking(services.temporal, terms, services.task_queue)
-        await await_outcome(services, found.booking.booking_id, SUBMIT_COMMAND)
+        with mapped_outages(), suppress(TimeoutError):
+            await submit_booking(services.temporal, terms, services.task_queue, patience_s=OUTCOME_PATIENCE_S)
     found = await find(services, found.hotel.slug, found.booking.booking_id)
     if Status(found.booking.status) is Status.DRAFT:
-        # The workflow has been started and will submit the booking, but no worker is available now.
+        await worker_polls(services)
+        # Temporal answers: the workflow has been started and will submit the booking.
         raise worker_away()
     return found

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -20,12 +28,19 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig
 
 from dispatch import ui_texts
-from dispatch.errors import temporal_call, temporal_errors
-from dispatch.names import BOOKING_STATUS, BOOKING_WORKFLOW, HOTEL_SLUG, NEEDS_ATTENTION
+from dispatch.errors import WorkflowGoneError, temporal_call, temporal_errors
+from dispatch.names import (
+    AWAIT_OUTCOME,
+    BOOKING_STATUS,
+    BOOKING_WORKFLOW,
+    HOTEL_SLUG,
+    NEEDS_ATTENTION,
+    outcome_id,
+)
 from domain.booking import Status
 from domain.identifiers import workflow_id
-from domain.messages.answers import WorkflowSnapshot
-from domain.messages.starts import BookingTerms
+from domain.messages.answers import CommandResult, WorkflowSnapshot
+from domain.messages.starts import SUBMIT_COMMAND, BookingTerms
 
 RPC_PATIENCE_MS: Final = 2000
 """How long one call is retried inside the client before its caller hears that Temporal is away."""
@@ -70,32 +85,72 @@ async def start_booking(
     Raises:
         TemporalAwayError: the workflow may or may not have been started.
     """
-    status = terms.resume.status if terms.resume else Status.PENDING_PAYMENT
     anew = after_loss or terms.resume is not None
     reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if anew else WorkflowIDReusePolicy.REJECT_DUPLICATE
-    search_attributes = TypedSearchAttributes(
-        [
-            SearchAttributePair(HOTEL_SLUG, terms.hotel_slug),
-            SearchAttributePair(BOOKING_STATUS, status),
-            SearchAttributePair(NEEDS_ATTENTION, False),
-        ]
-    )
     try:
         async with temporal_call():
             return await client.start_workflow(
                 BOOKING_WORKFLOW,
                 terms,
-                id=workflow_id(terms.booking_id),
-                task_queue=task_queue,
                 id_reuse_policy=reuse,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=search_attributes,
                 result_type=WorkflowSnapshot,
-                static_summary=ui_texts.booking_summary(terms),
-                static_details=ui_texts.booking_start_details(terms),
+                **_start_options(terms, task_queue),
             )
     except WorkflowAlreadyStartedError:
         return booking_handle(client, terms.booking_id)
+
+
+async def submit_booking(client: Client, terms: BookingTerms, task_queue: str, *, patience_s: float) -> None:
+    """Start a booking's workflow and wait for its submission, in one request: the first workflow task answers it.
+
+    A workflow that was started before, whether it runs or has ended, stays as it is.
+
+    Args:
+        patience_s: seconds to wait.
+
+    Raises:
+        TimeoutError: no answer in time. The workflow may have been started, and then submits the booking later.
+        TemporalAwayError: Temporal is away, or refuses. The workflow may have been started all the same.
+    """
+    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        BOOKING_WORKFLOW,
+        terms,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        **_start_options(terms, task_queue),
+    )
+    try:
+        with (
+            suppress(WorkflowAlreadyStartedError, WorkflowGoneError, WorkflowUpdateFailedError),
+            temporal_errors(),
+        ):
+            async with asyncio.timeout(patience_s):
+                await client.execute_update_with_start_workflow(
+                    AWAIT_OUTCOME.name,
+                    SUBMIT_COMMAND,
+                    start_workflow_operation=start,
+                    id=outcome_id(SUBMIT_COMMAND),
+                    result_type=CommandResult,
+                )
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise TimeoutError("no answer in time") from error
+
+
+def _start_options(terms: BookingTerms, task_queue: str) -> dict[str, Any]:
+    status = terms.resume.status if terms.resume else Status.PENDING_PAYMENT
+    return {
+        "id": workflow_id(terms.booking_id),
+        "task_queue": task_queue,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "search_attributes": TypedSearchAttributes(
+            [
+                SearchAttributePair(HOTEL_SLUG, terms.hotel_slug),
+                SearchAttributePair(BOOKING_STATUS, status),
+                SearchAttributePair(NEEDS_ATTENTION, False),
+            ]
+        ),
+        "static_summary": ui_texts.booking_summary(terms),
+        "static_details": ui_texts.booking_start_details(terms),
+    }
 
 
 def booking_handle(client: Client, booking_id: str) -> WorkflowHandle[Any, WorkflowSnapshot]:

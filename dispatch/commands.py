@@ -15,7 +15,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 
 from dispatch.client import booking_handle
 from dispatch.errors import TemporalAwayError, WorkflowGoneError
-from dispatch.names import AWAIT_OUTCOME, Signal
+from dispatch.names import AWAIT_OUTCOME, Signal, outcome_id
 from domain.messages.answers import CommandResult
 from domain.messages.signals import Command
 from models import BookingCommand, utc_now
@@ -81,7 +81,7 @@ async def await_outcome(
     """
     handle = booking_handle(client, booking_id)
     with suppress(WorkflowGoneError, WorkflowUpdateFailedError):
-        return await AWAIT_OUTCOME.ask(handle, command_id, patience_s=patience_s, id_=f"outcome:{command_id}")
+        return await AWAIT_OUTCOME.ask(handle, command_id, patience_s=patience_s, id_=outcome_id(command_id))
     return None
 
 

@@ -125,6 +125,11 @@ class Update(Generic[Argument, Answer]):
             await asyncio.sleep(_PAUSE_S)
 
 
+def outcome_id(command_id: str) -> str:
+    """The id of the update that waits for a command's outcome: several callers share one."""
+    return f"outcome:{command_id}"
+
+
 def run_continues(error: WorkflowUpdateFailedError) -> bool:
     """Whether an update was refused because its run's history is full."""
     return isinstance(error.cause, ApplicationError) and error.cause.type == RUN_CONTINUES
