@@ -249,6 +249,8 @@ class BookingTimeline(SQLModel, table=True):
     to_status: str = Field(max_length=20)
     event: str = Field(max_length=40)
     actor: str = Field(max_length=320)
+    run_id: str = Field(default="", max_length=64)
+    """The workflow run that wrote it; empty for a creation."""
 
 
 class BookingAttention(SQLModel, table=True):

@@ -64,6 +64,8 @@ class Bookings:
         except SQLAlchemyError as error:
             # The error's text may quote the row, and with it the guest.
             raise ApplicationError(type(error).__name__, type="database") from None
+        if activity.info().is_local:
+            recorded = replace(recorded, change=change)
         if recorded.sold_out:
             return recorded
         changed = {"event": change.event, "status": recorded.status, "version": recorded.version}

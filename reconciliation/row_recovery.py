@@ -79,6 +79,7 @@ async def rewrite_row(db: AsyncSession, booking_id: str, changes: Sequence[Chang
 
 
 async def _changes(client: Client, events: Sequence[HistoryEvent]) -> list[Change]:
+    """The changes written within workflow tasks, whose markers hold them, and by activities."""
     scheduled: dict[int, Change] = {}
     done: list[Change] = []
     for event in events:
@@ -93,6 +94,15 @@ async def _changes(client: Client, events: Sequence[HistoryEvent]) -> list[Chang
             if change is None:
                 continue
             [result] = await client.data_converter.decode(ended.result.payloads, [ChangeResult])
-            if not result.sold_out:
-                done.append(replace(change, expected_version=result.version - 1))
+            done += _written(change, result)
+        elif event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
+            marker = event.marker_recorded_event_attributes
+            if "result" in marker.details:
+                payloads = marker.details["result"].payloads
+                [result] = await client.data_converter.decode(payloads, [ChangeResult])
+                done += _written(result.change, result) if result.change else []
     return done
+
+
+def _written(change: Change, result: ChangeResult) -> list[Change]:
+    return [] if result.sold_out else [replace(change, expected_version=result.version - 1)]

@@ -31,6 +31,7 @@ from storage.database import Connection
 from storage.money_movements import movements_of
 from storage.rooms import follow_status
 from storage.search import words_of
+from storage.shown_events import MARK_SHOWN, shown_by
 
 DECISION_EVENTS = frozenset(
     {
@@ -106,8 +107,9 @@ _WRITE: Final = text(
     " SELECT b.hotel_id, b.booking_id, :at, m.kind, m.minor, b.currency FROM booking b,"
     "  unnest(CAST(:kinds AS text[]), CAST(:amounts AS bigint[])) AS m (kind, minor)"
     " WHERE b.booking_id = :booking_id"
-    ") INSERT INTO booking_timeline (booking_id, version, at, from_status, to_status, event, actor)"
-    " VALUES (:booking_id, :version, :at, :before, :status, :event, :actor)"
+    f"), shown AS ({MARK_SHOWN}"
+    ") INSERT INTO booking_timeline (booking_id, version, at, from_status, to_status, event, actor, run_id)"
+    " VALUES (:booking_id, :version, :at, :before, :status, :event, :actor, :run_id)"
 ).bindparams(bindparam("paid_elsewhere", type_=JSONB(none_as_null=True)))
 
 
@@ -131,6 +133,13 @@ _OPEN_COMMAND: Final = text(
 _CLOSE_COMMAND: Final = text(
     "UPDATE booking_command SET closed_at = :at, outcome = :outcome"
     " WHERE command_id = :command_id AND closed_at IS NULL"
+)
+
+
+_OUTCOME: Final = (
+    select(col(BookingCommand.outcome), col(Booking.needs_attention))
+    .join(Booking, col(Booking.booking_id) == col(BookingCommand.booking_id))
+    .where(col(BookingCommand.command_id) == bindparam("command_id"))
 )
 
 
@@ -182,8 +191,8 @@ async def insert_draft(db: AsyncSession, booking: Booking) -> None:
 async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     """Move a booking by one version: row, timeline and the decision behind it, in the caller's transaction.
 
-    A repeat of the same change finds it done and changes nothing. Rooms are claimed and freed with the status; a hold
-    that finds none left is told so, and leaves the status as it is.
+    A repeat of the same change by the same workflow run finds it done. Rooms are claimed and freed with the status; a
+    hold that finds none left is told so, and leaves the status as it is.
 
     Raises:
         BookingNotFoundError: there is no such row.
@@ -199,7 +208,9 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
         return await _already_applied(db, booking, change)
     before = Status(booking.status)
     step = transition(before, change.event)
+    shown = shown_by(change, booking, step.to)
     if not await follow_status(db, booking, before, step.to):
+        await db.execute(text(MARK_SHOWN), shown.parameters)
         return await _sold_out(db, booking, change)
     actor, is_decision = staff or change.actor, change.event in DECISION_EVENTS
     takes_note = change.command_id and change.event in NOTE_EVENTS
@@ -221,6 +232,8 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
         "settled": CommandOutcome.SETTLED,
         "kinds": [kind for kind, _ in movements],
         "amounts": [minor for _, minor in movements],
+        "run_id": change.run_id,
+        **shown.parameters,
     }
     await db.execute(_WRITE, written)
     return ChangeResult(version=booking.version + 1, status=step.to)
@@ -229,20 +242,27 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
 async def _sold_out(db: AsyncSession, booking: Booking, change: Change) -> ChangeResult:
     """Keep that a hold found no room left: a later attempt may find one, and must not claim it."""
     told = _facts(replace(change, decision_deadline=None))
-    told["sold_out_at"] = booking.sold_out_at or change.at
-    facts = {name: fact for name, fact in told.items() if fact is not None}
-    await db.execute(update(Booking).where(col(Booking.id) == booking.id).values(facts))
+    await _tell(db, booking, told | {"sold_out_at": booking.sold_out_at or change.at})
     return ChangeResult(version=booking.version, status=Status(booking.status), sold_out=True)
 
 
 async def _already_applied(db: AsyncSession, booking: Booking, change: Change) -> ChangeResult:
     row = await db.get(BookingTimeline, (change.booking_id, change.expected_version + 1))
-    if row is None or row.event != change.event or row.at != change.at:
+    if row is None or (row.run_id, row.event) != (change.run_id, change.event):
         raise StaleVersionError(
             f"{change.booking_id}: {change.event} expected version {change.expected_version}, "
             f"the row is at {booking.version}"
         )
+    if row.version == booking.version:
+        # A repeated workflow task may have computed other instants from a later clock: the row shows the workflow's.
+        await _tell(db, booking, _facts(replace(change, at=row.at)))
     return ChangeResult(version=row.version, status=Status(row.to_status))
+
+
+async def _tell(db: AsyncSession, booking: Booking, told: dict[str, Any]) -> None:
+    facts = {name: fact for name, fact in told.items() if fact is not None}
+    if facts:
+        await db.execute(update(Booking).where(col(Booking.id) == booking.id).values(facts))
 
 
 def _facts(change: Change) -> dict[str, Any]:
@@ -300,6 +320,12 @@ async def owns_session(db: AsyncSession, booking_id: str, session_id: str) -> bo
     """Return whether `session_id` was opened for this booking."""
     session = await db.get(PaymentSession, session_id)
     return session is not None and session.booking_id == booking_id
+
+
+async def command_outcome(db: Connection, command_id: str) -> tuple[str | None, bool]:
+    """The outcome of a command, None while it is open; and whether its booking needs attention."""
+    outcome, needs_attention = (await db.execute(_OUTCOME, {"command_id": command_id})).one()
+    return outcome, needs_attention
 
 
 async def open_command(db: Connection, command: BookingCommand) -> None:

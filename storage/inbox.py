@@ -15,6 +15,9 @@ from domain.booking import Status
 from models import StripeWebhookEvent, utc_now
 from storage.database import Connection
 
+NOTHING_NEW: Final = "nothing new"
+"""The note on an event that the booking's row already shows."""
+
 # A duplicate rewrites its own id: so it waits for a delivery of the same event that has not committed, and is returned.
 _KEEP: Final = text(
     "WITH kept AS ("

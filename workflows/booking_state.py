@@ -127,6 +127,7 @@ class BookingState:
         change = Change(
             booking_id=self._booking_id,
             hotel_slug=self._hotel_slug,
+            run_id=workflow.info().run_id,
             expected_version=self.version,
             event=event,
             at=workflow.now(),

@@ -32,6 +32,7 @@ from workflows import options
 from workflows.booking_state import BookingState
 from workflows.payment_steps import PaymentStepFailedError, failure
 from workflows.run_length import RunLength
+from workflows.wake_timer import WakeTimer
 
 STRIPE_UNAVAILABLE = "stripe_unavailable"
 
@@ -109,6 +110,7 @@ class MessageQueue:
         self._run_length = run_length
         self._hand_on = hand_on
         self._is_handing_on = False
+        self._wake_timer = WakeTimer()
         self._queue: deque[QueueMessage] = deque()
         self._received_ids: dict[str, None] = {}
         self._results: dict[str, CommandResult] = {}
@@ -190,16 +192,16 @@ class MessageQueue:
 
         A run with a full history ends here.
         """
-        timeout = None if until is None else (until - workflow.now()).total_seconds()
-        if not self.waiting and (timeout is None or timeout > 0):
-            try:
-                await workflow.wait_condition(
-                    lambda: self.waiting or self._may_hand_on(), timeout=timeout, timeout_summary=summary
-                )
-            except TimeoutError:
-                return None
-            await self._hand_on_unless_waiting()
-        return self._queue.popleft() if self.waiting else None
+        if not self.waiting and (until is None or until > workflow.now()):
+            self._wake_timer.set(until, summary)
+            await workflow.wait_condition(
+                lambda: self.waiting or self._wake_timer.has_fired or self._may_hand_on()
+            )
+            if not self._wake_timer.has_fired:
+                await self._hand_on_unless_waiting()
+        message = self._queue.popleft() if self.waiting else None
+        self._state.projection.after_timer = message is None
+        return message
 
     def _may_hand_on(self) -> bool:
         return self._run_length.is_full and not self._closing

@@ -35,6 +35,15 @@ DATABASE: Final[Mapping[str, Any]] = MappingProxyType(
     }
 )
 
+# A first attempt within the workflow task, which is repeated as a whole if the worker dies. Signals wait that long.
+DATABASE_AT_ONCE: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "start_to_close_timeout": timedelta(seconds=2),
+        "schedule_to_close_timeout": timedelta(seconds=2),
+        "retry_policy": RetryPolicy(maximum_attempts=1),
+    }
+)
+
 # Several workflows may write here in turn: the second one reads the row again instead of retrying.
 DATABASE_SHARED: Final[Mapping[str, Any]] = MappingProxyType(
     {

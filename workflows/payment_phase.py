@@ -57,7 +57,8 @@ class PaymentPhase:
         self._payment_steps = context.payment_steps
         terms = context.terms
         resume = terms.resume
-        submitted_at = resume.submitted_at if resume else workflow.now()
+        # A repeated first task finds the same start in its history.
+        submitted_at = resume.submitted_at if resume else workflow.info().start_time
         self.closes_at = payment_window_end(submitted_at, terms.payment_window_s, terms.cutoff_at)
         self._last_session_at = last_session_at(submitted_at, self.closes_at)
         self._reminders = PaymentReminders(submitted_at, self.closes_at)

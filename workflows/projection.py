@@ -16,6 +16,7 @@ from domain.attention import Attention, AttentionCode
 from domain.booking import Event, Status, allows, transition
 from domain.messages.changes import BookingSnapshot, Change, ChangeResult
 from workflows import options
+from workflows.database_steps import record_change
 from workflows.notifications import Notifications
 from workflows.payment_steps import failure
 
@@ -34,6 +35,8 @@ class Projection:
         self._retries: list[asyncio.Future[bool]] = []
         self.blocked_by: Attention | None = None
         """The reason why a person has to look at the row."""
+        self.after_timer = False
+        """A timer started the present step."""
 
     async def write(
         self, change: Change, status: Status, on_blocked: Callable[[Attention], None]
@@ -82,6 +85,7 @@ class Projection:
             call = Change(
                 booking_id=change.booking_id,
                 hotel_slug=change.hotel_slug,
+                run_id=change.run_id,
                 expected_version=booking.version,
                 event=Event.ATTENTION_NEEDED,
                 at=workflow.now(),
@@ -105,9 +109,7 @@ class Projection:
             self.report_write(done=False)
 
     async def _record(self, change: Change, how: Mapping[str, Any]) -> ChangeResult:
-        return await workflow.execute_activity_method(
-            Bookings.record, change, summary=ui_texts.record(change.event), **how
-        )
+        return await record_change(change, how, after_timer=self.after_timer)
 
     async def _read(self, change: Change) -> BookingSnapshot:
         return await workflow.execute_activity_method(

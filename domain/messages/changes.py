@@ -17,8 +17,9 @@ class Change:
     """A change of the booking to write: row, timeline and version in one transaction.
 
     Args:
+        run_id: the workflow run that writes. Only its own repeat of a change finds it done.
         expected_version: the version the row must have; it has one more afterwards.
-        at: the workflow's clock, so that a repeat writes the same time.
+        at: the workflow's clock. The first attempt's time stays: a repeated workflow task reads a later one.
         command_id: the decision this carries out; its note then becomes the booking's.
         attention_opened: new reasons why the booking needs attention. One that is already open stays as it is.
         attention_cleared: reasons that are over. A change of status ends others by itself, as `domain.attention` says.
@@ -31,6 +32,7 @@ class Change:
 
     booking_id: str = ""
     hotel_slug: str = ""
+    run_id: str = ""
     expected_version: int = 0
     event: Event = Event.SUBMITTED
     at: datetime = EPOCH
@@ -65,12 +67,15 @@ class ChangeResult:
     Args:
         published: browsers have been notified. False: the first attempt failed, and another must follow.
         sold_out: no room was left for a hold. No field was changed, and a repeat finds none either.
+        change: the change itself, if it was written within the workflow task: the history then holds only the result,
+            and a row that is older after a restore is written from it (`reconciliation.row_recovery`).
     """
 
     version: int = 0
     status: Status = Status.DRAFT
     published: bool = False
     sold_out: bool = False
+    change: Change | None = None
 
 
 @dataclass(frozen=True)

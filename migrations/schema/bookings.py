@@ -114,6 +114,7 @@ def _history() -> None:
         sa.Column("to_status", sa.String(length=20), nullable=False),
         sa.Column("event", sa.String(length=40), nullable=False),
         sa.Column("actor", sa.String(length=320), nullable=False),
+        sa.Column("run_id", sa.String(length=64), nullable=False, server_default=""),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
         sa.PrimaryKeyConstraint("booking_id", "version"),
     )

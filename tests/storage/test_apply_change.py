@@ -109,14 +109,32 @@ async def test_a_repeat_changes_nothing(database: Database, hotel_rows: HotelRow
     assert (await row_of(database, booking.booking_id)).status == "EXPIRED"
 
 
+async def test_a_repeat_by_a_later_clock_leaves_the_time_and_follows_the_instants_computed_from_it(
+    database: Database, hotel_rows: HotelRows
+) -> None:
+    """A workflow task that is repeated reads another `now()`; until the next change the row follows the workflow."""
+    booking = await book(database, hotel_rows)
+    first = change_of(booking, Event.SUBMITTED, payment_deadline=T0 + timedelta(hours=24))
+    answer = await apply(database, first)
+    later = replace(
+        first, at=first.at + timedelta(seconds=9), payment_deadline=T0 + timedelta(hours=24, seconds=9)
+    )
+    assert await apply(database, later) == answer
+    row = await row_of(database, booking.booking_id)
+    assert (row.updated_at, row.payment_deadline) == (first.at, later.payment_deadline)
+    await apply(database, change_of(row, Event.PAYMENT_WINDOW_CLOSED))
+    await apply(database, first)
+    assert (await row_of(database, booking.booking_id)).payment_deadline == later.payment_deadline
+
+
 async def test_a_stale_version_is_refused(database: Database, hotel_rows: HotelRows) -> None:
-    """Whether the writer is behind, ahead, or has another thing, or another moment, in mind."""
+    """Whether the writer is behind, ahead, has another thing in mind, or is another workflow run."""
     booking = await submitted(database, hotel_rows)
     wrong = [
         replace(change_of(booking, Event.PAYMENT_WINDOW_CLOSED), expected_version=1),
         replace(change_of(booking, Event.PAYMENT_WINDOW_CLOSED), expected_version=0),
         replace(change_of(booking, Event.PAYMENT_WINDOW_CLOSED), expected_version=3),
-        replace(change_of(booking, Event.SUBMITTED), expected_version=1, at=T0 + timedelta(hours=1)),
+        replace(change_of(booking, Event.SUBMITTED), expected_version=1, run_id="another"),
     ]
     for change in wrong:
         with pytest.raises(StaleVersionError, match=f"{booking.booking_id}: .* the row is at 2"):
@@ -146,7 +164,7 @@ async def test_writers_at_once(database: Database, hotel_rows: HotelRows, writer
     booking = await held(database, hotel_rows)
     events = [Event.APPROVED, Event.DECLINED, Event.APPROVAL_TIMED_OUT, Event.CANCELLED_BY_GUEST] * 2
     changes = [
-        change_of(booking, event, at=T0 + timedelta(minutes=number))
+        change_of(booking, event, at=T0 + timedelta(minutes=number), run_id=f"run-{number}")
         for number, event in enumerate(events[:writers], 1)
     ]
     answers = await asyncio.gather(*(apply(database, change) for change in changes), return_exceptions=True)

@@ -21,6 +21,7 @@ from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from domain.identifiers import workflow_id
+from tests.workflows.lost_tasks import LostTasks
 
 _BOOKINGS_OWN = workflow_id("")
 
@@ -36,11 +37,20 @@ class FaultMode(StrEnum):
     """Nothing is done, and no answer comes until the attempt's time is over."""
     HANG_AFTER = "hang_after"
     """Everything is done, and no answer comes until the attempt's time is over."""
+    TASK_LOST = "task_lost"
+    """Everything is done within the workflow task, and the worker dies before that task is complete."""
+
+
+_DONE = frozenset({FaultMode.AFTER, FaultMode.HANG_AFTER, FaultMode.TASK_LOST})
+_HANGING = frozenset({FaultMode.HANG, FaultMode.HANG_AFTER})
 
 
 @dataclass
 class ActivityFault:
     """Strikes the next `times` attempts of activities whose names match.
+
+    An attempt within the workflow task, which comes before those of the activity, fails as well and is not counted.
+    `TASK_LOST` strikes and counts only such attempts.
 
     Args:
         booking_id: strikes only what is done for this booking.
@@ -54,16 +64,17 @@ class ActivityFault:
     skip: int = 0
     hits: int = 0
 
-    def strikes(self, name: str, booking_id: str | None) -> bool:
+    def strikes(self, name: str, booking_id: str | None, *, is_local: bool) -> bool:
         """Whether it strikes now; counts it if so."""
         if self.hits >= self.times or not fnmatchcase(name, self.match):
             return False
-        if self.booking_id not in {None, booking_id}:
+        loses_task = self.mode is FaultMode.TASK_LOST
+        if self.booking_id not in {None, booking_id} or (loses_task and not is_local):
             return False
         if self.skip:
             self.skip -= 1
             return False
-        self.hits += 1
+        self.hits += loses_task or not is_local
         return True
 
 
@@ -86,6 +97,7 @@ class ActivityFaults(temporalio.client.Interceptor, temporalio.worker.Intercepto
         self.attempts: list[str] = []
         self.attempts_of: dict[str | None, list[str]] = {}
         self.busy = 0
+        self.lost_tasks = LostTasks()
         self._hanging: dict[bytes, tuple[datetime, asyncio.Future[None]]] = {}
 
     def order(
@@ -130,14 +142,22 @@ class ActivityFaults(temporalio.client.Interceptor, temporalio.worker.Intercepto
         booking_id = _booking_of(call, info)
         self.attempts.append(info.activity_type)
         self.attempts_of.setdefault(booking_id, []).append(info.activity_type)
-        if self.on_attempt is not None:
+        # An attempt within the workflow task has the computer's time, not the server's.
+        if self.on_attempt is not None and not info.is_local:
             await self.on_attempt(info.started_time)
-        fault = next((fault for fault in self.faults if fault.strikes(info.activity_type, booking_id)), None)
+        striking = (
+            fault
+            for fault in self.faults
+            if fault.strikes(info.activity_type, booking_id, is_local=info.is_local)
+        )
+        fault = next(striking, None)
         if fault is None:
             return await run()
-        if fault.mode in {FaultMode.AFTER, FaultMode.HANG_AFTER}:
-            await run()
-        if fault.mode in {FaultMode.HANG, FaultMode.HANG_AFTER}:
+        result = await run() if fault.mode in _DONE else None
+        if fault.mode is FaultMode.TASK_LOST:
+            self.lost_tasks.arm()
+            return result
+        if fault.mode in _HANGING and not info.is_local:
             await self._hang(info)
         raise InjectedError(f"{info.activity_type}: {fault.mode}")
 

@@ -111,6 +111,7 @@ class WorkflowHarness:
         logging.getLogger("temporalio").addHandler(self._log_handler)
         self.activity_faults.clear_faults()
         self.activity_faults.attempts.clear()
+        self.activity_faults.lost_tasks.on_loss = None
         await self.stand_ins.forget()
         async with self.database.transaction() as db:
             await db.execute(text(f"DO $$ BEGIN {_EMPTY_ALL_TABLES} END $$"))

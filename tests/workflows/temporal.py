@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkerConfig
@@ -78,6 +80,7 @@ class TimeSkippingServer:
             self.env.client.service_client.config.target_host,
             identity=IDENTITY,
             interceptors=[self.activity_faults],
+            data_converter=replace(DataConverter.default, payload_codec=self.activity_faults.lost_tasks),
             plugins=[self.cache_plugin],
         )
         await self.client.operator_service.add_search_attributes(

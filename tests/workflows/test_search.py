@@ -273,6 +273,11 @@ class BookingStateMachine(RuleBasedStateMachine):
         booking = self.booking(number)
         self.do(search.sell_rooms(booking, rooms) if rooms else search.free_rooms(booking))
 
+    @rule(times=st.integers(1, 3))
+    def lose_task(self, times: int) -> None:
+        """The worker will die right after a change was written within its workflow task."""
+        self.do(self.current_search.break_activity("bookings.record", FaultMode.TASK_LOST, times))
+
     @rule(match=st.sampled_from(_ACTIVITIES), mode=st.sampled_from(list(FaultMode)), times=st.integers(1, 2))
     def break_activity(self, match: str, mode: FaultMode, times: int) -> None:
         """Attempts will fail, before or after their effect, or hang."""
