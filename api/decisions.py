@@ -197,10 +197,10 @@ async def _answer_from_projection(
 async def _answer_once_out(
     services: Services, found: BookingDetails, request: DecisionInput, command_id: str
 ) -> Response:
-    result = await await_outcome(services, found.booking.booking_id, command_id)
+    outcome = await await_outcome(services, found.booking, command_id)
     try:
         found = await _look_again(services, found)
-        outcome = result.outcome if result else _outcome_by_projection(found, request)
+        outcome = outcome or _outcome_by_projection(found, request)
         return await _respond(services, found, request, outcome or CommandOutcome.NEEDS_ATTENTION)
     except ProblemError as error:
         if error.status != 503:

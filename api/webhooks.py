@@ -50,7 +50,7 @@ async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
     event = _understood(payload, livemode=services.stripe_livemode)
     with mapped_outages():
         entry = await keep(services.database, event)
-        left = await deliver(services.database, services.temporal, services.task_queue, entry)
+        left = await deliver(services.database, services.temporal, services.task_queue, entry, may_wait=True)
     line = {"event_id": event.event_id, "event_type": event.event_type, "outcome": left or "delivered"}
     if entry.addressee:
         # The row's id: an event's metadata may hold any text.

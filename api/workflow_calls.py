@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 from temporalio.client import WorkflowUpdateFailedError
@@ -19,12 +19,16 @@ from api.errors import (
 )
 from api.outages import mapped_outages, temporal_away
 from api.services import Services
-from dispatch import client, commands
+from dispatch import client
 from dispatch.client import booking_handle
 from dispatch.errors import TemporalAwayError, WorkflowGoneError
 from dispatch.names import CHECK_PAYMENT, PAYMENT_SESSION, Update
-from domain.messages.answers import CommandResult, SessionAnswer, SessionRequest, WorkflowSnapshot
+from domain.decisions import CommandOutcome
+from domain.messages.answers import SessionAnswer, SessionRequest, WorkflowSnapshot
 from gateway.errors import REFUSED
+from models import Booking
+from storage.bookings import command_outcome
+from storage.database import DATABASE_ERRORS
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
@@ -32,6 +36,8 @@ Answer = TypeVar("Answer")
 OUTCOME_PATIENCE_S: Final = 5
 """The time a caller waits for a decision's outcome before it is told to look again."""
 
+_LOOK_AFTER_S: Final = 0.06
+_LOOK_EVERY_S: Final = 0.5
 STRIPE_PATIENCE_S: Final = 7
 _ADMISSION_PATIENCE_S: Final = 3
 _COME_BACK_AFTER_S: Final = 3
@@ -59,16 +65,30 @@ async def admitted(limit: asyncio.Semaphore) -> AsyncIterator[None]:
         limit.release()
 
 
-async def await_outcome(services: Services, booking_id: str, command_id: str) -> CommandResult | None:
-    """Wait a while for a command's outcome.
+async def await_outcome(services: Services, booking: Booking, command_id: str) -> CommandOutcome | None:
+    """Wait a while for a decision's outcome, which its workflow writes together with the change.
+
+    An update of the workflow would answer a few milliseconds earlier, and cost it another task.
+
+    Args:
+        booking: its row, as it was when the decision was sent.
 
     Returns:
-        None if it did not arrive in time, or the workflow ended before it could answer: the row then says more.
+        None if there was none in time, or the booking needs attention since: the row then says more.
     """
-    try:
-        return await commands.await_outcome(services.temporal, booking_id, command_id, OUTCOME_PATIENCE_S)
-    except (TimeoutError, TemporalAwayError):
-        return None
+    pause_s = _LOOK_AFTER_S
+    with suppress(*DATABASE_ERRORS):
+        async with asyncio.timeout(OUTCOME_PATIENCE_S):
+            while True:
+                await asyncio.sleep(pause_s)
+                pause_s = min(1.5 * pause_s, _LOOK_EVERY_S)
+                async with services.database.single_statement() as db:
+                    outcome, needs_attention = await command_outcome(db, command_id)
+                if outcome is not None:
+                    return CommandOutcome(outcome)
+                if needs_attention and not booking.needs_attention:
+                    return None
+    return None
 
 
 async def open_session(services: Services, booking_id: str, request: SessionRequest) -> SessionAnswer:

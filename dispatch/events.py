@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from temporalio.client import Client
@@ -14,6 +15,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from dispatch import ui_texts
+from dispatch.echoes import LEFT_TO_ITS_STEP, may_be_echo, read_step
 from dispatch.errors import WorkflowGoneError, temporal_call, temporal_errors
 from dispatch.names import AUTHORIZED, ENDED_BOOKING_PAYMENT_WORKFLOW, PAYMENT_CHANGED
 from domain.booking import UNDER_DECISION
@@ -23,7 +25,7 @@ from domain.messages.starts import EndedBookingEvent
 from domain.stripe_events import AUTHORIZING, KNOWN, is_relevant
 from models import StripeWebhookEvent
 from storage.database import Database
-from storage.inbox import Addressee, InboxEntry, keep_event, mark_processed
+from storage.inbox import NOTHING_NEW, Addressee, InboxEntry, keep_event, mark_processed
 
 BOOKING_MEMO: Final = "booking_id"
 """The memo field with the booking's id: the workflow's own id names only the payment."""
@@ -50,11 +52,16 @@ async def keep(database: Database, event: StripeWebhookEvent) -> InboxEntry:
         return await keep_event(db, event)
 
 
-async def deliver(database: Database, client: Client, task_queue: str, entry: InboxEntry) -> str | None:
+async def deliver(
+    database: Database, client: Client, task_queue: str, entry: InboxEntry, *, may_wait: bool = False
+) -> str | None:
     """Deliver a stored event to its workflow, then mark it processed.
 
     An event for a booking whose workflow was lost stays unprocessed: it is about the booking's own money, which no
     other workflow may return.
+
+    Args:
+        may_wait: an echo stays unprocessed: the change that it reports marks it, or the sweep delivers it.
 
     Returns:
         The reason why it was not delivered; None if a workflow accepted it.
@@ -66,6 +73,13 @@ async def deliver(database: Database, client: Client, task_queue: str, entry: In
     if entry.is_processed:
         return "a duplicate"
     addressee = _addressee(entry)
+    if isinstance(addressee, Addressee) and may_wait and may_be_echo(entry.event, addressee):
+        async with database.single_statement() as db:
+            is_echo, addressee = await read_step(db, entry.event, addressee)
+        if is_echo:
+            return LEFT_TO_ITS_STEP
+        # The change may have been written just now.
+        addressee = _addressee(replace(entry, addressee=addressee))
     if isinstance(addressee, Addressee):
         try:
             await signal_booking(client, task_queue, addressee, _hint(entry.event))
@@ -87,7 +101,7 @@ def _addressee(entry: InboxEntry) -> Addressee | str:
     own = found.payment_intent_id
     about_own_payment = own is not None and event.payment_intent_id in {None, own}
     if not is_relevant(event.event_type, found.status, about_own_payment=about_own_payment):
-        return "nothing new"
+        return NOTHING_NEW
     return found
 
 
