@@ -1,8 +1,8 @@
 """Echoes: Stripe's events about what a booking's workflow is already learning from Stripe (docs/decisions/16).
 
 Either a decision on the hold is under way, and the event reports a capture or release of that hold; or the booking
-waits for its payment, and an earlier event has reported the same hold within a minute. The change that follows marks the
-event (`storage.shown_events`). If none follows, the sweep delivers the event within two minutes.
+waits for its payment, and an earlier event has reported the same hold within a minute. The change that follows marks
+the event (`storage.shown_events`). If none follows, the sweep delivers the event within two minutes.
 """
 
 from __future__ import annotations

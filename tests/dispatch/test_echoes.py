@@ -105,7 +105,10 @@ async def test_a_second_event_about_a_hold_waits_for_the_row_to_show_it(harness:
 
 async def test_of_two_events_that_arrive_at_once_one_wakes_the_workflow(harness: InboxHarness) -> None:
     booking = await waiting(harness)
-    ids = {"booking_id": booking.booking_id, "payment_intent_id": f"pi_{booking.booking_id}"}
+    ids: dict[str, Any] = {
+        "booking_id": booking.booking_id,
+        "payment_intent_id": f"pi_{booking.booking_id}",
+    }
     events = [
         StripeWebhookEvent(event_id=f"evt_{new_command_id()}", event_type=type_, received_at=utc_now(), **ids)
         for type_ in ("checkout.session.completed", "payment_intent.amount_capturable_updated")
