@@ -49,8 +49,7 @@ from tests.workflows.temporal import ProductWorker, TimeSkippingServer
 
 ASKED_FOR = int(os.environ.get("SEARCH_EXAMPLES", "0"))
 EXAMPLES = ASKED_FOR or 8
-STEPS = 14
-_STEP_PATIENCE_S = 60
+STEPS, _STEP_PATIENCE_S = 14, 60
 _TELL_EVERY = 10
 
 _ROUTES = [
