@@ -1,8 +1,8 @@
 """Echoes: Stripe's events about what a booking's workflow is already learning from Stripe (docs/decisions/16).
 
 Either a decision on the hold is under way, and the event reports a capture or release of that hold; or the booking
-waits for its payment, and an earlier event has reported the same hold within a minute. The change that follows marks
-the event (`storage.shown_events`). If none follows, the sweep delivers the event within two minutes.
+waits for its payment, and an earlier event about the same hold was delivered within a minute. The change that follows
+marks the event (`storage.shown_events`). If none follows, the sweep delivers the event within two minutes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ LEFT_TO_ITS_STEP: Final = "left to the step under way"
 _STEP_LASTS: Final = timedelta(minutes=1)
 """A step that was begun longer ago met an obstacle: then any event may bring news."""
 
+_DELIVERY_LASTS: Final = timedelta(seconds=2)
+"""An event that is no older is probably being delivered. An older one that is still unprocessed was not: Temporal was
+away, say."""
+
 _DECISION: Final = (
     select(BookingCommand)
     .where(
@@ -45,8 +49,13 @@ _SAME_HOLD: Final = (
         < tuple_(
             bindparam("received_at", type_=DateTime(timezone=True)), bindparam("event_id", type_=String)
         ),
+        col(StripeWebhookEvent.event_id) != bindparam("event_id"),
         col(StripeWebhookEvent.event_type).in_(AUTHORIZING),
         col(StripeWebhookEvent.received_at) > bindparam("since"),
+        or_(
+            col(StripeWebhookEvent.processed_at).is_not(None),
+            col(StripeWebhookEvent.received_at) > bindparam("just_now"),
+        ),
     )
     .exists()
 )
@@ -76,12 +85,15 @@ async def read_step(
     db: Connection, event: StripeWebhookEvent, addressee: Addressee
 ) -> tuple[bool, Addressee]:
     """Return whether a stored event is an echo of a step under way, and its booking as it is now."""
-    ids = {"id": addressee.booking_id, "since": utc_now() - _STEP_LASTS}
-    of_event = {
+    now = utc_now()
+    parameters = {
+        "id": addressee.booking_id,
+        "since": now - _STEP_LASTS,
+        "just_now": now - _DELIVERY_LASTS,
         "event_id": event.event_id,
         "payment_intent_id": event.payment_intent_id,
         "received_at": event.received_at,
     }
-    status, own, needs_attention, is_under_way = (await db.execute(_STEP, ids | of_event)).one()
+    status, own, needs_attention, is_under_way = (await db.execute(_STEP, parameters)).one()
     is_same = status == addressee.status and not needs_attention
     return is_same and is_under_way, replace(addressee, status=Status(status), payment_intent_id=own)

@@ -91,13 +91,16 @@ async def test_the_key_steps_have_lines_of_their_own(hotel: HotelDriver, log: io
     assert decision["decision"] == "approve"
     assert decision["staff_id"]
     assert decision["command_id"]
-    completed = [
-        line
-        for line in lines
-        if line["message"] == "webhook processed" and line["event_type"] == "checkout.session.completed"
-    ]
-    assert completed[0]["event_id"].startswith("evt_")
-    assert completed[0]["outcome"] == "delivered"
+    webhooks = [line for line in lines if line["message"] == "webhook processed"]
+    assert all(line["event_id"].startswith("evt_") for line in webhooks)
+    outcomes = {line["event_type"]: line["outcome"] for line in webhooks}
+    hold_events = {
+        outcomes["payment_intent.amount_capturable_updated"],
+        outcomes["checkout.session.completed"],
+    }
+    # Either may come first, and the other tells the same.
+    assert "delivered" in hold_events
+    assert hold_events <= {"delivered", "left to the step under way", "nothing new"}
     assert {"authorized", "staff_request", "confirmed"} <= await _mails(log)
     private = [*PERSON.values(), guest.token]
     assert [word for word in private if word in log.getvalue()] == []

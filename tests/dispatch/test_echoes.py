@@ -123,6 +123,28 @@ async def test_of_two_events_that_arrive_at_once_one_wakes_the_workflow(harness:
     assert left == [None, LEFT_TO_ITS_STEP]
 
 
+@pytest.mark.parametrize("is_same", [True, False])
+async def test_an_event_that_could_not_be_delivered_makes_no_echo(
+    harness: InboxHarness, is_same: bool
+) -> None:
+    """Temporal was away: Stripe's next attempt wakes the workflow, and so does another event about the hold."""
+    booking = await waiting(harness)
+    values: dict[str, Any] = {
+        "event_type": "payment_intent.amount_capturable_updated",
+        "booking_id": booking.booking_id,
+        "payment_intent_id": f"pi_{booking.booking_id}",
+    }
+    first = StripeWebhookEvent(
+        event_id=f"evt_{new_command_id()}", received_at=utc_now() - timedelta(seconds=5), **values
+    )
+    async with harness.database.single_statement() as db:
+        await keep_event(db, first)
+    again = StripeWebhookEvent(event_id=first.event_id if is_same else f"evt_{new_command_id()}", **values)
+    async with harness.database.single_statement() as db:
+        entry = await keep_event(db, again)
+    assert await deliver(harness.database, harness.temporal, QUEUE, entry, may_wait=True) is None
+
+
 async def test_a_second_event_about_a_hold_counts_if_the_first_led_nowhere(harness: InboxHarness) -> None:
     booking = await waiting(harness)
     ids = {"payment_intent_id": f"pi_{booking.booking_id}"}

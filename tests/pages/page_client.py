@@ -67,7 +67,8 @@ class PageClient:
     def __init__(self, site: str) -> None:
         self.http = httpx.AsyncClient(base_url=site, timeout=30, trust_env=False, verify=_NOBODY)
         # Each visitor has a network of their own, as the proxy says: limits count them apart.
-        self.http.headers["X-Forwarded-For"] = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"
+        network = ":".join(f"{0x1000 + secrets.randbelow(0xF000):x}" for _ in range(2))  # as servers write it
+        self.http.headers["X-Forwarded-For"] = f"2001:db8:{network}::1"
         self.page: PageContent | None = None
 
     async def open(self, path: str, **headers: str) -> PageContent:
