@@ -50,7 +50,8 @@ def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: s
 def _zone(timezone: str, first_year: int, last_year: int) -> bytes:
     """Describe a time zone. It is the larger half of a file, and the same for all stays of a year."""
     # From before the last change of the clocks: readers take the offset from it.
-    first, last = date(first_year - 1, 1, 1), date(last_year + 1, 1, 1)
+    first = date(first_year - 1, 1, 1)
+    last = date(last_year, 12, 31)
     entry, calendar = CalendarEvent(), Calendar()
     entry.add("dtstart", datetime.combine(first, time(0), ZoneInfo(timezone)))
     calendar.add_component(entry)

