@@ -26,7 +26,7 @@ from domain.payment import PaymentSnapshot
 from gateway.cards import payment_card
 from gateway.disputes import read_disputes
 from gateway.errors import translated_errors
-from gateway.fees import WITH_FEE, stripe_fee
+from gateway.fees import stripe_fee, with_fee
 from gateway.snapshots import WITH_CHARGE, instant, payment_snapshot
 from models import PaymentSession
 from storage.bookings import BookingNotFoundError, booking_with_hotel, record_session, return_addresses
@@ -160,22 +160,29 @@ class Payments:
     async def capture(self, step: MoneyStep) -> PaymentSnapshot:
         """Capture a hold in full, unless it is gone, captured already or not the booking's; the answer shows which."""
 
+        intents = self._stripe.payment_intents
         newest: stripe.PaymentIntent | None = None
 
         async def read() -> PaymentSnapshot:
             nonlocal newest
-            newest = await self._retrieve_intent(step.payment_intent_id, WITH_FEE)
+            with translated_errors(write=False):
+                newest = await with_fee(
+                    lambda fee: intents.retrieve_async(
+                        step.payment_intent_id, {"expand": [WITH_CHARGE, *fee]}
+                    )
+                )
             return _snapshot(newest, step)
 
         async def capture(_held: PaymentSnapshot) -> PaymentSnapshot:
             nonlocal newest
-            newest = await self._stripe.payment_intents.capture_async(
-                step.payment_intent_id,
-                {
-                    "amount_to_capture": Money(step.amount_minor, step.currency).stripe_amount,
-                    "expand": [WITH_CHARGE, WITH_FEE],
-                },
-                {"idempotency_key": _key(step, "capture")},
+            amount = Money(step.amount_minor, step.currency).stripe_amount
+            # Stripe refuses other parameters under the same key; and it captures a hold once under any.
+            newest = await with_fee(
+                lambda fee: intents.capture_async(
+                    step.payment_intent_id,
+                    {"amount_to_capture": amount, "expand": [WITH_CHARGE, *fee]},
+                    {"idempotency_key": _key(step, "capture", *([] if fee else ["without-fee"]))},
+                )
             )
             return _snapshot(newest, step)
 
@@ -258,10 +265,10 @@ class Payments:
     ) -> PaymentSnapshot:
         return _snapshot(await self._retrieve_intent(payment_intent_id), ours)
 
-    async def _retrieve_intent(self, payment_intent_id: str, *more: str) -> stripe.PaymentIntent:
+    async def _retrieve_intent(self, payment_intent_id: str) -> stripe.PaymentIntent:
         with translated_errors(write=False):
             return await self._stripe.payment_intents.retrieve_async(
-                payment_intent_id, {"expand": [WITH_CHARGE, *more]}
+                payment_intent_id, {"expand": [WITH_CHARGE]}
             )
 
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import stripe
 
 from domain.money import Money, from_stripe
 
-WITH_FEE: Final = "latest_charge.balance_transaction"
+_WITH_FEE: Final = "latest_charge.balance_transaction"
 """What a PaymentIntent has to be expanded with, so that it tells the fee."""
 
 
+async def with_fee(
+    request: Callable[[Sequence[str]], Awaitable[stripe.PaymentIntent]],
+) -> stripe.PaymentIntent:
+    """Request a PaymentIntent with its fee; without it where the key may not read balance transactions.
+
+    Args:
+        request: sends the request with the expansions it is given.
+    """
+    try:
+        return await request([_WITH_FEE])
+    except stripe.PermissionError:
+        return await request([])
+
+
 def stripe_fee(intent: stripe.PaymentIntent) -> Money | None:
-    """Read the fee of a PaymentIntent that was expanded `WITH_FEE`; None before the capture, or if Stripe tells none.
+    """Read the fee of a PaymentIntent that was requested `with_fee`; None before the capture, or if Stripe tells none.
 
     It is in the currency of the account's balance, which may differ from the payment's.
     """

@@ -76,7 +76,8 @@ FURTHER_CASES = [
         "400 key of another request", _refusal(400, None, "idempotency_error"), "stripe_refused", final=True
     ),
     StripeFaultCase("401", _refusal(401), "stripe_key_rejected", final=True),
-    StripeFaultCase("403", _refusal(403), "stripe_key_rejected", final=True),
+    # The second time without the fee, which the key might not be allowed to read.
+    StripeFaultCase("403", {**_refusal(403), "times": 2}, "stripe_key_rejected", final=True),
     StripeFaultCase("404", _refusal(404, "resource_missing"), "stripe_unknown", final=True),
 ]
 MET = [(step, case) for case in CASES for step in STEPS] + [(STEPS[0], case) for case in FURTHER_CASES]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import pytest
 from sqlalchemy import text
 
 from storage.database import Database
 from storage.tables import StripeFee
 from tests.activities.payment_driver import PaymentDriver, PaymentPageVisit
 from tests.storage.rows import HotelRows
+
+FORBIDDEN: Final = {"status": 403, "type": "invalid_request_error"}
 
 
 async def stored(database: Database, visit: PaymentPageVisit) -> tuple[int, str] | None:
@@ -55,3 +60,18 @@ async def test_a_fee_that_cannot_be_stored_fails_no_capture(
             await db.execute(text("ALTER TABLE away RENAME TO stripe_fee"))
     assert payment.is_captured
     assert await stored(database, visit) is None
+
+
+@pytest.mark.parametrize("refusal", ["error_before", "error_after"])
+async def test_a_key_that_may_not_read_fees_captures_all_the_same(
+    driver: PaymentDriver, hotel_rows: HotelRows, refusal: str
+) -> None:
+    """Whether Stripe refuses before the capture or after it: the hold is captured once, and judged rightly."""
+    visit = await driver.held(hotel_rows)
+    path = f"/v1/payment_intents/{visit.intent_id}"
+    await driver.stripe.order(f"GET {path}", "error_before", **FORBIDDEN)
+    await driver.stripe.order(f"POST {path}/capture", refusal, **FORBIDDEN)
+    payment = await driver.run(driver.payments.capture, visit.step())
+    assert (payment.is_captured, payment.matches) == (True, True)
+    intent = await driver.intent(visit)
+    assert (intent["status"], intent["amount_received"]) == ("succeeded", visit.booking.amount_minor)
