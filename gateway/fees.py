@@ -7,6 +7,7 @@ from typing import Final
 
 import stripe
 
+from domain.errors import DomainError
 from domain.money import Money, from_stripe
 
 _WITH_FEE: Final = "latest_charge.balance_transaction"
@@ -30,11 +31,15 @@ async def with_fee(
 def stripe_fee(intent: stripe.PaymentIntent) -> Money | None:
     """Read the fee of a PaymentIntent that was requested `with_fee`; None before the capture, or if Stripe tells none.
 
-    It is in the currency of the account's balance, which may differ from the payment's.
+    It is in the currency of the account's balance, which may differ from the payment's. A fee that is no amount of a
+    currency we know counts as none: the payment is captured.
     """
     charge = intent.latest_charge
     transaction = charge.balance_transaction if isinstance(charge, stripe.Charge) else None
     if not isinstance(transaction, stripe.BalanceTransaction):
         return None
     currency = transaction.currency.upper()
-    return Money(from_stripe(transaction.fee, currency), currency)
+    try:
+        return Money(from_stripe(transaction.fee, currency), currency)
+    except DomainError:
+        return None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
+import stripe
 from sqlalchemy import text
 
+from gateway.fees import stripe_fee
 from storage.database import Database
 from storage.tables import StripeFee
 from tests.activities.payment_driver import PaymentDriver, PaymentPageVisit
@@ -75,3 +77,12 @@ async def test_a_key_that_may_not_read_fees_captures_all_the_same(
     assert (payment.is_captured, payment.matches) == (True, True)
     intent = await driver.intent(visit)
     assert (intent["status"], intent["amount_received"]) == ("succeeded", visit.booking.amount_minor)
+
+
+@pytest.mark.parametrize(("fee", "currency"), [(250, "kwd"), (250, "xxx"), (-1, "eur")])
+def test_a_fee_that_is_no_amount_we_know_counts_as_none(fee: int, currency: str) -> None:
+    """The account's balance may be in a currency in which no hotel charges."""
+    transaction = {"object": "balance_transaction", "fee": fee, "currency": currency}
+    charge = {"object": "charge", "balance_transaction": transaction}
+    values = {"object": "payment_intent", "latest_charge": charge}
+    assert stripe_fee(stripe.PaymentIntent.construct_from(values, None)) is None
