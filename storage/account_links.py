@@ -23,12 +23,20 @@ RESET_LASTS: Final = timedelta(hours=1)
 
 
 async def add_invitation(
-    db: AsyncSession, auth_secret: str, hotel_id: int, email: str, role: Role, now: datetime
+    db: AsyncSession,
+    auth_secret: str,
+    hotel_id: int,
+    email: str,
+    role: Role,
+    now: datetime,
+    *,
+    invited_by: int | None = None,
 ) -> str | None:
     """Keep an invitation to a hotel's staff; an earlier one to the same address ends.
 
     Args:
         auth_secret: the link's code is derived from it.
+        invited_by: the manager's account; None for an operator.
 
     Returns:
         The link's id; None if the address has an account.
@@ -38,7 +46,7 @@ async def add_invitation(
     same = (col(AccountLink.email) == email, col(AccountLink.hotel_id) == hotel_id)
     await db.execute(delete(AccountLink).where(*same))
     link = _link(AccountLinkKind.INVITATION, auth_secret, email, now, INVITATION_LASTS)
-    link.hotel_id, link.role = hotel_id, role
+    link.hotel_id, link.role, link.invited_by = hotel_id, role, invited_by
     db.add(link)
     return link.link_id
 
@@ -107,6 +115,11 @@ async def withdraw_invitation(db: AsyncSession, hotel_id: int, link_id: str) -> 
     """Delete an invitation of that hotel."""
     which = (col(AccountLink.hotel_id) == hotel_id, col(AccountLink.link_id) == link_id)
     await db.execute(delete(AccountLink).where(*which))
+
+
+async def withdraw_invitations_by(db: AsyncSession, staff_id: int) -> None:
+    """Delete the invitations of someone who may no longer invite."""
+    await db.execute(delete(AccountLink).where(col(AccountLink.invited_by) == staff_id))
 
 
 async def use_link(db: AsyncSession, code: str, password_hash: str, now: datetime) -> bool:

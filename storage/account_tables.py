@@ -37,8 +37,8 @@ class AccountLinkKind(StrEnum):
 class AccountLink(SQLModel, table=True):
     """A single-use link to choose a password. The code in it is derived; only its hash is kept.
 
-    `hotel_id` and `role` belong to an invitation. A password reset has a row for any address that was entered, so that
-    nobody learns which ones have an account.
+    `hotel_id`, `role` and `invited_by`, a manager, belong to an invitation; an operator's has no manager. A password
+    reset has a row for any address that was entered, so that nobody learns which ones have an account.
     """
 
     __tablename__ = "account_link"
@@ -49,6 +49,7 @@ class AccountLink(SQLModel, table=True):
     email: str = Field(max_length=320)
     hotel_id: int | None = Field(default=None, foreign_key="hotel.id", index=True)
     role: str | None = Field(default=None, max_length=20)
+    invited_by: int | None = Field(default=None, foreign_key="staff.id")
     code_hash: str = Field(unique=True, max_length=64)
     created_at: datetime = Field(default_factory=utc_now, sa_column=instant_column())
     expires_at: datetime = Field(sa_column=instant_column())

@@ -27,10 +27,12 @@ def create_accounts() -> None:
         sa.Column("email", sa.String(length=320), nullable=False),
         sa.Column("hotel_id", sa.Integer(), nullable=True),
         sa.Column("role", sa.String(length=20), nullable=True),
+        sa.Column("invited_by", sa.Integer(), nullable=True),
         sa.Column("code_hash", sa.String(length=64), nullable=False),
         *required(INSTANT, "created_at expires_at"),
         *optional(INSTANT, "sent_at"),
         sa.ForeignKeyConstraint(["hotel_id"], ["hotel.id"]),
+        sa.ForeignKeyConstraint(["invited_by"], ["staff.id"]),
         sa.UniqueConstraint("code_hash"),
     )
     op.create_index("ix_account_link_hotel_id", "account_link", ["hotel_id"])

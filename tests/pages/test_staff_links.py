@@ -143,6 +143,31 @@ async def test_an_invitation_is_accepted_once_also_by_two_at_once(
     assert sorted(page.status for page in pages) == [303, 404]
 
 
+@pytest.mark.parametrize("change", [{"role": "viewer", "active": "yes"}, {"role": "manager", "active": "no"}])
+async def test_invitations_of_someone_who_no_longer_manages_end(
+    manager: PageClient,
+    viewer: PageClient,
+    page_clients: PageClients,
+    hotel: HotelDriver,
+    stack: ApiStack,
+    change: dict[str, str],
+) -> None:
+    async with stack.database.reading() as db:
+        found = await staff_with_hotel(db, f"viewer@{hotel.slug}.test")
+    assert found is not None
+    path, stranger = f"/staff/people/{found[0].id}/", page_clients.stranger()
+    await manager.submit(path, role="manager", active="yes")
+    await viewer.log_in(found[0].email)
+    email, other = f"back.door@{hotel.slug}.test", f"colleague@{hotel.slug}.test"
+    await viewer.submit("/staff/people/", email=email, role="manager")
+    await manager.submit("/staff/people/", email=other, role="viewer")
+    await stranger.open(link_in((await mails_to(stack, email))[0]))
+    await manager.submit(path, **change)
+    assert (await stranger.send("/staff/set-password/", password=ANOTHER)).status == 404
+    assert not await links_to(stack, email)
+    assert await links_to(stack, other), "those of others stay"
+
+
 async def test_a_mail_server_that_is_away_gets_the_invitation_later(
     manager: PageClient, hotel: HotelDriver, stack: ApiStack
 ) -> None:

@@ -17,7 +17,7 @@ from api.pages.staff.console import Console, ManagingConsole, staff_router
 from domain.accounts import PASSWORD_LONGEST, PASSWORD_SHORTEST, AccountError, check_password, check_standing
 from domain.roles import Role, may_manage
 from models import Staff, utc_now
-from storage.account_links import add_invitation, invitations_of, withdraw_invitation
+from storage.account_links import add_invitation, invitations_of, withdraw_invitation, withdraw_invitations_by
 from storage.account_tables import AccountLink
 from storage.log_ins import change_credentials
 from storage.second_factors import factor_of, remove_factor
@@ -52,7 +52,15 @@ async def invite(console: ManagingConsole) -> Response:
         services = console.services
         async with transaction(services.database) as db:
             await _lock(console, db)
-            link_id = await add_invitation(db, services.auth_secret, console.hotel_id, email, role, utc_now())
+            link_id = await add_invitation(
+                db,
+                services.auth_secret,
+                console.hotel_id,
+                email,
+                role,
+                utc_now(),
+                invited_by=console.colleague.staff_id,
+            )
         if link_id is not None:
             await send_link(services, link_id)
             return console.page.redirect(f"{_ADDRESS}?saved=invited")
@@ -99,6 +107,8 @@ async def change(console: ManagingConsole, staff_id: StaffId) -> Response:
         if (role, active, hashed) != (row.role, row.active, None):
             kept = {"role": role, "active": active, "password_hash": hashed or row.password_hash}
             await change_credentials(db, staff_id, **kept)
+        if not (active and may_manage(role)):
+            await withdraw_invitations_by(db, staff_id)
         await db.refresh(row)
     return console.page.redirect(f"{_ADDRESS}?saved={staff_id}")
 
