@@ -160,6 +160,12 @@ async def check_second_factor(services: Services, staff: Staff, otp: str, addres
         *_limits(services, staff.email, address),
         Limit(subject("otp", staff.email), most, Window.HOUR),
     )
+    # One after the other, as passwords: a crowd's guesses would all begin below the limit.
+    async with services.limiter.turn(limits[-1]):
+        await _check_code(services, factor, otp, limits)
+
+
+async def _check_code(services: Services, factor: SecondFactor, otp: str, limits: tuple[Limit, ...]) -> None:
     async with transaction(services.database) as db:
         await services.limiter.check(db, limits, _TOO_MANY_FAILURES)
         counts = await use_code(db, services.auth_secret, factor, otp, utc_now())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import httpx
@@ -13,6 +15,7 @@ from domain.roles import Role
 from models import Staff
 from storage.account_tables import RecoveryCode, SecondFactor
 from storage.catalogue import staff_with_hotel
+from storage.second_factors import recovery_codes_left
 from tests.api.hotels import PASSWORD, HotelDriver
 from tests.api.problems import assert_problem
 from tests.api.stack import ApiStack
@@ -204,6 +207,28 @@ async def test_a_hotel_requires_it_of_managers(
     assert (await token(hotel, "manager", app.code())).status_code == 200
     await manager.open(SECOND_FACTOR)
     assert (await manager.send(f"{SECOND_FACTOR}remove/", current=PASSWORD)).status == 403
+
+
+async def test_codes_guessed_at_the_same_time_are_checked_one_after_the_other(
+    viewer: PageClient, page_clients: PageClients, hotel: HotelDriver, stack: ApiStack
+) -> None:
+    """Beyond the limit none is looked at: a right one among them is not used up."""
+    _, codes = await set_up(viewer)
+    person = page_clients.stranger()
+    person.page = await person.log_in(f"viewer@{hotel.slug}.test")
+    guesses = [
+        *[f"guess {number}" for number in range(3 * stack.settings.rate_limit_login_per_min)],
+        codes[0],
+    ]
+    pages = await asyncio.gather(*(person.send("/staff/log-in/code/", otp=otp) for otp in guesses))
+    assert Counter(page.status for page in pages) == {
+        401: stack.settings.rate_limit_login_per_min,
+        429: len(guesses) - stack.settings.rate_limit_login_per_min,
+    }
+    staff = await staff_of(stack, f"viewer@{hotel.slug}.test")
+    assert staff.id is not None
+    async with stack.database.reading() as db:
+        assert await recovery_codes_left(db, staff.id) == len(codes)
 
 
 async def test_a_first_step_alone_opens_nothing(
