@@ -172,7 +172,7 @@ def _awaits_payment(booking: Booking) -> bool:
 
 async def _may_send(db: AsyncSession, mail: SentMail) -> bool:
     """Whether the mailbox may receive a mail now: anyone may type an address, and a request costs nothing."""
-    if mail.kind != MailKind.FINISH_REQUEST:
+    if mail.kind not in UNPAID_MAILS:
         return True
     return await claim_daily_mail(db, mail.recipient, mail.booking_id, mail.sending_at)
 
