@@ -113,6 +113,11 @@ class ActivityFaults(temporalio.client.Interceptor, temporalio.worker.Intercepto
         self.faults.clear()
 
     @property
+    def loses_tasks(self) -> bool:
+        """Whether a workflow task is still to be lost."""
+        return any(fault.mode is FaultMode.TASK_LOST and fault.hits < fault.times for fault in self.faults)
+
+    @property
     def may_hang(self) -> bool:
         """Whether an attempt hangs, or hung when `hanging` was last asked."""
         return bool(self._hanging)
