@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +18,7 @@ from starlette.routing import Route
 
 from bench.bench_stack import BenchStack, Tell
 from bench.load import LoadDriver, StepTimes, percentile, spread
+from sandbox.serving import listener
 
 Json = dict[str, Any]
 
@@ -58,9 +58,9 @@ async def _relayed(bench_stack: BenchStack) -> AsyncIterator[WebhookRelay]:
     relay = WebhookRelay(bench_stack.http, bench_stack.target.api)
     server = uvicorn.Server(uvicorn.Config(relay.app, log_level="error", access_log=False, ws="none"))
     # The socket listens from now on; a client that connects before the server has started waits for it.
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    listening = listener()
+    port = listening.getsockname()[1]
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         await bench_stack.webhooks_to(f"http://127.0.0.1:{port}")
         yield relay
