@@ -23,7 +23,7 @@ class Level(NamedTuple):
     rounds: int
 
 
-LEVELS: Final = (Level(1, 6, 1), Level(10, 8, 1), Level(50, 10, 3), Level(200, 5, 1))
+LEVELS: Final = (Level(1, 6, 1), Level(10, 8, 1), Level(50, 10, 3), Level(200, 5, 3))
 _FIRST: Final = Level(10, 2, 1)
 """Not measured: connections open, and lazily created objects come to be."""
 

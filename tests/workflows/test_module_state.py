@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -37,5 +38,6 @@ def _changeable(namespace: Any, module: str) -> Iterator[str]:
             yield name
         elif isinstance(value, type) and value.__module__ == module:
             # An Enum's own tables begin with an underscore, and never change.
-            inner = {key: one for key, one in vars(value).items() if not key.startswith("_")}
+            hidden = "_" if issubclass(value, Enum) else "__"
+            inner = {key: one for key, one in vars(value).items() if not key.startswith(hidden)}
             yield from (f"{name}.{key}" for key in _changeable(inner, module))
