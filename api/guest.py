@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Header, Query, Response
@@ -38,7 +39,7 @@ from domain.money import Money
 from models import ReturnAddresses, utc_now
 from storage.bookings import keep_return_addresses, owns_session, session_url
 from storage.catalogue import hotel_by_slug, room_types
-from storage.limits import Limit, count_attempt, window_number
+from storage.limits import Limit, window_number
 
 router = APIRouter(prefix="/api/public/hotel", tags=["guests"])
 
@@ -224,11 +225,15 @@ async def ask_stripe(services: Services, found: BookingDetails) -> BookingDetail
     booking_id = found.booking.booking_id
     if Status(found.booking.status) not in UNDER_DECISION:
         return found
-    async with transaction(services.database) as db:
-        limit = Limit(f"check:{booking_id}", services.verifications_per_min)
-        if await count_attempt(db, limit) is not None:
-            return found
-        window = await window_number(db, _QUESTION_SHARED_S)
+    limit = Limit(f"check:{booking_id}", services.verifications_per_min)
+    detail = "This booking's payment was checked too often; its row answers."
+    try:
+        async with services.limiter.counted(transaction(services.database), [limit], detail) as db:
+            window = await window_number(db, _QUESTION_SHARED_S)
+    except ProblemError as refusal:
+        if refusal.status != HTTPStatus.TOO_MANY_REQUESTS:
+            raise
+        return found
     # A workflow that has ended meanwhile has written its result to the row.
     with suppress(WorkflowGoneError):
         await check_payment(services, booking_id, window)

@@ -7,7 +7,7 @@ import hashlib
 import math
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Annotated, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -94,17 +94,21 @@ class Limiter:
     async def counted(
         self, opening: AbstractAsyncContextManager[Opened], limits: Sequence[Limit], detail: str
     ) -> AsyncIterator[Opened]:
-        """Open a transaction and count an attempt in it, in the turn of the first limit.
+        """Open a transaction and count an attempt in it, in the turn of each limit.
+
+        A crowd from many clients may share the narrower limit alone: a booking's, or that of an e-mail address.
 
         Args:
             opening: opens the transaction.
-            limits: the widest one, the client's, first.
+            limits: the widest one, the client's, first. Callers with the same limits name them in the same order.
 
         Raises:
             ProblemError: 429, one of the limits has been reached; 503, the database is away.
         """
         self.refuse_reached(limits, detail)
-        async with self.turn(limits[0]):
+        async with AsyncExitStack() as turns:
+            for limit in limits:
+                await turns.enter_async_context(self.turn(limit))
             self.refuse_reached(limits, detail)
             async with opening as db:
                 await self.count(db, limits, detail)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, select, text, update
 from sqlmodel import col
 
-from api.limits import subject
+from api.limits import client_network, subject
 from api.pacing import RefusedClients
 from api.services import GUESTS_AT_ONCE
+from domain.mailbox import mailbox_of
 from sandbox.drivers import wait_until
 from storage.tables import RateLimit
 from tests.api.hotels import PERSON, HotelDriver
@@ -24,6 +27,12 @@ from tests.api.test_limits import ask, email_of, network
 
 _REFUSALS, _CROWD = 100, 40
 _LONG_S = 3600
+_HOLD = text(
+    "INSERT INTO rate_limit AS r (subject, began_at, attempts)"
+    " SELECT :subject, date_trunc(size, now(), 'UTC') + n * ('1 ' || size)::interval, 0"
+    " FROM generate_series(0, 1) AS n, unnest(ARRAY['minute', 'hour']) AS size"
+    " ON CONFLICT (subject, began_at) DO UPDATE SET attempts = r.attempts"
+)
 
 
 def test_many_refusals_lead_to_a_pace_of_twenty_a_second() -> None:
@@ -110,6 +119,43 @@ async def test_a_crowd_that_waits_to_be_counted_leaves_others_their_connections(
     assert Counter(answer.status_code for answer in answers)[201] >= _CROWD - 1
 
 
+async def test_a_crowd_that_asks_about_one_booking_leaves_others_their_connections(
+    hotel: HotelDriver,
+) -> None:
+    """From many addresses: they share the booking's count alone, and wait in the API for it."""
+    guest = await hotel.submitted()
+    await guest.open_page()
+    addresses = many_networks(hotel)
+    async with another_api(hotel.stack, rate_limit_verify_per_min=900) as api:
+        url = f"{hotel.bookings_url.replace(hotel.stack.api, api)}{guest.booking_id}/payment/verify/"
+
+        async def verify(address: str) -> int:
+            params, headers = {"session_id": guest.session_id or ""}, {"X-Forwarded-For": address}
+            return (await hotel.stack.http.get(url, params=params, headers=headers)).status_code
+
+        async with holding(hotel, f"check:{guest.booking_id}"):
+            crowd = [asyncio.create_task(verify(address)) for address in addresses]
+            counted = [subject("verify", client_network(address)) for address in addresses]
+            await wait_until(lambda: count_rows(hotel, counted), lambda n: n >= _CROWD, what="the crowd")
+            await assert_served(hotel, api)
+            assert not any(caller.done() for caller in crowd)
+        assert set(await asyncio.gather(*crowd)) == {200}
+
+
+async def test_a_crowd_that_books_for_one_mailbox_leaves_others_their_connections(hotel: HotelDriver) -> None:
+    """From many addresses: they share the mailbox's count alone."""
+    async with another_api(hotel.stack, rate_limit_booking_per_hour=900) as api:
+        async with holding(hotel, subject("booking-for", mailbox_of(email_of(hotel, 0)))):
+            crowd = [
+                asyncio.create_task(ask(hotel, api, email_of(hotel, 0), address=address))
+                for address in many_networks(hotel)
+            ]
+            await assert_served(hotel, api)
+            assert not any(caller.done() for caller in crowd)
+        answers = await asyncio.gather(*crowd)
+    assert {answer.status_code for answer in answers} == {201}
+
+
 async def test_one_clients_bookings_leave_others_half_of_the_places(hotel: HotelDriver) -> None:
     """No worker is there, so each submission keeps its place for seconds; someone else's has one all the same."""
     async with flaky_api(hotel.stack, rate_limit_booking_per_hour=900) as flaky:
@@ -126,6 +172,33 @@ async def test_one_clients_bookings_leave_others_half_of_the_places(hotel: Hotel
         assert await submit(99, f"2001:db8:{hotel.id:x}:2::1") == "worker_unavailable"
         codes = Counter(await asyncio.gather(*crowd))
     assert codes["worker_unavailable"] == GUESTS_AT_ONCE // 2
+
+
+def many_networks(hotel: HotelDriver) -> list[str]:
+    """An address for each of a crowd, each in a network of its own."""
+    return [f"2001:db8:{hotel.id:x}:{number + 16:x}::1" for number in range(_CROWD)]
+
+
+@asynccontextmanager
+async def holding(hotel: HotelDriver, counted: str) -> AsyncIterator[None]:
+    """Lock what PostgreSQL counts for a subject, in this window and the next, until the block ends."""
+    async with hotel.stack.database.transaction() as db:
+        await db.execute(_HOLD, {"subject": counted})
+        yield
+
+
+async def count_rows(hotel: HotelDriver, counted: Sequence[str]) -> int:
+    """The number of windows counted for some subjects."""
+    query = select(func.count()).select_from(RateLimit).where(col(RateLimit.subject).in_(counted))
+    async with hotel.stack.database.transaction() as db:
+        return (await db.scalars(query)).one()
+
+
+async def assert_served(hotel: HotelDriver, api: str) -> None:
+    """Someone of another network books, a few times."""
+    for number in range(90, 95):
+        answer = await ask(hotel, api, email_of(hotel, number), address=f"2001:db8:{hotel.id:x}:2::1")
+        assert answer.status_code == 201, answer.text
 
 
 def _counted(hotel: HotelDriver) -> str:
