@@ -102,9 +102,17 @@ class Bookings:
 
     @activity.defn(name="bookings.delete_stale_drafts")
     async def delete_stale_drafts(self) -> int:
-        """Delete drafts that were never submitted; returns how many."""
+        """Delete drafts that were never submitted; returns how many.
+
+        Raises:
+            ApplicationError: some could not be deleted, the others were. Only the next sweep tries those again.
+        """
         async with self._database.transaction() as db:
-            return await housekeeping.delete_stale_drafts(db, _stale_before())
+            drafts = await housekeeping.delete_stale_drafts(db, _stale_before())
+        if drafts.kept:
+            message = f"{drafts.kept} drafts could not be deleted"
+            raise ApplicationError(message, type="drafts_left", non_retryable=True)
+        return drafts.deleted
 
     @activity.defn(name="bookings.delete_stale_requests")
     async def delete_stale_requests(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -27,13 +28,18 @@ _DRAFTS_AT_ONCE: Final = 1000
 """PostgreSQL takes 32,767 parameters; what a flood leaves goes in several passes."""
 
 
-async def delete_stale_drafts(db: AsyncSession, before: datetime) -> int:
+@dataclass(frozen=True)
+class DraftDeletion:
+    """The numbers of drafts deleted, and of those that could not be."""
+
+    deleted: int
+    kept: int
+
+
+async def delete_stale_drafts(db: AsyncSession, before: datetime) -> DraftDeletion:
     """Delete drafts older than `before` and their related rows, at most a thousand, oldest first.
 
     A draft that cannot be deleted is logged and stays; the others are deleted all the same.
-
-    Returns:
-        The number of drafts deleted.
     """
     drafts = select(col(Booking.booking_id)).where(
         col(Booking.status) == Status.DRAFT, col(Booking.created_at) < before
@@ -42,9 +48,10 @@ async def delete_stale_drafts(db: AsyncSession, before: datetime) -> int:
     ids = (await db.scalars(oldest.with_for_update(skip_locked=True))).all()
     try:
         async with db.begin_nested():
-            return await _delete_drafts(db, ids)
+            deleted = await _delete_drafts(db, ids)
     except IntegrityError:
-        return sum([await _delete_draft_if_possible(db, id_) for id_ in ids])
+        deleted = sum([await _delete_draft_if_possible(db, id_) for id_ in ids])
+    return DraftDeletion(deleted, len(ids) - deleted)
 
 
 async def _delete_draft_if_possible(db: AsyncSession, booking_id: str) -> int:

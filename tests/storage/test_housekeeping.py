@@ -26,7 +26,7 @@ OLD, YOUNG = LONG_AGO - timedelta(seconds=1), LONG_AGO
 async def clean(database: Database) -> int:
     async with database.transaction() as db:
         await delete_stale_requests(db, LONG_AGO)
-        return await delete_stale_drafts(db, LONG_AGO)
+        return (await delete_stale_drafts(db, LONG_AGO)).deleted
 
 
 async def kept(database: Database, *bookings: Booking) -> list[bool]:

@@ -6,12 +6,13 @@ import secrets
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import col
 from temporalio.client import WorkflowFailureError
 
 from dispatch.names import SWEEP_WORKFLOW
-from models import Booking, utc_now
+from dispatch.ui_texts import DELETE_DRAFTS
+from models import Booking, PaymentSession, utc_now
 from storage.bookings import booking_by_id
 from storage.housekeeping import SWEEP_JOB, last_complete
 from tests.workflows.harness import WorkflowHarness
@@ -60,3 +61,22 @@ async def test_refused_permission_keeps_no_other_step_from_its_work(harness: Wor
     after = await completed_at(harness)
     assert after is not None
     assert before is None or after > before
+
+
+async def test_draft_that_cannot_be_deleted_leaves_the_sweep_incomplete(harness: WorkflowHarness) -> None:
+    """The other drafts go; once nothing refers to this one, a sweep deletes it and is complete."""
+    odd, other = await old_draft(harness), await old_draft(harness)
+    async with harness.database.transaction() as db:
+        db.add(PaymentSession(session_id=f"cs_{odd}", booking_id=odd, url="https://x", expires_at=utc_now()))
+    before = await completed_at(harness)
+    with pytest.raises(WorkflowFailureError) as failure:
+        await sweep(harness)
+    assert str(failure.value.cause) == f"sweep_incomplete: failed: {DELETE_DRAFTS}"
+    assert [await is_kept(harness, draft) for draft in (odd, other)] == [True, False]
+    assert await completed_at(harness) == before
+
+    async with harness.database.transaction() as db:
+        await db.execute(delete(PaymentSession).where(col(PaymentSession.booking_id) == odd))
+    await sweep(harness)
+    assert not await is_kept(harness, odd)
+    assert await completed_at(harness) != before
