@@ -11,6 +11,7 @@ _CHUNK = 1 << 16
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial = Callable[[], Awaitable[Streams]]
+Rewrite = Callable[[bytes], bytes]
 
 
 class TcpProxy:
@@ -18,10 +19,12 @@ class TcpProxy:
 
     Args:
         dial: connects to the server.
+        rewrite: changes what the server answers.
     """
 
-    def __init__(self, dial: Dial) -> None:
+    def __init__(self, dial: Dial, rewrite: Rewrite | None = None) -> None:
         self._dial = dial
+        self._rewrite = rewrite
         self._listener: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._silent = False
@@ -71,18 +74,20 @@ class TcpProxy:
                 return
             there, back = await self._dial()
             self._writers.add(back)
-            await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer, lossy=True))
+            await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer, answers=True))
         except OSError:
             return
         finally:
             await self._forget(writer)
 
     async def _pass_on(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, lossy: bool = False
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
     ) -> None:
         try:
             while chunk := await reader.read(_CHUNK):
-                if not (lossy and self._mute):
+                if answers and self._rewrite:
+                    chunk = self._rewrite(chunk)
+                if not (answers and self._mute):
                     writer.write(chunk)
                     await writer.drain()
         except OSError:
@@ -104,9 +109,9 @@ async def _swallow(reader: asyncio.StreamReader) -> None:
 
 
 @asynccontextmanager
-async def proxy_to(dial: Dial) -> AsyncIterator[TcpProxy]:
+async def proxy_to(dial: Dial, rewrite: Rewrite | None = None) -> AsyncIterator[TcpProxy]:
     """An open gate, until the block ends."""
-    proxy = TcpProxy(dial)
+    proxy = TcpProxy(dial, rewrite)
     await proxy.open()
     try:
         yield proxy

@@ -12,7 +12,7 @@ import pytest
 from domain.identifiers import workflow_id
 from reconciliation.findings import WorkflowState
 from reconciliation.temporal_reader import TemporalReader
-from sandbox.drivers import GuestDriver
+from sandbox.drivers import GuestDriver, wait_until
 from tests.api.hotels import HotelDriver
 from tests.api.rows import minute_of
 from tests.api.stack import ApiStack, another_api
@@ -96,6 +96,28 @@ async def test_a_crowd_leaves_others_their_places(hotel: HotelDriver) -> None:
     assert not any(caller.done() for caller in crowd)
     await hotel.stack.stand_ins.clear_faults()
     assert {answer.status_code for answer in await asyncio.gather(*crowd)} <= {200, 503}
+
+
+async def test_a_crowd_that_opens_one_page_leaves_others_their_places(hotel: HotelDriver) -> None:
+    """Stripe opens no page: those who want this booking's wait in three places, the others are refused."""
+    besieged, other = await asyncio.gather(hotel.submitted(), paying(hotel))
+    stripe = hotel.stack.stand_ins.stripe
+    hanging = await stripe.order("POST /v1/checkout/sessions", "hang", times=None)
+    async with another_api(hotel.stack, rate_limit_session_per_min=0) as api:
+
+        async def open_page(guest: GuestDriver) -> httpx.Response:
+            url = f"{hotel.bookings_url.replace(hotel.stack.api, api)}{guest.booking_id}/payment/session/"
+            return await hotel.stack.http.post(url, headers={"Authorization": f"Bearer {guest.token}"})
+
+        crowd = [asyncio.create_task(open_page(besieged)) for _ in range(40)]
+        await wait_until(lambda: stripe.hits(hanging), lambda hits: hits > 0, what="the first of them")
+        began = time.monotonic()
+        answer = await open_page(other)
+        assert (answer.status_code, answer.json().get("session_id")) == (200, other.session_id)
+        assert time.monotonic() - began < _AT_ONCE_S
+        assert not any(caller.done() for caller in crowd)
+        assert {answer.status_code for answer in await asyncio.gather(*crowd)} == {503}
+    await hotel.stack.stand_ins.clear_faults()
 
 
 async def test_page_is_found_by_all_who_ask_while_runs_come_and_go(hotel: HotelDriver) -> None:

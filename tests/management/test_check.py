@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import make_url, text
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 
 from api.webhooks import WEBHOOK_PATH
+from dispatch.names import SEARCH_ATTRIBUTES
+from tests.api.tcp_proxy import proxy_to
 from tests.conftest import NewDatabase
-from tests.management.harness import ManagementHarness
+from tests.management.harness import ManagementHarness, eventually
 
 EVENTS = ["checkout.session.completed", "payment_intent.succeeded"]
 
@@ -113,6 +119,42 @@ async def test_an_unmigrated_database(ready: ManagementHarness, new_database: Ne
     status, parts = await check(ready, DATABASE_URL=await new_database())
     assert status == 1
     assert "Run `python manage.py migrate`." in parts["PostgreSQL schema"]
+
+
+async def test_a_postgresql_that_is_too_old(ready: ManagementHarness) -> None:
+    """Another version's number on the wire: one of PostgreSQL 13, as long as the server's own."""
+    url = make_url(ready.environment["DATABASE_URL"])
+    async with ready.database.reading() as db:
+        number = str(await db.scalar(text("show server_version_num"))).encode()
+    async with proxy_to(
+        lambda: asyncio.open_unix_connection(Path(str(url.query["host"])) / ".s.PGSQL.5432"),
+        lambda answer: answer.replace(number, b"130099"),
+    ) as old:
+        at = url.set(host="127.0.0.1", port=old.port, query={}).render_as_string(hide_password=False)
+        status, parts = await check(ready, DATABASE_URL=at)
+    assert status == 1
+    assert parts["PostgreSQL version"].startswith("mend")
+    assert "Upgrade it: 14 or newer is needed." in parts["PostgreSQL version"]
+    assert parts["PostgreSQL schema"].startswith("ok")
+
+
+async def test_search_attributes_that_are_missing(ready: ManagementHarness) -> None:
+    """In a namespace that `migrate` has not seen."""
+    service, month = ready.client.workflow_service, Duration(seconds=30 * 86400)
+    await service.register_namespace(
+        RegisterNamespaceRequest(namespace="unmigrated", workflow_execution_retention_period=month)
+    )
+
+    async def found() -> dict[str, str] | None:
+        _, parts = await check(ready, TEMPORAL_NAMESPACE="unmigrated")
+        # The server takes a moment to know a new namespace.
+        return parts if parts["Temporal namespace"].startswith("ok") else None
+
+    parts = await eventually("the namespace", found)
+    line = parts["Temporal search attributes"]
+    assert line.startswith("mend")
+    assert all(key.name in line for key in SEARCH_ATTRIBUTES)
+    assert "Run `python manage.py migrate`." in line
 
 
 async def test_rights_that_are_lacking(ready: ManagementHarness) -> None:
