@@ -7,12 +7,11 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -23,17 +22,19 @@ from bench.bench_stack import HOTEL, BenchStack, Tell, bench_stack
 from bench.cpu import CpuMeter
 from bench.load import LoadDriver, StepTimes, percentile, spread
 from bench.realtime import listen_to_hotel
+from bench.stranger import Stranger, open_pages
 from sandbox.stack import Stack
 
 Json = dict[str, Any]
 
 _GUESTS: Final = 20
-_CONNECTIONS: Final = 50
 _TURNS: Final = 3
-_STRANGER: Final = "127.0.0.66"
 _HONEST: Final = "127.0.1."
 """Every guest has an address of their own, with the staff member who answers."""
 _STEPS: Final = ("create", "session", "visible", "approve", "whole")
+_MEASURES: Final = ("p50_ms", "p95_ms", "longest_ms")
+_AIM: Final = 2.0
+"""A whole booking may take so many times as long during the flood, at the median."""
 
 
 @dataclass
@@ -59,15 +60,15 @@ async def flood(running: BenchStack, seconds: float, tell: Tell) -> Json:
         The times of each step and the CPU used without and with the flood, and the stranger's answers by status.
     """
     alone, during = PhaseResult(), PhaseResult()
+    api = running.target.api
     async with _drivers(running) as drivers:
         await _honest(running, drivers, 5, PhaseResult())
         booking_id = await drivers[0].hold(StepTimes())
+        stranger = Stranger(api, HOTEL, booking_id, await open_pages(api, HOTEL))
         for turn in range(_TURNS):
             await _honest(running, drivers, seconds / _TURNS, alone)
             with ProcessPoolExecutor(1) as pool:
-                flooding = asyncio.get_running_loop().run_in_executor(
-                    pool, _play_stranger, running.target.api, booking_id, seconds / _TURNS
-                )
+                flooding = asyncio.get_running_loop().run_in_executor(pool, stranger.play, seconds / _TURNS)
                 await _honest(running, drivers, seconds / _TURNS, during)
                 answers, stranger_cpu_s = await flooding
             during.answers += answers
@@ -131,64 +132,47 @@ async def _honest(
         result.cpu_s[part] += round(used_s)
 
 
-async def _stranger(api: str, booking_id: str, seconds: float) -> Counter[str]:
-    """Send requests over each connection, one after the other, until the time is over."""
-    answers: Counter[str] = Counter()
-    until, numbers = time.perf_counter() + seconds, count()
-    transport = httpx.AsyncHTTPTransport(
-        local_address=_STRANGER, limits=httpx.Limits(max_connections=_CONNECTIONS)
+def judge(found: Json) -> tuple[list[str], bool]:
+    """The figures of a flood in sentences, and whether no answer was 500 and no honest booking failed.
+
+    An honest request that is answered 500 fails its booking.
+    """
+    alone, during = found["alone"], found["during"]
+    errors = sum(number for name, number in during["stranger"].items() if name.endswith(" 500"))
+    failed = alone["failed"] + during["failed"]
+    whole = [phase["whole"]["n"] for phase in (alone, during)]
+    passed = errors == failed == 0 and min(whole) > 0
+    ratio, what = max(
+        (_ratio(during[step][measure], alone[step][measure]), f"{step}, {measure.removesuffix('_ms')}")
+        for step in _STEPS
+        for measure in _MEASURES
     )
-    async with httpx.AsyncClient(base_url=api, transport=transport, timeout=30) as http:
-        kinds = _requests(http, booking_id)
-
-        async def connection() -> None:
-            while time.perf_counter() < until:
-                name, send = kinds[next(numbers) % len(kinds)]
-                try:
-                    answers[f"{name} {(await send()).status_code}"] += 1
-                except httpx.HTTPError as error:
-                    answers[f"{name} {type(error).__name__}"] += 1
-
-        await asyncio.gather(*(connection() for _ in range(_CONNECTIONS)))
-    return answers
+    median = _ratio(during["whole"]["p50_ms"], alone["whole"]["p50_ms"])
+    sentences = [
+        f"The stranger got {errors} answers 500 (aim 0: {_verdict(errors == 0)}).",
+        f"Of {sum(whole) + failed} honest bookings {failed} failed (aim 0: {_verdict(failed == 0)}).",
+        f"A whole booking took {median:.2f} times as long during the flood, at the median "
+        f"(aim {_AIM:g}: {_verdict(median <= _AIM)}).",
+        f"The worst ratio of all is {ratio:.2f} ({what}).",
+    ]
+    return sentences, passed
 
 
-def _requests(
-    http: httpx.AsyncClient, booking_id: str
-) -> list[tuple[str, Callable[[], Awaitable[httpx.Response]]]]:
-    bookings = f"/api/public/hotel/{HOTEL}/room-bookings/"
-    first = datetime.now(UTC).date() + timedelta(days=90)
-    stay = {
-        "room_type": "double",
-        "check_in": first.isoformat(),
-        "check_out": (first + timedelta(days=1)).isoformat(),
-        "adults": 1,
-    }
-    person = {"first_name": "A", "last_name": "Stranger", "email": "stranger@example.com"}
-    log_in = {"username": f"manager@{HOTEL}.test", "password": "a guess"}
-    signature = {"Stripe-Signature": f"t={int(time.time())},v1={'0' * 64}"}
-    return [
-        ("verify", lambda: http.get(f"{bookings}{booking_id}/payment/verify/", params={"session_id": "cs_test_x"})),
-        ("session", lambda: http.post(f"{bookings}{booking_id}/payment/session/", json={})),
-        ("booking", lambda: http.post(bookings, json={**stay, "guest": person})),
-        ("log-in", lambda: http.post("/api/staff/auth/token/", data=log_in)),
-        (
-            "webhook",
-            lambda: http.post(
-                "/api/public/hotel/room-bookings/stripe-webhook/", content=b"{}", headers=signature
-            ),
-        ),
-    ]  # fmt: skip
+def _ratio(during_ms: float, alone_ms: float) -> float:
+    return during_ms / alone_ms if during_ms and alone_ms else inf
 
 
-def _play_stranger(api: str, booking_id: str, seconds: float) -> tuple[Counter[str], float]:
-    """The stranger's answers, and the CPU seconds it used."""
-    return asyncio.run(_stranger(api, booking_id, seconds)), time.process_time()
+def _verdict(met: bool) -> str:
+    return "met" if met else "missed"
 
 
-async def _measure(stack: Stack, seconds: float) -> None:
+async def _measure(stack: Stack, seconds: float) -> bool:
     async with bench_stack(stack) as running:
-        typer.echo(json.dumps(await flood(running, seconds, typer.echo), indent=2))
+        found = await flood(running, seconds, typer.echo)
+    typer.echo(json.dumps(found, indent=2))
+    sentences, passed = judge(found)
+    typer.echo("\n".join(sentences))
+    return passed
 
 
 def main(
@@ -196,13 +180,17 @@ def main(
         float, typer.Option(min=5, help="How long people book, without the flood and with it.")
     ] = 120,
 ) -> None:
-    """Measure how long guests and staff wait while a stranger floods the API over 50 connections."""
+    """Measure how long guests and staff wait while a stranger floods the API over 50 connections.
+
+    The exit status is 1 if an answer was 500 or an honest booking failed.
+    """
     environment = {"RATE_LIMIT_BOOKING_PER_HOUR": "30", "RATE_LIMIT_VERIFY_PER_MIN": "60"}
     with (
         tempfile.TemporaryDirectory(prefix="hotel-flood-") as temporary,
         Stack(Path(temporary), environment) as stack,
     ):
-        asyncio.run(_measure(stack, seconds))
+        passed = asyncio.run(_measure(stack, seconds))
+    raise typer.Exit(0 if passed else 1)
 
 
 if __name__ == "__main__":

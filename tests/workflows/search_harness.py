@@ -9,7 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.service import RPCError
 
 from dispatch.events import BOOKING_MEMO
@@ -125,6 +129,25 @@ class SearchHarness:
         """Let the webhooks that wait be lost; what looks for lost events finds them in the end."""
         self.lost += await self.harness.webhooks.collect()
         self.harness.webhooks.waiting = []
+
+    async def lose_workflow(self, booking: BookingDriver) -> None:
+        """With the page open, someone terminates the workflow, and reconciliation starts another one.
+
+        Not where a call waits for the workflow, or a step is under way: a real caller asks again, and the whole of
+        reconciliation, of which this is a part, looks for payments that only the lost workflow knew.
+        """
+        await self.open_page(booking)
+        await self._collect_answers()
+        if not self._awaited and await self._rests(workflow_id(booking.booking_id)):
+            await booking.lose_workflow()
+            await booking.give_back_workflow()
+
+    async def _rests(self, id_: str) -> bool:
+        """Whether a workflow has not ended, and waits for someone or for its time."""
+        found = await self.harness.describe(id_)
+        if found is None or found.status is not WorkflowExecutionStatus.RUNNING:
+            return False
+        return not found.raw_description.pending_activities
 
     async def order(self, match: str, kind: str, status: int, times: int) -> None:
         """Let Stripe misbehave."""

@@ -152,11 +152,7 @@ class BookingStateMachine(RuleBasedStateMachine):
         """The guest wants to pay."""
         self.do(self.current_search.open_page(self.booking(number)))
 
-    @rule(
-        number=which,
-        card=st.sampled_from(_CARDS),
-        hold_s=st.sampled_from([None, None, 900, 40_000]),
-    )
+    @rule(number=which, card=st.sampled_from(_CARDS), hold_s=st.sampled_from([None, None, 900, 40_000]))
     def pay(self, number: int, card: str, hold_s: int | None) -> None:
         """The guest fills in the page."""
         self.do(self.current_search.pay(self.booking(number), card, hold_s))
@@ -165,8 +161,7 @@ class BookingStateMachine(RuleBasedStateMachine):
         number=which,
         page=st.sampled_from(
             [
-                {},
-                {},
+                *[{}] * 2,
                 {"amount_minor": 100},
                 {"currency": "usd"},
                 {"currency": "bhd"},
@@ -249,6 +244,11 @@ class BookingStateMachine(RuleBasedStateMachine):
     def lose(self) -> None:
         """Webhooks are lost."""
         self.do(self.current_search.lose())
+
+    @rule(number=which)
+    def lose_workflow(self, number: int) -> None:
+        """Someone terminates the workflow while the page is open, and reconciliation starts another one."""
+        self.do(self.current_search.lose_workflow(self.booking(number)))
 
     @rule(
         match=st.sampled_from(_ROUTES),
