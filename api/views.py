@@ -18,6 +18,7 @@ from domain.timestamps import rfc3339
 from models import Booking, BookingAttention, BookingTimeline, Hotel, RoomType
 from storage.attention import as_attention, attention_of_all
 from storage.courses import BookingCourse
+from storage.owed import own_paid_elsewhere_minor
 
 Instant = Annotated[
     datetime, PlainSerializer(rfc3339, return_type=str), Field(examples=["2027-05-01T09:30:00Z"])
@@ -290,7 +291,7 @@ def _entry(line: BookingTimeline) -> TimelineEntry:
 def payment_state(row: Booking) -> PaymentState:
     """A payment's state, in one word."""
     ended = Status(row.status) in ENDED
-    returned_minor = row.amount_refunded_minor + row.amount_paid_elsewhere_minor
+    returned_minor = row.amount_refunded_minor + own_paid_elsewhere_minor(row)
     if returned_minor > 0 and (ended or returned_minor == row.amount_captured_minor):
         return "refunded"
     if row.amount_captured_minor > 0:

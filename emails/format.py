@@ -8,7 +8,7 @@ from typing import Any, Final
 from domain.booking import ReasonCode, Status
 from domain.deadlines import last_answer_at, nights, payment_window_end
 from models import Booking, Hotel, RoomType
-from storage.owed import owed_minor
+from storage.owed import owed_minor, own_paid_elsewhere_minor
 from wording.guest import REASONS, cancelling_notice
 from wording.values import count_in_words, day_in_words, instant_in_words, money_in_words, people_in_words
 
@@ -84,7 +84,7 @@ def _was_held(booking: Booking) -> bool:
 def _money(booking: Booking) -> dict[str, Any]:
     captured, refunded = booking.amount_captured_minor, booking.amount_refunded_minor
     elsewhere, owed = booking.amount_paid_elsewhere_minor, owed_minor(booking)
-    kept = max(captured - refunded - elsewhere - owed, 0)
+    kept = max(captured - refunded - own_paid_elsewhere_minor(booking) - owed, 0)
     return {
         "total": money_in_words(booking.amount_minor, booking.currency),
         "captured": money_in_words(captured, booking.currency),

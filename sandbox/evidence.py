@@ -80,6 +80,7 @@ class BookingEvidence:
         payment_deadline: end of the payment window; None if unknown.
         open_decisions: decisions without an outcome.
         paid_elsewhere_minor: what people say that they paid the guest outside Stripe.
+        own_paid_elsewhere_minor: the part of it that replaces a refund of its own payment; 0 if unknown.
         attention_subjects: what its open reasons are about, payments among them; None if that is not known.
         room_type_id, check_out: None if unknown; then its rooms are not checked.
         moved_minor: sums of its money movements: captured, refunded, paid elsewhere; None if unknown.
@@ -108,6 +109,7 @@ class BookingEvidence:
     payment_deadline: datetime | None = None
     open_decisions: tuple[str, ...] = ()
     paid_elsewhere_minor: int = 0
+    own_paid_elsewhere_minor: int = 0
     attention_subjects: tuple[str, ...] | None = None
     room_type_id: int | None = None
     check_out: date | None = None
@@ -231,7 +233,8 @@ _BOOKINGS = """
         ARRAY(SELECT coalesce(sum(m.amount_minor), 0)::bigint FROM unnest(ARRAY['captured', 'refunded',
             'paid_elsewhere']) WITH ORDINALITY AS of (kind, place)
             LEFT JOIN money_movement m ON m.kind = of.kind AND m.booking_id = b.booking_id
-            GROUP BY of.place ORDER BY of.place) AS moved_minor
+            GROUP BY of.place ORDER BY of.place) AS moved_minor,
+        coalesce((b.paid_elsewhere ->> b.payment_intent_id)::bigint, 0) AS own_paid_elsewhere_minor
     FROM booking b JOIN hotel h ON h.id = b.hotel_id ORDER BY b.id
 """
 _STEPS = "SELECT * FROM booking_timeline ORDER BY booking_id, version"
@@ -284,6 +287,7 @@ def _from_row(row: Mapping[Any, Any], timeline: Iterable[TimelineEvidence]) -> B
         captured_minor=row["amount_captured_minor"],
         refunded_minor=row["amount_refunded_minor"],
         paid_elsewhere_minor=row["amount_paid_elsewhere_minor"],
+        own_paid_elsewhere_minor=row["own_paid_elsewhere_minor"],
         moved_minor=tuple(row["moved_minor"]),
         payment_intent_id=row["payment_intent_id"],
         needs_attention=row["needs_attention"],

@@ -43,7 +43,7 @@ def _capture_problem(payment: LedgerPayment, booking: BookingEvidence | None) ->
 def confirmed_is_paid(index: EvidenceIndex) -> CheckItems:
     """M2, and the money movements of every booking."""
     for booking in index.bookings.values():
-        amounts = (booking.captured_minor, booking.refunded_minor, booking.paid_elsewhere_minor)
+        amounts = (booking.captured_minor, booking.refunded_minor, booking.own_paid_elsewhere_minor)
         if booking.moved_minor not in {None, amounts}:
             yield f"{booking.booking_id}: movements of {booking.moved_minor} for amounts of {amounts}"
         if booking.status != "CONFIRMED":

@@ -15,6 +15,7 @@ from sqlmodel import col
 from domain.messages.changes import Change
 from domain.period import Period
 from models import Booking, Hotel, RoomType
+from storage.owed import own_paid_elsewhere_minor
 from storage.tables import MoneyMovement
 
 
@@ -53,15 +54,16 @@ class BookingMoney:
 
 
 def movements_of(booking: Booking, change: Change) -> list[tuple[MovementKind, int]]:
-    """A kind and an amount for each amount of the booking that a change alters. The row still has the old ones."""
+    """A kind and an amount for each amount of the booking that a change alters. The row still has the old ones.
+
+    Money paid elsewhere for an unmatched payment is no movement: that payment was never counted as captured.
+    """
+    own = change.payment_intent_id or booking.payment_intent_id or ""
+    paid_elsewhere = booking.paid_elsewhere if change.paid_elsewhere is None else change.paid_elsewhere
     amounts = (
         (MovementKind.CAPTURED, booking.amount_captured_minor, change.amount_captured_minor),
         (MovementKind.REFUNDED, booking.amount_refunded_minor, change.amount_refunded_minor),
-        (
-            MovementKind.PAID_ELSEWHERE,
-            booking.amount_paid_elsewhere_minor,
-            change.amount_paid_elsewhere_minor,
-        ),
+        (MovementKind.PAID_ELSEWHERE, own_paid_elsewhere_minor(booking), paid_elsewhere.get(own, 0)),
     )
     return [
         (kind, after - before) for kind, before, after in amounts if after is not None and after != before

@@ -9,6 +9,11 @@ from domain.money import Money
 from models import Booking
 
 
+def own_paid_elsewhere_minor(booking: Booking) -> int:
+    """Money paid elsewhere instead of a refund of the own payment, in the currency's smallest unit."""
+    return booking.paid_elsewhere.get(booking.payment_intent_id or "", 0)
+
+
 def owed_minor(booking: Booking) -> int:
     """Captured money still owed to the guest of an ended booking, in the currency's smallest unit."""
     if booking.status not in ENDED:
@@ -16,7 +21,7 @@ def owed_minor(booking: Booking) -> int:
     due_minor = booking.refund_due_minor
     if due_minor is None:
         due_minor = booking.amount_captured_minor
-    return max(due_minor - booking.amount_refunded_minor - booking.amount_paid_elsewhere_minor, 0)
+    return max(due_minor - booking.amount_refunded_minor - own_paid_elsewhere_minor(booking), 0)
 
 
 def refund_for_cancelling(booking: Booking, now: datetime) -> Money:

@@ -139,7 +139,7 @@ class MoneyMovement(SQLModel, table=True):
     """Money of a booking that moved, in the transaction that writes the booking's new amounts.
 
     `amount_minor` is negative where a movement is undone: a refund that the bank returned, say. The movements of a
-    booking add up to the amounts of its row.
+    booking add up to the amounts of its row; of those paid elsewhere, to its own payment's.
     """
 
     __tablename__ = "money_movement"

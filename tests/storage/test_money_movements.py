@@ -43,12 +43,15 @@ async def confirmed(database: Database, hotel: HotelRows, at: datetime) -> Booki
 async def test_movements_add_up_to_the_rows_amounts(database: Database) -> None:
     hotel = await create_hotel(database)
     booking = await held(database, hotel)
+    own = booking.payment_intent_id
     for event, amounts in (
         (Event.APPROVED, {"amount_captured_minor": 15000}),
         (Event.REFUND_RECORDED, {"amount_captured_minor": 15000, "amount_refunded_minor": 4000}),
         (Event.CANCELLED_BY_STAFF, {"amount_refunded_minor": 15000}),
         (Event.REFUND_RETURNED, {"amount_refunded_minor": 4000}),
-        (Event.PAID_ELSEWHERE, {"paid_elsewhere": {"pi_1": 11000}}),
+        (Event.PAID_ELSEWHERE, {"paid_elsewhere": {own: 11000}}),
+        # The second payment was never counted as captured.
+        (Event.PAID_ELSEWHERE, {"paid_elsewhere": {own: 11000, "pi_second": 15000}}),
     ):
         await apply(database, booking, event, **amounts)
     assert await movements_of(database, booking) == [
@@ -59,7 +62,7 @@ async def test_movements_add_up_to_the_rows_amounts(database: Database) -> None:
         ("paid_elsewhere", 11000),
     ]
     row = await row_of(database, booking.booking_id)
-    assert (row.amount_refunded_minor, row.amount_paid_elsewhere_minor) == (4000, 11000)
+    assert (row.amount_refunded_minor, row.amount_paid_elsewhere_minor) == (4000, 26000)
 
 
 async def test_a_repeat_moves_no_money_again(database: Database) -> None:

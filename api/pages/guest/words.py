@@ -12,7 +12,7 @@ from domain.booking import ActorKind, Decision, Event, Status
 from domain.decisions import cancellable_until, immediate_outcome
 from emails.format import words_for
 from models import Booking, BookingCommand
-from storage.owed import owed_minor, refund_for_cancelling
+from storage.owed import owed_minor, own_paid_elsewhere_minor, refund_for_cancelling
 from wording.guest import EVENTS
 from wording.values import moment_in_words, money_in_words
 
@@ -124,9 +124,10 @@ def cost_of_cancelling(found: BookingDetails, now: datetime) -> Cost:
         if row.payment_intent_id is None:
             return Cost("Cancelling costs nothing: nothing was charged, and nothing is held on your card.")
         return Cost(f"Cancelling costs nothing: the hold of {total} on your card is released.")
+    elsewhere = own_paid_elsewhere_minor(row)
     due = refund_for_cancelling(row, now).minor
-    refund = max(due, row.amount_refunded_minor)
-    kept = row.amount_captured_minor - refund
+    refund = max(due - elsewhere, row.amount_refunded_minor)
+    kept = max(row.amount_captured_minor - refund - elsewhere, 0)
     price = money_in_words(kept, row.currency) if kept else "nothing"
     return Cost(_cost_in_words(row, refund, kept), refund, price)
 
@@ -135,6 +136,13 @@ def _cost_in_words(row: Booking, refund: int, kept: int) -> str:
     def say(minor: int) -> str:
         return money_in_words(minor, row.currency)
 
+    elsewhere = own_paid_elsewhere_minor(row)
+    if elsewhere:
+        cost = f"costs {say(kept)}: the hotel keeps it" if kept else "costs nothing"
+        return (
+            f"Cancelling {cost}. The hotel has paid you {say(elsewhere)} by other means than your card; "
+            f"{say(refund) if refund else 'nothing'} goes back to your card."
+        )
     if kept == 0:
         return f"Cancelling costs nothing: the full {say(refund)} goes back to your card."
     if refund == 0:

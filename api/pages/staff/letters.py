@@ -14,6 +14,7 @@ from domain.identifiers import status_page
 from domain.money import Money, parse
 from emails.compose import BookingEmail, Composer
 from models import Booking, BookingTimeline, utc_now
+from storage.owed import own_paid_elsewhere_minor
 from wording import guest
 
 _REASON_TO_COME: Final = "(the reason you choose)"
@@ -41,12 +42,13 @@ def decline_letter(console: Console, found: BookingDetails, why: DeclineIn, *, i
 def cancel_letter(console: Console, found: BookingDetails, wishes: CancelIn) -> Letter:
     """The e-mail about a manager's cancellation, as if the refund had gone through; by default all of it."""
     row = found.booking
-    refund_minor = max(_refund(wishes, row).minor, row.amount_refunded_minor)
+    due_minor = _refund(wishes, row).minor
+    refunded_minor = max(due_minor - own_paid_elsewhere_minor(row), row.amount_refunded_minor)
     values = {
         "status": Status.CANCELLED,
         "reason_note": wishes.reason_note,
-        "refund_due_minor": refund_minor,
-        "amount_refunded_minor": min(refund_minor, row.amount_captured_minor),
+        "refund_due_minor": due_minor,
+        "amount_refunded_minor": min(refunded_minor, row.amount_captured_minor),
     }
     return _letter(console, found, MailKind.CANCELLED, Event.CANCELLED_BY_STAFF, values)
 
