@@ -27,7 +27,7 @@ from emails.mime import Mail, alternatives, with_file
 from models import Booking, BookingTimeline, Hotel, RoomType
 from storage.account_tables import AccountLink
 from storage.tables import ReconciliationFinding
-from wording.attention import attention_words
+from wording.attention import attention_words, owes_other_refund
 from wording.cards import risk_words
 from wording.disputes import dispute_lines
 from wording.staff import ROLES
@@ -122,6 +122,7 @@ class Composer:
             "rooms_taken": email.rooms_taken,
             "risk": risk_words(email.card),
             "attention": [attention_words(each, booking, email.pending, date) for each in email.attention],
+            "owes_other_refund": owes_other_refund(booking, email.attention),
             "link": self._link(booking.booking_id, kind),
             "disputes": [],
         }

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -99,6 +99,12 @@ def attention_words(
         act_by=_act_by(reason.code, booking, pending, now),
         detail=reason.text,
     )
+
+
+def owes_other_refund(booking: Booking, reasons: Iterable[Attention]) -> bool:
+    """Whether a bank returned the refund of an unmatched payment. The booking's amounts do not show that payment."""
+    returned = (reason.subject for reason in reasons if reason.code is AttentionCode.REFUND_RETURNED)
+    return any(subject != booking.payment_intent_id for subject in returned)
 
 
 def _guest(booking: Booking) -> str:

@@ -42,7 +42,7 @@ EVENTS: Final = {
     Event.CANCELLED_BY_GUEST: "You cancelled",
     Event.CANCELLED_BY_STAFF: "The hotel cancelled",
     Event.REFUND_RECORDED: "Money was refunded to your card",
-    Event.REFUND_RETURNED: "Your bank returned the refund, and we still owe it to you",
+    Event.REFUND_RETURNED: "Your bank returned the refund",
     Event.PAID_ELSEWHERE: "The hotel paid you by other means",
     Event.CANCELLATION_WITHDRAWN: "The hotel kept your booking: your cancellation was not carried out",
     Event.DISPUTE_RECORDED: "Your bank opened a dispute about the payment",

@@ -39,7 +39,7 @@ EVENTS: Final = {
     Event.CANCELLED_BY_GUEST: "Cancelled by the guest",
     Event.CANCELLED_BY_STAFF: "Cancelled by the hotel",
     Event.REFUND_RECORDED: "A refund was recorded",
-    Event.REFUND_RETURNED: "The bank returned the refund, still owed to the guest",
+    Event.REFUND_RETURNED: "The bank returned the refund",
     Event.PAID_ELSEWHERE: "The guest was paid outside Stripe",
     Event.CANCELLATION_WITHDRAWN: "The cancellation was withdrawn",
     Event.DISPUTE_RECORDED: "The guest's bank disputes the payment",

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from domain.attention import Attention, AttentionCode
 from domain.booking import ActorKind, Decision
 from domain.identifiers import new_command_id
 from models import BookingCommand, utc_now
@@ -17,6 +18,7 @@ from models import Hotel as HotelRow
 from sandbox.drivers import GOOD_CARD, wait_until
 from storage.bookings import open_command
 from tests.api.hotels import HotelDriver, open_hotel
+from tests.api.rows import call_for_attention
 from tests.api.stack import PATIENCE_S, ApiStack
 from tests.pages.guests import at, link, opened, status_of
 from tests.pages.page_client import PageClients, PageContent
@@ -204,6 +206,7 @@ async def test_a_held_request_tells_deadline_money_and_story(
         f"{hour} (hotel time, Asia/Tokyo) at the latest",
         "Held on your card ¥36,000",
         "Charged ¥0",
+        "You made the request",
         "The hotel received your request; the amount is held on your card, not charged",
         "Twin beds, please.",
         "Cancelling costs nothing until the hotel confirms.",
@@ -255,6 +258,19 @@ async def test_unpaid_and_undecided_requests_tell_how_they_ended(
     page = (await opened(page_clients, undecided)).page
     assert page is not None
     assert "The hotel did not answer in time, so your request has ended." in page.words
+
+
+async def test_a_late_payment_whose_refund_came_back_is_told_as_still_owed(
+    page_clients: PageClients, stack: ApiStack
+) -> None:
+    hotel = await open_hotel(stack, payment_window_s=2, approval_sla_s=3600)
+    guest = await hotel.submitted()
+    await guest.until("EXPIRED", timeout_s=PATIENCE_S)
+    await call_for_attention(hotel, guest, Attention(AttentionCode.REFUND_RETURNED, "pi_late"))
+    page = (await opened(page_clients, guest)).page
+    assert page is not None
+    assert "your bank returned its refund. It is still owed to you" in page.words
+    assert "Nothing was charged" not in page.words
 
 
 async def test_what_changes_is_sent_again_only_when_it_has_changed(

@@ -212,6 +212,12 @@ async def test_refund_of_late_money_that_comes_back_calls_a_person(
     assert await booking.attention_codes() == [AttentionCode.REFUND_RETURNED]
     assert (await booking.events())[1:] == [Event.UNMATCHED_PAYMENT_RETURNED, Event.REFUND_RETURNED]
     assert await booking.money() == UNREFUNDED
+    notice = [mail["text"] for mail in await booking.mails() if "Payment notice" in mail["subject"]][-1]
+    assert (
+        "returned the refund of a payment that this booking cannot use, and the guest is still owed it."
+        in notice
+    )
+    assert "€0.00" not in notice
 
     if paid:
         assert await _resolve_after_end(harness, booking, TOTAL_MINOR) == CommandOutcome.SETTLED

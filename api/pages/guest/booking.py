@@ -27,8 +27,10 @@ from api.views import BookingDetails, show
 from domain.booking import Decision, Status
 from domain.identifiers import booking_channel
 from models import utc_now
+from storage.attention import as_attention, attention_of
 from storage.bookings import owns_session
 from storage.console import is_cancellation_overtaken, open_decision
+from wording.attention import owes_other_refund
 
 router = page_router()
 
@@ -191,8 +193,13 @@ async def _part(page: Page, services: Services, found: BookingDetails, session_i
     async with reading(services.database) as db:
         open_request = await open_decision(db, found.booking.booking_id)
         is_confirmed = view.status == Status.CONFIRMED
+        reasons = [as_attention(row) for row in await attention_of(db, found.booking)]
         overtaken = is_confirmed and await is_cancellation_overtaken(db, found.booking.booking_id)
-    more = {"checking": bool(session_id), "overtaken": overtaken}
+    more = {
+        "checking": bool(session_id),
+        "overtaken": overtaken,
+        "owes_other_refund": owes_other_refund(found.booking, reasons),
+    }
     words: dict[str, Any] = page_context(found, view, open_request, utc_now()) | more
     inside = page.render(f"guest/{words['display'].template}.html", **words)
     digest = hashlib.sha256(inside.encode()).hexdigest()[:_DIGEST_LENGTH]
