@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
@@ -28,6 +29,7 @@ from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import free_again, sell_elsewhere
 from tests.workflows.invariants import collect, collect_rows
 from tests.workflows.servers import Json
+from tests.workflows.situations import event_about_nobody
 from workflows.options import UPDATES_MOST
 
 ALWAYS = frozenset({"M4", "M10"})
@@ -42,6 +44,8 @@ _CROWD = 8
 """Temporal lets ten callers wait on one workflow at a time."""
 _CROWDS = UPDATES_MOST // _CROWD
 _ANSWERED_WITHIN_S = 0.5
+
+_event_numbers = itertools.count(1)
 
 
 class SearchHarness:
@@ -123,6 +127,12 @@ class SearchHarness:
     async def deliver(self, match: str, *, backwards: bool, copies: int) -> None:
         """Bring the webhooks that wait."""
         await self.harness.webhooks.deliver(match, backwards=backwards, copies=copies)
+        await self.harness.wait_until_idle()
+
+    async def deliver_unknown(self, booking: BookingDriver) -> None:
+        """Bring an event that names the booking and a payment unknown to Stripe."""
+        event = event_about_nobody(booking, f"evt_about_nobody_{next(_event_numbers)}")
+        await self.harness.webhooks.deliver_event(event)
         await self.harness.wait_until_idle()
 
     async def lose(self) -> None:

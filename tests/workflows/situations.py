@@ -9,6 +9,17 @@ from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import CANCEL, REFUND, refuse
+from tests.workflows.servers import Json
+
+
+def event_about_nobody(booking: BookingDriver, event_id: str) -> Json:
+    """An event that names a booking and a payment unknown to Stripe."""
+    payment = {
+        "object": "payment_intent",
+        "id": "pi_of_nobody",
+        "metadata": {"booking_id": booking.booking_id},
+    }
+    return {"id": event_id, "type": "payment_intent.amount_capturable_updated", "data": {"object": payment}}
 
 
 async def ended_unpaid(harness: WorkflowHarness, how: Status) -> BookingDriver:

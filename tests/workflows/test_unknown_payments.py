@@ -13,23 +13,14 @@ from models import StripeWebhookEvent
 from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.refusals import refuse
+from tests.workflows.situations import event_about_nobody
 
 _EVENT_ID: Final = "evt_about_nobody"
 _READ: Final = "GET /v1/payment_intents/pi_of_nobody"
 
 
 async def _deliver(harness: WorkflowHarness, booking: BookingDriver) -> None:
-    payment = {
-        "object": "payment_intent",
-        "id": "pi_of_nobody",
-        "metadata": {"booking_id": booking.booking_id},
-    }
-    event = {
-        "id": _EVENT_ID,
-        "type": "payment_intent.amount_capturable_updated",
-        "data": {"object": payment},
-    }
-    assert await harness.webhooks.deliver_event(event) is None
+    assert await harness.webhooks.deliver_event(event_about_nobody(booking, _EVENT_ID)) is None
     await harness.wait_until_idle()
 
 
