@@ -152,8 +152,9 @@ async def test_looking_never_decides(
 async def test_roles_are_kept(viewer: PageClient, approver: PageClient, hotel: HotelDriver) -> None:
     waiting, confirmed = await hotel.held(), await hotel.confirmed()
     await viewer.open("/staff/")
-    for path in ("approve/", "decline/", "decline/preview/"):
-        assert (await viewer.send(at(waiting, path), reason_code="OTHER")).status == 403, path
+    for path in ("approve/", "decline/", "decline/preview/", "help/"):
+        assert (await viewer.send(at(waiting, path), kind="retry", reason_code="OTHER")).status == 403, path
+    assert (await viewer.send(at(confirmed, "cancel/"), refund_amount="150.00")).status == 403
     for path in ("approve/", "decline/"):
         assert (await PageClient.open(viewer, at(waiting, path))).status == 403, path
     await approver.open("/staff/")
@@ -172,8 +173,8 @@ async def test_another_hotels_booking_is_not_found(manager: PageClient, stack: A
     for path in ("", "approve/", "decline/", "cancel/"):
         assert (await manager.open(at(guest, path))).status == 404, path
     await manager.open("/staff/")
-    for path in ("approve/", "decline/", "decline/preview/", "cancel/", "cancel/preview/"):
-        page = await manager.send(at(guest, path), reason_code="OTHER")
+    for path in ("approve/", "decline/", "decline/preview/", "cancel/", "cancel/preview/", "help/"):
+        page = await manager.send(at(guest, path), kind="retry", reason_code="OTHER")
         assert (page.status, "Philippa" in page.html) == (404, False), path
     assert await status_of(guest) == "PENDING_APPROVAL"
 

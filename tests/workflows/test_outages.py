@@ -317,14 +317,18 @@ async def test_event_is_published_once_pusher_is_back(harness: WorkflowHarness, 
     assert (await booking.published())[-1] == (4, "CONFIRMED")
 
 
-async def test_event_is_dropped_after_an_hour_without_attention(harness: WorkflowHarness) -> None:
+@pytest.mark.parametrize("status", [401, 403, 503])
+async def test_event_is_dropped_after_an_hour_without_attention(
+    harness: WorkflowHarness, status: int
+) -> None:
     booking = await harness.held()
-    await _pusher_goes_away(harness)
+    await _pusher_goes_away(harness, status)
     await _confirmed(booking)
     await harness.advance(minutes=65)
     await harness.stand_ins.pusher.clear_faults()
     await harness.advance(minutes=5)
     assert not (await booking.row()).needs_attention
+    assert "realtime event dropped: version 4, " in harness.worker_log.getvalue()
     assert (await booking.cancel()).outcome is CommandOutcome.SETTLED
     await harness.wait_until_idle()
     assert [version for version, _ in await booking.published()] == [2, 3, 5], "the fourth is old news"
