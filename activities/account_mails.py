@@ -28,7 +28,8 @@ class AccountMails:
 
     @activity.defn(name="account_mails.send")
     async def send(self, link_id: str) -> None:
-        """Send a link, unless it was sent or is of no use any more. A repeat has the same Message-ID.
+        """Send a link, unless it was sent or is of no use any more. A repeat has the same Message-ID, unless
+        the sender's domain was changed meanwhile: it is not stored.
 
         Raises:
             ApplicationError: `mail_refused`, final; `mail_deferred`, worth a retry.
