@@ -20,14 +20,15 @@ _GUEST: Final = {"first_name": "Crowd", "last_name": "Guest", "email": "crowd@ex
 _AT_ONCE: Final = 20
 _PATIENCE_S: Final = 180
 _ENDED: Final = "SELECT status FROM booking WHERE booking_id = ANY($1)"
-_DEADLOCKS: Final = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+_FAILURES: Final = "SELECT deadlocks, xact_rollback FROM pg_stat_database WHERE datname = current_database()"
 
 
 async def crowd(bench_stack: BenchStack, guests: int, rooms: int, tell: Tell) -> Json:
     """Let `guests` people have the payment page open, and pay in the same moment for `rooms` rooms.
 
     Returns:
-        How many ended as what, how long that took, and how many deadlocks PostgreSQL counted.
+        How many ended as what, how long that took, and how many deadlocks and rolled back transactions PostgreSQL
+        counted; `as_expected` is false unless each room has one request, and each other guest a release.
     """
     which = ("--hotel", HOTEL, "--code", CODE, "--name", "Last rooms", "--price-per-night", "150.00")
     await asyncio.to_thread(
@@ -37,16 +38,17 @@ async def crowd(bench_stack: BenchStack, guests: int, rooms: int, tell: Tell) ->
     tell(f"{guests} payment pages are open for {rooms} rooms")
     connection = await asyncpg.connect(bench_stack.stack.database_url)
     try:
-        before = await connection.fetchval(_DEADLOCKS)
+        before = await connection.fetchrow(_FAILURES)
         begun = time.perf_counter()
         await asyncio.gather(*(person.pay() for person in people))
         paid_s = time.perf_counter() - begun
         statuses = await _until_all_ended(connection, [person.booking_id for person in people], begun)
         settled_s = time.perf_counter() - begun
-        deadlocks = await connection.fetchval(_DEADLOCKS) - before
+        after = await connection.fetchrow(_FAILURES)
     finally:
         await connection.close()
-    tell(f"{dict(statuses)} after {settled_s:.0f} s, {deadlocks} deadlocks")
+    deadlocks, rollbacks = (after[name] - before[name] for name in ("deadlocks", "xact_rollback"))
+    tell(f"{dict(statuses)} after {settled_s:.0f} s, {deadlocks} deadlocks, {rollbacks} rollbacks")
     return {
         "guests": guests,
         "rooms": rooms,
@@ -56,7 +58,14 @@ async def crowd(bench_stack: BenchStack, guests: int, rooms: int, tell: Tell) ->
         "paid_s": round(paid_s, 1),
         "settled_s": round(settled_s, 1),
         "deadlocks": deadlocks,
+        "rollbacks": rollbacks,
+        "as_expected": is_as_expected(statuses, guests, rooms),
     }
+
+
+def is_as_expected(statuses: Counter[str], guests: int, rooms: int) -> bool:
+    """Whether each room has one request, and each guest beyond them a release."""
+    return statuses == Counter(PENDING_APPROVAL=min(guests, rooms), DECLINED=max(0, guests - rooms))
 
 
 async def _open_pages(clients: Sequence[StackClient], guests: int) -> list[GuestDriver]:

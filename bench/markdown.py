@@ -192,7 +192,8 @@ def _crowd(crowd: Json | None) -> str:
     return (
         f"{crowd['guests']} guests pay at the same moment for {crowd['rooms']} rooms, on two workers and two API "
         f"processes: {crowd['requests']} requests, {crowd['releases']} releases, {crowd['others']} others, "
-        f"{crowd['deadlocks']} deadlocks, all {crowd['settled_s']} s after the first payment."
+        f"{crowd['deadlocks']} deadlocks, {crowd['rollbacks']} rolled back transactions, all {crowd['settled_s']} s "
+        f"after the first payment.{'' if crowd['as_expected'] else ' **This is not what should have come out.**'}"
     )
 
 

@@ -109,6 +109,9 @@ class Reconciliation:
             TemporalReader(self._client, _beat),
             after_restore=plan.after_restore,
         )
+        if is_first:
+            # Before the bookings are read: a night counted anew may be beyond the limit.
+            await self._recount_claims(plan)
         async with self._database.transaction() as db:
             rows = await bookings_to_compare(db, batch.after, plan.since, _BOOKINGS_AT_ONCE)
             unhealable = await unhealable_findings(db, plan.run_id, _UNHEALABLE_AFTER_RUNS)
@@ -116,7 +119,6 @@ class Reconciliation:
         snapshots = await comparison.read(plan.since)
         without_booking: list[Finding] = []
         if is_first:
-            await self._recount_claims(plan)
             others, without_booking = await comparison.others(snapshots, bookings.keys())
             bookings |= others
         found = await comparison.find(snapshots, bookings.values())
@@ -142,15 +144,14 @@ class Reconciliation:
 
     async def _recount_claims(self, plan: Plan) -> None:
         """Let the nights count the claims there are; corrections stay on record."""
-        if plan.dry_run:
-            return
         async with self._database.transaction() as db:
-            nights = await recount_claims(db)
+            nights = await recount_claims(db, dry_run=plan.dry_run)
+        outcome = FindingOutcome.PLANNED if plan.dry_run else FindingOutcome.HEALED
         for name in nights:
             finding = Finding(
                 FindingKind.CLAIMS_DIFFER, "", Remedy.REBUILD_CLAIMS, name, "the night counted other claims"
             )
-            await self._keep(_record(plan, finding, RemedyResult(FindingOutcome.HEALED)))
+            await self._keep(_record(plan, finding, RemedyResult(outcome)))
 
     async def _keep(self, record: ReconciliationFinding) -> None:
         # One by one, so that remedies applied before a service went away stay on record.

@@ -99,14 +99,16 @@ class RoomsSnapshot:
     """A booking's rooms.
 
     Args:
-        claimed: on how many nights it has one.
+        claimed: on how many nights of its stay it has one of its type.
         wanted: on how many it has to have one.
+        misplaced: rooms it has of another type, or on nights outside its stay.
         fits: those it lacks are free.
         is_beyond: it has one beyond what the hotel may sell.
     """
 
     claimed: int = 0
     wanted: int = 0
+    misplaced: int = 0
     fits: bool = True
     is_beyond: bool = False
 

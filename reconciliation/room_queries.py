@@ -13,13 +13,18 @@ from models import Booking
 from reconciliation.findings import RoomsSnapshot
 
 _ROOMS: Final = text(
+    # A night whose count was too low is beyond the limit by no booking's claim: each of its bookings is named.
     "SELECT b.booking_id, count(c.night) AS claimed, "
-    "coalesce(bool_or(c.is_beyond AND n.beyond > 0), false) AS is_beyond, "
-    "coalesce(bool_and(c.night IS NOT NULL OR n.claimed + n.blocked < n.capacity), true) AS fits "
-    "FROM booking b JOIN room_night n "
+    "coalesce(bool_or(c.night IS NOT NULL AND n.beyond > 0 AND (c.is_beyond OR NOT EXISTS (SELECT FROM room_claim o"
+    " WHERE o.room_type_id = n.room_type_id AND o.night = n.night AND o.is_beyond))), false) AS is_beyond, "
+    "coalesce(bool_and(c.night IS NOT NULL OR n.claimed + n.blocked < n.capacity), true) AS fits, "
+    "(SELECT count(*) FROM room_claim m WHERE m.booking_id = b.booking_id AND NOT"
+    " (m.room_type_id = b.room_type_id AND m.night >= b.check_in AND m.night < b.check_out)) AS misplaced "
+    "FROM booking b LEFT JOIN room_night n "
     "ON n.room_type_id = b.room_type_id AND n.night >= b.check_in AND n.night < b.check_out "
-    "LEFT JOIN room_claim c ON c.booking_id = b.booking_id AND c.night = n.night "
-    "WHERE b.booking_id IN :ids GROUP BY b.booking_id"
+    "LEFT JOIN room_claim c ON c.booking_id = b.booking_id "
+    "AND c.room_type_id = n.room_type_id AND c.night = n.night "
+    "WHERE b.booking_id IN :ids GROUP BY b.id"
 ).bindparams(bindparam("ids", expanding=True, type_=String))
 
 
@@ -35,6 +40,12 @@ async def rooms_of(db: AsyncSession, bookings: Sequence[Booking]) -> Mapping[str
         snapshots[booking.booking_id] = (
             RoomsSnapshot(wanted=wanted)
             if row is None
-            else RoomsSnapshot(row.claimed, wanted, fits=wanted == 0 or row.fits, is_beyond=row.is_beyond)
+            else RoomsSnapshot(
+                row.claimed,
+                wanted,
+                misplaced=row.misplaced,
+                fits=wanted == 0 or row.fits,
+                is_beyond=row.is_beyond,
+            )
         )
     return snapshots

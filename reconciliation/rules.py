@@ -310,8 +310,10 @@ def _rooms(booking: DatabaseSnapshot, external: ExternalSnapshot) -> Iterator[Fi
         # The guest has paid and was promised the room: it is recorded, and the hotel told.
         detail = "confirmed and paid, and no room of its type is left on a night of its stay"
         yield Finding(FindingKind.OVERBOOKED, booking.booking_id, Remedy.REBUILD_CLAIMS, detail=detail)
-    elif rooms.claimed != rooms.wanted:
+    elif rooms.claimed != rooms.wanted or rooms.misplaced:
         detail = f"it has a room on {rooms.claimed} nights, and should on {rooms.wanted}"
+        if rooms.misplaced:
+            detail += f"; it has {rooms.misplaced} of another type or outside its stay"
         yield Finding(FindingKind.CLAIMS_DIFFER, booking.booking_id, Remedy.REBUILD_CLAIMS, detail=detail)
     elif rooms.is_beyond:
         detail = "its room is one more than the hotel may sell: move a guest, or cancel a booking"

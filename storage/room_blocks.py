@@ -31,21 +31,24 @@ class RoomsTakenError(Exception):
         room_type: whose rooms they are.
         nights: on which there would be too few.
         booking_ids: bookings with rooms on these nights; the first ones, if they are many.
+        bookings: the number of all of them.
     """
 
-    def __init__(self, room_type: RoomType, nights: Sequence[date], booking_ids: Sequence[str]) -> None:
-        bookings = f": bookings {_some(booking_ids)}" if booking_ids else ""
-        super().__init__(
-            f"too few rooms would be left on {_some([f'{night}' for night in nights])}{bookings}"
-        )
+    def __init__(
+        self, room_type: RoomType, nights: Sequence[date], booking_ids: Sequence[str], bookings: int
+    ) -> None:
+        told = f": bookings {_some(booking_ids, bookings)}" if booking_ids else ""
+        days = _some([f"{night}" for night in nights], len(nights))
+        super().__init__(f"too few rooms would be left on {days}{told}")
         # Read now: the session that fails with this error forgets its rows.
         self.code, self.name = room_type.code, room_type.name
         self.nights = nights
         self.booking_ids = booking_ids
+        self.unnamed = bookings - len(booking_ids)
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+def _some(names: Sequence[str], count: int) -> str:
+    more = f" and {count - _TOLD} more" if count > _TOLD else ""
     return ", ".join(names[:_TOLD]) + more
 
 
@@ -139,8 +142,8 @@ async def _refuse(db: AsyncSession, room_type: RoomType, nights: Sequence[date])
         return
     claims = (col(RoomClaim.room_type_id) == room_type.id, col(RoomClaim.night).in_(nights))
     query = select(col(RoomClaim.booking_id)).where(*claims).distinct()
-    ids = (await db.scalars(query.order_by(col(RoomClaim.booking_id)).limit(_NAMED))).all()
-    raise RoomsTakenError(room_type, nights, ids)
+    ids = (await db.scalars(query.order_by(col(RoomClaim.booking_id)))).all()
+    raise RoomsTakenError(room_type, nights, ids[:_NAMED], len(ids))
 
 
 def _id(room_type: RoomType) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, not_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -22,6 +22,7 @@ from storage.tables import RoomClaim, RoomNight
 
 FREE: Final = col(RoomNight.capacity) - col(RoomNight.claimed) - col(RoomNight.blocked)
 """Rooms of a night that could be claimed or blocked."""
+_NIGHT: Final = (col(RoomNight.room_type_id), col(RoomNight.night))
 
 FREE_IN_STAY: Final[ColumnElement[int]] = (
     col(RoomType.rooms)
@@ -72,12 +73,16 @@ _CLAIM: Final = text(
     " SELECT :booking_id, night, room_type_id, is_beyond FROM taken"
     ") SELECT (SELECT count(*) FROM wanted), array(SELECT night FROM taken)"
 )
-_RECOUNT: Final = text(
-    "UPDATE room_night n SET claimed = c.claimed, beyond = greatest(0, c.claimed + n.blocked - n.capacity) "
-    "FROM (SELECT n.room_type_id, n.night, count(c.booking_id) AS claimed FROM room_night n "
+_COUNTED: Final = (
+    "(SELECT n.room_type_id, n.night, count(c.booking_id) AS claimed FROM room_night n "
     "LEFT JOIN room_claim c USING (room_type_id, night) GROUP BY 1, 2) c "
-    "WHERE c.room_type_id = n.room_type_id AND c.night = n.night AND c.claimed <> n.claimed "
-    "RETURNING n.room_type_id, n.night"
+    "WHERE c.room_type_id = n.room_type_id AND c.night = n.night AND c.claimed <> n.claimed"
+)
+_MISCOUNTED: Final = text(f"SELECT n.room_type_id, n.night FROM room_night n, {_COUNTED}")  # noqa: S608  constants only
+_RECOUNT: Final = text(
+    "UPDATE room_night n SET claimed = c.claimed, "  # noqa: S608  constants only
+    "beyond = greatest(0, c.claimed + n.blocked - n.capacity) "
+    f"FROM {_COUNTED} RETURNING n.room_type_id, n.night"
 )
 
 
@@ -127,35 +132,39 @@ async def claim_rooms(db: AsyncSession, booking: Booking, *, beyond: bool = Fals
     wanted, claimed = (await db.execute(_CLAIM, stay)).one()
     if len(claimed) == wanted:
         return True
-    await _free_nights(db, booking, claimed)
+    await _free_nights(db, booking, [(booking.room_type_id, night) for night in claimed])
     return False
 
 
-async def free_rooms(db: AsyncSession, booking: Booking) -> None:
-    """Give up every room a booking has claimed, in the caller's transaction."""
+async def free_rooms(db: AsyncSession, booking: Booking, *which: ColumnElement[bool]) -> None:
+    """Give up rooms a booking has claimed, in the caller's transaction.
+
+    Args:
+        which: conditions of the claims to give up; without any, all of them.
+    """
     same_night = and_(
         col(RoomClaim.room_type_id) == col(RoomNight.room_type_id),
         col(RoomClaim.night) == col(RoomNight.night),
     )
     mine = col(RoomClaim.booking_id) == booking.booking_id
-    query = select(col(RoomNight.night)).join(RoomClaim, same_night).where(mine)
-    nights = (await db.scalars(query.order_by(col(RoomNight.night)).with_for_update(of=RoomNight))).all()
-    await _free_nights(db, booking, nights)
+    query = select(*_NIGHT).join(RoomClaim, same_night).where(mine, *which)
+    rows = await db.execute(query.order_by(*_NIGHT).with_for_update(of=RoomNight))
+    await _free_nights(db, booking, [(type_id, night) for type_id, night in rows])
 
 
-async def _free_nights(db: AsyncSession, booking: Booking, nights: Sequence[date]) -> None:
-    """Give up a booking's rooms of nights that are locked."""
+async def _free_nights(db: AsyncSession, booking: Booking, nights: Sequence[tuple[int, date]]) -> None:
+    """Give up a booking's rooms of nights that are locked: room type and day of each."""
     if not nights:
         return
-    mine = (col(RoomClaim.booking_id) == booking.booking_id, col(RoomClaim.night).in_(nights))
-    await db.execute(delete(RoomClaim).where(*mine))
+    mine = col(RoomClaim.booking_id) == booking.booking_id
+    days = col(RoomClaim.night).in_([night for _, night in nights])
+    await db.execute(delete(RoomClaim).where(mine, days))
     # What stood beyond the limit takes the place that became free.
     counts = {
         "claimed": col(RoomNight.claimed) - 1,
         "beyond": func.greatest(0, func.least(col(RoomNight.beyond), -1 - FREE)),
     }
-    of_type = col(RoomNight.room_type_id) == booking.room_type_id
-    await db.execute(update(RoomNight).where(of_type, col(RoomNight.night).in_(nights)).values(counts))
+    await db.execute(update(RoomNight).where(tuple_(*_NIGHT).in_(nights)).values(counts))
 
 
 async def follow_status(db: AsyncSession, booking: Booking, before: Status, after: Status) -> bool:
@@ -180,15 +189,24 @@ async def rebuild_claims(db: AsyncSession, booking: Booking, *, beyond: bool) ->
     Returns:
         False where no room is left for it.
     """
-    if booking.status in CLAIMS_ROOM:
-        return await claim_rooms(db, booking, beyond=beyond)
-    await free_rooms(db, booking)
-    return True
+    if booking.status not in CLAIMS_ROOM:
+        await free_rooms(db, booking)
+        return True
+    # Before the nights, as every writer does.
+    await db.execute(_LOCK_HOTEL, {"hotel_id": booking.hotel_id})
+    in_stay = (col(RoomClaim.night) >= booking.check_in, col(RoomClaim.night) < booking.check_out)
+    await free_rooms(db, booking, not_(and_(col(RoomClaim.room_type_id) == booking.room_type_id, *in_stay)))
+    return await claim_rooms(db, booking, beyond=beyond)
 
 
-async def recount_claims(db: AsyncSession) -> list[str]:
-    """Let each night count the claims there are; returns those that did not, by room type and day."""
-    return [f"room type {id_}, {night}" for id_, night in await db.execute(_RECOUNT)]
+async def recount_claims(db: AsyncSession, *, dry_run: bool = False) -> list[str]:
+    """Let each night count the claims there are; returns those that did not, by room type and day.
+
+    Args:
+        dry_run: name these nights, and change nothing.
+    """
+    rows = await db.execute(_MISCOUNTED if dry_run else _RECOUNT)
+    return [f"room type {id_}, {night}" for id_, night in rows]
 
 
 async def rooms_free(db: Connection, hotel: Hotel, check_in: date, check_out: date) -> Mapping[int, int]:

@@ -36,6 +36,7 @@ _SLOW: Final = (
     "tests/e2e/test_e2e_temporal_ui.py",
     "tests/loss/",
     "tests/management/test_booking.py",
+    "tests/management/test_claims.py",
     "tests/management/test_check.py::test_what_is_not_set_up_right",
     "tests/management/test_comparison.py",
     "tests/management/test_guest.py",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from domain.payment_card import PaymentCard
+from wording.values import country_in_words
 
 NOT_AVAILABLE: Final = "not available"
 
@@ -64,7 +65,7 @@ def card_lines(card: PaymentCard) -> CardLines:
         ("Stripe's risk level", risk_words(card)),
         ("Card", _card(card)),
         ("Type", _words(card.funding)),
-        ("Issued in", card.country or NOT_AVAILABLE),
+        ("Issued in", country_in_words(card.country) if card.country else NOT_AVAILABLE),
         ("Security code (CVC)", _words(card.cvc_check, _CHECKS)),
         ("Postal code", _words(card.postal_code_check, _CHECKS)),
         ("3-D Secure", _words(card.three_d_secure, _THREE_D_SECURE, missing="not used")),

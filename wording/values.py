@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from babel.core import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency
 
@@ -31,6 +32,11 @@ def money_in_words(minor: int, currency: str) -> str:
     text = format_currency(Decimal(str(Money(minor, currency))), currency, locale=_MONEY_LOCALE)
     # A currency without a sign is written by its code, and Babel puts no space between code and number.
     return text.replace(currency, f"{currency}\u00a0", 1) if text.startswith(currency) else text
+
+
+def country_in_words(code: str) -> str:
+    """A country by its ISO 3166-1 code, such as `Ireland`; a code that is unknown stands as it is."""
+    return str(Locale.parse(_LOCALE).territories.get(code, code))
 
 
 def signed_money_in_words(minor: int, currency: str) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import update
+from sqlmodel import col
 
 from dispatch.client import start_booking
 from domain.attention import Attention, AttentionCode
@@ -13,7 +16,8 @@ from models import RoomType, StripeWebhookEvent
 from reconciliation.findings import FindingKind
 from storage.creation import submission_terms
 from storage.room_blocks import BlockedStretch, block_rooms
-from storage.rooms import free_rooms
+from storage.rooms import claim_rooms, free_rooms
+from storage.tables import RoomClaim, RoomNight
 from tests.management.booking_driver import TOTAL_MINOR, ManagementBookingDriver
 from tests.management.harness import ManagementHarness, eventually
 
@@ -204,6 +208,57 @@ async def lost_claims(harness: ManagementHarness) -> ManagementBookingDriver:
     booking = await harness.held()
     async with harness.database.transaction() as db:
         await free_rooms(db, await booking.row())
+    return booking
+
+
+async def claims_after_end(harness: ManagementHarness) -> ManagementBookingDriver:
+    """The booking ended, and still has its rooms."""
+    booking = await harness.declined()
+    async with harness.database.transaction() as db:
+        assert await claim_rooms(db, await booking.row())
+    return booking
+
+
+async def claim_outside_stay(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Someone gave the booking a room for the night after its stay, by hand."""
+    booking = await harness.held()
+    row = await booking.row()
+    await _claim_by_hand(booking, row.room_type_id, row.check_out)
+    return booking
+
+
+async def claim_of_another_type(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Someone moved the booking to a room of another type for its first night, by hand."""
+    booking = await harness.held()
+    row = await booking.row()
+    suite = RoomType(
+        hotel_id=row.hotel_id, code="suite", name="Suite", price_per_night_minor=9900, max_guests=2, rooms=3
+    )
+    async with harness.database.transaction() as db:
+        db.add(suite)
+        await free_rooms(db, row, col(RoomClaim.night) == row.check_in)
+    assert suite.id is not None
+    await _claim_by_hand(booking, suite.id, row.check_in)
+    return booking
+
+
+async def _claim_by_hand(booking: ManagementBookingDriver, room_type_id: int, night: date) -> None:
+    async with booking.harness.database.transaction() as db:
+        db.add(RoomNight(room_type_id=room_type_id, night=night, capacity=3, claimed=1))
+        await db.flush()
+        db.add(RoomClaim(booking_id=booking.booking_id, room_type_id=room_type_id, night=night))
+
+
+async def nights_counted_too_low(harness: ManagementHarness) -> ManagementBookingDriver:
+    """Someone set the counts of the booking's nights to zero, and then blocked all rooms."""
+    booking = await harness.held()
+    row = await booking.row()
+    async with harness.database.transaction() as db:
+        room_type = await db.get_one(RoomType, row.room_type_id)
+        await db.execute(
+            update(RoomNight).where(col(RoomNight.room_type_id) == room_type.id).values(claimed=0)
+        )
+        await block_rooms(db, room_type, BlockedStretch(row.check_in, row.check_out), room_type.rooms, None)
     return booking
 
 

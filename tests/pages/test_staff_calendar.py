@@ -9,9 +9,12 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from models import RoomType
+from domain.identifiers import new_booking_id
+from models import Booking, RoomType
+from storage.rooms import claim_rooms
 from storage.tables import RoomBlock, RoomNight
 from tests.api.hotels import HotelDriver, open_hotel
+from tests.api.rows import row_of
 from tests.api.stack import ApiStack
 from tests.pages.page_client import PageClient, PageClients, PageContent
 from tests.pages.test_staff_queue import listed
@@ -158,6 +161,26 @@ async def test_rooms_that_bookings_have_are_not_blocked(boss: PageClient, small:
     assert 'value="Painting"' in page.html
     assert (await blocks_of(small), await blocked_nights(small)) == ([], {})
     assert "The rooms are blocked." in (await boss.submit(CALENDAR, **block_form(small, rooms="1"))).words
+
+
+async def test_refused_block_says_how_many_more_bookings_are_in_the_way(
+    stack: ApiStack, page_clients: PageClients
+) -> None:
+    hotel = await open_hotel(stack, rooms=24)
+    guest = await hotel.held(days_ahead=20, nights=1)
+    copied = (await row_of(hotel, guest)).model_dump(exclude={"id", "booking_id", "payment_intent_id"})
+    async with stack.database.transaction() as db:
+        for _ in range(23):
+            row = Booking.model_validate(copied | {"booking_id": new_booking_id()})
+            db.add(row)
+            await db.flush()
+            assert await claim_rooms(db, row)
+    boss = await page_clients.staff(hotel, "manager")
+    await boss.open(CALENDAR)
+    page = await boss.submit(CALENDAR, **block_form(hotel, nights=1))
+    assert page.status == 422
+    assert len([link for link in page.links if link.startswith("/staff/bookings/")]) == 20
+    assert "And 4 more bookings." in page.words
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from html import unescape
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col
+
+from domain.booking import MailKind
+from domain.payment_card import RISK_LEVELS, PaymentCard
+from storage.tables import CardDetails
 from tests.api.hotels import HotelDriver
 from tests.api.stack import ApiStack
 from tests.pages.page_client import PageClient
+from tests.pages.test_guest_emails import composed, letter
 from tests.pages.test_staff_queue import listed
 
 HIGHEST_CARD, WALLET_CARD = "4000000000004954", "5200828282828210"
@@ -13,7 +24,7 @@ HIGHEST_IN_WORDS = (
     "Stripe's risk level: highest",
     "Visa ending in 4954",
     "Type: credit",
-    "Issued in: IE",
+    "Issued in: Ireland",
     "Security code (CVC): failed",
     "Postal code: failed",
     "3-D Secure: not used",
@@ -23,7 +34,7 @@ WALLET_IN_WORDS = (
     "Stripe's risk level: not available",
     "Mastercard ending in 8210",
     "Type: debit",
-    "Issued in: IE",
+    "Issued in: Ireland",
     "Security code (CVC): not available",
     "Postal code: not available",
     "3-D Secure: not used",
@@ -50,6 +61,38 @@ async def test_those_who_decide_see_the_card(
             for words in expected:
                 assert words in queue
                 assert words.replace(": ", " ") in page
+
+
+RISK_WORDS = {
+    "normal": "normal",
+    "elevated": "elevated",
+    "highest": "highest",
+    "not_assessed": "not assessed",
+    "unknown": "unknown",
+    None: "not available",
+}
+
+
+@pytest.mark.parametrize("level", RISK_WORDS)
+async def test_each_risk_level_has_plain_words_on_page_and_mail(
+    approver: PageClient, hotel: HotelDriver, stack: ApiStack, level: str | None
+) -> None:
+    guest = await hotel.held()
+    async with stack.database.transaction() as db:
+        card = update(CardDetails).where(col(CardDetails.booking_id) == guest.booking_id)
+        await db.execute(card.values(risk_level=level))
+    page = await approver.open(f"/staff/bookings/{guest.booking_id}/")
+    warning = "⚠ " if level in {"elevated", "highest"} else ""
+    assert f"Stripe's risk level {warning}{RISK_WORDS[level]} Card Visa" in page.words
+    mail = composed(replace(letter(MailKind.STAFF_REQUEST), card=PaymentCard(risk_level=level)))
+    for part in ("plain", "html"):
+        body = mail.get_body((part,))
+        assert body is not None
+        assert f"Stripe's risk level for the payment: {RISK_WORDS[level]}." in unescape(body.get_content())
+
+
+def test_each_of_stripes_risk_levels_is_tested() -> None:
+    assert RISK_WORDS.keys() == {*RISK_LEVELS, None}
 
 
 async def test_viewers_do_not_see_the_card(viewer: PageClient, hotel: HotelDriver) -> None:

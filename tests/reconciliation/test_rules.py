@@ -284,6 +284,10 @@ CASES: dict[str, tuple[DatabaseSnapshot, ExternalSnapshot, list[tuple[FindingKin
         booking(Status.CONFIRMED, rooms=RoomsSnapshot(1, 2)), snapshot(RUNNING, TAKEN),
         [(FindingKind.CLAIMS_DIFFER, Remedy.REBUILD_CLAIMS, "")],
     ),
+    "with a room of another type": (
+        booking(Status.CONFIRMED, rooms=RoomsSnapshot(2, 2, misplaced=1)), snapshot(RUNNING, TAKEN),
+        [(FindingKind.CLAIMS_DIFFER, Remedy.REBUILD_CLAIMS, "")],
+    ),
     "without a room, and none is left": (
         booking(Status.PENDING_APPROVAL, rooms=RoomsSnapshot(0, 2, fits=False)), snapshot(RUNNING, HELD),
         [(FindingKind.CLAIMS_DIFFER, Remedy.REBUILD_CLAIMS, "")],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from bench.aims import aims
+from bench.crowd import is_as_expected
 from bench.load import StepTimes
 from bench.markdown import publish
 from bench.profile import table
@@ -91,3 +93,15 @@ def test_a_flame_graph_becomes_a_table() -> None:
         "| 10.0 % | 100.0 % | all |",
         "| 70.0 % | 90.0 % | walk (api/a.py) |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ({"PENDING_APPROVAL": 50, "DECLINED": 150}, True),
+        ({"PENDING_APPROVAL": 51, "DECLINED": 149}, False),
+        ({"PENDING_APPROVAL": 50, "DECLINED": 149, "PENDING_PAYMENT": 1}, False),
+    ],
+)
+def test_crowd_that_ends_otherwise_is_flagged(statuses: dict[str, int], *, expected: bool) -> None:
+    assert is_as_expected(Counter(statuses), guests=200, rooms=50) is expected

@@ -17,9 +17,10 @@ from domain.messages.changes import ChangeResult
 from models import Booking, RoomType
 from storage.bookings import apply_change
 from storage.database import Database
+from storage.room_blocks import BlockedStretch, RoomsTakenError, block_rooms
 from storage.rooms import claim_rooms, rebuild_claims, recount_claims, rooms_free, rooms_taken
 from storage.tables import RoomClaim, RoomNight
-from tests.storage.rows import CHECK_IN, HotelRows, book, change_of, create_hotel, row_of
+from tests.storage.rows import CHECK_IN, HotelRows, book, change_of, create_hotel, draft, row_of
 
 DAY = timedelta(days=1)
 BOTH = [CHECK_IN, CHECK_IN + DAY]
@@ -189,6 +190,23 @@ async def test_captured_money_is_recorded_beyond_the_limit(database: Database) -
     await step(database, first, Event.APPROVAL_TIMED_OUT)
     assert await counts(database, hotel_rows) == dict.fromkeys(BOTH, (1, 0, 1))
     assert (await hold(database, await waiting(database, hotel_rows))).sold_out
+
+
+async def test_refused_block_counts_all_bookings_in_the_way(database: Database) -> None:
+    hotel_rows = await with_rooms(database, 60)
+    bookings = [draft(hotel_rows, status=Status.PENDING_APPROVAL) for _ in range(60)]
+    async with database.transaction() as db:
+        db.add_all(bookings)
+        await db.flush()
+        for booking in bookings:
+            assert await claim_rooms(db, booking)
+    ids = sorted(booking.booking_id for booking in bookings)
+    async with database.transaction() as db:
+        stretch = BlockedStretch(CHECK_IN, CHECK_IN + DAY)
+        with pytest.raises(RoomsTakenError) as refused:
+            await block_rooms(db, hotel_rows.room_type, stretch, 1, None)
+    assert (refused.value.booking_ids, refused.value.unnamed) == (ids[:20], 40)
+    assert str(refused.value).endswith(f"bookings {', '.join(ids[:10])} and 50 more")
 
 
 async def test_counts_are_made_anew_from_the_claims(database: Database, hotel_rows: HotelRows) -> None:

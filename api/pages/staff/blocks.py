@@ -44,11 +44,13 @@ class BlockRefusal:
 
     Args:
         errors: words by the form's field.
-        booking_ids: bookings that prevent it.
+        booking_ids: bookings that prevent it; the first ones, if they are many.
+        unnamed: how many more prevent it.
     """
 
     errors: Mapping[str, str]
     booking_ids: Sequence[str] = ()
+    unnamed: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ async def _block(console: Console, wanted: BlockForm) -> str | BlockRefusal:
                 return BlockRefusal({"room_type": "Choose a room type."})
             present = await block_rooms(db, room_type, wanted.stretch, wanted.rooms, wanted.note)
     except RoomsTakenError as error:
-        return BlockRefusal({"rooms": _too_few(error.nights)}, error.booking_ids)
+        return BlockRefusal({"rooms": _too_few(error.nights)}, error.booking_ids, error.unnamed)
     if present is None:
         return "blocked"
     if (present.rooms, present.note) == (wanted.rooms, wanted.note):
@@ -166,6 +168,7 @@ async def _show(
         values=form or {},
         errors=refusal.errors if refusal else {},
         against=refusal.booking_ids if refusal else (),
+        unnamed=count_in_words(refusal.unnamed, "more booking") if refusal and refusal.unnamed else None,
         **_form_context(shown.room_types, shown.today),
     )
 
