@@ -32,7 +32,9 @@ class BookingGauges:
             "bookings_needing_attention", "Bookings that need attention.", registry=registry
         )
         self._unsent = Gauge(
-            "mails_unsent", "E-mails that no mail server has accepted yet.", registry=registry
+            "mails_unsent",
+            "E-mails begun within 24 hours that no mail server has accepted yet; without those to unpaid guests.",
+            registry=registry,
         )
 
     def show(self, figures: BookingFigures | None) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from domain.booking import Status
+from domain.booking import MailKind, Status
 from models import SentMail, utc_now
 from storage.database import Database
 from storage.tables import ReconciliationFinding, ReconciliationRun
@@ -17,6 +17,15 @@ from tests.api.stack import ApiStack, another_api
 from tests.conftest import NewDatabase
 from tests.storage.rows import T0, book, create_hotel, held
 
+# Two that wait; one sent, two to a guest who has not paid, and one given up.
+MAILS = (
+    (MailKind.AUTHORIZED, T0, None),
+    (MailKind.STAFF_REQUEST, T0 - timedelta(hours=22), None),
+    (MailKind.CONFIRMED, T0, T0),
+    (MailKind.FINISH_REQUEST, T0, None),
+    (MailKind.PAYMENT_REMINDER, T0, None),
+    (MailKind.CONFIRMED, T0 - timedelta(hours=24), None),
+)
 Figures = dict[tuple[str, str], float]
 
 
@@ -48,11 +57,11 @@ async def fill(url: str) -> None:
         await book(database, dublin, **over, status=Status.CONFIRMED)
         await book(database, dublin, **over, status=Status.CANCELLED, needs_attention=True)
         async with database.transaction() as db:
-            for number, sent_at in enumerate([None, None, T0]):
+            for number, (kind, sending_at, sent_at) in enumerate(MAILS):
                 db.add(
                     SentMail(
-                        message_id=f"<{number}@x>", booking_id=booking.booking_id, kind=f"kind-{number}", version=3,
-                        recipient="a@example.com", subject="-", sending_at=T0, sent_at=sent_at,
+                        message_id=f"<{number}@x>", booking_id=booking.booking_id, kind=kind, version=number,
+                        recipient="a@example.com", subject="-", sending_at=sending_at, sent_at=sent_at,
                     )
                 )  # fmt: skip
     finally:
