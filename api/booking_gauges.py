@@ -25,7 +25,7 @@ class BookingGauges:
         )
         self._deadline = Gauge(
             "next_decision_deadline_timestamp_seconds",
-            "Earliest deadline of a decision on a hold; NaN without holds.",
+            "Earliest deadline of a decision on a hold, not the time at which a hold lapses; NaN without holds.",
             registry=registry,
         )
         self._attention = Gauge(

@@ -54,6 +54,7 @@ async def fill(url: str) -> None:
         await held(database, dublin, **stay, amount_minor=12345, decision_deadline=T0 + timedelta(hours=5))
         await held(database, kyoto, **stay, amount_minor=30000, decision_deadline=T0 + timedelta(hours=7))
         await book(database, dublin, **stay, status=Status.CONFIRMED, needs_attention=True)
+        await held(database, dublin, **over, amount_minor=100, decision_deadline=T0 + timedelta(hours=3))
         await book(database, dublin, **over, status=Status.CONFIRMED)
         await book(database, dublin, **over, status=Status.CANCELLED, needs_attention=True)
         async with database.transaction() as db:
@@ -69,16 +70,19 @@ async def fill(url: str) -> None:
 
 
 async def test_bookings_are_counted(stack: ApiStack, own_url: str) -> None:
-    """By status, with the money that is held, what needs attention, and when the next hold has to be decided on."""
+    """By status, with the money that is held, what needs attention, and when the next hold has to be decided on.
+
+    A hold counts even if its stay is over.
+    """
     await fill(own_url)
     async with another_api(stack, database_url=own_url) as api:
         found = await figures(stack, api)
     by_status = {status: count for (name, status), count in found.items() if name == "bookings"}
     assert by_status == dict.fromkeys(map(str, Status), 0) | {"PENDING_APPROVAL": 3, "CONFIRMED": 1}
     held_amounts = {currency: amount for (name, currency), amount in found.items() if name == "held_amount"}
-    assert held_amounts == {"EUR": 273.45, "JPY": 30000}
+    assert held_amounts == {"EUR": 274.45, "JPY": 30000}
     deadline = found["next_decision_deadline_timestamp_seconds", ""]
-    assert deadline == pytest.approx((T0 + timedelta(hours=5)).timestamp())
+    assert deadline == pytest.approx((T0 + timedelta(hours=3)).timestamp())
     assert (found["bookings_needing_attention", ""], found["mails_unsent", ""]) == (2, 2)
 
 
