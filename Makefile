@@ -42,7 +42,7 @@ profile: $(READY) ## where worker and API spend their time under load; a minute,
 chaos: $(READY) ## kill random parts under load for CHAOS_SECONDS, then check every promise
 	@exec $(IN)/python -m bench.chaos $(ARGS)
 
-deploy-check: $(READY) ## run the Compose file beside the stand-ins; exits 3 without a container engine
+deploy-check: $(READY) ## run the Compose file beside the stand-ins; needs a container engine
 	@exec $(IN)/python -m sandbox.deploy_check
 
 clean-data: $(READY) ## delete the data of `make run`

@@ -25,14 +25,16 @@ class BookingGauges:
         )
         self._deadline = Gauge(
             "next_decision_deadline_timestamp_seconds",
-            "Earliest deadline of a decision on a hold; NaN without holds.",
+            "Earliest deadline of a decision on a hold, not the time at which a hold lapses; NaN without holds.",
             registry=registry,
         )
         self._attention = Gauge(
             "bookings_needing_attention", "Bookings that need attention.", registry=registry
         )
         self._unsent = Gauge(
-            "mails_unsent", "E-mails that no mail server has accepted yet.", registry=registry
+            "mails_unsent",
+            "E-mails begun within 24 hours that no mail server has accepted yet; without those to unpaid guests.",
+            registry=registry,
         )
 
     def show(self, figures: BookingFigures | None) -> None:

@@ -77,5 +77,5 @@ async def metrics(services: Api) -> Response:
     with contextlib.suppress(ProblemError):
         state = await _read_state(services)
         async with reading(services.database) as db:
-            figures = await read_figures(db, utc_now().date())
+            figures = await read_figures(db, utc_now())
     return Response(services.metrics.page(state, figures), media_type=CONTENT_TYPE_LATEST)

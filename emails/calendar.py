@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Final
@@ -39,11 +40,19 @@ def calendar_file(booking: Booking, hotel: Hotel, room_type: RoomType, domain: s
     if hotel.location:
         place = read_location(hotel.location)
         entry.add("geo", (place.latitude, place.longitude))
-    entry.add("description", f"{room_type.name}, booking {booking.booking_id}")
+    entry.add("description", "\n".join(_description(booking, hotel, room_type)))
     entry.add("status", "CONFIRMED")
     entry.add("transp", "TRANSPARENT")
     zone = _zone(booking.timezone, booking.check_in.year, booking.check_out.year)
     return b"".join((_BEGIN, zone, entry.to_ical(), _END))
+
+
+def _description(booking: Booking, hotel: Hotel, room_type: RoomType) -> Iterator[str]:
+    yield f"{room_type.name}, booking {booking.booking_id}"
+    if hotel.contact_phone:
+        yield f"Telephone: {hotel.contact_phone}"
+    if hotel.directions:
+        yield f"Directions: {hotel.directions}"
 
 
 @lru_cache(maxsize=1000)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import SQLColumnExpression, func, select
+from sqlalchemy import SQLColumnExpression, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.booking import Status
-from models import Booking, SentMail
+from domain.booking import UNPAID_MAILS, Status
+from models import Booking, Hotel, SentMail
+
+_TRIED_FOR: Final = timedelta(hours=24)
+"""After that an e-mail is given up, and its booking needs attention."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,11 @@ class BookingFigures:
 
     Args:
         by_status: bookings whose stay is not over, by status; every status has an entry.
-        held_minor: the total of open holds by currency, in its smallest unit.
-        next_decision_deadline: the earliest decision deadline; None without holds.
+        held_minor: the total of open holds by currency, in its smallest unit, also after their stay.
+        next_decision_deadline: the earliest decision deadline, also after the stay; None without holds.
         needing_attention: bookings that need attention, also after their stay.
-        unsent_mails: e-mails that were begun and that no mail server has accepted yet.
+        unsent_mails: e-mails that were begun within 24 hours and that no mail server has accepted yet. Those to guests
+            who have not paid are left out: nobody has checked their addresses, and they may be dropped.
     """
 
     by_status: Mapping[str, int]
@@ -33,33 +38,39 @@ class BookingFigures:
     unsent_mails: int
 
 
-async def read_figures(db: AsyncSession, today: date) -> BookingFigures:
-    """Count; a stay whose check-out is before `today` is over."""
-    rows = await db.execute(
+async def read_figures(db: AsyncSession, now: datetime) -> BookingFigures:
+    """Count; a stay whose check-out is before the day of `now` is over."""
+    current = await db.execute(
+        select(col(Booking.status), func.count())
+        .where(col(Booking.check_out) >= now.date())
+        .group_by(col(Booking.status))
+    )
+    # By way of the hotels, because the queue's index begins with them.
+    holds = await db.execute(
         select(
-            col(Booking.status),
             col(Booking.currency),
-            func.count(),
             func.sum(col(Booking.amount_minor)),
             func.min(col(Booking.decision_deadline)),
         )
-        .where(col(Booking.check_out) >= today)
-        .group_by(col(Booking.status), col(Booking.currency))
+        .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
+        .where(col(Booking.status) == Status.PENDING_APPROVAL)
+        .group_by(col(Booking.currency))
     )
-    by_status = dict.fromkeys(map(str, Status), 0)
-    held: dict[str, int] = {}
-    deadlines: list[datetime] = []
-    for status, currency, count, amount_minor, deadline in rows:
-        by_status[status] += count
-        if status == Status.PENDING_APPROVAL:
-            held[currency] = int(amount_minor)
-            deadlines += [deadline] if deadline else []
+    held = {currency: (int(amount_minor), deadline) for currency, amount_minor, deadline in holds}
     return BookingFigures(
-        by_status=by_status,
-        held_minor=held,
-        next_decision_deadline=min(deadlines, default=None),
+        by_status=dict.fromkeys(map(str, Status), 0) | dict(current.all()),
+        held_minor={currency: amount_minor for currency, (amount_minor, _) in held.items()},
+        next_decision_deadline=min((at for _, at in held.values() if at), default=None),
         needing_attention=await _count(db, Booking, col(Booking.needs_attention)),
-        unsent_mails=await _count(db, SentMail, col(SentMail.sent_at).is_(None)),
+        unsent_mails=await _count(db, SentMail, _is_unsent(now)),
+    )
+
+
+def _is_unsent(now: datetime) -> SQLColumnExpression[bool]:
+    return and_(
+        col(SentMail.sent_at).is_(None),
+        col(SentMail.sending_at) > now - _TRIED_FOR,
+        col(SentMail.kind).not_in(UNPAID_MAILS),
     )
 
 

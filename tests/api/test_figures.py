@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from domain.booking import Status
+from domain.booking import MailKind, Status
 from models import SentMail, utc_now
 from storage.database import Database
 from storage.tables import ReconciliationFinding, ReconciliationRun
@@ -17,6 +17,15 @@ from tests.api.stack import ApiStack, another_api
 from tests.conftest import NewDatabase
 from tests.storage.rows import T0, book, create_hotel, held
 
+# Two that wait; one sent, two to a guest who has not paid, and one given up.
+MAILS = (
+    (MailKind.AUTHORIZED, T0, None),
+    (MailKind.STAFF_REQUEST, T0 - timedelta(hours=22), None),
+    (MailKind.CONFIRMED, T0, T0),
+    (MailKind.FINISH_REQUEST, T0, None),
+    (MailKind.PAYMENT_REMINDER, T0, None),
+    (MailKind.CONFIRMED, T0 - timedelta(hours=24), None),
+)
 Figures = dict[tuple[str, str], float]
 
 
@@ -45,14 +54,15 @@ async def fill(url: str) -> None:
         await held(database, dublin, **stay, amount_minor=12345, decision_deadline=T0 + timedelta(hours=5))
         await held(database, kyoto, **stay, amount_minor=30000, decision_deadline=T0 + timedelta(hours=7))
         await book(database, dublin, **stay, status=Status.CONFIRMED, needs_attention=True)
+        await held(database, dublin, **over, amount_minor=100, decision_deadline=T0 + timedelta(hours=3))
         await book(database, dublin, **over, status=Status.CONFIRMED)
         await book(database, dublin, **over, status=Status.CANCELLED, needs_attention=True)
         async with database.transaction() as db:
-            for number, sent_at in enumerate([None, None, T0]):
+            for number, (kind, sending_at, sent_at) in enumerate(MAILS):
                 db.add(
                     SentMail(
-                        message_id=f"<{number}@x>", booking_id=booking.booking_id, kind=f"kind-{number}", version=3,
-                        recipient="a@example.com", subject="-", sending_at=T0, sent_at=sent_at,
+                        message_id=f"<{number}@x>", booking_id=booking.booking_id, kind=kind, version=number,
+                        recipient="a@example.com", subject="-", sending_at=sending_at, sent_at=sent_at,
                     )
                 )  # fmt: skip
     finally:
@@ -60,16 +70,19 @@ async def fill(url: str) -> None:
 
 
 async def test_bookings_are_counted(stack: ApiStack, own_url: str) -> None:
-    """By status, with the money that is held, what needs attention, and when the next hold has to be decided on."""
+    """By status, with the money that is held, what needs attention, and when the next hold has to be decided on.
+
+    A hold counts even if its stay is over.
+    """
     await fill(own_url)
     async with another_api(stack, database_url=own_url) as api:
         found = await figures(stack, api)
     by_status = {status: count for (name, status), count in found.items() if name == "bookings"}
     assert by_status == dict.fromkeys(map(str, Status), 0) | {"PENDING_APPROVAL": 3, "CONFIRMED": 1}
     held_amounts = {currency: amount for (name, currency), amount in found.items() if name == "held_amount"}
-    assert held_amounts == {"EUR": 273.45, "JPY": 30000}
+    assert held_amounts == {"EUR": 274.45, "JPY": 30000}
     deadline = found["next_decision_deadline_timestamp_seconds", ""]
-    assert deadline == pytest.approx((T0 + timedelta(hours=5)).timestamp())
+    assert deadline == pytest.approx((T0 + timedelta(hours=3)).timestamp())
     assert (found["bookings_needing_attention", ""], found["mails_unsent", ""]) == (2, 2)
 
 

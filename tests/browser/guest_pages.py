@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import asyncpg
+
 from sandbox.drivers import GuestDriver, RoomRequest, StackClient
+from sandbox.stack.stack import Stack
 from tests.browser.window import Window
 
 REQUESTS: Final = "A quiet room, please.\nWe arrive late."
@@ -62,6 +65,13 @@ async def set_off_to_pay(guest: Window) -> None:
     await guest.page.route("**/c/pay/**", lambda route: route.fulfill(status=204))
     await guest.press("Enter card details")
     await guest.headline("Continue to Stripe's payment page")
+
+
+async def give_up(stack: Stack, booking_id: str, *, at: datetime | None) -> None:
+    """Write that a booking's hold found no room at that moment; None takes it back."""
+    connection = await asyncpg.connect(stack.database_url)
+    await connection.execute("UPDATE booking SET sold_out_at = $2 WHERE booking_id = $1", booking_id, at)
+    await connection.close()
 
 
 async def come_by_link(guest: Window, booking: GuestDriver) -> None:

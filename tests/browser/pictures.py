@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Final
@@ -24,6 +25,7 @@ from tests.browser.guest_pages import (
     come_by_link,
     drafted,
     fill_in,
+    give_up,
     hold,
     set_off_to_pay,
 )
@@ -147,6 +149,10 @@ class PageGallery(Gallery):
         await expect(guest.page.locator("#price")).to_contain_text("€450.00")
         await self.take(guest, "guest-hotel")
         unpaid = await booked(client, _OTHERS)
+        late = await booked(client, HOTEL)
+        await give_up(self.stack, late.booking_id, at=datetime.now(UTC))
+        await come_by_link(guest, late)
+        await self.take(guest, "guest-sold-out")
         await come_by_link(guest, await booked(client, HOTEL))
         await self.take(guest, "guest-to-pay")
         await set_off_to_pay(guest)

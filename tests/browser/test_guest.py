@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from playwright.async_api import Browser, Route, expect
 
 from sandbox.drivers import StackClient, StaffDriver, wait_until
 from sandbox.stack.stack import Stack
-from tests.browser.guest_pages import booked, come_by_link, drafted, fill_in, hold, set_off_to_pay
+from tests.browser.guest_pages import booked, come_by_link, drafted, fill_in, give_up, hold, set_off_to_pay
 from tests.browser.window import PATIENCE_MS, Window
 from tests.browser.windows import Windows
 from tests.whole_stack import HOTEL
@@ -259,6 +261,18 @@ async def test_a_draft_and_the_way_to_stripe_are_accessible(guest: Window, clien
     await come_by_link(guest, await booked(client, HOTEL))
     await set_off_to_pay(guest)
     await guest.is_accessible()
+
+
+async def test_a_hold_without_a_room_is_accessible(guest: Window, client: StackClient, stack: Stack) -> None:
+    """While Stripe takes its time to release it."""
+    booking = await booked(client, HOTEL)
+    await give_up(stack, booking.booking_id, at=datetime.now(UTC))
+    try:
+        await come_by_link(guest, booking)
+        await guest.headline("We are sorry: no room is left for your dates")
+        await guest.is_accessible()
+    finally:
+        await give_up(stack, booking.booking_id, at=None)
 
 
 async def test_the_documentation_loads_nothing_from_elsewhere(guest: Window) -> None:

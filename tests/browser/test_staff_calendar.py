@@ -33,6 +33,7 @@ async def test_a_night_leads_to_its_bookings_and_a_room_is_blocked(
     await page.keyboard.press("Enter")
     await manager.reads("Bookings with a room on the night of")
     await manager.reads(booking_id)
+    await manager.is_accessible()
     await manager.press("Back to the calendar", role="link")
 
     await page.set_viewport_size(PHONE)

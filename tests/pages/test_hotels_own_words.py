@@ -46,6 +46,8 @@ def test_the_confirmation_leads_the_guest_there() -> None:
     [entry] = Calendar.from_ical(attached.get_content()).walk("VEVENT")
     assert entry["location"] == "Hotel Killarney & Sons, 1 Lake Road, Killarney"
     assert entry["geo"].to_ical() == "52.0599;-9.5044"
+    _, *more = str(entry["description"]).split("\n")
+    assert more == ["Telephone: +353 64 555 0100", "Directions: Past the church."]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ needs_promtool = pytest.mark.skipif(
 )
 
 _FUNCTIONS: Final = frozenset(
-    "max min sum by time rate increase delta min_over_time histogram_quantile and".split()
+    "max min sum by time rate increase delta min_over_time sum_over_time histogram_quantile and or bool".split()
 )
 _LABELS: Final = frozenset("status currency route le job".split())
 _OTHERS: Final = frozenset({"up"})
@@ -49,7 +49,23 @@ STRIKES: Final[tuple[tuple[str, str, str, str, bool], ...]] = (
     ("FindingsLeft", "reconciliation_findings_left", "0 2", "1m", True),
     ("SweepLate", "sweep_last_complete_timestamp_seconds", "60x20", "15m", True),
     ("SweepLate", "sweep_last_complete_timestamp_seconds", "0+60x20", "15m", False),
+    ("SweepLate", "sweep_last_complete_timestamp_seconds", " ".join(["NaN"] * 16), "15m", True),
+    ("SweepLate", "sweep_last_complete_timestamp_seconds", " ".join(["NaN"] * 9), "8m", False),
     ("ReconciliationLate", "reconciliation_last_complete_timestamp_seconds", "60x90", "70m", True),
+    (
+        "ReconciliationLate",
+        "reconciliation_last_complete_timestamp_seconds",
+        " ".join(["NaN"] * 71),
+        "70m",
+        True,
+    ),
+    (
+        "ReconciliationLate",
+        "reconciliation_last_complete_timestamp_seconds",
+        " ".join(["NaN"] * 51),
+        "50m",
+        False,
+    ),
 )
 
 
@@ -102,7 +118,7 @@ def test_every_figure_exists() -> None:
     dashboard: dict[str, Any] = json.loads(DASHBOARD.read_text())
     shown = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     for expression in [*shown, *(rule["expr"] for rule in _rules())]:
-        bare = re.sub(r'"[^"]*"|\[\w+\]', "", expression)
+        bare = re.sub(r'"[^"]*"|\[[\w:]+\]', "", expression)
         names = set(re.findall(r"[a-z_]\w*", bare)) - _FUNCTIONS - _LABELS
         assert names, expression
         assert names <= exported, expression
