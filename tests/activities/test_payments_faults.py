@@ -164,7 +164,7 @@ async def _go_on(
         ({"kind": "error_before", "status": 500, "times": 2}, "stripe_failed", False),
         ({"kind": "drop_before", "times": 2}, "stripe_unanswered", False),
         ({"kind": "error_before", "status": 429}, "stripe_busy", False),
-        ({"kind": "error_before", "status": 403}, "stripe_key_rejected", True),
+        ({"kind": "error_before", "status": 403, "times": 2}, "stripe_key_rejected", True),
     ],
 )
 @each_step
