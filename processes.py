@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,6 +13,7 @@ from typing import Final
 
 log = logging.getLogger("processes")
 
+_STOPPING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 _LOOK_EVERY_S: Final = 0.25
 _REPLACE_AFTER_S: Final = 1.0
 
@@ -34,20 +34,24 @@ def fork_processes(count: int, grace: timedelta, sockets: Sequence[socket] = ())
     """
     if count == 1:
         return 1
-    stop = threading.Event()
-    handlers = {
-        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    # A plain flag: a handler that set an Event could wait for ever for the lock that its own thread holds.
+    stop: list[int] = []
+    handlers = {number: signal.signal(number, lambda *caught: stop.append(caught[0])) for number in _STOPPING}
     children: dict[int, int] = {}
-    while not stop.wait(_LOOK_EVERY_S if children else 0):
+    while not stop:
         for number in (number for number in range(1, count + 1) if number not in children):
+            # Held back while a child still has its parent's handlers, which would not end it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
             pid = os.fork()
             if not pid:
                 for signal_number, handler in handlers.items():
                     signal.signal(signal_number, handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+            if not pid:
                 return number
             children[number] = pid
-        _forget_ended(children, stop)
+        time.sleep(_LOOK_EVERY_S)
+        _forget_ended(children)
     for listener in sockets:
         listener.close()
     status = _end(list(children.values()), grace.total_seconds())
@@ -56,14 +60,14 @@ def fork_processes(count: int, grace: timedelta, sockets: Sequence[socket] = ())
     os._exit(status)
 
 
-def _forget_ended(children: dict[int, int], stop: threading.Event) -> None:
+def _forget_ended(children: dict[int, int]) -> None:
     for number, pid in list(children.items()):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             code = os.waitstatus_to_exitcode(status)
             log.error("process %d of this program ended with status %d and is replaced", number, code)
             del children[number]
-            stop.wait(_REPLACE_AFTER_S)
+            time.sleep(_REPLACE_AFTER_S)
 
 
 def _end(pids: list[int], grace_s: float) -> int:
