@@ -35,8 +35,6 @@ _EXPECTED: Final = re.compile(
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 NARROWEST: Final[ViewportSize] = {"width": 320, "height": 640}
 DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 900}
-_PAYMENT_PAGE: Final = re.compile("/c/pay/")
-_REFRESH_MS: Final = 10_000
 
 
 class Window:
@@ -68,6 +66,7 @@ class Window:
 
     async def forget(self) -> None:
         """Be as one that has just been opened."""
+        await self.page.unroute_all()
         if self.page.url.startswith(self.site):
             await self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
         await self.page.goto("about:blank")
@@ -99,14 +98,7 @@ class Window:
 
     async def pay(self, card: str = GOOD_CARD) -> None:
         """Fill in the payment page, and come back from it."""
-        # Not by `wait_for_url`: the page in between goes on at once, and a navigation cut off is an error there.
-        at_stripe = expect(self.page).to_have_url
-        try:
-            await at_stripe(_PAYMENT_PAGE, timeout=_REFRESH_MS)
-        except AssertionError:
-            # A busy browser now and then drops that navigation; the page has a link for it.
-            await self.page.get_by_role("link", name="Go to the payment page").click()
-            await at_stripe(_PAYMENT_PAGE, timeout=PATIENCE_MS)
+        await self.page.wait_for_url("**/c/pay/**")
         await self.page.fill("[name=card_number]", card)
         await self.page.locator("form button").first.click()
         await self.page.wait_for_url(f"{self.site}/**")
