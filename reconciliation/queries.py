@@ -27,7 +27,6 @@ from storage.creation import submission_terms
 from storage.mails import mails_of
 from storage.tables import RoomClaim
 
-_CANCELLATIONS: Final = frozenset({Event.CANCELLED_BY_GUEST, Event.CANCELLED_BY_STAFF})
 _OPEN: Final = tuple(status for status in Status if status not in ENDED and status is not Status.CONFIRMED)
 
 _NOT_COME_OUT: Final = (

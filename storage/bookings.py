@@ -112,7 +112,7 @@ _WRITE: Final = text(
     " VALUES (:booking_id, :version, :at, :before, :status, :event, :actor, :run_id)"
 ).bindparams(bindparam("paid_elsewhere", type_=JSONB(none_as_null=True)))
 
-
+_MARK_SHOWN: Final = text(MARK_SHOWN)
 # After a hold the reference names the PaymentIntent; a late writer must not overwrite it.
 _RECORD_SESSION: Final = text(
     "WITH opened AS ("
@@ -210,7 +210,7 @@ async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
     step = transition(before, change.event)
     shown = shown_by(change, booking, step.to)
     if not await follow_status(db, booking, before, step.to):
-        await db.execute(text(MARK_SHOWN), shown.parameters)
+        await db.execute(_MARK_SHOWN, shown.parameters)
         return await _sold_out(db, booking, change)
     actor, is_decision = staff or change.actor, change.event in DECISION_EVENTS
     takes_note = change.command_id and change.event in NOTE_EVENTS
