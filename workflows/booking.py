@@ -131,16 +131,12 @@ class BookingWorkflow:
     @workflow.signal
     def authorized(self, hint: StripeEventHint) -> None:
         """Stripe reports that a hold may have been placed."""
-        self._note(hint)
+        self._message_queue.put(StripeEventReceived(hint))
 
     @workflow.signal
     def payment_changed(self, hint: StripeEventHint) -> None:
         """Stripe reports another change of the booking's money."""
-        self._note(hint)
-
-    def _note(self, hint: StripeEventHint) -> None:
-        if self._state.is_relevant(hint):
-            self._message_queue.put(StripeEventReceived(hint))
+        self._message_queue.put(StripeEventReceived(hint))
 
     @workflow.signal
     def approve(self, command: Command) -> None:

@@ -220,6 +220,9 @@ class BookingState:
         """Open an attention reason and notify staff. A reason that is open already causes no second e-mail."""
         if all(reason.key != attention.key for reason in self.attention):
             await self.apply(Event.ATTENTION_NEEDED, attention_opened=(attention,))
+        else:
+            # Callers go by the time. A workflow task without a command may be replayed at a later one.
+            workflow.upsert_search_attributes([NEEDS_ATTENTION.value_set(True)])
 
     async def clear_attention(
         self,

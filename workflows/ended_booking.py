@@ -177,7 +177,7 @@ class EndedBookingPaymentWorkflow:
     async def _next_command(self) -> None:
         """Wait for a person's command, or until another writer has cleared this workflow's reason.
 
-        A run with a full history ends here.
+        A full run ends here.
         """
         self._command, self._has_taken_retry = None, False
         pause = options.REASON_RECHECK
@@ -188,6 +188,7 @@ class EndedBookingPaymentWorkflow:
                     lambda: bool(self._commands), timeout=pause, timeout_summary=ui_texts.REASON_TIMER
                 )
             except TimeoutError:
+                self._run_length.count()
                 pause = min(2 * pause, options.REASON_RECHECK_LONGEST)
                 if not self._is_still_open((await self._read_booking()).attention):
                     return
@@ -212,9 +213,13 @@ class EndedBookingPaymentWorkflow:
     @workflow.signal
     def retry(self, command: Command) -> None:
         """A person asks to check the payment again."""
-        self._commands.append(OperatorCommand(command, resolved_by_hand=False))
+        self._put(OperatorCommand(command, resolved_by_hand=False))
 
     @workflow.signal
     def resolve(self, command: Command) -> None:
         """A person reports what they did, as in `BookingWorkflow.resolve`."""
-        self._commands.append(OperatorCommand(command, resolved_by_hand=True))
+        self._put(OperatorCommand(command, resolved_by_hand=True))
+
+    def _put(self, command: OperatorCommand) -> None:
+        self._run_length.count()
+        self._commands.append(command)

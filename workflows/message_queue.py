@@ -139,9 +139,11 @@ class MessageQueue:
     # --- called by handlers ---
 
     def put(self, message: QueueMessage) -> None:
-        """Queue a message; a repeat of an earlier command or event is dropped."""
+        """Queue a message; a repeat of an earlier command or event, and an event without news, are dropped."""
         key = _identity(message)
-        if key is not None and key in self._received_ids:
+        if key is not None:
+            self._run_length.count()
+        if key in self._received_ids or self._brings_no_news(message):
             return
         if key is not None:
             self._received_ids[key] = None
@@ -190,16 +192,17 @@ class MessageQueue:
     async def next(self, until: datetime | None, summary: str) -> QueueMessage | None:
         """Return the next message, or None once the time is `until` and no message waits.
 
-        A run with a full history ends here.
+        A full run ends here.
         """
-        if not self.waiting and (until is None or until > workflow.now()):
-            self._wake_timer.set(until, summary)
+        if not self.waiting and self._wake_timer.wait_until(until, summary):
             await workflow.wait_condition(
                 lambda: self.waiting or self._wake_timer.has_fired or self._may_hand_on()
             )
             if not self._wake_timer.has_fired:
                 await self._hand_on_unless_waiting()
         message = self._queue.popleft() if self.waiting else None
+        if message is None:
+            self._run_length.count()
         self._state.projection.after_timer = message is None
         return message
 
@@ -218,12 +221,12 @@ class MessageQueue:
     @property
     def waiting(self) -> bool:
         """Whether any message is left to handle."""
-        while self._queue and self._is_known_already(self._queue[0]):
+        # A step taken meanwhile may have covered the events that are still queued.
+        while self._queue and self._brings_no_news(self._queue[0]):
             self._queue.popleft()
         return bool(self._queue)
 
-    def _is_known_already(self, message: QueueMessage) -> bool:
-        # A step taken meanwhile may have covered the events that are still queued.
+    def _brings_no_news(self, message: QueueMessage) -> bool:
         return isinstance(message, StripeEventReceived) and not self._state.is_relevant(message.hint)
 
     def report_outcome(self, command: Command, outcome: CommandOutcome) -> None:

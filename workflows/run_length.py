@@ -1,8 +1,7 @@
-"""The length of a workflow run's history."""
+"""The length of a workflow run."""
 
 from __future__ import annotations
 
-from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from dispatch.names import RUN_CONTINUES
@@ -10,33 +9,38 @@ from workflows import options
 
 
 class RunLength:
-    """Decides when a run ends and the next one continues."""
+    """Decides when a run ends and the next one continues.
+
+    It counts what came to the run. The history's own length is no measure: a workflow task without commands may be
+    replayed together with the empty tasks after it, when the history is longer (docs/decisions/16).
+    """
 
     def __init__(self) -> None:
-        self._updates = 0
+        self._messages = 0
         self._refuses_updates = False
 
+    def count(self) -> None:
+        """Count a signal, or a timer that has fired."""
+        self._messages += 1
+
     def count_update(self) -> None:
-        """Count an update towards Temporal's limit for a run."""
-        self._updates += 1
+        """Count an update."""
+        self._messages += 1
         self._refuses_updates = self.is_full
 
     @property
     def is_full(self) -> bool:
         """Whether the run should end as soon as possible."""
-        return (
-            self._updates >= options.UPDATES_MOST
-            or workflow.info().get_current_history_length() >= options.EVENTS_MOST
-        )
+        return self._messages >= options.MESSAGES_MOST
 
     def require_room(self) -> None:
         """Refuse an update in its validator: it then leaves no trace in the history.
 
-        The update that finds the history full is accepted: the SDK evaluates no condition after a refused one, and a
+        The update that finds the run full is accepted: the SDK evaluates no condition after a refused one, and a
         run that refused all of them would not notice that it should end.
 
         Raises:
-            ApplicationError: the history is full; the caller has to ask the next run.
+            ApplicationError: the run is full; the caller has to ask the next run.
         """
         if self._refuses_updates:
-            raise ApplicationError("the history is full: ask the next run", type=RUN_CONTINUES)
+            raise ApplicationError("the run is full: ask the next run", type=RUN_CONTINUES)

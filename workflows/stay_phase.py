@@ -55,17 +55,16 @@ class StayPhase:
     async def run(self) -> None:
         """Handle messages until check-out or a cancellation."""
         self._context.begin_phase(Status.CONFIRMED, ui_texts.WAITING_FOR_CHECK_OUT)
-        while self._state.status is Status.CONFIRMED and workflow.now() < self._terms.check_out_at:
-            await self.handle(
-                await self._message_queue.next(self._terms.check_out_at, ui_texts.CHECK_OUT_TIMER)
-            )
+        while self._state.status is Status.CONFIRMED:
+            message = await self._message_queue.next(self._terms.check_out_at, ui_texts.CHECK_OUT_TIMER)
+            if message is None:
+                return
+            await self.handle(message)
 
-    async def handle(self, message: QueueMessage | None) -> None:
-        """Handle a message, or check-out (None)."""
+    async def handle(self, message: QueueMessage) -> None:
+        """Handle a message."""
         try:
             match message:
-                case None:
-                    pass
                 case DecisionRequested():
                     await self._decide(message)
                 case OperatorCommand():

@@ -23,12 +23,20 @@ class WakeTimer:
         """Whether the instant has come."""
         return self._running is not None and self._running.done()
 
-    def set(self, at: datetime | None, summary: str) -> None:
-        """Wake the loop at `at`, which is in the future; None: only messages wake it."""
+    def wait_until(self, at: datetime | None, summary: str) -> bool:
+        """Wake the loop at `at`; None: only messages wake it.
+
+        Returns:
+            False if the instant has come. While a timer runs for it, only the timer says so: a workflow task that
+            starts none may be replayed at a later `workflow.now()` (docs/decisions/16).
+        """
         if at == self._at and not self.has_fired:
-            return
+            return True
+        if at is not None and at <= workflow.now():
+            return False
         if self._running is not None:
             self._running.cancel()
         self._at, self._running = at, None
         if at is not None:
             self._running = asyncio.create_task(workflow.sleep(at - workflow.now(), summary=summary))
+        return True

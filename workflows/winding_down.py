@@ -46,4 +46,5 @@ class WindingDown:
                 return
             if not self._message_queue.waiting:
                 self._state.wait_for(ui_texts.WAITING_FOR_OPERATOR)
-            await self._stay.handle(await self._message_queue.next(None, ""))
+            if (message := await self._message_queue.next(None, "")) is not None:
+                await self._stay.handle(message)

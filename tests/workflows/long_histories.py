@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -16,7 +17,15 @@ from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, REFUND, refuse
 from tests.workflows.situations import leave_unmatched_payment_stuck
-from workflows.options import UPDATES_MOST
+from workflows.options import MESSAGES_MOST
+
+_MESSAGES: Final = frozenset(
+    {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+        EventType.EVENT_TYPE_TIMER_FIRED,
+    }
+)
 
 
 @contextmanager
@@ -43,7 +52,7 @@ async def run_id(booking: BookingDriver) -> str:
 async def fill_history(harness: WorkflowHarness, booking: BookingDriver) -> str:
     """Ask how the payment stands until the workflow goes on in its next run; returns the id of the run that ended."""
     before = await run_id(booking)
-    for _ in range(UPDATES_MOST):
+    for _ in range(MESSAGES_MOST):
         if await run_id(booking) != before:
             break
         with run_may_continue():
@@ -51,6 +60,12 @@ async def fill_history(harness: WorkflowHarness, booking: BookingDriver) -> str:
     await harness.wait_until_idle()
     assert await run_id(booking) != before, "the run goes on and on"
     return before
+
+
+async def messages_left(booking: BookingDriver) -> int:
+    """How many more messages make the booking's run full."""
+    events = (await booking.handle.fetch_history()).events
+    return MESSAGES_MOST - sum(event.event_type in _MESSAGES for event in events)
 
 
 async def history_of(harness: WorkflowHarness, booking: BookingDriver, run: str) -> WorkflowHistory:

@@ -16,6 +16,7 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.service import RPCError
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from dispatch.events import BOOKING_MEMO
 from domain.booking import ActorKind, Decision
@@ -25,12 +26,14 @@ from sandbox.invariants import check
 from storage.room_blocks import RoomsTakenError
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.booking_driver import BookingDriver
+from tests.workflows.empty_tasks import with_empty_tasks
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import free_again, sell_elsewhere
 from tests.workflows.invariants import collect, collect_rows
 from tests.workflows.servers import Json
 from tests.workflows.situations import event_about_nobody
-from workflows.options import UPDATES_MOST
+from worker import WORKFLOWS
+from workflows.options import MESSAGES_MOST
 
 ALWAYS = frozenset({"M4", "M10"})
 """Promises that hold at every moment, whatever is under way; the others once nothing is.
@@ -42,7 +45,7 @@ _AFTER_EVERYTHING = timedelta(hours=30)
 _HEAL_ROUNDS = 4
 _CROWD = 8
 """Temporal lets ten callers wait on one workflow at a time."""
-_CROWDS = UPDATES_MOST // _CROWD
+_CROWDS = MESSAGES_MOST // _CROWD
 _ANSWERED_WITHIN_S = 0.5
 
 _event_numbers = itertools.count(1)
@@ -275,7 +278,22 @@ class SearchHarness:
             task.cancel()
         found = check(await collect(self.harness), now=await self.harness.now())
         violations = [f"{result.code}: {text}" for result in found for text in result.violations]
-        return violations + await self._waiting_for_nobody()
+        return [*violations, *await self._waiting_for_nobody(), *await self._not_replayed()]
+
+    async def _not_replayed(self) -> list[str]:
+        """Workflows whose history would not replay, had there been empty workflow tasks in it."""
+        replayer = Replayer(workflows=WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner())
+        failures = []
+        for id_ in self.harness.workflow_ids():
+            if await self.harness.describe(id_) is not None:
+                history = await self.harness.client.get_workflow_handle(id_).fetch_history()
+                replayed = await replayer.replay_workflow(
+                    with_empty_tasks(history), raise_on_replay_failure=False
+                )
+                failures += [
+                    f"{id_} does not replay: {error}" for error in (replayed.replay_failure,) if error
+                ]
+        return failures
 
     async def _waiting_for_nobody(self) -> list[str]:
         """Workflows of ended bookings' money that wait for a person whom nothing calls."""

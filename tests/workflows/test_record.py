@@ -19,6 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from dispatch.names import RECONCILE_WORKFLOW, SWEEP_WORKFLOW
 from tests.workflows.harness import WorkflowHarness
+from tests.workflows.recorded import HISTORIES
 from tests.workflows.scenarios_bulk import BULK_SCENARIOS, BulkScenario, no_faults
 from tests.workflows.scenarios_resolved import RETURNED_REFUND
 from tests.workflows.scenarios_single import (
@@ -32,7 +33,6 @@ from tests.workflows.scenarios_single import (
     file_name,
 )
 from tests.workflows.situations import fail_newest_refund
-from tests.workflows.test_replay import HISTORIES
 from worker import build_worker
 
 TEMPORAL = Path(sys.executable).with_name("temporal")

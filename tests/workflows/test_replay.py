@@ -11,6 +11,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.workflow import NondeterminismError
 
+from tests.workflows.recorded import RECORDED, read_history
 from tests.workflows.sandboxed import sandboxed_runner
 from tests.workflows.scenarios_bulk import BULK_SCENARIOS
 from tests.workflows.scenarios_single import (
@@ -23,19 +24,12 @@ from tests.workflows.scenarios_single import (
 )
 from worker import WORKFLOWS
 
-HISTORIES: Final = Path(__file__).parent / "histories"
-_RECORDED: Final = sorted(HISTORIES.glob("*.json"))
-
 _MEND: Final = (
     "{name} does not replay any more: the workflow's commands have changed.\n"
     "Until 1.0: delete this history and record it afresh; no booking depends on it.\n"
     "From 1.0 on: keep it, and put the change behind `workflow.patched(...)`; open bookings would stop otherwise.\n"
     "CONTRIBUTING.md, 'Changing a workflow safely', says how.\n\n{error}"
 )
-
-
-def _read(path: Path) -> WorkflowHistory:
-    return WorkflowHistory.from_json(path.stem, path.read_text())
 
 
 def _replayer(runner: WorkflowRunner) -> Replayer:
@@ -45,16 +39,16 @@ def _replayer(runner: WorkflowRunner) -> Replayer:
 @pytest.mark.parametrize(
     "runner", [sandboxed_runner(), UnsandboxedWorkflowRunner()], ids=["sandbox", "production"]
 )
-@pytest.mark.parametrize("path", _RECORDED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 async def test_recorded_history_replays(path: Path, runner: WorkflowRunner) -> None:
-    result = await _replayer(runner).replay_workflow(_read(path), raise_on_replay_failure=False)
+    result = await _replayer(runner).replay_workflow(read_history(path), raise_on_replay_failure=False)
     if result.replay_failure is not None:
         pytest.fail(_MEND.format(name=path.name, error=result.replay_failure), pytrace=False)
 
 
 async def test_another_order_of_steps_is_noticed() -> None:
     """A check of the test above: a history with two of its steps swapped does not replay."""
-    history = json.loads(_RECORDED[0].read_text())
+    history = json.loads(RECORDED[0].read_text())
     scheduled = [
         event["activityTaskScheduledEventAttributes"]["activityType"]
         for event in history["events"]
@@ -80,7 +74,7 @@ def test_every_scenario_is_recorded() -> None:
         SWEEP_INCOMPLETE,
         RECONCILE,
     ]
-    missing = {file_name(name) for name in names} - {path.stem for path in _RECORDED}
+    missing = {file_name(name) for name in names} - {path.stem for path in RECORDED}
     assert not missing, (
         "RECORD_HISTORIES=1 .venv/bin/python -m pytest tests/workflows/test_record.py records them"
     )
