@@ -91,7 +91,7 @@ WORKFLOWS = (
 
 # Longer than any activity's timeout towards Stripe, so that a capture under way finishes.
 GRACE = timedelta(seconds=35)
-CACHED_WORKFLOWS = 2000
+CACHED_WORKFLOWS = 1000
 _GRACE_OF_PROCESSES = GRACE + timedelta(seconds=5)
 _CONNECT_AGAIN_AFTER_S = 1
 _LOOK_AT_SCHEMA_EVERY_S = 5
