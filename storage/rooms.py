@@ -43,7 +43,7 @@ _ROOMS_FREE: Final = (
     .join(Hotel, col(Hotel.id) == col(RoomType.hotel_id))
     .where(col(Hotel.id) == bindparam("hotel_id"))
 )
-_LOCK_HOTEL: Final = text("SELECT FROM hotel WHERE id = :hotel_id FOR KEY SHARE")
+_LOCK_HOTEL: Final = text("SELECT FROM hotel WHERE id = :hotel_id FOR SHARE")
 _KEEP_NIGHTS: Final = text(
     "INSERT INTO room_night (room_type_id, night, capacity, claimed, blocked, beyond) "
     "SELECT t.id, CAST(days AS date), t.rooms + h.overbooking, 0, 0, 0 "
@@ -51,14 +51,20 @@ _KEEP_NIGHTS: Final = text(
     "generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') days "
     "WHERE t.id = :room_type_id ORDER BY days ON CONFLICT DO NOTHING"
 )
+# A change of the number of rooms locks the hotel exclusively: no night is written with the former number. A lock that
+# had to wait shows the row as it is then: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
+# The weaker FOR KEY SHARE would show the former row. The locked hotel finds the room type, and so is locked before it.
 # Nights are locked in ascending order as they are written. The counts of a night that another booking has just changed
 # are its latest: `ON CONFLICT` waits for that booking's transaction.
 _CLAIM: Final = text(
-    "WITH wanted AS ("
-    " SELECT CAST(days AS date) AS night, t.id AS type_id, t.rooms + h.overbooking AS capacity"
-    " FROM room_type t JOIN hotel h ON h.id = t.hotel_id,"
-    "  generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') days"
-    " WHERE t.id = :room_type_id AND NOT EXISTS (SELECT FROM room_claim c"
+    "WITH locked AS (SELECT id, overbooking FROM hotel WHERE id = :hotel_id FOR SHARE"
+    "), offered AS ("
+    " SELECT t.id AS type_id, t.rooms + h.overbooking AS capacity"
+    " FROM locked h JOIN room_type t ON t.hotel_id = h.id WHERE t.id = :room_type_id FOR SHARE OF t"
+    "), wanted AS ("
+    " SELECT CAST(days AS date) AS night, type_id, capacity"
+    " FROM offered, generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') days"
+    " WHERE NOT EXISTS (SELECT FROM room_claim c"
     "  WHERE c.booking_id = :booking_id AND c.night = CAST(days AS date))"
     "), taken AS ("
     " INSERT INTO room_night AS n (room_type_id, night, capacity, claimed, blocked, beyond)"
@@ -120,10 +126,9 @@ async def claim_rooms(db: AsyncSession, booking: Booking, *, beyond: bool = Fals
     Returns:
         False where a night has no room left: nothing is claimed then.
     """
-    # A change of the number of rooms locks the hotel exclusively: no night is written with the former number.
-    await db.execute(_LOCK_HOTEL, {"hotel_id": booking.hotel_id})
     stay = {
         "booking_id": booking.booking_id,
+        "hotel_id": booking.hotel_id,
         "room_type_id": booking.room_type_id,
         "first": booking.check_in,
         "last": booking.check_out - timedelta(days=1),

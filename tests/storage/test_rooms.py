@@ -8,14 +8,16 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from domain.booking import Event, ReasonCode, Status
 from domain.messages.changes import ChangeResult
 from models import Booking, RoomType
+from sandbox.drivers import wait_until
 from storage.bookings import apply_change
+from storage.catalogue import change_overbooking, change_room_type, hotel_by_slug, room_type_by_code
 from storage.database import Database
 from storage.room_blocks import BlockedStretch, RoomsTakenError, block_rooms
 from storage.rooms import claim_rooms, rebuild_claims, recount_claims, rooms_free, rooms_taken
@@ -24,6 +26,11 @@ from tests.storage.rows import CHECK_IN, HotelRows, book, change_of, create_hote
 
 DAY = timedelta(days=1)
 BOTH = [CHECK_IN, CHECK_IN + DAY]
+
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%room_night%'
+"""
 
 
 async def waiting(database: Database, hotel_rows: HotelRows, **booking: Any) -> Booking:
@@ -172,6 +179,28 @@ async def test_crowd_for_the_last_rooms(database: Database) -> None:
     assert {night: row[0] for night, row in (await counts(database, hotel_rows)).items() if row[0]} == nights
     for guest, result in zip(guests, results, strict=True):
         assert bool(claimed[guest.booking_id]) is not result.sold_out
+
+
+async def test_claim_waits_for_a_change_of_the_number_of_rooms(database: Database) -> None:
+    """The nights that it writes have the new number, of which the hotel and the room type each hold a part."""
+    hotel_rows = await with_rooms(database, 1)
+    booking = await waiting(database, hotel_rows)
+
+    async def claim_waits() -> int:
+        async with database.reading() as db:
+            return int(await db.scalar(text(_WAITING)) or 0)
+
+    async with database.transaction() as db:
+        hotel = await hotel_by_slug(db, hotel_rows.hotel.slug, lock=True)
+        assert hotel is not None
+        room_type = await room_type_by_code(db, hotel_rows.id, hotel_rows.room_type.code)
+        assert room_type is not None
+        claim = asyncio.create_task(hold(database, booking))
+        await wait_until(claim_waits, bool, what="the claim to wait for the hotel")
+        await change_room_type(db, hotel, room_type, {"rooms": 4})
+        await change_overbooking(db, hotel, 2)
+    assert not (await claim).sold_out
+    assert await counts(database, hotel_rows) == dict.fromkeys(BOTH, (1, 0, 6))
 
 
 async def test_captured_money_is_recorded_beyond_the_limit(database: Database) -> None:
