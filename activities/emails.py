@@ -14,27 +14,23 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.bookings import BOOKING_GONE
 from domain.booking import STAFF_MAILS, UNPAID_MAILS, Decision, MailKind, Status
-from domain.dispute import Dispute
 from domain.messages.notifications import Mailing
-from domain.payment_card import PaymentCard
 from emails.compose import BookingEmail, Composer
 from emails.mailbox import is_address
 from emails.mime import Mail
 from emails.send import NEVER, SmtpServer
 from models import Booking, SentMail, utc_now
 from storage.attention import as_attention, attention_of
-from storage.card_details import cards_of
-from storage.courses import booking_with_course
+from storage.console import open_decision
 from storage.database import Database
 from storage.disputes import disputes_of
-from storage.mails import claim_daily_mail, claim_mails, deciding_staff, finish_mails
-from storage.rooms import rooms_taken
+from storage.mail_facts import mail_facts
+from storage.mails import claim_daily_mail, claim_mails, finish_mails
 
 log = logging.getLogger("activities")
 
@@ -69,24 +65,14 @@ class Emails:
 
     async def _read(self, mailing: Mailing) -> list[tuple[BookingEmail, Sequence[str]]]:
         async with self._database.reading() as db:
-            found = await booking_with_course(db, mailing.booking_id)
-            if found is None:
+            facts = await mail_facts(db, mailing.booking_id, mailing.version)
+            if facts is None:
                 raise ApplicationError("the booking's row is gone", type=BOOKING_GONE, non_retryable=True)
-            booking, hotel, room_type, course = found
-            taken = 0
-            staff: Sequence[str] = ()
-            card: PaymentCard | None = None
-            disputes: Sequence[Dispute] = ()
+            booking = facts.booking
             reasons = [as_attention(row) for row in await attention_of(db, booking)]
-            if STAFF_MAILS.intersection(mailing.kinds):
-                taken = (await rooms_taken(db, [booking]))[booking.booking_id]
-                staff = await deciding_staff(db, booking.hotel_id)
-            if MailKind.STAFF_REQUEST in mailing.kinds:
-                card = (await cards_of(db, [booking.booking_id])).get(booking.booking_id)
-            if MailKind.STAFF_PAYMENT_NOTICE in mailing.kinds:
-                disputes = await disputes_of(db, booking.booking_id)
-        step = next((line for line in course.timeline if line.version == mailing.version), None)
-        pending = Decision(course.pending_decision) if reasons and course.pending_decision else None
+            pending = await open_decision(db, booking.booking_id) if reasons else None
+            is_notice = MailKind.STAFF_PAYMENT_NOTICE in mailing.kinds
+            disputes = await disputes_of(db, booking.booking_id) if is_notice else ()
         # A guest whose data was erased has no address any more.
         guest = [] if booking.guest_erased_at else [booking.guest_email]
         return [
@@ -95,16 +81,16 @@ class Emails:
                     kind,
                     mailing.version,
                     booking,
-                    hotel,
-                    room_type,
-                    step,
-                    taken,
+                    facts.hotel,
+                    facts.room_type,
+                    facts.step,
+                    facts.rooms_taken,
                     reasons,
-                    pending,
-                    card=card,
+                    Decision(pending.kind) if pending else None,
+                    card=facts.card,
                     disputes=disputes,
                 ),
-                staff if kind in STAFF_MAILS else guest,
+                facts.staff if kind in STAFF_MAILS else guest,
             )
             for kind in mailing.kinds
             if kind not in UNPAID_MAILS or _awaits_payment(booking)
@@ -129,8 +115,9 @@ class Emails:
         Returns:
             For each mail that it did not accept, the SMTP code of its refusal; 0 for no answer.
         """
-        async with self._database.transaction() as db:
-            claimed = await claim_mails(db, [row for _, row in mails if await _may_send(db, row)])
+        rows = [row for _, row in mails if await self._may_send(row)]
+        async with self._database.single_statement() as db:
+            claimed = await claim_mails(db, rows)
         codes: list[int] = []
         accepted: list[str] = []
         try:
@@ -153,6 +140,13 @@ class Emails:
                     await finish_mails(db, accepted)
         return codes
 
+    async def _may_send(self, mail: SentMail) -> bool:
+        """Whether the mailbox may receive a mail now: anyone may type an address, and a request costs nothing."""
+        if mail.kind not in UNPAID_MAILS:
+            return True
+        async with self._database.single_statement() as db:
+            return await claim_daily_mail(db, mail.recipient, mail.booking_id, mail.sending_at)
+
 
 def _row(email: BookingEmail, mail: Mail, recipient: str, now: datetime) -> SentMail:
     return SentMail(
@@ -168,13 +162,6 @@ def _row(email: BookingEmail, mail: Mail, recipient: str, now: datetime) -> Sent
 
 def _awaits_payment(booking: Booking) -> bool:
     return booking.status == Status.PENDING_PAYMENT and booking.sold_out_at is None
-
-
-async def _may_send(db: AsyncSession, mail: SentMail) -> bool:
-    """Whether the mailbox may receive a mail now: anyone may type an address, and a request costs nothing."""
-    if mail.kind not in UNPAID_MAILS:
-        return True
-    return await claim_daily_mail(db, mail.recipient, mail.booking_id, mail.sending_at)
 
 
 def report_refusals(codes: Sequence[int], of: int) -> None:

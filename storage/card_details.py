@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Final
 
-from sqlalchemy import and_, select, text
+from sqlalchemy import and_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -24,6 +24,16 @@ _KEEP: Final = text(
 )
 
 
+OF_COUNTED_HOLD: Final = and_(
+    col(CardDetails.booking_id) == col(Booking.booking_id),
+    col(CardDetails.payment_intent_id) == col(Booking.payment_intent_id),
+)
+"""The condition that joins a card to the booking that counts on its hold."""
+_CARDS: Final = (
+    select(CardDetails)
+    .join(Booking, OF_COUNTED_HOLD)
+    .where(col(Booking.booking_id).in_(bindparam("booking_ids", expanding=True)))
+)
 _RANKS: Final = " ".join(f"WHEN '{level}' THEN {rank}" for rank, level in enumerate(RISK_LEVELS))
 RISK_RANK: Final = (
     f"coalesce((SELECT CASE c.risk_level {_RANKS} ELSE {UNKNOWN_RISK} END FROM card_details c"  # noqa: S608  constants only
@@ -41,12 +51,10 @@ async def keep_card(db: Connection, booking_id: str, payment_intent_id: str, car
 
 async def cards_of(db: AsyncSession, booking_ids: Sequence[str]) -> Mapping[str, PaymentCard]:
     """The cards of the holds that bookings count on, by booking id, without those that are not stored."""
-    counted = and_(
-        col(CardDetails.booking_id) == col(Booking.booking_id),
-        col(CardDetails.payment_intent_id) == col(Booking.payment_intent_id),
-    )
-    query = select(CardDetails).join(Booking, counted).where(col(Booking.booking_id).in_(booking_ids))
-    return {
-        row.booking_id: PaymentCard(**{name: getattr(row, name) for name in _NAMES})
-        for row in await db.scalars(query)
-    }
+    rows = await db.scalars(_CARDS, {"booking_ids": booking_ids})
+    return {row.booking_id: as_card(row) for row in rows}
+
+
+def as_card(row: CardDetails) -> PaymentCard:
+    """A card as e-mails and pages show it."""
+    return PaymentCard(**{name: getattr(row, name) for name in _NAMES})

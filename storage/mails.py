@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, cast
 
-from sqlalchemy import Table, bindparam, func, or_, select, update
+from sqlalchemy import Select, SQLColumnExpression, Table, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -37,8 +37,29 @@ _FINISH: Final = (
     .values(sent_at=bindparam("at"))
 )
 
+_DAILY: Final = cast("Table", DailyMail.__table__)  # type: ignore[attr-defined]
+_INSERT_DAY: Final = insert(_DAILY)
+_CLAIM_DAY: Final = _INSERT_DAY.on_conflict_do_update(
+    index_elements=["mailbox_hash"],
+    set_={"booking_id": _INSERT_DAY.excluded.booking_id, "sent_at": _INSERT_DAY.excluded.sent_at},
+    where=or_(
+        _DAILY.c.sent_at <= _INSERT_DAY.excluded.sent_at - _DAY,
+        _DAILY.c.booking_id == _INSERT_DAY.excluded.booking_id,
+    ),
+).returning(_DAILY.c.booking_id)
 
-async def claim_mails(db: AsyncSession, mails: Sequence[SentMail]) -> Mapping[tuple[str, str], str]:
+
+def deciding_staff_of(hotel_id: SQLColumnExpression[int]) -> Select[str]:
+    """The statement for the addresses of a hotel's approvers and managers."""
+    email = col(Staff.email)
+    decides = and_(col(Staff.active), col(Staff.role).in_(list(DECIDING_ROLES)))
+    return select(email).where(col(Staff.hotel_id) == hotel_id, decides).order_by(email)
+
+
+_DECIDING_STAFF: Final = deciding_staff_of(bindparam("hotel_id"))
+
+
+async def claim_mails(db: Connection, mails: Sequence[SentMail]) -> Mapping[tuple[str, str], str]:
     """Mark the mails of one change as being sent.
 
     Args:
@@ -60,20 +81,15 @@ async def finish_mails(db: Connection, message_ids: Sequence[str]) -> None:
     await db.execute(_FINISH, {"message_ids": list(message_ids), "at": utc_now()})
 
 
-async def claim_daily_mail(db: AsyncSession, recipient: str, booking_id: str, now: datetime) -> bool:
+async def claim_daily_mail(db: Connection, recipient: str, booking_id: str, now: datetime) -> bool:
     """Claim the one mail a day that a mailbox may receive about a request without a hold.
 
     Returns:
         False if another booking's was sent within the last 24 hours; a booking may repeat its own.
     """
     mailbox_hash = hashlib.sha256(mailbox_of(recipient).encode()).hexdigest()
-    claim = insert(DailyMail).values(mailbox_hash=mailbox_hash, booking_id=booking_id, sent_at=now)
-    claim = claim.on_conflict_do_update(
-        index_elements=[col(DailyMail.mailbox_hash)],
-        set_={"booking_id": booking_id, "sent_at": now},
-        where=or_(col(DailyMail.sent_at) <= now - _DAY, col(DailyMail.booking_id) == booking_id),
-    )
-    return (await db.execute(claim.returning(col(DailyMail.booking_id)))).first() is not None
+    claim = {"mailbox_hash": mailbox_hash, "booking_id": booking_id, "sent_at": now}
+    return (await db.execute(_CLAIM_DAY, claim)).first() is not None
 
 
 async def link_mailing(db: AsyncSession, email: str, booking_id: str, since: date) -> Mailing:
@@ -113,10 +129,7 @@ async def link_mailing(db: AsyncSession, email: str, booking_id: str, since: dat
 
 async def deciding_staff(db: AsyncSession, hotel_id: int) -> Sequence[str]:
     """Addresses of a hotel's approvers and managers."""
-    query = select(col(Staff.email)).where(
-        col(Staff.hotel_id) == hotel_id, col(Staff.active), col(Staff.role).in_(list(DECIDING_ROLES))
-    )
-    return (await db.scalars(query.order_by(col(Staff.email)))).all()
+    return (await db.scalars(_DECIDING_STAFF, {"hotel_id": hotel_id})).all()
 
 
 async def mails_of(db: AsyncSession, booking_id: str) -> Sequence[SentMail]:

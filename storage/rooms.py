@@ -38,6 +38,20 @@ FREE_IN_STAY: Final[ColumnElement[int]] = (
 )
 """Rooms of a type that could be claimed on the fullest night from `check_in` to `check_out`."""
 
+ROOMS_TAKEN: Final[ColumnElement[int]] = (
+    select(func.coalesce(func.max(col(RoomNight.claimed) + col(RoomNight.blocked)), 0))
+    .where(
+        col(RoomNight.room_type_id) == col(Booking.room_type_id),
+        col(RoomNight.night) >= col(Booking.check_in),
+        col(RoomNight.night) < col(Booking.check_out),
+    )
+    .correlate(Booking)
+    .scalar_subquery()
+)
+"""Rooms of a booking's type that are claimed or blocked on the fullest of its nights."""
+_ROOMS_TAKEN: Final = select(col(Booking.booking_id), ROOMS_TAKEN).where(
+    col(Booking.booking_id).in_(bindparam("booking_ids", expanding=True))
+)
 _ROOMS_FREE: Final = (
     select(col(RoomType.id), FREE_IN_STAY)
     .join(Hotel, col(Hotel.id) == col(RoomType.hotel_id))
@@ -221,20 +235,9 @@ async def rooms_free(db: Connection, hotel: Hotel, check_in: date, check_out: da
 
 
 async def rooms_taken(db: AsyncSession, bookings: Collection[Booking]) -> Mapping[str, int]:
-    """Rooms of a booking's type that are claimed or blocked on the fullest of its nights, by the booking's id."""
-    in_stay = and_(
-        col(RoomNight.room_type_id) == col(Booking.room_type_id),
-        col(RoomNight.night) >= col(Booking.check_in),
-        col(RoomNight.night) < col(Booking.check_out),
-    )
-    query = (
-        select(col(Booking.booking_id), func.max(col(RoomNight.claimed) + col(RoomNight.blocked)))
-        .join(RoomNight, in_stay)
-        .where(col(Booking.booking_id).in_([booking.booking_id for booking in bookings]))
-        .group_by(col(Booking.booking_id))
-    )
-    found = {row[0]: row[1] for row in await db.execute(query)}
-    return {booking.booking_id: found.get(booking.booking_id, 0) for booking in bookings}
+    """`ROOMS_TAKEN` of several bookings, by their ids."""
+    ids = [booking.booking_id for booking in bookings]
+    return dict((await db.execute(_ROOMS_TAKEN, {"booking_ids": ids})).all())
 
 
 def nights_between(room_type_id: int, days: tuple[date, date]) -> ColumnElement[bool]:
