@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, cast
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import ColumnElement, Table, and_, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -16,6 +17,8 @@ from models import Booking, Hotel
 from storage.database import Connection
 from storage.money_movements import MovementKind, within
 from storage.tables import MoneyMovement, StripeFee
+
+_KEEP: Final = insert(cast("Table", StripeFee.__table__)).on_conflict_do_nothing()  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ async def keep_fee(db: Connection, booking_id: str, payment_intent_id: str, fee:
     """Store the fee of a captured payment, unless it is stored already."""
     values = {"fee_minor": fee.minor, "fee_currency": fee.currency}
     ids = {"booking_id": booking_id, "payment_intent_id": payment_intent_id}
-    await db.execute(insert(StripeFee).values(**ids, **values).on_conflict_do_nothing())
+    await db.execute(_KEEP, ids | values)
 
 
 async def fees_in(db: AsyncSession, hotel: Hotel, period: Period) -> list[FeeSum]:
