@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from temporalio.api.enums.v1 import EventType
+
 from domain.booking import ActorKind, Decision, Event, ReasonCode, Status
 from domain.decisions import CommandOutcome
 from tests.workflows.harness import WorkflowHarness
+
+_OF_TASKS = (
+    EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+)
 
 
 async def test_approved_booking_is_paid_and_kept_until_check_out(harness: WorkflowHarness) -> None:
@@ -39,6 +47,14 @@ async def test_approved_booking_is_paid_and_kept_until_check_out(harness: Workfl
     await harness.advance_to(booking.terms.check_out_at)
     assert await booking.is_over()
     assert await booking.status() is Status.CONFIRMED
+
+
+async def test_history_of_an_approved_booking_does_not_grow(harness: WorkflowHarness) -> None:
+    """Each event and each workflow task is work for the engine. How many messages share a task is left to chance."""
+    booking = await harness.confirmed()
+    events = [event.event_type for event in (await booking.handle.fetch_history()).events]
+    assert len([event for event in events if event not in _OF_TASKS]) <= 35
+    assert events.count(EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) <= 18
 
 
 async def test_declined_booking_is_released_with_reason_and_note(harness: WorkflowHarness) -> None:
