@@ -336,15 +336,16 @@ class SentMail(SQLModel, table=True):
 
     __tablename__ = "sent_mail"
     __table_args__ = (
-        UniqueConstraint("booking_id", "kind", "version", "recipient"),
         Index("sent_mail_unsent", "sending_at", postgresql_where="sent_at is null"),
+        # Not unique: two workers that claim one mail meet on its key alone, and neither fails.
+        Index("sent_mail_message", "message_id"),
     )
 
-    message_id: str = Field(primary_key=True, max_length=300)
-    booking_id: str = Field(foreign_key="booking.booking_id", max_length=40)
-    kind: str = Field(max_length=40)
-    version: int
-    recipient: str = Field(max_length=320)
+    booking_id: str = Field(primary_key=True, foreign_key="booking.booking_id", max_length=40)
+    kind: str = Field(primary_key=True, max_length=40)
+    version: int = Field(primary_key=True)
+    recipient: str = Field(primary_key=True, max_length=320)
+    message_id: str = Field(max_length=300)
     subject: str = Field(max_length=300)
     sending_at: datetime = Field(sa_column=instant_column())
     sent_at: datetime | None = Field(default=None, sa_column=instant_column(nullable=True))

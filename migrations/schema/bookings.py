@@ -145,16 +145,16 @@ def _history() -> None:
     op.create_index("booking_command_booking", "booking_command", ["booking_id", "created_at"])
     op.create_table(
         "sent_mail",
-        sa.Column("message_id", sa.String(length=300), primary_key=True),
         *required(sa.String(length=40), "booking_id kind"),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("recipient", sa.String(length=320), nullable=False),
-        sa.Column("subject", sa.String(length=300), nullable=False),
+        *required(sa.String(length=300), "message_id subject"),
         sa.Column("sending_at", INSTANT, nullable=False),
         sa.Column("sent_at", INSTANT, nullable=True),
         sa.ForeignKeyConstraint(["booking_id"], ["booking.booking_id"]),
-        sa.UniqueConstraint("booking_id", "kind", "version", "recipient"),
+        sa.PrimaryKeyConstraint("booking_id", "kind", "version", "recipient"),
     )
+    op.create_index("sent_mail_message", "sent_mail", ["message_id"])
     op.create_index("sent_mail_unsent", "sent_mail", ["sending_at"], postgresql_where="sent_at is null")
 
 
