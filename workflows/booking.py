@@ -74,7 +74,7 @@ class BookingWorkflow:
             version=terms.version,
             currency=terms.currency,
         )
-        payment_steps = PaymentSteps(terms.booking_id, terms.amount_minor, terms.currency)
+        payment_steps = PaymentSteps(terms.booking_id, terms.amount_minor, terms.currency, self._run_length)
         return BookingContext(
             terms, state, MessageQueue(state, self._run_length, self._hand_on), payment_steps, notifications
         )

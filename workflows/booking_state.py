@@ -72,7 +72,8 @@ class BookingState:
         """Events to check again, by the payment or session they are about. They outlive every change of status."""
         self.recorded_disputes: set[str] = set()
         """Ids of the events whose dispute is recorded: their payment may be checked again."""
-        self._attention_shown = False
+        self.attention_shown = False
+        """Whether operators find the workflow among those that need attention."""
 
     def resume_from(self, resume: Resumption) -> None:
         """Start from the row, for a booking whose workflow was lost."""
@@ -87,7 +88,7 @@ class BookingState:
     def continue_from(self, continuation: Continuation) -> None:
         """Start from the previous run's state. Temporal has kept the search attributes."""
         self._take_over(continuation)
-        self._attention_shown = bool(self.attention)
+        self.attention_shown = bool(self.attention)
         self.unreturned_payments = {
             hint.payment_intent_id or hint.session_id or "": hint for hint in continuation.unreturned_payments
         }
@@ -221,7 +222,8 @@ class BookingState:
         if all(reason.key != attention.key for reason in self.attention):
             await self.apply(Event.ATTENTION_NEEDED, attention_opened=(attention,))
         else:
-            # Callers go by the time. A workflow task without a command may be replayed at a later one.
+            # Callers decide by `workflow.now()`, so this workflow task needs a command: docs/decisions/16.
+            self.attention_shown = True
             workflow.upsert_search_attributes([NEEDS_ATTENTION.value_set(True)])
 
     async def clear_attention(
@@ -263,12 +265,16 @@ class BookingState:
         updates: list[SearchAttributeUpdate[Any]] = []
         if moved and self.status is not Status.PENDING_PAYMENT:  # set when the workflow was started
             updates.append(BOOKING_STATUS.value_set(self.status))
-        if self._attention_shown != bool(self.attention):
-            self._attention_shown = not self._attention_shown
-            updates.append(NEEDS_ATTENTION.value_set(self._attention_shown))
+        if self.attention_shown != bool(self.attention):
+            self.attention_shown = not self.attention_shown
+            updates.append(NEEDS_ATTENTION.value_set(self.attention_shown))
         if updates:
             workflow.upsert_search_attributes(updates)
         self._describe()
+
+    def show_attention(self) -> None:
+        """Let operators find the workflow among those that need attention, or no longer."""
+        self._update_search_attributes(moved=False)
 
     def wait_for(self, what: str) -> None:
         """Set the booking's reason for waiting."""

@@ -50,6 +50,8 @@ class EndedBookingPaymentWorkflow:
         self._has_taken_retry = False
         self._recorded_disputes: set[str] = set()
         self._own_attention = event.attention
+        self._attention_shown = event.attention is not None
+        """Whether operators find this workflow among those that need attention."""
 
     @workflow.run
     async def run(self, event: EndedBookingEvent) -> None:
@@ -61,7 +63,11 @@ class EndedBookingPaymentWorkflow:
             booking = await self._read_booking()
             state = self._load_state(booking)
             payment_steps = PaymentSteps(
-                event.booking_id, booking.amount_minor, booking.currency, generation=generation
+                event.booking_id,
+                booking.amount_minor,
+                booking.currency,
+                self._run_length,
+                generation=generation,
             )
             try:
                 if await self._handle_event(state, payment_steps):
@@ -71,6 +77,7 @@ class EndedBookingPaymentWorkflow:
                 if failure(error)[0] != STALE_VERSION:
                     raise
             generation = payment_steps.generation
+            self._attention_shown = state.attention_shown
         await self._notifications.drain()
 
     async def _handle_event(self, state: BookingState, payment_steps: PaymentSteps) -> bool:
@@ -171,6 +178,9 @@ class EndedBookingPaymentWorkflow:
         state.refund_due_minor = booking.refund_due_minor
         state.paid_elsewhere = booking.paid_elsewhere
         state.attention = booking.attention
+        state.attention_shown = self._attention_shown
+        if state.attention_shown:
+            state.show_attention()
         state.recorded_disputes = self._recorded_disputes
         return state
 
@@ -188,7 +198,7 @@ class EndedBookingPaymentWorkflow:
                     lambda: bool(self._commands), timeout=pause, timeout_summary=ui_texts.REASON_TIMER
                 )
             except TimeoutError:
-                self._run_length.count()
+                self._run_length.count_input()
                 pause = min(2 * pause, options.REASON_RECHECK_LONGEST)
                 if not self._is_still_open((await self._read_booking()).attention):
                     return
@@ -221,5 +231,5 @@ class EndedBookingPaymentWorkflow:
         self._put(OperatorCommand(command, resolved_by_hand=True))
 
     def _put(self, command: OperatorCommand) -> None:
-        self._run_length.count()
+        self._run_length.count_input()
         self._commands.append(command)

@@ -142,7 +142,7 @@ class MessageQueue:
         """Queue a message; a repeat of an earlier command or event, and an event without news, are dropped."""
         key = _identity(message)
         if key is not None:
-            self._run_length.count()
+            self._run_length.count_input()
         if key in self._received_ids or self._brings_no_news(message):
             return
         if key is not None:
@@ -202,7 +202,7 @@ class MessageQueue:
                 await self._hand_on_unless_waiting()
         message = self._queue.popleft() if self.waiting else None
         if message is None:
-            self._run_length.count()
+            self._run_length.count_input()
         self._state.projection.after_timer = message is None
         return message
 

@@ -114,10 +114,10 @@ POLL_PAUSE_LONGEST: Final = timedelta(hours=1)
 HOLD_REREAD_LONGEST: Final = timedelta(days=1)
 """The longest pause between reads of a hold that Stripe refuses to show to a resumed booking."""
 
-MESSAGES_MOST: Final = 40
+INPUTS_MOST: Final = 40
 """Signals, updates and timers of a run.
 
-Each leads to some ten events, a failing step on money to 440 at most. A replay takes about 1 ms per event and 16 ms per
-update. A workflow task has 10 s, and Temporal accepts 2,000 updates per run: the next run starts long before either
-limit.
+Each leads to some ten events, and a step on money that fails is repeated 40 times at most. A replay takes about 1 ms
+per event and 16 ms per update. A workflow task has 10 s, and Temporal accepts 2,000 updates per run: the next run
+starts long before either limit.
 """

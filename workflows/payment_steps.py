@@ -26,6 +26,7 @@ from domain.payment import PaymentSnapshot
 from domain.stripe_events import DISPUTES
 from gateway.errors import FAILED, FINAL, KEY_REJECTED, REFUSED, UNKNOWN
 from workflows import options
+from workflows.run_length import RunLength
 
 _NO_TIME: Final = timedelta(0)
 _PAUSE_SHORTEST: Final = timedelta(seconds=1)
@@ -71,10 +72,14 @@ class PaymentSteps:
         booking_id: the booking.
         amount_minor: its total in the currency's smallest unit.
         currency: ISO 4217 code.
+        run_length: counts the pauses between attempts.
         generation: the first generation of this workflow's idempotency keys, if it takes over from another.
     """
 
-    def __init__(self, booking_id: str, amount_minor: int, currency: str, *, generation: int = 1) -> None:
+    def __init__(
+        self, booking_id: str, amount_minor: int, currency: str, run_length: RunLength, *, generation: int = 1
+    ) -> None:
+        self._run_length = run_length
         self._booking_id = booking_id
         self._amount_minor = amount_minor
         self._currency = currency
@@ -273,6 +278,7 @@ class PaymentSteps:
             left = max(until - workflow.now(), at_least)
             pause = max((workflow.now() - began_at) / 2, _PAUSE_SHORTEST)
             await workflow.sleep(min(pause, left), summary=ui_texts.PAUSE_BEFORE_STRIPE)
+            self._run_length.count_input()
 
     def _question(self, session_id: str | None, payment_intent_id: str | None) -> PaymentQuestion:
         return PaymentQuestion(

@@ -11,27 +11,28 @@ from workflows import options
 class RunLength:
     """Decides when a run ends and the next one continues.
 
-    It counts what came to the run. The history's own length is no measure: a workflow task without commands may be
-    replayed together with the empty tasks after it, when the history is longer (docs/decisions/16).
+    It counts the run's inputs: signals, updates and timers. The history's own length is no measure: the SDK may replay
+    a workflow task without commands together with the empty tasks after it, when the history is longer
+    (docs/decisions/16).
     """
 
     def __init__(self) -> None:
-        self._messages = 0
+        self._inputs = 0
         self._refuses_updates = False
 
-    def count(self) -> None:
+    def count_input(self) -> None:
         """Count a signal, or a timer that has fired."""
-        self._messages += 1
+        self._inputs += 1
 
     def count_update(self) -> None:
         """Count an update."""
-        self._messages += 1
+        self._inputs += 1
         self._refuses_updates = self.is_full
 
     @property
     def is_full(self) -> bool:
         """Whether the run should end as soon as possible."""
-        return self._messages >= options.MESSAGES_MOST
+        return self._inputs >= options.INPUTS_MOST
 
     def require_room(self) -> None:
         """Refuse an update in its validator: it then leaves no trace in the history.

@@ -96,5 +96,7 @@ class StripePoll:
     def note_silence(self) -> None:
         """Note that a poll brought no news."""
         longest = max(options.POLL_PAUSE_LONGEST, self._interval)
-        self._pause = min(2 * self._pause, longest)
-        self.note_question()
+        longer = min(2 * self._pause, longest)
+        # Counted from the question: the answer comes in a workflow task without a command (docs/decisions/16).
+        self._next_at += longer - self._pause
+        self._pause = longer

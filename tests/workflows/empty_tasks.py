@@ -1,4 +1,4 @@
-"""Histories with empty workflow tasks: a server makes one when it has a question or a refused update for a workflow.
+"""Histories with empty workflow tasks: a server may make one for an update that is refused.
 
 When a run replays, the SDK merges a task without commands with the empty tasks directly after it, and `workflow.now()`
 is the last one's.
@@ -19,7 +19,7 @@ _KIND: Final = "EVENT_TYPE_WORKFLOW_TASK_"
 
 
 def with_empty_tasks(history: WorkflowHistory) -> WorkflowHistory:
-    """The history, with an empty task after each one without commands, as late as it could have come."""
+    """The history, with an empty task wherever one could have come, as late as it could."""
     content = json.loads(history.to_json())
     content["events"] = list(_with_empty_tasks(content["events"]))
     return WorkflowHistory.from_json(history.workflow_id, json.dumps(content))
@@ -28,23 +28,31 @@ def with_empty_tasks(history: WorkflowHistory) -> WorkflowHistory:
 def _with_empty_tasks(events: list[Json]) -> Iterator[Json]:
     renumbered: dict[int, int] = {0: 0}
     number = 0
-    for event, following in zip(events, [*events[1:], None], strict=True):
+    for index, event in enumerate(events):
         number += 1
         renumbered[int(event["eventId"])] = number
-        yield _refer(event, renumbered)
-        if (
-            following is not None
-            and event["eventType"] == _KIND + "COMPLETED"
-            and _comes_by_itself(following)
-        ):
-            yield from _empty_task(number, following["eventTime"])
+        yield _renumber_references(event, renumbered)
+        following = events[index + 1 :]
+        if following and _ends_task(event) and _is_external(following[0]):
+            yield from _empty_task(number, _written_at(following))
             number += len(_TASK)
 
 
-def _comes_by_itself(event: Json) -> bool:
+def _ends_task(event: Json) -> bool:
+    """Whether the event is a workflow task's last, or one of its commands."""
+    return event["eventType"] == _KIND + "COMPLETED" or not _is_external(event)
+
+
+def _is_external(event: Json) -> bool:
     """Whether no workflow task wrote the event."""
     attributes = next(value for key, value in event.items() if key.endswith("EventAttributes"))
     return not {"workflowTaskCompletedEventId", "acceptedRequest", "meta"} & attributes.keys()
+
+
+def _written_at(events: list[Json]) -> str:
+    """When the first of the events was written; the start of an activity is, together with its end."""
+    is_start = events[0]["eventType"] == "EVENT_TYPE_ACTIVITY_TASK_STARTED"
+    return str(events[1 if is_start and len(events) > 1 else 0]["eventTime"])
 
 
 def _empty_task(before: int, at: str) -> Iterator[Json]:
@@ -63,13 +71,15 @@ def _empty_task(before: int, at: str) -> Iterator[Json]:
         }
 
 
-def _refer(value: Any, renumbered: dict[int, int]) -> Any:
+def _renumber_references(value: Any, renumbered: dict[int, int]) -> Any:
     """A copy whose references to events follow their new numbers; an event refers to earlier ones and to itself."""
     if isinstance(value, list):
-        return [_refer(each, renumbered) for each in value]
+        return [_renumber_references(each, renumbered) for each in value]
     if not isinstance(value, dict):
         return value
     return {
-        key: str(renumbered[int(each)]) if key.lower().endswith("eventid") else _refer(each, renumbered)
+        key: str(renumbered[int(each)])
+        if key.lower().endswith("eventid")
+        else _renumber_references(each, renumbered)
         for key, each in value.items()
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 
 from sandbox.evidence import Evidence, read_rows
 from sandbox.histories import readable
@@ -90,10 +91,13 @@ def _status(status: WorkflowExecutionStatus | None) -> str:
 
 async def history_text(harness: WorkflowHarness, id_: str) -> str:
     """A workflow's whole history, over all runs that continue one another, as one text with readable payloads."""
-    texts: list[str] = []
+    return "\n".join([readable(history.to_json()) async for history in histories_of(harness, id_)])
+
+
+async def histories_of(harness: WorkflowHarness, id_: str) -> AsyncIterator[WorkflowHistory]:
+    """The histories of the runs that continue one another, the latest first."""
     run_id: str | None = None
     while run_id != "":
         history = await harness.client.get_workflow_handle(id_, run_id=run_id).fetch_history()
-        texts.append(readable(history.to_json()))
+        yield history
         run_id = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
-    return "\n".join(texts)

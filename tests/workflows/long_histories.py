@@ -17,7 +17,7 @@ from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.refusals import CANCEL, CAPTURE, EXPIRE, REFUND, refuse
 from tests.workflows.situations import leave_unmatched_payment_stuck
-from workflows.options import MESSAGES_MOST
+from workflows.options import INPUTS_MOST
 
 _MESSAGES: Final = frozenset(
     {
@@ -52,7 +52,7 @@ async def run_id(booking: BookingDriver) -> str:
 async def fill_history(harness: WorkflowHarness, booking: BookingDriver) -> str:
     """Ask how the payment stands until the workflow goes on in its next run; returns the id of the run that ended."""
     before = await run_id(booking)
-    for _ in range(MESSAGES_MOST):
+    for _ in range(INPUTS_MOST):
         if await run_id(booking) != before:
             break
         with run_may_continue():
@@ -62,10 +62,10 @@ async def fill_history(harness: WorkflowHarness, booking: BookingDriver) -> str:
     return before
 
 
-async def messages_left(booking: BookingDriver) -> int:
+async def inputs_left(booking: BookingDriver) -> int:
     """How many more messages make the booking's run full."""
     events = (await booking.handle.fetch_history()).events
-    return MESSAGES_MOST - sum(event.event_type in _MESSAGES for event in events)
+    return INPUTS_MOST - sum(event.event_type in _MESSAGES for event in events)
 
 
 async def history_of(harness: WorkflowHarness, booking: BookingDriver, run: str) -> WorkflowHistory:

@@ -29,11 +29,11 @@ from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.empty_tasks import with_empty_tasks
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import free_again, sell_elsewhere
-from tests.workflows.invariants import collect, collect_rows
+from tests.workflows.invariants import collect, collect_rows, histories_of
 from tests.workflows.servers import Json
 from tests.workflows.situations import event_about_nobody
 from worker import WORKFLOWS
-from workflows.options import MESSAGES_MOST
+from workflows.options import INPUTS_MOST
 
 ALWAYS = frozenset({"M4", "M10"})
 """Promises that hold at every moment, whatever is under way; the others once nothing is.
@@ -45,7 +45,7 @@ _AFTER_EVERYTHING = timedelta(hours=30)
 _HEAL_ROUNDS = 4
 _CROWD = 8
 """Temporal lets ten callers wait on one workflow at a time."""
-_CROWDS = MESSAGES_MOST // _CROWD
+_CROWDS = INPUTS_MOST // _CROWD
 _ANSWERED_WITHIN_S = 0.5
 
 _event_numbers = itertools.count(1)
@@ -278,15 +278,16 @@ class SearchHarness:
             task.cancel()
         found = check(await collect(self.harness), now=await self.harness.now())
         violations = [f"{result.code}: {text}" for result in found for text in result.violations]
-        return [*violations, *await self._waiting_for_nobody(), *await self._not_replayed()]
+        return [*violations, *await self._waiting_for_nobody(), *await self._replay_failures()]
 
-    async def _not_replayed(self) -> list[str]:
-        """Workflows whose history would not replay, had there been empty workflow tasks in it."""
+    async def _replay_failures(self) -> list[str]:
+        """Runs that do not replay once empty workflow tasks are inserted."""
         replayer = Replayer(workflows=WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner())
         failures = []
         for id_ in self.harness.workflow_ids():
-            if await self.harness.describe(id_) is not None:
-                history = await self.harness.client.get_workflow_handle(id_).fetch_history()
+            if await self.harness.describe(id_) is None:
+                continue
+            async for history in histories_of(self.harness, id_):
                 replayed = await replayer.replay_workflow(
                     with_empty_tasks(history), raise_on_replay_failure=False
                 )

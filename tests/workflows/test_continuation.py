@@ -27,11 +27,11 @@ from tests.workflows.long_histories import (
     continued_with_a_stuck_decline,
     continued_with_a_stuck_refund,
     fill_history,
-    messages_left,
+    inputs_left,
     run_id,
     run_may_continue,
 )
-from workflows.options import MESSAGES_MOST
+from workflows.options import INPUTS_MOST
 
 # --- while payment is due ---
 
@@ -231,7 +231,7 @@ async def test_run_does_not_end_while_a_step_on_money_is_open(harness: WorkflowH
     harness.activity_faults.order("payments.capture", FaultMode.BEFORE, times=6)
     approval = harness.later(booking.outcome(await booking.send(Decision.APPROVE)))
     await harness.wait_until_idle()
-    for _ in range(MESSAGES_MOST):
+    for _ in range(INPUTS_MOST):
         with run_may_continue():
             await booking.come_back()
     full = await _kinds(booking)
@@ -267,7 +267,7 @@ async def test_worker_that_replays_at_every_step_hands_on_all_the_same(harness: 
 async def test_command_sent_in_the_moment_of_handing_on_is_not_lost(harness: WorkflowHarness) -> None:
     booking = await harness.confirmed()
     before = await run_id(booking)
-    for _ in range(await messages_left(booking) - 1):
+    for _ in range(await inputs_left(booking) - 1):
         await booking.come_back()
     assert await run_id(booking) == before
     last = harness.later(booking.come_back())

@@ -6,13 +6,14 @@ import time
 
 from temporalio.worker import Replayer
 
-from domain.booking import Decision, ReasonCode, Status
+from domain.booking import ActorKind, Decision, ReasonCode, Status
 from tests.workflows.harness import WorkflowHarness
-from tests.workflows.long_histories import history_of, messages_left, run_id
-from tests.workflows.refusals import CAPTURE
+from tests.workflows.invariants import histories_of
+from tests.workflows.long_histories import history_of, inputs_left, run_id
+from tests.workflows.refusals import CAPTURE, REFUND
 from tests.workflows.sandboxed import sandboxed_runner
 from worker import WORKFLOWS
-from workflows.options import MESSAGES_MOST
+from workflows.options import INPUTS_MOST
 
 _HOLD_DAYS = 30
 _LONG, _LONGEST = 700, 900
@@ -24,7 +25,7 @@ async def test_longest_history_replays_in_no_time(harness: WorkflowHarness) -> N
         hold_s=_HOLD_DAYS * 86400, approval_sla_s=(_HOLD_DAYS - 1) * 86400, check_in_days=60
     )
     run = await run_id(booking)
-    for _ in range(await messages_left(booking) - 2):
+    for _ in range(await inputs_left(booking) - 2):
         await booking.come_back()
     await harness.stripe.order(CAPTURE, "error_before", status=500, times=None)
     approval = harness.later(booking.outcome(await booking.send(Decision.APPROVE)))
@@ -42,5 +43,19 @@ async def test_longest_history_replays_in_no_time(harness: WorkflowHarness) -> N
     cpu_s = time.process_time() - began
     print(f"{len(history.events)} events, {updates} updates: replayed in {cpu_s:.2f} s of CPU")
     assert _LONG < len(history.events) < _LONGEST
-    assert updates <= MESSAGES_MOST + 1
+    assert updates <= INPUTS_MOST + 1
     assert cpu_s < 1, "half a second on an idle machine"
+
+
+async def test_step_that_fails_for_days_goes_on_in_new_runs(harness: WorkflowHarness) -> None:
+    """Its attempts count, so that the history does not grow with each day on which an operator lets it try again."""
+    booking = await harness.confirmed()
+    await harness.stripe.order(REFUND, "error_before", status=500, times=None)
+    await booking.send(Decision.CANCEL, ActorKind.GUEST)
+    for _ in range(3):
+        await harness.advance(hours=25)
+        harness.later(booking.retry())
+    await harness.advance(hours=25)
+    lengths = [len(history.events) async for history in histories_of(harness, booking.handle.id)]
+    assert len(lengths) > 1
+    assert max(lengths) < _LONGEST
