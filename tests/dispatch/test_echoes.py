@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import text, update
 from sqlmodel import col
 
-from dispatch.echoes import LEFT_TO_ITS_STEP
-from dispatch.events import deliver
+from dispatch.events import LEFT_TO_ITS_STEP, deliver
 from domain.attention import Attention, AttentionCode
 from domain.booking import Decision, Event, Status
 from domain.identifiers import new_command_id
