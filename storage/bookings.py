@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.booking import ActorKind, Event, Status, transition
+from domain.booking import Event, Status, transition
 from domain.decisions import CommandOutcome
 from domain.messages.changes import Change, ChangeResult
 from models import (
@@ -30,7 +30,6 @@ from storage.card_details import RISK_RANK
 from storage.database import Connection
 from storage.money_movements import movements_of
 from storage.rooms import follow_status
-from storage.search import words_of
 from storage.shown_events import MARK_SHOWN, shown_by
 
 DECISION_EVENTS = frozenset(
@@ -54,16 +53,6 @@ _WITH_HOTEL: Final = (
     .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
     .where(col(Booking.booking_id) == bindparam("booking_id"))
 )
-_COLUMNS: Final = tuple(name for name in Booking.model_fields if name != "id")
-_DRAFT: Final = text(
-    f"WITH draft AS (INSERT INTO booking ({', '.join(_COLUMNS)})"  # noqa: S608  names of columns only
-    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) RETURNING id"
-    "), line AS ("
-    " INSERT INTO booking_timeline (booking_id, version, at, to_status, event, actor)"
-    " VALUES (:booking_id, :version, :created_at, :draft, :event, :actor)"
-    ") INSERT INTO booking_search (row_id, words)"
-    " SELECT id, array_to_tsvector(CAST(:words AS text[])) FROM draft RETURNING row_id"
-).bindparams(bindparam("paid_elsewhere", type_=JSONB))
 _LOCK: Final = (
     select(
         Booking,
@@ -179,13 +168,6 @@ async def timeline(db: AsyncSession, booking_id: str) -> Sequence[BookingTimelin
     """A booking's timeline, oldest first."""
     query = select(BookingTimeline).where(col(BookingTimeline.booking_id) == booking_id)
     return (await db.scalars(query.order_by(col(BookingTimeline.version)))).all()
-
-
-async def insert_draft(db: AsyncSession, booking: Booking) -> None:
-    """Write a new booking with the first row of its timeline and its search words; set its id."""
-    values = {name: getattr(booking, name) for name in _COLUMNS}
-    line = {"draft": Status.DRAFT, "event": Event.CREATED, "actor": ActorKind.GUEST}
-    booking.id = await db.scalar(_DRAFT, {**values, **line, "words": words_of(booking)})
 
 
 async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
