@@ -273,7 +273,7 @@ async def submit(services: Services, found: BookingDetails) -> BookingDetails:
     """
     if Status(found.booking.status) is not Status.DRAFT:
         return found
-    await require_room(services, found)
+    require_room(found)
     booking = found.booking
     refuse_check_in(booking.check_in, booking.timezone, booking.cutoff_at, utc_now())
     return await start(services, found)

@@ -125,13 +125,6 @@ _CLOSE_COMMAND: Final = text(
 )
 
 
-_OUTCOME: Final = (
-    select(col(BookingCommand.outcome), col(Booking.needs_attention))
-    .join(Booking, col(Booking.booking_id) == col(BookingCommand.booking_id))
-    .where(col(BookingCommand.command_id) == bindparam("command_id"))
-)
-
-
 class BookingNotFoundError(LookupError):
     """No row has this booking id."""
 
@@ -302,12 +295,6 @@ async def owns_session(db: AsyncSession, booking_id: str, session_id: str) -> bo
     """Return whether `session_id` was opened for this booking."""
     session = await db.get(PaymentSession, session_id)
     return session is not None and session.booking_id == booking_id
-
-
-async def command_outcome(db: Connection, command_id: str) -> tuple[str | None, bool]:
-    """The outcome of a command, None while it is open; and whether its booking needs attention."""
-    outcome, needs_attention = (await db.execute(_OUTCOME, {"command_id": command_id})).one()
-    return outcome, needs_attention
 
 
 async def open_command(db: Connection, command: BookingCommand) -> None:
