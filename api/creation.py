@@ -26,13 +26,12 @@ from domain.booking import Status
 from domain.identifiers import access_token, new_booking_id
 from domain.mailbox import mailbox_of
 from models import Booking, Hotel, RoomType, utc_now
-from storage.bookings import insert_draft
 from storage.courses import BookingCourse
 from storage.creation import (
     CreationBasis,
-    claim_key,
     creation_basis,
     finish_key,
+    insert_draft,
     offered_terms,
     release_key,
     submission_terms,
@@ -95,9 +94,9 @@ async def create(services: Services, booking_request: BookingRequest) -> JSONRes
                 found = await _draft(services, booking_request, basis)
             except _KeyTakenError:
                 continue
-            if booking_request.key is None:
-                return _created(services, await _finish(services, found, booking_request, start))
             request, go_on = _claim(booking_request, found.booking), start
+            if request is None:
+                return _created(services, await _finish(services, found, booking_request, go_on))
         elif request.response is not None:
             return _created(services, request.response)
         else:
@@ -189,8 +188,9 @@ async def _take_over(
     raise problem
 
 
-def _claim(booking_request: BookingRequest, booking: Booking) -> IdempotentRequest:
-    assert booking_request.key is not None
+def _claim(booking_request: BookingRequest, booking: Booking) -> IdempotentRequest | None:
+    if booking_request.key is None:
+        return None
     return IdempotentRequest(
         hotel_id=booking.hotel_id,
         key=booking_request.key,
@@ -217,8 +217,7 @@ async def _draft(services: Services, booking_request: BookingRequest, basis: Cre
         raise sold_out()
     limits = _limits(services, booking_request)
     async with services.limiter.counted(transaction(services.database), limits, _TOO_MANY) as db:
-        await insert_draft(db, booking)
-        if booking_request.key is not None and not await claim_key(db, _claim(booking_request, booking)):
+        if not await insert_draft(db, booking, _claim(booking_request, booking)):
             raise _KeyTakenError
     return BookingDetails(booking, hotel, room_type, BookingCourse())
 
@@ -274,7 +273,7 @@ async def submit(services: Services, found: BookingDetails) -> BookingDetails:
     """
     if Status(found.booking.status) is not Status.DRAFT:
         return found
-    await require_room(services, found)
+    require_room(found)
     booking = found.booking
     refuse_check_in(booking.check_in, booking.timezone, booking.cutoff_at, utc_now())
     return await start(services, found)

@@ -197,9 +197,9 @@ async def _answer_from_projection(
 async def _answer_once_out(
     services: Services, found: BookingDetails, request: DecisionInput, command_id: str
 ) -> Response:
-    outcome = await await_outcome(services, found.booking, command_id)
+    answered = await await_outcome(services, found.booking, command_id)
     try:
-        found = await _look_again(services, found)
+        found, outcome = answered or (await _look_again(services, found), None)
         outcome = outcome or _outcome_by_projection(found, request)
         return await _respond(services, found, request, outcome or CommandOutcome.NEEDS_ATTENTION)
     except ProblemError as error:

@@ -141,7 +141,7 @@ async def open_payment_page(
     row = found.booking
     if Status(row.status) is not Status.PENDING_PAYMENT:
         raise await _not_payable(services, found)
-    await require_room(services, found)
+    require_room(found)
     request = await _count_and_keep(services, row.booking_id, wishes)
     try:
         answer = await open_session(services, row.booking_id, request)

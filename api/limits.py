@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.errors import too_many
 from storage.database import Connection
-from storage.limits import Limit, count_attempt, wait_of
+from storage.limits import Limit, ReachedLimit, count_attempt, reached_limit
 
 Opened = TypeVar("Opened", bound=Connection)
 
@@ -132,8 +132,7 @@ class Limiter:
         Raises:
             ProblemError: 429, one of them has been reached.
         """
-        for limit in limits:
-            self._refuse(limit, await count_attempt(db, limit), detail)
+        self._refuse(await count_attempt(db, limits), detail)
 
     async def check(self, db: AsyncSession, limits: Sequence[Limit], detail: str) -> None:
         """Refuse an attempt that `count` would refuse, without counting it.
@@ -142,15 +141,14 @@ class Limiter:
             ProblemError: 429, one of the limits has been reached.
         """
         self.refuse_reached(limits, detail)
-        for limit in limits:
-            self._refuse(limit, await wait_of(db, limit), detail)
+        self._refuse(await reached_limit(db, limits), detail)
 
-    def _refuse(self, limit: Limit, wait_s: int | None, detail: str) -> None:
-        if wait_s is None:
+    def _refuse(self, reached: ReachedLimit | None, detail: str) -> None:
+        if reached is None:
             return
         now = time.monotonic()
         if len(self._reached_until) >= _MOST_REMEMBERED:
             self._reached_until = {each: until for each, until in self._reached_until.items() if until > now}
         if len(self._reached_until) < _MOST_REMEMBERED:
-            self._reached_until[limit.subject] = now + wait_s
-        raise too_many(wait_s, detail)
+            self._reached_until[reached.subject] = now + reached.wait_s
+        raise too_many(reached.wait_s, detail)

@@ -199,12 +199,17 @@ class AvailabilityView(_View):
 
 @dataclass(frozen=True)
 class BookingDetails:
-    """A booking's row with the rows it refers to, and what has happened to it."""
+    """A booking's row with the rows it refers to, and what has happened to it.
+
+    Args:
+        rooms_left: rooms of its type that could be claimed on its fullest night; None where nobody asked.
+    """
 
     booking: Booking
     hotel: Hotel
     room_type: RoomType
     course: BookingCourse
+    rooms_left: int | None = None
 
 
 def show(found: BookingDetails) -> BookingView:

@@ -49,7 +49,9 @@ async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
     _verify(payload, request.headers.get("stripe-signature"), services.stripe_webhook_secrets)
     event = _understood(payload, livemode=services.stripe_livemode)
     with mapped_outages():
-        entry = await keep(services.database, event)
+        # Of two events about a hold that arrive at once, the second is kept when the first can be seen: it is an echo.
+        async with services.payment_turns.of(event.payment_intent_id or event.event_id):
+            entry = await keep(services.database, event)
         left = await deliver(services.database, services.temporal, services.task_queue, entry, may_wait=True)
     line = {"event_id": event.event_id, "event_type": event.event_type, "outcome": left or "delivered"}
     if entry.addressee:

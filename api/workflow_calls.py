@@ -19,6 +19,7 @@ from api.errors import (
 )
 from api.outages import mapped_outages, temporal_away
 from api.services import Services
+from api.views import BookingDetails
 from dispatch import client
 from dispatch.client import booking_handle
 from dispatch.errors import TemporalAwayError, WorkflowGoneError
@@ -27,7 +28,7 @@ from domain.decisions import CommandOutcome
 from domain.messages.answers import SessionAnswer, SessionRequest, WorkflowSnapshot
 from gateway.errors import REFUSED
 from models import Booking
-from storage.bookings import command_outcome
+from storage.courses import booking_once_answered
 from storage.database import DATABASE_ERRORS
 
 Argument = TypeVar("Argument")
@@ -65,7 +66,9 @@ async def admitted(limit: asyncio.Semaphore) -> AsyncIterator[None]:
         limit.release()
 
 
-async def await_outcome(services: Services, booking: Booking, command_id: str) -> CommandOutcome | None:
+async def await_outcome(
+    services: Services, booking: Booking, command_id: str
+) -> tuple[BookingDetails, CommandOutcome | None] | None:
     """Wait a while for a decision's outcome, which its workflow writes together with the change.
 
     An update of the workflow would answer a few milliseconds earlier, and cost it another task.
@@ -74,7 +77,8 @@ async def await_outcome(services: Services, booking: Booking, command_id: str) -
         booking: its row, as it was when the decision was sent.
 
     Returns:
-        None if there was none in time, or the booking needs attention since: the row then says more.
+        The booking with the outcome, or without one if it needs attention since: the row then says more. None if there
+        was no news in time.
     """
     pause_s = _LOOK_AFTER_S
     with suppress(*DATABASE_ERRORS):
@@ -82,12 +86,11 @@ async def await_outcome(services: Services, booking: Booking, command_id: str) -
             while True:
                 await asyncio.sleep(pause_s)
                 pause_s = min(1.5 * pause_s, _LOOK_EVERY_S)
-                async with services.database.single_statement() as db:
-                    outcome, needs_attention = await command_outcome(db, command_id)
-                if outcome is not None:
-                    return CommandOutcome(outcome)
-                if needs_attention and not booking.needs_attention:
-                    return None
+                async with services.database.reading() as db:
+                    answered = await booking_once_answered(db, command_id, booking)
+                if answered is not None:
+                    found, outcome = answered
+                    return BookingDetails(*found), CommandOutcome(outcome) if outcome else None
     return None
 
 

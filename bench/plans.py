@@ -130,7 +130,7 @@ def _reads(hotel_id: int, slug: str, booking_id: str) -> dict[str, Read]:
         "figures: held now": lambda db: console.held_now(db, hotel_id),
         "member of staff": lambda db: staff_accounts.active_staff(db, 1),
         "sessions this minute": lambda db: limits.count_attempt(
-            db, limits.Limit(f"session:{booking_id}", 20)
+            db, [limits.Limit(f"session:{booking_id}", 20)]
         ),
         "sweep: events left": lambda db: inbox.unprocessed_events(db, now, 200),
         "sweep: stale drafts": lambda db: delete_stale_drafts(db, day),

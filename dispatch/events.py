@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from temporalio.client import Client
@@ -15,20 +14,22 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from dispatch import ui_texts
-from dispatch.echoes import LEFT_TO_ITS_STEP, may_be_echo, read_step
 from dispatch.errors import WorkflowGoneError, temporal_call, temporal_errors
 from dispatch.names import AUTHORIZED, ENDED_BOOKING_PAYMENT_WORKFLOW, PAYMENT_CHANGED
 from domain.booking import UNDER_DECISION
 from domain.identifiers import ended_booking_payment_workflow_id, workflow_id
 from domain.messages.signals import StripeEventHint
 from domain.messages.starts import EndedBookingEvent
-from domain.stripe_events import AUTHORIZING, KNOWN, is_relevant
+from domain.stripe_events import AUTHORIZING
 from models import StripeWebhookEvent
 from storage.database import Database
-from storage.inbox import NOTHING_NEW, Addressee, InboxEntry, keep_event, mark_processed
+from storage.inbox import Addressee, InboxEntry, keep_event, mark_processed
 
 BOOKING_MEMO: Final = "booking_id"
 """The memo field with the booking's id: the workflow's own id names only the payment."""
+
+LEFT_TO_ITS_STEP: Final = "left to the step under way"
+"""The outcome of an echo (`storage.echoes`)."""
 
 
 class WorkflowMissingError(Exception):
@@ -70,39 +71,19 @@ async def deliver(
         sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError: the database is away.
         TemporalAwayError: Temporal is away. The event stays unprocessed in both cases.
     """
+    if entry.addressee is None or entry.reason is not None:
+        return entry.reason
     if entry.is_processed:
         return "a duplicate"
-    addressee = _addressee(entry)
-    if isinstance(addressee, Addressee) and may_wait and may_be_echo(entry.event, addressee):
-        async with database.single_statement() as db:
-            is_echo, addressee = await read_step(db, entry.event, addressee)
-        if is_echo:
-            return LEFT_TO_ITS_STEP
-        # The change may have been written just now.
-        addressee = _addressee(replace(entry, addressee=addressee))
-    if isinstance(addressee, Addressee):
-        try:
-            await signal_booking(client, task_queue, addressee, _hint(entry.event))
-        except WorkflowMissingError:
-            return "its workflow is missing"
-    reason = addressee if isinstance(addressee, str) else None
+    if may_wait and entry.is_echo:
+        return LEFT_TO_ITS_STEP
+    try:
+        await signal_booking(client, task_queue, entry.addressee, _hint(entry.event))
+    except WorkflowMissingError:
+        return "its workflow is missing"
     async with database.single_statement() as db:
-        await mark_processed(db, entry.event.event_id, reason)
-    return reason
-
-
-def _addressee(entry: InboxEntry) -> Addressee | str:
-    """The booking to signal, or the reason why there is none."""
-    event, found = entry.event, entry.addressee
-    if event.event_type not in KNOWN:
-        return "a type we do not act on"
-    if found is None:
-        return "no booking of ours"
-    own = found.payment_intent_id
-    about_own_payment = own is not None and event.payment_intent_id in {None, own}
-    if not is_relevant(event.event_type, found.status, about_own_payment=about_own_payment):
-        return NOTHING_NEW
-    return found
+        await mark_processed(db, entry.event.event_id)
+    return None
 
 
 def _hint(event: StripeWebhookEvent) -> StripeEventHint:

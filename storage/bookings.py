@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.booking import ActorKind, Event, Status, transition
+from domain.booking import Event, Status, transition
 from domain.decisions import CommandOutcome
 from domain.messages.changes import Change, ChangeResult
 from models import (
@@ -30,7 +30,6 @@ from storage.card_details import RISK_RANK
 from storage.database import Connection
 from storage.money_movements import movements_of
 from storage.rooms import follow_status
-from storage.search import words_of
 from storage.shown_events import MARK_SHOWN, shown_by
 
 DECISION_EVENTS = frozenset(
@@ -54,16 +53,6 @@ _WITH_HOTEL: Final = (
     .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
     .where(col(Booking.booking_id) == bindparam("booking_id"))
 )
-_COLUMNS: Final = tuple(name for name in Booking.model_fields if name != "id")
-_DRAFT: Final = text(
-    f"WITH draft AS (INSERT INTO booking ({', '.join(_COLUMNS)})"  # noqa: S608  names of columns only
-    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) RETURNING id"
-    "), line AS ("
-    " INSERT INTO booking_timeline (booking_id, version, at, to_status, event, actor)"
-    " VALUES (:booking_id, :version, :created_at, :draft, :event, :actor)"
-    ") INSERT INTO booking_search (row_id, words)"
-    " SELECT id, array_to_tsvector(CAST(:words AS text[])) FROM draft RETURNING row_id"
-).bindparams(bindparam("paid_elsewhere", type_=JSONB))
 _LOCK: Final = (
     select(
         Booking,
@@ -136,13 +125,6 @@ _CLOSE_COMMAND: Final = text(
 )
 
 
-_OUTCOME: Final = (
-    select(col(BookingCommand.outcome), col(Booking.needs_attention))
-    .join(Booking, col(Booking.booking_id) == col(BookingCommand.booking_id))
-    .where(col(BookingCommand.command_id) == bindparam("command_id"))
-)
-
-
 class BookingNotFoundError(LookupError):
     """No row has this booking id."""
 
@@ -179,13 +161,6 @@ async def timeline(db: AsyncSession, booking_id: str) -> Sequence[BookingTimelin
     """A booking's timeline, oldest first."""
     query = select(BookingTimeline).where(col(BookingTimeline.booking_id) == booking_id)
     return (await db.scalars(query.order_by(col(BookingTimeline.version)))).all()
-
-
-async def insert_draft(db: AsyncSession, booking: Booking) -> None:
-    """Write a new booking with the first row of its timeline and its search words; set its id."""
-    values = {name: getattr(booking, name) for name in _COLUMNS}
-    line = {"draft": Status.DRAFT, "event": Event.CREATED, "actor": ActorKind.GUEST}
-    booking.id = await db.scalar(_DRAFT, {**values, **line, "words": words_of(booking)})
 
 
 async def apply_change(db: AsyncSession, change: Change) -> ChangeResult:
@@ -320,12 +295,6 @@ async def owns_session(db: AsyncSession, booking_id: str, session_id: str) -> bo
     """Return whether `session_id` was opened for this booking."""
     session = await db.get(PaymentSession, session_id)
     return session is not None and session.booking_id == booking_id
-
-
-async def command_outcome(db: Connection, command_id: str) -> tuple[str | None, bool]:
-    """The outcome of a command, None while it is open; and whether its booking needs attention."""
-    outcome, needs_attention = (await db.execute(_OUTCOME, {"command_id": command_id})).one()
-    return outcome, needs_attention
 
 
 async def open_command(db: Connection, command: BookingCommand) -> None:

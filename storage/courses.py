@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Boolean, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.booking import DECIDED_AS
 from models import Booking, BookingCommand, BookingTimeline, Hotel, RoomType
+from storage.rooms import ROOMS_TAKEN
 
 _PENDING: Final = (
     select(col(BookingCommand.kind))
@@ -27,12 +28,30 @@ _PENDING: Final = (
     .scalar_subquery()
 )
 _ONE: Final = (
-    select(Booking, Hotel, RoomType, BookingTimeline, _PENDING)
+    select(
+        Booking,
+        Hotel,
+        RoomType,
+        BookingTimeline,
+        _PENDING,
+        col(RoomType.rooms) + col(Hotel.overbooking) - ROOMS_TAKEN,
+    )
     .join(Hotel, col(Hotel.id) == col(Booking.hotel_id))
     .join(RoomType, col(RoomType.id) == col(Booking.room_type_id))
     .join(BookingTimeline, col(BookingTimeline.booking_id) == col(Booking.booking_id))
     .where(col(Booking.booking_id) == bindparam("booking_id"))
     .order_by(col(BookingTimeline.version))
+)
+_ONCE_ANSWERED: Final = (
+    _ONE.add_columns(col(BookingCommand.outcome))
+    .join(BookingCommand, col(BookingCommand.booking_id) == col(Booking.booking_id))
+    .where(
+        col(BookingCommand.command_id) == bindparam("command_id"),
+        or_(
+            col(BookingCommand.outcome).is_not(None),
+            col(Booking.needs_attention) & ~bindparam("needed_attention", type_=Boolean),
+        ),
+    )
 )
 _SEVERAL: Final = (
     select(BookingTimeline, _PENDING)
@@ -49,15 +68,39 @@ class BookingCourse:
     pending_decision: str | None = None
 
 
-async def booking_with_course(
-    db: AsyncSession, booking_id: str
-) -> tuple[Booking, Hotel, RoomType, BookingCourse] | None:
-    """Find a booking with its hotel, room type and course, whichever hotel it belongs to."""
+BookingWithCourse: TypeAlias = tuple[Booking, Hotel, RoomType, BookingCourse, int]
+"""A booking, its hotel, room type and course, and the rooms left of this type on its fullest night."""
+
+
+async def booking_with_course(db: AsyncSession, booking_id: str) -> BookingWithCourse | None:
+    """Find a booking, whichever hotel it belongs to."""
     rows = (await db.execute(_ONE, {"booking_id": booking_id})).all()
-    if not rows:
-        return None
-    booking, hotel, room_type, _, pending = rows[0]
-    return booking, hotel, room_type, BookingCourse([row[3] for row in rows], pending)
+    return _with_course(rows) if rows else None
+
+
+async def booking_once_answered(
+    db: AsyncSession, command_id: str, booking: Booking
+) -> tuple[BookingWithCourse, str | None] | None:
+    """Find a booking as `booking_with_course` does, and a command's outcome, as soon as there is news of the command.
+
+    Args:
+        booking: its row, as it was when the command was sent.
+
+    Returns:
+        None while the command has no outcome. Without an outcome, the booking has come to need attention since.
+    """
+    asked = {
+        "booking_id": booking.booking_id,
+        "command_id": command_id,
+        "needed_attention": booking.needs_attention,
+    }
+    rows = (await db.execute(_ONCE_ANSWERED, asked)).all()
+    return (_with_course(rows), rows[0].outcome) if rows else None
+
+
+def _with_course(rows: Sequence[tuple[Any, ...]]) -> BookingWithCourse:
+    booking, hotel, room_type, _, pending, rooms_left = rows[0][:6]
+    return booking, hotel, room_type, BookingCourse([row[3] for row in rows], pending), rooms_left
 
 
 async def courses_of(db: AsyncSession, booking_ids: Sequence[str]) -> dict[str, BookingCourse]:

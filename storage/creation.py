@@ -11,11 +11,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from domain.booking import ActorKind, Event, Status
 from domain.deadlines import cutoff_at
 from domain.messages.starts import BookingTerms
 from models import Booking, Hotel, RoomType
 from storage.database import Connection
 from storage.rooms import FREE_IN_STAY
+from storage.search import words_of
 from storage.tables import IdempotentRequest
 
 KEY_LIFETIME: Final = timedelta(hours=24)
@@ -35,14 +37,36 @@ _BASIS: Final = (
     )
     .where(col(Hotel.slug) == bindparam("slug"))
 )
-_CLAIM_KEY: Final = text(
-    "INSERT INTO idempotent_request AS earlier (hotel_id, key, body_hash, booking_id, locked_until, created_at)"
-    " VALUES (:hotel_id, :key, :body_hash, :booking_id, :locked_until, :created_at)"
+_COLUMNS: Final = tuple(name for name in Booking.model_fields if name != "id")
+
+
+def _draft(source: str) -> str:
+    """Write a booking, the first row of its timeline and its search words for each row of `source`."""
+    return (
+        f"draft AS (INSERT INTO booking ({', '.join(_COLUMNS)})"  # noqa: S608  names of columns only
+        f" SELECT {', '.join(f':{name}' for name in _COLUMNS)} FROM {source} RETURNING id"
+        "), line AS ("
+        " INSERT INTO booking_timeline (booking_id, version, at, to_status, event, actor)"
+        " SELECT :booking_id, :version, :created_at, :draft, :event, :actor FROM draft"
+        ") INSERT INTO booking_search (row_id, words)"
+        " SELECT id, array_to_tsvector(CAST(:words AS text[])) FROM draft RETURNING row_id"
+    )
+
+
+_DRAFT: Final = text(f"WITH {_draft('(SELECT) AS anything')}").bindparams(
+    bindparam("paid_elsewhere", type_=JSONB)
+)
+_DRAFT_UNDER_KEY: Final = text(
+    "WITH claimed AS ("  # noqa: S608  constants only
+    " INSERT INTO idempotent_request AS earlier"
+    "  (hotel_id, key, body_hash, booking_id, locked_until, created_at)"
+    " VALUES (:hotel_id, :key, :body_hash, :booking_id, :locked_until, :claimed_at)"
     " ON CONFLICT (hotel_id, key) DO UPDATE SET body_hash = excluded.body_hash,"
     "  booking_id = excluded.booking_id, locked_until = excluded.locked_until, response = NULL,"
     "  created_at = excluded.created_at"
     " WHERE earlier.created_at < excluded.created_at - CAST(:lifetime AS interval) RETURNING key"
-)
+    f"), {_draft('claimed')}"
+).bindparams(bindparam("paid_elsewhere", type_=JSONB))
 # The booking is compared too: an expired key may have been claimed for another booking since.
 _FINISH_KEY: Final = text(
     "UPDATE idempotent_request SET response = :response, locked_until = NULL"
@@ -121,18 +145,29 @@ def submission_terms(
     )
 
 
-# --- idempotency keys -----------------------------------------------------------------------------------
+async def insert_draft(db: AsyncSession, booking: Booking, claim: IdempotentRequest | None = None) -> bool:
+    """Write a new booking with the first row of its timeline and its search words; set its id.
 
-
-async def claim_key(db: AsyncSession, request: IdempotentRequest) -> bool:
-    """Claim a key in the transaction that writes its booking; one that is older than a day is free.
+    Args:
+        claim: the key to claim for it; one that is older than a day is free.
 
     Returns:
-        False if another request claimed the key first; the caller then rolls its booking back. Waits while the
-        other request has not committed yet.
+        False if another request claimed the key first: nothing is written then. Waits while the other request has not
+        committed yet.
     """
-    claimed = await db.execute(_CLAIM_KEY, {**request.model_dump(), "lifetime": KEY_LIFETIME})
-    return claimed.first() is not None
+    values = {name: getattr(booking, name) for name in _COLUMNS}
+    line = {"draft": Status.DRAFT, "event": Event.CREATED, "actor": ActorKind.GUEST}
+    written = {**values, **line, "words": words_of(booking)}
+    if claim is None:
+        booking.id = await db.scalar(_DRAFT, written)
+    else:
+        asked = {name: getattr(claim, name) for name in ("key", "body_hash", "locked_until")}
+        key = {**asked, "claimed_at": claim.created_at, "lifetime": KEY_LIFETIME}
+        booking.id = await db.scalar(_DRAFT_UNDER_KEY, {**written, **key})
+    return booking.id is not None
+
+
+# --- idempotency keys -----------------------------------------------------------------------------------
 
 
 async def take_over_key(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import DateTime, Function, func, select, text
+from sqlalchemy import DateTime, TextClause, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from storage.database import Connection
-from storage.tables import RateLimit
 
 
 class Window(StrEnum):
@@ -23,13 +22,26 @@ class Window(StrEnum):
 
 
 _LENGTH_S: Final = {Window.MINUTE: 60, Window.HOUR: 3600}
-_NOW: Final = func.now(type_=DateTime(timezone=True))
+_NOW: Final = select(func.now(type_=DateTime(timezone=True)))
 # UTC, because hours begin at other moments in some time zones.
+_ASKED: Final = (
+    "WITH asked AS (SELECT subject, most, place, date_trunc(length, now(), 'UTC') AS began_at"
+    " FROM unnest(CAST(:subjects AS text[]), CAST(:lengths AS text[]), CAST(:mosts AS int[]))"
+    " WITH ORDINALITY AS limits (subject, length, most, place))"
+)
+# The rows are locked in the order of the limits.
 _COUNT: Final = text(
-    "INSERT INTO rate_limit AS r (subject, began_at, attempts)"
-    " VALUES (:subject, date_trunc(:window, now(), 'UTC'), 1)"
-    " ON CONFLICT (subject, began_at) DO UPDATE SET attempts = r.attempts + 1 WHERE r.attempts < :most"
-    " RETURNING attempts"
+    f"{_ASKED}, counted AS ("  # noqa: S608  constants only
+    " INSERT INTO rate_limit AS r (subject, began_at, attempts)"
+    " SELECT subject, began_at, 1 FROM asked ORDER BY place"
+    " ON CONFLICT (subject, began_at) DO UPDATE SET attempts = r.attempts + 1"
+    " WHERE r.attempts < (SELECT most FROM asked WHERE asked.subject = r.subject) RETURNING subject"
+    ") SELECT place, now() FROM asked WHERE subject NOT IN (SELECT subject FROM counted)"
+    " ORDER BY place LIMIT 1"
+)
+_LOOK: Final = text(
+    f"{_ASKED} SELECT place, now() FROM asked JOIN rate_limit r USING (subject, began_at)"  # noqa: S608  constants only
+    " WHERE r.attempts >= most ORDER BY place LIMIT 1"
 )
 
 
@@ -47,43 +59,58 @@ class Limit:
     window: Window = Window.MINUTE
 
 
-async def count_attempt(db: Connection, limit: Limit) -> int | None:
-    """Count one attempt unless the limit has been reached. A refused attempt does not count.
+@dataclass(frozen=True)
+class ReachedLimit:
+    """A limit that allows no further attempt for the time being.
 
-    The row stays locked until the transaction ends, so concurrent attempts cannot exceed the limit.
+    Args:
+        wait_s: whole seconds until the next window, at least 1.
+    """
+
+    subject: str
+    wait_s: int
+
+
+async def count_attempt(db: Connection, limits: Sequence[Limit]) -> ReachedLimit | None:
+    """Count one attempt towards each limit.
+
+    The rows stay locked until the transaction ends, so concurrent attempts cannot exceed a limit. If one of several
+    limits has been reached, the caller rolls back, so that the attempt counts towards none.
+
+    Args:
+        limits: of different subjects. All callers name them in the same order.
 
     Returns:
-        None if the attempt was within the limit, else whole seconds until the next window, at least 1.
+        The first one that has been reached; the attempt did not count towards it.
     """
-    if not limit.most:
-        return None
-    counted = await db.execute(_COUNT, vars(limit))
-    if counted.first():
-        return None
-    return _left_s(limit.window, (await db.execute(select(_NOW))).scalar_one())
+    return await _reached(db, _COUNT, limits)
 
 
-async def wait_of(db: AsyncSession, limit: Limit) -> int | None:
+async def reached_limit(db: AsyncSession, limits: Sequence[Limit]) -> ReachedLimit | None:
     """Return what `count_attempt` would return, without counting."""
-    if not limit.most:
+    return await _reached(db, _LOOK, limits)
+
+
+async def _reached(db: Connection, statement: TextClause, limits: Sequence[Limit]) -> ReachedLimit | None:
+    asked = [limit for limit in limits if limit.most]
+    if not asked:
         return None
-    reached = select(_NOW).where(
-        col(RateLimit.subject) == limit.subject,
-        col(RateLimit.began_at) == _began_at(limit.window),
-        col(RateLimit.attempts) >= limit.most,
-    )
-    now = (await db.scalars(reached)).one_or_none()
-    return _left_s(limit.window, now) if now else None
+    parameters = {
+        "subjects": [limit.subject for limit in asked],
+        "lengths": [limit.window for limit in asked],
+        "mosts": [limit.most for limit in asked],
+    }
+    found = (await db.execute(statement, parameters)).one_or_none()
+    if found is None:
+        return None
+    reached, now = asked[found[0] - 1], found[1]
+    return ReachedLimit(reached.subject, _left_s(reached.window, now))
 
 
 async def window_number(db: AsyncSession, length_s: int) -> int:
     """The number of the present window of `length_s` seconds, by the database's clock: all API processes agree."""
-    now = (await db.scalars(select(_NOW))).one()
+    now = (await db.scalars(_NOW)).one()
     return int(now.timestamp()) // length_s
-
-
-def _began_at(window: Window) -> Function[datetime]:
-    return func.date_trunc(window.value, func.now(), "UTC", type_=DateTime(timezone=True))
 
 
 def _left_s(window: Window, now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Events that wait in the inbox for the change that they report (`dispatch.echoes`)."""
+"""Events that wait in the inbox for the change that they report (`storage.echoes`)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from models import Booking, RoomType
 from sandbox.drivers import StaffDriver
-from storage.bookings import insert_draft
+from storage.creation import insert_draft
 from tests.api.hotels import HotelDriver, open_hotel
 from tests.api.problems import assert_problem
 from tests.api.stack import ApiStack

@@ -24,7 +24,6 @@ from domain.messages.signals import StripeEventHint
 from domain.messages.starts import EndedBookingEvent
 from models import Booking, StripeWebhookEvent
 from storage.database import Database
-from storage.inbox import keep_event
 from tests.storage.rows import HotelRows, book
 from tests.workflows.servers import StandInClient
 
@@ -74,11 +73,11 @@ class InboxHarness:
         return found
 
     async def keep(self, type_: str, **values: Any) -> StripeWebhookEvent:
-        """Put an event into the inbox, as the webhook does."""
+        """Put an event into the inbox, as a webhook that left it open."""
         values = {"event_id": f"evt_{secrets.token_hex(8)}", "event_type": type_, **values}
         event = StripeWebhookEvent(**values)
         async with self.database.transaction() as db:
-            await keep_event(db, event)
+            db.add(event)
         return event
 
     async def kept(self, event_id: str) -> StripeWebhookEvent | None:

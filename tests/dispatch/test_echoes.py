@@ -10,13 +10,12 @@ import pytest
 from sqlalchemy import text, update
 from sqlmodel import col
 
-from dispatch.echoes import LEFT_TO_ITS_STEP
-from dispatch.events import deliver
+from dispatch.events import LEFT_TO_ITS_STEP, deliver
 from domain.attention import Attention, AttentionCode
 from domain.booking import Decision, Event, Status
 from domain.identifiers import new_command_id
 from models import Booking, BookingCommand, StripeWebhookEvent, utc_now
-from storage.bookings import apply_change, open_command
+from storage.bookings import apply_change, booking_by_id, open_command
 from storage.inbox import keep_event
 from tests.dispatch.inbox_harness import QUEUE, InboxHarness, waiting
 from tests.storage.rows import change_of, held, row_of
@@ -45,7 +44,8 @@ async def _arrived(
 ) -> tuple[StripeWebhookEvent, str | None]:
     """An event as the webhook keeps and delivers it; also why it was not delivered."""
     ids = {"booking_id": booking.booking_id, "payment_intent_id": booking.payment_intent_id}
-    event = StripeWebhookEvent(event_id=f"evt_{new_command_id()}", event_type=type_, **ids | values)
+    values = ids | {"event_id": f"evt_{new_command_id()}"} | values
+    event = StripeWebhookEvent(event_type=type_, **values)
     async with harness.database.single_statement() as db:
         entry = await keep_event(db, event)
     return event, await deliver(harness.database, harness.temporal, QUEUE, entry, may_wait=True)
@@ -207,6 +207,21 @@ async def test_an_echo_that_meets_its_change_waits_for_it_and_is_marked(harness:
         await _until_a_lock_is_awaited(harness)
     event, addressed = await arriving
     assert addressed == "nothing new"
+    assert await harness.note(event) == "nothing new"
+
+
+async def test_an_echo_that_comes_again_and_its_change_do_not_wait_for_each_other(
+    harness: InboxHarness,
+) -> None:
+    """Both lock the booking before the event."""
+    booking = await _under_decision(harness)
+    event, _ = await _arrived(harness, booking, "payment_intent.succeeded")
+    async with harness.database.transaction() as db:
+        await booking_by_id(db, booking.booking_id, lock=True)
+        arriving = asyncio.create_task(_arrived(harness, booking, event.event_type, event_id=event.event_id))
+        await _until_a_lock_is_awaited(harness)
+        await apply_change(db, change_of(booking, Event.APPROVED, amount_captured_minor=15000))
+    assert (await arriving)[1] == "nothing new"
     assert await harness.note(event) == "nothing new"
 
 

@@ -30,8 +30,7 @@ from manage import build_app
 from models import Booking, Hotel, RoomType, Staff
 from reconciliation.alerts import ReconciliationAlerts
 from settings import Settings
-from storage import bookings
-from storage.creation import offered_terms
+from storage.creation import insert_draft, offered_terms
 from storage.database import Database
 from tests.management.booking_driver import TOTAL_MINOR, ManagementBookingDriver
 from tests.workflows.servers import STRIPE_KEY, Json, StandInClients
@@ -187,7 +186,7 @@ class ManagementHarness:
                 currency="EUR",
                 **offered_terms(hotel, check_in) | {"free_cancel_days": 2, "late_cancel_fee_percent": 30},
             )
-            await bookings.insert_draft(db, booking)
+            await insert_draft(db, booking)
         return ManagementBookingDriver(self, booking, hotel, person)
 
     async def submitted(self, **fields: Any) -> ManagementBookingDriver:

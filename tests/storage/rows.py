@@ -12,8 +12,8 @@ from domain.identifiers import new_booking_id, new_command_id
 from domain.messages.changes import Change
 from domain.roles import Role
 from models import Booking, BookingCommand, BookingTimeline, Hotel, RoomType, Staff
-from storage.bookings import booking_by_id, insert_draft, timeline
-from storage.creation import offered_terms
+from storage.bookings import booking_by_id, timeline
+from storage.creation import insert_draft, offered_terms
 from storage.database import Database
 
 # Lately, so that nothing of these tests is taken for old; to the microsecond, as PostgreSQL keeps it.

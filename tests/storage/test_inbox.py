@@ -7,6 +7,10 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from sqlalchemy import update
+from sqlmodel import col
+
 from domain.booking import Status
 from models import Booking, PaymentSession, StripeWebhookEvent
 from storage.bookings import record_session
@@ -41,14 +45,22 @@ async def keep(database: Database, row: StripeWebhookEvent) -> bool:
         return not (await keep_event(db, row)).is_processed
 
 
+async def left_open(database: Database, *rows: StripeWebhookEvent) -> None:
+    """Put events into the inbox of which nobody has said what became of them."""
+    async with database.transaction() as db:
+        db.add_all(rows)
+
+
 async def stored(database: Database, event_id: str) -> StripeWebhookEvent:
     async with database.transaction() as db:
         return await db.get_one(StripeWebhookEvent, event_id)
 
 
-async def test_a_duplicate_is_news_until_the_first_is_processed(database: Database) -> None:
+async def test_a_duplicate_is_news_until_the_first_is_processed(
+    database: Database, hotel_rows: HotelRows
+) -> None:
     """The first delivery may have died on the way: then the second one does its work."""
-    first = event()
+    first = event(booking_id=(await book(database, hotel_rows)).booking_id)
     assert await keep(database, first)
     assert await keep(database, first)
     async with database.transaction() as db:
@@ -70,22 +82,47 @@ async def test_a_duplicate_overwrites_nothing(database: Database) -> None:
     assert (row.booking_id, row.received_at) == ("BK-1", T0)
 
 
-async def test_duplicates_at_once(database: Database) -> None:
+async def test_duplicates_at_once(database: Database, hotel_rows: HotelRows) -> None:
     """Ten deliveries of one event: all are answered, one row is kept."""
-    row = event()
-    answers = await asyncio.gather(*(keep(database, event(event_id=row.event_id)) for _ in range(10)))
+    row = event(booking_id=(await book(database, hotel_rows)).booking_id)
+    again = {"event_id": row.event_id, "booking_id": row.booking_id}
+    answers = await asyncio.gather(*(keep(database, event(**again)) for _ in range(10)))
     assert answers == [True] * 10
     async with database.transaction() as db:
         assert await missing_events(db, [row.event_id]) == set()
 
 
-async def test_the_reason_why_not_is_kept(database: Database) -> None:
-    """M7: processed, or kept with the reason why not."""
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_the_reason_why_not_is_kept(database: Database, *, is_open: bool) -> None:
+    """M7: processed, or kept with the reason why not; a second delivery of an open event gives it, too."""
     row = event()
+    if is_open:
+        await left_open(database, row)
+    async with database.single_statement() as db:
+        entry = await keep_event(db, row)
+    kept = await stored(database, row.event_id)
+    assert (entry.is_processed, entry.reason, kept.note) == (
+        False,
+        "no booking of ours",
+        "no booking of ours",
+    )
+    assert kept.processed_at is not None
+
+
+async def test_what_was_delivered_gets_no_reason_later(database: Database, hotel_rows: HotelRows) -> None:
+    """A duplicate comes when the row shows everything: the first delivery was no less heard."""
+    booking = await held(database, hotel_rows)
+    row = event(event_type="charge.captured", booking_id=booking.booking_id)
     await keep(database, row)
     async with database.transaction() as db:
-        await mark_processed(db, row.event_id, "no booking of ours")
-    assert (await stored(database, row.event_id)).note == "no booking of ours"
+        await mark_processed(db, row.event_id)
+        await db.execute(update(Booking).where(col(Booking.id) == booking.id).values(status=Status.CONFIRMED))
+    processed = await stored(database, row.event_id)
+    assert not await keep(
+        database, event(event_id=row.event_id, event_type=row.event_type, booking_id=row.booking_id)
+    )
+    assert (await stored(database, row.event_id)).processed_at == processed.processed_at
+    assert processed.note is None
 
 
 async def test_missing_events(database: Database) -> None:
@@ -106,8 +143,7 @@ async def test_what_is_left_behind_comes_oldest_first(database: Database) -> Non
     ages = [3, 1, 2, 4]
     rows = [event(received_at=long_ago + timedelta(minutes=age)) for age in ages]
     done = event(received_at=long_ago)
-    for one in [*rows, done]:
-        await keep(database, one)
+    await left_open(database, *rows, done)
     async with database.transaction() as db:
         await mark_processed(db, done.event_id)
         found = await unprocessed_events(db, long_ago + timedelta(minutes=4), 10)
@@ -123,8 +159,7 @@ async def test_backlog_counts_what_is_open(database: Database) -> None:
     async with database.transaction() as db:
         before = await inbox_backlog(db)
     rows = [event(), event()]
-    for one in rows:
-        await keep(database, one)
+    await left_open(database, *rows)
     async with database.transaction() as db:
         assert await inbox_backlog(db) == before + 2
         await mark_processed(db, rows[0].event_id)

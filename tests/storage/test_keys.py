@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import text
 
 from models import Booking, Hotel
-from storage.bookings import booking_by_id, insert_draft
+from storage.bookings import booking_by_id
 from storage.creation import (
     KEY_LIFETIME,
     CreationBasis,
-    claim_key,
     creation_basis,
     finish_key,
+    insert_draft,
     release_key,
     submission_terms,
     take_over_key,
@@ -43,31 +43,16 @@ def request_for(hotel_rows: HotelRows, booking: Booking, **values: Any) -> Idemp
     )
 
 
-class KeyConflict(Exception):
-    """Another request holds the key."""
-
-
 class CrashAfterClaim(Exception):
     """Under any interruption."""
 
 
 async def create(database: Database, hotel_rows: HotelRows, **values: Any) -> tuple[bool, IdempotentRequest]:
-    """The API's own transaction: booking and key together, rolled back if the key is taken."""
+    """The API's own transaction: booking and key together, neither if the key is taken."""
     booking = draft(hotel_rows)
     request = request_for(hotel_rows, booking, **values)
-
-    async def claim() -> None:
-        async with database.transaction() as db:
-            await insert_draft(db, booking)
-            await db.flush()
-            if not await claim_key(db, request):
-                raise KeyConflict
-
-    try:
-        await claim()
-    except KeyConflict:
-        return False, request
-    return True, request
+    async with database.transaction() as db:
+        return await insert_draft(db, booking, request), request
 
 
 async def exists(database: Database, booking_id: str) -> bool:
@@ -127,9 +112,7 @@ async def test_a_claim_that_is_rolled_back_is_none(database: Database, hotel_row
 
     async def claim_and_crash() -> None:
         async with database.transaction() as db:
-            await insert_draft(db, booking)
-            await db.flush()
-            assert await claim_key(db, request)
+            assert await insert_draft(db, booking, request)
             rivals.append(asyncio.create_task(create(database, hotel_rows)))
             await _a_connection_waits_for_a_lock(database)
             raise CrashAfterClaim

@@ -11,21 +11,21 @@ from sqlalchemy import text, update
 from sqlmodel import col
 
 from storage.database import Database
-from storage.limits import Limit, Window, count_attempt, wait_of
+from storage.limits import Limit, ReachedLimit, Window, count_attempt, reached_limit
 from storage.tables import RateLimit
 from tests.storage.rows import HotelRows
 
 _LENGTHS = {Window.MINUTE: 60, Window.HOUR: 3600}
 
 
-async def count(database: Database, limit: Limit) -> int | None:
-    async with database.transaction() as db:
-        return await count_attempt(db, limit)
+async def count(database: Database, *limits: Limit) -> ReachedLimit | None:
+    async with database.single_statement() as db:
+        return await count_attempt(db, limits)
 
 
-async def wait(database: Database, limit: Limit) -> int | None:
+async def wait(database: Database, *limits: Limit) -> ReachedLimit | None:
     async with database.reading() as db:
-        return await wait_of(db, limit)
+        return await reached_limit(db, limits)
 
 
 async def total(database: Database, subject: str) -> int:
@@ -57,14 +57,14 @@ async def test_it_says_how_long_to_wait(database: Database, subject: str, window
     """Until the window is over by the database's own clock."""
     limit = Limit(subject, 1, window)
     async with database.transaction() as db:
-        assert await wait_of(db, limit) is None
-        assert await count_attempt(db, limit) is None
-        left_s = await count_attempt(db, limit)
+        assert await reached_limit(db, [limit]) is None
+        assert await count_attempt(db, [limit]) is None
+        reached = await count_attempt(db, [limit])
         now: datetime = (await db.execute(text("SELECT now()"))).scalar_one()
-        assert left_s == await wait_of(db, limit)
-    assert left_s is not None
-    ends_at = now.replace(microsecond=0) + timedelta(seconds=left_s)
-    assert 1 <= left_s <= _LENGTHS[window]
+        assert reached == await reached_limit(db, [limit])
+    assert reached is not None
+    ends_at = now.replace(microsecond=0) + timedelta(seconds=reached.wait_s)
+    assert 1 <= reached.wait_s <= _LENGTHS[window]
     assert ends_at.timestamp() % _LENGTHS[window] == 0
 
 
@@ -99,3 +99,16 @@ async def test_subjects_are_counted_apart(database: Database, subject: str) -> N
 async def test_the_longest_subject_fits(database: Database, subject: str) -> None:
     """400 characters, as promised."""
     assert await count(database, Limit(subject + "x" * (400 - len(subject)), 1)) is None
+
+
+async def test_several_limits_are_counted_at_once(database: Database, subject: str) -> None:
+    """Each by its own number and window; the first one that is reached is named, and one of nothing is none."""
+    off, wide = Limit(f"{subject}-off", 0), Limit(f"{subject}-wide", 4, Window.HOUR)
+    one, other = Limit(f"{subject}-one", 1), Limit(f"{subject}-other", 1)
+    assert await count(database, off, wide, one) is None
+    for reached in (one, other):
+        found = await count(database, off, wide, other, one)
+        assert found is not None
+        assert found.subject == reached.subject
+    assert await wait(database, off, wide, other, one) == found
+    assert [await total(database, limit.subject) for limit in (off, wide, other, one)] == [0, 3, 1, 1]

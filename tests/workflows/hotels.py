@@ -11,8 +11,7 @@ from domain.deadlines import hotel_today
 from domain.identifiers import new_booking_id
 from domain.messages.starts import BookingTerms
 from models import Booking, Hotel, RoomType, Staff
-from storage.bookings import insert_draft
-from storage.creation import offered_terms
+from storage.creation import insert_draft, offered_terms
 from storage.database import Database
 from storage.room_blocks import BlockedStretch, block_rooms, find_block, unblock_rooms
 
