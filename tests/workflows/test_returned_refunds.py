@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dispatch.names import NEEDS_ATTENTION
 from domain.attention import AttentionCode
 from domain.booking import ActorKind, Event, Status
 from domain.decisions import CommandOutcome
@@ -60,6 +61,16 @@ async def test_refund_that_comes_back_is_told_and_calls_a_person(harness: Workfl
         "The guest's bank returned the refund, and the guest is still owed it." in text for text in texts
     )
     assert f"Attention needed - {booking.booking_id}" in await booking.staff_subjects()
+
+
+async def test_operators_find_the_workflow_while_it_waits_for_them(harness: WorkflowHarness) -> None:
+    await _returned(harness)
+    [waiting] = await harness.running_ended_booking_payments()
+    handle = harness.client.get_workflow_handle(waiting)
+    assert (await handle.describe()).typed_search_attributes[NEEDS_ATTENTION]
+    await harness.retry_ended_booking_payments()
+    await harness.wait_until_idle()
+    assert not (await handle.describe()).typed_search_attributes[NEEDS_ATTENTION]
 
 
 async def test_retry_makes_a_returned_refund_anew_under_a_new_key(harness: WorkflowHarness) -> None:
