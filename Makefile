@@ -36,7 +36,7 @@ bench: $(READY) .venv-dbos/installed ## measure, in less than ten minutes; resul
 bench-scale: $(READY) ## measure a crowd, 10,000 waiting bookings, 1,000 deadlines, a crash, a million rows; half an hour
 	@exec $(IN)/python -m bench --only crowd --only waiting --only kill --only rows --name scale $(ARGS)
 
-profile: $(READY) ## where worker and API spend their time under load; a minute, flame graphs in bench/out/
+profile: $(READY) ## where worker and API spend their time under load; a minute and a half, flame graphs in bench/out/
 	@exec $(IN)/python -m bench.profile $(ARGS)
 
 chaos: $(READY) ## kill random parts under load for CHAOS_SECONDS, then check every promise

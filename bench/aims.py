@@ -91,7 +91,7 @@ def _cost(rows: list[Json], counts: Json | None) -> Iterator[Aim]:
 def _latencies(latency: Json | None) -> Iterator[Aim]:
     if not latency:
         return
-    load = f"{latency['per_s']} bookings/s (60 % of the peak)"
+    load = f"{latency['per_s']} bookings/s (60% of the peak)"
     p99, p50 = latency["webhook_to_2xx"]["p99_ms"], latency["approve_to_confirmed"]["p50_less_stand_in_ms"]
     yield _at_most(f"webhook → 2xx, p99, at {load}", 120, " ms", p99, wish=50)
     yield _at_most("approve → CONFIRMED, p50, at the same load", 200, " ms", p50, wish=150)

@@ -109,7 +109,7 @@ def _throughput(rows: list[Json] | None) -> str:
                 _seconds(row["product"]["whole"]["p50_ms"]),
                 f"{row['product']['engine_cpu_ms']:.0f}, {row['ceiling']['engine_cpu_ms']:.0f} ms",
                 f"{row['engine_cpu_ratio']:.1f}", row["product"]["turned_away"], row["product"]["failed"],
-                f"{100 * row['product']['others_share']:.0f} %",
+                f"{100 * row['product']['others_share']:.0f}%",
             )
             for row in rows
         ),
@@ -134,7 +134,7 @@ def _latency(found: Json | None) -> str:
         f"{title}: {run['bookings']} bookings, {run['failed']} failed, {run['webhooks_not_2xx']} webhooks not answered "
         f"2xx.\n\n{_table(('', *_ENDS, 'of'), _steps(run))}"
         for title, run in (
-            (f"60 % of the peak, {found['per_s']} bookings a second", found),
+            (f"60% of the peak, {found['per_s']} bookings a second", found),
             ("One booking at a time", found["idle"]),
         )
     )
@@ -214,8 +214,8 @@ def _waiting(waiting: Json | None) -> str:
     rows = [
         (
             f"{waiting['waiting']} bookings that wait, taken up at {waiting['made_per_s']} a second",
-            f"the idle worker takes {idle['worker']} % of a core ({was['worker']} % before), "
-            f"Temporal's server {idle['temporal']} % ({was['temporal']} %)",
+            f"the idle worker takes {idle['worker']}% of a core ({was['worker']}% before), "
+            f"Temporal's server {idle['temporal']}% ({was['temporal']}%)",
         ),
         *((f"memory of {part}", f"{before[part]:.0f} → {after[part]:.0f} MiB") for part in before),
         ("the first of them approved", f"p50 {first['p50_ms']:.0f} ms, p95 {first['p95_ms']:.0f} ms"),

@@ -162,7 +162,7 @@ def table(graph: str) -> str:
     total = max(inside.values(), default=1)
     product = Counter({name: count for name, count in inside.items() if _PRODUCT.search(name)})
     lines = [
-        f"| {100 * own[name] / total:.1f} % | {100 * inside[name] / total:.1f} % | {name} |"
+        f"| {100 * own[name] / total:.1f}% | {100 * inside[name] / total:.1f}% | {name} |"
         for name, _ in (*own.most_common(_TOP), *product.most_common(_TOP))
     ]
     return "\n".join(["| itself | with all it calls | function |", "|---|---|---|", *lines])

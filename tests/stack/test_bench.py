@@ -88,10 +88,10 @@ def test_tables_go_to_their_place_in_the_page(tmp_path: Path) -> None:
 def test_a_flame_graph_becomes_a_table() -> None:
     """A function that calls itself counts once, its lines add up, and the product's own stand again at the end."""
     assert table(GRAPH).splitlines()[2:] == [
-        "| 70.0 % | 90.0 % | walk (api/a.py) |",
-        "| 20.0 % | 20.0 % | <leaf> (b.py) |",
-        "| 10.0 % | 100.0 % | all |",
-        "| 70.0 % | 90.0 % | walk (api/a.py) |",
+        "| 70.0% | 90.0% | walk (api/a.py) |",
+        "| 20.0% | 20.0% | <leaf> (b.py) |",
+        "| 10.0% | 100.0% | all |",
+        "| 70.0% | 90.0% | walk (api/a.py) |",
     ]
 
 
