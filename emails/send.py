@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
 
@@ -54,9 +56,15 @@ class SmtpServer:
             username=self.username,
             password=self.password,
             start_tls=self.starttls,
+            tls_context=self._trusted,
             timeout=_PER_MAIL_S,
         )
         return SmtpConversation(client, sender, time.monotonic() + patience_s)
+
+    @cached_property
+    def _trusted(self) -> ssl.SSLContext | None:
+        """The certificates this machine trusts, read once: that costs more than the mails of a connection."""
+        return ssl.create_default_context() if self.starttls else None
 
 
 class SmtpConversation:
