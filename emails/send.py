@@ -106,6 +106,10 @@ class SmtpConversation:
                 await self._client.sendmail(self._sender, [recipient], mail, mail_options=options)
         except aiosmtplib.SMTPRecipientsRefused as error:
             return error.recipients[0].code
+        except ssl.SSLCertVerificationError:
+            # A ValueError as well, but the certificate can be renewed.
+            self._client.close()
+            return NO_ANSWER
         except (aiosmtplib.SMTPNotSupported, ValueError):
             # The address cannot be encoded for this server, or for any.
             return NEVER
