@@ -29,6 +29,7 @@ from temporalio.service import RetryConfig
 
 from dispatch import ui_texts
 from dispatch.errors import WorkflowGoneError, temporal_call, temporal_errors
+from dispatch.message_converter import DATA_CONVERTER
 from dispatch.names import (
     AWAIT_OUTCOME,
     BOOKING_STATUS,
@@ -70,7 +71,7 @@ async def connect(*, address: str, namespace: str, api_key: str | None, lazy: bo
         initial_interval_millis=100, max_interval_millis=500, max_elapsed_time_millis=RPC_PATIENCE_MS
     )
     with temporal_errors():
-        return await Client.connect(**config, retry_config=retry, lazy=lazy)
+        return await Client.connect(**config, data_converter=DATA_CONVERTER, retry_config=retry, lazy=lazy)
 
 
 async def start_booking(

@@ -6,8 +6,8 @@ import asyncio
 from datetime import timedelta
 
 import httpx
-from temporalio.converter import DataConverter
 
+from dispatch.message_converter import DATA_CONVERTER
 from domain.booking import Status
 from domain.identifiers import workflow_id
 from domain.messages.signals import Command
@@ -171,7 +171,7 @@ async def test_moment_and_status_of_asking_go_with_a_decision(hotel: HotelDriver
         event.workflow_execution_signaled_event_attributes async for event in handle.fetch_history_events()
     ]
     [cancellation] = [signal for signal in signals if signal.signal_name == "cancel"]
-    [command] = await DataConverter.default.decode(cancellation.input.payloads, [Command])
+    [command] = await DATA_CONVERTER.decode(cancellation.input.payloads, [Command])
     assert (command.command_id, command.issued_at) == (row.command_id, row.created_at)
     assert command.status_when_issued == row.status_when_issued == Status.PENDING_APPROVAL
 

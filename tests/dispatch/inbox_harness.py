@@ -14,11 +14,11 @@ from sqlalchemy import update
 from sqlmodel import col
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
-from temporalio.converter import DataConverter
 from temporalio.testing import ActivityEnvironment
 
 from activities.inbox import Inbox
 from dispatch.events import deliver, keep
+from dispatch.message_converter import DATA_CONVERTER
 from domain.booking import Status
 from domain.messages.signals import StripeEventHint
 from domain.messages.starts import EndedBookingEvent
@@ -57,7 +57,7 @@ class InboxHarness:
         for event in history.events:
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
                 signal = event.workflow_execution_signaled_event_attributes
-                [hint] = await DataConverter.default.decode(signal.input.payloads, [StripeEventHint])
+                [hint] = await DATA_CONVERTER.decode(signal.input.payloads, [StripeEventHint])
                 found.append((signal.signal_name, hint))
         return found
 
@@ -68,7 +68,7 @@ class InboxHarness:
         started = history.events[0].workflow_execution_started_event_attributes
         assert started.workflow_type.name == "EndedBookingPaymentWorkflow"
         assert started.task_queue.name == QUEUE
-        [decoded] = await DataConverter.default.decode(started.input.payloads, [EndedBookingEvent])
+        [decoded] = await DATA_CONVERTER.decode(started.input.payloads, [EndedBookingEvent])
         found: EndedBookingEvent = decoded
         return found
 

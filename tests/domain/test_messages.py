@@ -1,4 +1,4 @@
-"""Messages evolve with histories: what was recorded once must be readable for ever, by Temporal's own converter.
+"""Messages evolve with histories: what was recorded once must be readable for ever, by the product's converter.
 
 `golden/messages.json` has one payload of each message, as it was recorded. It only ever grows: a payload that is
 there may get further fields, and never lose or rename one. A message that changes in another way needs a new
@@ -19,9 +19,10 @@ from types import ModuleType
 from typing import Any, get_type_hints
 
 import pytest
+from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import DataConverter
 
+from dispatch.message_converter import DATA_CONVERTER
 from domain import messages, payment
 from domain.attention import AttentionCode
 from domain.booking import ActorKind, Decision, Event, MailKind, ReasonCode, Status
@@ -35,7 +36,7 @@ from reconciliation.runs import StartedBy
 Json = dict[str, Any]
 
 GOLDEN: dict[str, Json] = json.loads((Path(__file__).parent / "golden" / "messages.json").read_text())
-CONVERTER = DataConverter.default.payload_converter
+CONVERTER = DATA_CONVERTER.payload_converter
 
 
 def _messages(*modules: ModuleType) -> Iterator[type]:
@@ -173,7 +174,7 @@ def test_words_in_payloads_only_grow() -> None:
 
 def test_an_unknown_word_is_what_must_not_happen() -> None:
     """The reason for the test above: the converter refuses it, and Temporal drops such a signal."""
-    with pytest.raises(TypeError, match="reason_code"):
+    with pytest.raises(ValidationError, match="reason_code"):
         decoded(Command, {**GOLDEN["Command"], "reason_code": "SOMETHING_NEW"})
 
 

@@ -16,12 +16,12 @@ from datetime import timedelta
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkerConfig
 
 from dispatch import names
+from dispatch.message_converter import DATA_CONVERTER
 from settings import Settings
 from storage.database import Database
 from tests.workflows.activity_faults import ActivityFaults
@@ -80,7 +80,7 @@ class TimeSkippingServer:
             self.env.client.service_client.config.target_host,
             identity=IDENTITY,
             interceptors=[self.activity_faults],
-            data_converter=replace(DataConverter.default, payload_codec=self.activity_faults.lost_tasks),
+            data_converter=replace(DATA_CONVERTER, payload_codec=self.activity_faults.lost_tasks),
             plugins=[self.cache_plugin],
         )
         await self.client.operator_service.add_search_attributes(

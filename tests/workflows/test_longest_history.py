@@ -6,6 +6,7 @@ import time
 
 from temporalio.worker import Replayer
 
+from dispatch.message_converter import DATA_CONVERTER
 from domain.booking import ActorKind, Decision, ReasonCode, Status
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.invariants import histories_of
@@ -39,7 +40,10 @@ async def test_longest_history_replays_in_no_time(harness: WorkflowHarness) -> N
         event.HasField("workflow_execution_update_accepted_event_attributes") for event in history.events
     )
     began = time.process_time()
-    await Replayer(workflows=WORKFLOWS, workflow_runner=sandboxed_runner()).replay_workflow(history)
+    replayer = Replayer(
+        workflows=WORKFLOWS, workflow_runner=sandboxed_runner(), data_converter=DATA_CONVERTER
+    )
+    await replayer.replay_workflow(history)
     cpu_s = time.process_time() - began
     print(f"{len(history.events)} events, {updates} updates: replayed in {cpu_s:.2f} s of CPU")
     assert _LONG < len(history.events) < _LONGEST

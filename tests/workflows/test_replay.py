@@ -11,6 +11,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.workflow import NondeterminismError
 
+from dispatch.message_converter import DATA_CONVERTER
 from tests.workflows.recorded import RECORDED, read_history
 from tests.workflows.sandboxed import sandboxed_runner
 from tests.workflows.scenarios_bulk import BULK_SCENARIOS
@@ -33,7 +34,7 @@ _MEND: Final = (
 
 
 def _replayer(runner: WorkflowRunner) -> Replayer:
-    return Replayer(workflows=WORKFLOWS, workflow_runner=runner)
+    return Replayer(workflows=WORKFLOWS, workflow_runner=runner, data_converter=DATA_CONVERTER)
 
 
 @pytest.mark.parametrize(
