@@ -1,7 +1,8 @@
-"""Several processes of one program on one machine: a parent starts, watches and stops them."""
+"""The processes of one program on one machine: a parent starts, watches and stops them; their garbage collection."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -16,6 +17,18 @@ log = logging.getLogger("processes")
 _STOPPING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 _LOOK_EVERY_S: Final = 0.25
 _REPLACE_AFTER_S: Final = 1.0
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
+
+
+def collect_garbage_seldom() -> None:
+    """Let Python look for unused cycles of objects after 10,000 new objects instead of 700, and never among the old.
+
+    All modules are loaded by now and stay: each full collection walked through their 200,000 objects, for a tenth of a
+    second. Call it before processes are forked, so that they go on to share this memory.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
 def fork_processes(count: int, grace: timedelta, sockets: Sequence[socket] = ()) -> int:

@@ -42,7 +42,7 @@ from emails.compose import Composer
 from emails.send import SmtpServer
 from gateway.client import stripe_client
 from logs import write_json_lines
-from processes import fork_processes
+from processes import collect_garbage_seldom, fork_processes
 from reconciliation.activities import Reconciliation
 from reconciliation.alerts import ReconciliationAlerts
 from reconciliation.remedies import Remedies
@@ -277,6 +277,7 @@ def main() -> None:
     """Start the worker, configured by the environment."""
     settings = load_settings()
     write_json_lines(settings.log_level, ActivityIds())
+    collect_garbage_seldom()
     if fork_processes(settings.worker_processes, _GRACE_OF_PROCESSES) > 1:
         # The first process keeps the file: one that ends must not remove it while others poll.
         settings = settings.model_copy(update={"worker_ready_file": None})

@@ -15,7 +15,7 @@ import uvicorn
 
 from api.app import create_app
 from logs import write_json_lines
-from processes import fork_processes
+from processes import collect_garbage_seldom, fork_processes
 from settings import Settings, load_settings
 
 _KEEP_ALIVE_S = 130
@@ -29,6 +29,7 @@ def main() -> None:
     """Serve until asked to stop by SIGINT or SIGTERM; requests under way are answered first, the exit status is 0."""
     settings = load_settings()
     write_json_lines(settings.log_level)
+    collect_garbage_seldom()
     if settings.worker_processes == 1:
         _end_at_once()
         uvicorn.run(create_app(settings), host=settings.host, port=settings.port, **_options(settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -34,6 +35,9 @@ async def _work(address: str) -> None:
 
 def main() -> None:
     """Run the worker."""
+    # As the product's programs do.
+    gc.freeze()
+    gc.set_threshold(10_000)
     uvloop.run(_work(sys.argv[1]))
     # Temporal's native runtime can crash while the interpreter shuts down.
     os._exit(0)

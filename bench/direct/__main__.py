@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 
 import uvicorn
@@ -23,6 +24,9 @@ def app() -> FastAPI:
         smtp=(environment["SMTP_HOST"], int(environment["SMTP_PORT"])),
         pool=int(environment["DIRECT_POOL"]),
     )
+    # As the product's programs do.
+    gc.freeze()
+    gc.set_threshold(10_000)
     return create_app(config)
 
 
