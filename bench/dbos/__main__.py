@@ -7,11 +7,13 @@ process starts the workflows and executes them.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import time
 from typing import Any
 
+import uvloop
 from dbos import DBOS, DBOSConfig
 
 _PATIENCE_S = 600
@@ -83,8 +85,11 @@ def main() -> None:
     }
     DBOS(config=config)
     DBOS.launch()
+    # As the product's programs do.
+    gc.freeze()
+    gc.set_threshold(10_000)
     print("ready", flush=True)
-    asyncio.run(_serve())
+    uvloop.run(_serve())
     DBOS.destroy()
 
 
