@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from dispatch.events import BOOKING_MEMO
+from dispatch.message_converter import DATA_CONVERTER
 from domain.booking import ActorKind, Decision
 from domain.identifiers import workflow_id
 from domain.messages.signals import Command
@@ -282,7 +283,9 @@ class SearchHarness:
 
     async def _replay_failures(self) -> list[str]:
         """Runs that do not replay once empty workflow tasks are inserted."""
-        replayer = Replayer(workflows=WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner())
+        replayer = Replayer(
+            workflows=WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner(), data_converter=DATA_CONVERTER
+        )
         failures = []
         for id_ in self.harness.workflow_ids():
             if await self.harness.describe(id_) is None:
