@@ -17,7 +17,11 @@ log = logging.getLogger("processes")
 _STOPPING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 _LOOK_EVERY_S: Final = 0.25
 _REPLACE_AFTER_S: Final = 1.0
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
+_COLLECT_AFTER: Final = (10_000, 5, 2)
+"""New objects before a collection of the youngest, and how many collections of each kind before one of the next.
+
+The last two are fewer than usual: workflows that leave the cache are unused cycles of old objects.
+"""
 
 
 def collect_garbage_seldom() -> None:
@@ -28,7 +32,7 @@ def collect_garbage_seldom() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def fork_processes(count: int, grace: timedelta, sockets: Sequence[socket] = ()) -> int:

@@ -37,7 +37,7 @@ def main() -> None:
     """Run the worker."""
     # As the product's programs do.
     gc.freeze()
-    gc.set_threshold(10_000)
+    gc.set_threshold(10_000, 5, 2)
     uvloop.run(_work(sys.argv[1]))
     # Temporal's native runtime can crash while the interpreter shuts down.
     os._exit(0)

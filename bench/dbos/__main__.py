@@ -87,7 +87,7 @@ def main() -> None:
     DBOS.launch()
     # As the product's programs do.
     gc.freeze()
-    gc.set_threshold(10_000)
+    gc.set_threshold(10_000, 5, 2)
     print("ready", flush=True)
     uvloop.run(_serve())
     DBOS.destroy()

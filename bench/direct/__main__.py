@@ -26,7 +26,7 @@ def app() -> FastAPI:
     )
     # As the product's programs do.
     gc.freeze()
-    gc.set_threshold(10_000)
+    gc.set_threshold(10_000, 5, 2)
     return create_app(config)
 
 
