@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from asyncio import Semaphore
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -40,7 +41,7 @@ from storage.creation import (
 from storage.limits import Limit, Window
 from storage.tables import IdempotentRequest
 
-_UNDER_WAY_FOR: Final = timedelta(seconds=20)
+_UNDER_WAY_FOR: Final = timedelta(seconds=25)
 """A creation without an answer by then was interrupted; a repeat may take it over."""
 
 _IN_FLIGHT_RETRY_S: Final = "1"
@@ -51,7 +52,7 @@ _TOO_MANY: Final = (
 )
 
 
-Submission: TypeAlias = Callable[[Services, BookingDetails], Awaitable[BookingDetails]]
+Submission: TypeAlias = Callable[[Services, BookingDetails, Sequence[Semaphore]], Awaitable[BookingDetails]]
 
 
 class _KeyTakenError(Exception):
@@ -140,16 +141,15 @@ async def _finish(
     services: Services, found: BookingDetails, booking_request: BookingRequest, go_on: Submission
 ) -> dict[str, Any]:
     if booking_request.new_booking.submit:
-        async with _place(services, booking_request.client):
-            found = await go_on(services, found)
+        found = await go_on(services, found, _own_places(services, booking_request.client))
     else:
         found = await find(services, booking_request.slug, found.booking.booking_id)
     return show(found).model_dump(mode="json")
 
 
-def _place(services: Services, client: str) -> AbstractAsyncContextManager[None]:
-    """A place among the client's own bookings; without a limit on bookings, a client may be a crowd's proxy."""
-    return admitted(services.client_places.of(client)) if services.bookings_per_hour else nullcontext()
+def _own_places(services: Services, client: str) -> Sequence[Semaphore]:
+    """The places for the client's own bookings; without a limit on bookings, a client may be a crowd's proxy."""
+    return (services.client_places.of(client),) if services.bookings_per_hour else ()
 
 
 # --- keys -----------------------------------------------------------------------------------------------
@@ -262,8 +262,13 @@ def _priced(hotel: Hotel, room_type: RoomType, new_booking: NewBooking, now: dat
 # --- submission -----------------------------------------------------------------------------------------
 
 
-async def submit(services: Services, found: BookingDetails) -> BookingDetails:
+async def submit(
+    services: Services, found: BookingDetails, own_places: Sequence[Semaphore] = ()
+) -> BookingDetails:
     """Submit a draft: its workflow starts. A booking that was submitted before stays as it is.
+
+    Args:
+        own_places: as for `start`.
 
     Returns:
         The booking after that.
@@ -276,11 +281,14 @@ async def submit(services: Services, found: BookingDetails) -> BookingDetails:
     require_room(found)
     booking = found.booking
     refuse_check_in(booking.check_in, booking.timezone, booking.cutoff_at, utc_now())
-    return await start(services, found)
+    return await start(services, found, own_places)
 
 
-async def start(services: Services, found: BookingDetails) -> BookingDetails:
+async def start(services: Services, found: BookingDetails, own_places: Sequence[Semaphore]) -> BookingDetails:
     """Start the workflow of a draft for which there is a room and time enough.
+
+    Args:
+        own_places: the caller takes one of these before one of those that all share.
 
     Returns:
         The booking after that.
@@ -294,7 +302,7 @@ async def start(services: Services, found: BookingDetails) -> BookingDetails:
         authorization_margin_s=services.authorization_margin_s,
         payment_poll_s=services.payment_poll_s,
     )
-    async with admitted(services.submitting):
+    async with admitted(*own_places, services.submitting):
         with mapped_outages(), suppress(TimeoutError):
             await submit_booking(services.temporal, terms, services.task_queue, patience_s=OUTCOME_PATIENCE_S)
     found = await find(services, found.hotel.slug, found.booking.booking_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 from temporalio.client import WorkflowUpdateFailedError
@@ -40,30 +40,33 @@ OUTCOME_PATIENCE_S: Final = 5
 _LOOK_AFTER_S: Final = 0.06
 _LOOK_EVERY_S: Final = 0.5
 STRIPE_PATIENCE_S: Final = 7
-_ADMISSION_PATIENCE_S: Final = 3
+_ADMISSION_PATIENCE_S: Final = 10
 _COME_BACK_AFTER_S: Final = 3
 
 
 @asynccontextmanager
-async def admitted(limit: asyncio.Semaphore) -> AsyncIterator[None]:
-    """Admit a guest to wait for the workflow while few enough others wait.
+async def admitted(*places: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Admit a guest to wait for the workflow while few enough others wait, in the order of their arrival.
 
     With more guests than can be served within their patience, the answers would come after their callers have left.
-    Decisions and webhooks need no admission: they concern guests who were admitted before.
+    One who waits costs nothing; one who is refused comes back and costs another request. Decisions and webhooks need
+    no admission: they concern guests who were admitted before.
+
+    Args:
+        places: one of each is taken, in this order, and all within the same patience.
 
     Raises:
         ProblemError: 503, too many guests are waiting.
     """
-    try:
-        async with asyncio.timeout(_ADMISSION_PATIENCE_S):
-            await limit.acquire()
-    except TimeoutError:
-        detail = "Too many bookings are being made at this moment. Try again."
-        raise unavailable(TEMPORAL_UNAVAILABLE, detail, _COME_BACK_AFTER_S) from None
-    try:
+    async with AsyncExitStack() as taken:
+        try:
+            async with asyncio.timeout(_ADMISSION_PATIENCE_S):
+                for each in places:
+                    await taken.enter_async_context(each)
+        except TimeoutError:
+            detail = "Too many bookings are being made at this moment. Try again."
+            raise unavailable(TEMPORAL_UNAVAILABLE, detail, _COME_BACK_AFTER_S) from None
         yield
-    finally:
-        limit.release()
 
 
 async def await_outcome(
@@ -101,7 +104,7 @@ async def open_session(services: Services, booking_id: str, request: SessionRequ
         WorkflowGoneError: the booking's workflow has ended.
         ProblemError: 503: Temporal, its workers or Stripe are away.
     """
-    async with admitted(services.session_places.of(booking_id)), admitted(services.opening_sessions):
+    async with admitted(services.session_places.of(booking_id), services.opening_sessions):
         return await _ask(services, booking_id, PAYMENT_SESSION, request)
 
 

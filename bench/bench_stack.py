@@ -15,6 +15,7 @@ from typing import Any, Final
 import httpx
 from temporalio.client import Client
 
+from bench.connections import OwnConnections
 from bench.load import LoadDriver, LoadTarget
 from bench.realtime import listen_to_hotel
 from domain.stripe_events import KNOWN
@@ -120,8 +121,7 @@ async def bench_stack(stack: Stack) -> AsyncIterator[BenchStack]:
     stack.manage("demo-data", DEMO_PASSWORD=password)
     # All guests want the same nights; selling them out is not measured here.
     stack.manage("room-type", "set", "--hotel", HOTEL, "--code", "double", "--rooms", "10000")
-    limits = httpx.Limits(max_connections=500, max_keepalive_connections=250)
-    async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S, trust_env=False, limits=limits) as http:
+    async with httpx.AsyncClient(transport=OwnConnections(), timeout=_HTTP_TIMEOUT_S) as http:
         at = Addresses(stack.url["api"], stack.url["stripe"], stack.url["pusher"], stack.url["inbox"])
         staff = await StaffDriver.log_in(StackClient(http, at), HOTEL, f"manager@{HOTEL}.test", password)
         found = BenchStack(stack, staff.token, http)

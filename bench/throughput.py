@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -29,21 +30,26 @@ _FIRST: Final = Level(10, 2, 1)
 
 
 async def throughput(bench_stack: BenchStack, levels: Sequence[Level], tell: Tell) -> list[Json]:
-    """Measure each concurrency; runs of ceiling and product take turns, so that a busy machine meets both."""
+    """Measure each concurrency.
+
+    Runs of ceiling and product take turns, so that a busy machine meets both. Rounds of the concurrencies take turns,
+    too: Temporal's server takes more for a booking once it has run for some minutes.
+    """
     client = await Client.connect(bench_stack.stack.temporal_address)
     await _product(bench_stack, _FIRST)
-    return [await _at(bench_stack, client, level, tell) for level in levels]
+    ceilings: dict[Level, list[Json]] = defaultdict(list)
+    products: dict[Level, list[Json]] = defaultdict(list)
+    for number in range(max(level.rounds for level in levels)):
+        for level in levels:
+            if number < level.rounds:
+                ceilings[level].append(await _ceiling(bench_stack, client, level))
+                products[level].append(await _product(bench_stack, level))
+                product, ceiling = products[level][-1]["per_s"], ceilings[level][-1]["per_s"]
+                tell(f"{level.at_once:>4} at once: product {product}/s, ceiling {ceiling}/s")
+    return [_beside(level, median_of(ceilings[level]), median_of(products[level])) for level in levels]
 
 
-async def _at(bench_stack: BenchStack, client: Client, level: Level, tell: Tell) -> Json:
-    ceilings, products = [], []
-    for _ in range(level.rounds):
-        ceilings.append(await _ceiling(bench_stack, client, level))
-        products.append(await _product(bench_stack, level))
-        tell(
-            f"{level.at_once:>4} at once: product {products[-1]['per_s']}/s, ceiling {ceilings[-1]['per_s']}/s"
-        )
-    ceiling, product = median_of(ceilings), median_of(products)
+def _beside(level: Level, ceiling: Json, product: Json) -> Json:
     return {
         "at_once": level.at_once,
         "ceiling": ceiling,

@@ -178,12 +178,17 @@ async def test_no_worker(hotel: HotelDriver, flaky: FlakyApi) -> None:
 
 
 async def test_more_at_once_than_can_be_waited_for(hotel: HotelDriver, flaky: FlakyApi) -> None:
-    """A caller beyond the limit of waiting requests is refused soon, and keeps a booking that its key finishes."""
+    """A caller in line gets a place that becomes free; one whose turn does not come is refused.
+
+    Without a worker each place is taken for five seconds. Every caller keeps a booking that its key finishes.
+    """
     wish, too_many = hotel.wish(), 3
-    keys = [secrets.token_hex(8) for _ in range(GUESTS_AT_ONCE + too_many)]
+    keys = [secrets.token_hex(8) for _ in range(3 * GUESTS_AT_ONCE + too_many)]
     answers = await asyncio.gather(*(hotel.ask_for(wish, key=key, api=flaky.url) for key in keys))
     codes = Counter(answer.json()["code"] for answer in answers)
-    assert codes == {"worker_unavailable": GUESTS_AT_ONCE, "temporal_unavailable": too_many}
+    assert set(codes) == {"worker_unavailable", "temporal_unavailable"}
+    # A third turn begins when the patience of those in line ends: some of them may have it.
+    assert 2 * GUESTS_AT_ONCE <= codes["worker_unavailable"] <= 3 * GUESTS_AT_ONCE
     assert all(answer.status_code == 503 and answer.headers["retry-after"] for answer in answers)
     assert await count_bookings(hotel) == len(keys)
     async with working(hotel.stack, flaky.task_queue):

@@ -170,8 +170,9 @@ async def test_one_clients_bookings_leave_others_half_of_the_places(hotel: Hotel
         crowd = [asyncio.create_task(submit(each, network(hotel))) for each in range(number)]
         await wait_until(lambda: count_bookings(hotel), lambda found: found == number, what="their drafts")
         assert await submit(99, f"2001:db8:{hotel.id:x}:2::1") == "worker_unavailable"
-        codes = Counter(await asyncio.gather(*crowd))
-    assert codes["worker_unavailable"] == GUESTS_AT_ONCE // 2
+        assert sum(caller.done() for caller in crowd) <= GUESTS_AT_ONCE // 2
+        codes = set(await asyncio.gather(*crowd))
+    assert codes <= {"worker_unavailable", "temporal_unavailable"}
 
 
 def many_networks(hotel: HotelDriver) -> list[str]:

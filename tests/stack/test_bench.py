@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bench.aims import aims
+from bench.connections import OwnConnections
 from bench.crowd import is_as_expected
 from bench.load import StepTimes
 from bench.markdown import publish
@@ -50,6 +53,32 @@ async def test_a_run_counts_failures_apart() -> None:
     done = await run(drive, at_once=2, seconds=0.2)
     assert (len(done.ended_after_s), done.times.failed) == (2, 1)
     assert done.times.reasons == {"TimeoutError: late"}
+
+
+async def test_people_at_once_have_connections_of_their_own() -> None:
+    """As many as are under way at once; the next requests use them again."""
+    opened, waiting, all_there = 0, 0, asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened, waiting
+        opened += 1
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                waiting += 1
+                if waiting % 5 == 0:
+                    all_there.set()
+                await all_there.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with httpx.AsyncClient(transport=OwnConnections()) as http:
+            for _ in range(2):
+                answers = await asyncio.gather(*(http.get(url) for _ in range(5)))
+                assert {answer.text for answer in answers} == {"ok"}
+                all_there.clear()
+    assert (opened, waiting) == (5, 10)
 
 
 def test_the_middle_one_of_three_rounds_counts() -> None:
