@@ -25,10 +25,11 @@ The last two are fewer than usual: workflows that leave the cache are unused cyc
 
 
 def collect_garbage_seldom() -> None:
-    """Let Python look for unused cycles of objects after 10,000 new objects instead of 700, and never among the old.
+    """Let Python look for unused cycles of objects after 10,000 new objects instead of 700.
 
-    All modules are loaded by now and stay: each full collection walked through their 200,000 objects, for a tenth of a
-    second. Call it before processes are forked, so that they go on to share this memory.
+    What the start has made is left out. All modules are loaded by now and stay: each full collection walked through
+    their 200,000 objects, for a tenth of a second. Call it before processes are forked, so that they go on to share
+    this memory.
     """
     gc.collect()
     gc.freeze()

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +130,11 @@ def _deployment() -> WorkerDeploymentConfig:
 
 
 def build_id() -> str:
-    """Return a digest of the workflows and the rules they follow, as the name of this version."""
+    """Return a digest of the workflows, the rules they follow and how they read messages: this version's name."""
     digest = hashlib.sha256()
-    for package in ("workflows", "reconciliation", "domain"):
-        for path in sorted((_HERE / package).rglob("*.py")):
-            digest.update(path.read_bytes())
+    packages = (sorted((_HERE / name).rglob("*.py")) for name in ("workflows", "reconciliation", "domain"))
+    for path in (*chain.from_iterable(packages), _HERE / "dispatch" / "message_converter.py"):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 

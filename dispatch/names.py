@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 _PAUSE_S: Final = 0.2
 
 RUN_CONTINUES: Final = "run_continues"
-"""The type of the error with which a run refuses an update because its history is full: the next run is asked."""
+"""The type of the error with which a run refuses an update because it is full: the next run is asked."""
 
 BOOKING_WORKFLOW: Final = "BookingWorkflow"
 ENDED_BOOKING_PAYMENT_WORKFLOW: Final = "EndedBookingPaymentWorkflow"
@@ -68,7 +68,7 @@ class Update(Generic[Argument, Answer]):
     """An update of a booking's workflow: the caller waits for the answer, and the request may be lost.
 
     Args:
-        patient: whether the next run is asked where this one's history is full.
+        patient: whether the next run is asked where this one is full.
     """
 
     name: str
@@ -131,7 +131,7 @@ def outcome_id(command_id: str) -> str:
 
 
 def run_continues(error: WorkflowUpdateFailedError) -> bool:
-    """Whether an update was refused because its run's history is full."""
+    """Whether an update was refused because its run is full."""
     return isinstance(error.cause, ApplicationError) and error.cause.type == RUN_CONTINUES
 
 

@@ -1,7 +1,7 @@
 """Rooms claimed by bookings, night by night.
 
-Each writer locks the booking first, then the hotel, then the nights in ascending order: so no two writers wait for
-each other.
+Each writer locks the booking first, then the hotel, its room type, and the nights in ascending order: so no two
+writers wait for each other.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from temporalio.exceptions import ActivityError
 
 from activities.bookings import STALE_VERSION, Bookings
 from dispatch import ui_texts
+from dispatch.names import NEEDS_ATTENTION
 from domain.attention import OUTLIVES_STATUS_CHANGE, Attention, AttentionCode
 from domain.booking import Status
 from domain.decisions import CommandOutcome
@@ -78,6 +79,9 @@ class EndedBookingPaymentWorkflow:
                     raise
             generation = payment_steps.generation
             self._attention_shown = state.attention_shown
+        if state.attention_shown:
+            # Other reasons of the booking are other workflows'.
+            workflow.upsert_search_attributes([NEEDS_ATTENTION.value_set(False)])
         await self._notifications.drain()
 
     async def _handle_event(self, state: BookingState, payment_steps: PaymentSteps) -> bool:

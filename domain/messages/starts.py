@@ -61,7 +61,7 @@ class Resumption:
     sold_out: bool = False
 
 
-# --- the state for a run's next run, once the history has grown long ---
+# --- the state for a run's next run, once the run is full ---
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,22 @@ def test_newer_payloads_are_read(name: str) -> None:
     assert decoded(MESSAGES[name], newer) == decoded(MESSAGES[name], GOLDEN[name])
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"refund_minor": "100"},
+        {"refund_minor": 100.5},
+        {"withdraw": "yes"},
+        {"withdraw": 1},
+        {"issued_at": 1700000000},
+    ],
+)
+def test_nothing_is_taken_for_what_it_is_not(wrong: Json) -> None:
+    """An amount, a truth or an instant in another type's clothes is refused."""
+    with pytest.raises(ValidationError):
+        decoded(Command, {**GOLDEN["Command"], **wrong})
+
+
 @each_message
 def test_messages_are_frozen(name: str) -> None:
     """A message that could be changed after it was sent would lie about what was sent."""

@@ -8,6 +8,7 @@ from dispatch.names import NEEDS_ATTENTION
 from domain.attention import AttentionCode
 from domain.booking import ActorKind, Event, Status
 from domain.decisions import CommandOutcome
+from domain.identifiers import new_command_id
 from domain.messages.signals import Command
 from tests.workflows.activity_faults import FaultMode
 from tests.workflows.attention import REFUNDED
@@ -15,7 +16,7 @@ from tests.workflows.booking_driver import BookingDriver
 from tests.workflows.harness import WorkflowHarness
 from tests.workflows.hotels import TOTAL_MINOR
 from tests.workflows.refusals import REFUND, refuse
-from tests.workflows.situations import fail_newest_refund
+from tests.workflows.situations import fail_newest_refund, leave_unmatched_payment_stuck
 from workflows.ended_booking import EndedBookingPaymentWorkflow
 
 UNREFUNDED = ("succeeded", TOTAL_MINOR, 0)
@@ -64,13 +65,18 @@ async def test_refund_that_comes_back_is_told_and_calls_a_person(harness: Workfl
 
 
 async def test_operators_find_the_workflow_while_it_waits_for_them(harness: WorkflowHarness) -> None:
-    await _returned(harness)
+    """Not once it is done, although another one waits for them."""
+    booking = await _returned(harness)
     [waiting] = await harness.running_ended_booking_payments()
     handle = harness.client.get_workflow_handle(waiting)
     assert (await handle.describe()).typed_search_attributes[NEEDS_ATTENTION]
-    await harness.retry_ended_booking_payments()
+    await leave_unmatched_payment_stuck(harness, booking)
+    await handle.signal(EndedBookingPaymentWorkflow.retry, Command(new_command_id(), ActorKind.OPERATOR))
     await harness.wait_until_idle()
+    assert await booking.attention_codes() == [AttentionCode.UNMATCHED_PAYMENT_KEPT]
+    assert waiting not in await harness.running_ended_booking_payments()
     assert not (await handle.describe()).typed_search_attributes[NEEDS_ATTENTION]
+    await harness.retry_ended_booking_payments()
 
 
 async def test_retry_makes_a_returned_refund_anew_under_a_new_key(harness: WorkflowHarness) -> None:
