@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,12 +60,16 @@ class SmtpServer:
             tls_context=self._trusted,
             timeout=_PER_MAIL_S,
         )
-        return SmtpConversation(client, sender, time.monotonic() + patience_s)
+        return SmtpConversation(client, sender, time.monotonic() + patience_s, self._forget_trusted)
 
     @cached_property
     def _trusted(self) -> ssl.SSLContext | None:
-        """The certificates this machine trusts, read once: that costs more than the mails of a connection."""
+        """The certificates this machine trusts, kept: reading them costs more than the mails of a connection."""
         return ssl.create_default_context() if self.starttls else None
+
+    def _forget_trusted(self) -> None:
+        """Make the next conversation read them anew: the one that was missing may have been added since."""
+        vars(self).pop("_trusted", None)
 
 
 class SmtpConversation:
@@ -72,12 +77,16 @@ class SmtpConversation:
 
     Args:
         until: on the monotonic clock.
+        on_distrust: called when the server's certificate is not trusted.
     """
 
-    def __init__(self, client: aiosmtplib.SMTP, sender: str, until: float) -> None:
+    def __init__(
+        self, client: aiosmtplib.SMTP, sender: str, until: float, on_distrust: Callable[[], None]
+    ) -> None:
         self._client = client
         self._sender = sender
         self._until = until
+        self._on_distrust = on_distrust
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,7 +116,8 @@ class SmtpConversation:
         except aiosmtplib.SMTPRecipientsRefused as error:
             return error.recipients[0].code
         except ssl.SSLCertVerificationError:
-            # A ValueError as well, but the certificate can be renewed.
+            # A ValueError as well, but the certificate can be renewed, or trusted later.
+            self._on_distrust()
             self._client.close()
             return NO_ANSWER
         except (aiosmtplib.SMTPNotSupported, ValueError):

@@ -54,6 +54,6 @@ async def _erase(tools: Tools, booking_id: str) -> str | None:
         if reason is not None:
             fail(f"{booking_id}: the guest's data is still needed: {reason}.")
         before = booking.guest_erased_at
-        # Erase again even then: a mail under way at that moment may have stored the address again.
+        # Erase again even then: a payment page that opened at that moment may have stored its address again.
         await erase_guest(db, booking, utc_now())
         return f"{before:%Y-%m-%d %H:%M} UTC" if before else None

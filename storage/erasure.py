@@ -48,7 +48,8 @@ async def erase_guest(db: AsyncSession, booking: Booking, at: datetime) -> None:
     await db.execute(
         update(BookingCommand).where(col(BookingCommand.booking_id) == id_).values(reason_note=None)
     )
-    # The guest gets one mail per kind and version, so the constant stays unique beside staff's addresses.
+    # The constant stays unique: a booking's address changes nowhere but here, so the guest gets one mail per kind and
+    # version, and `claim_mails` begins none once the guest is erased.
     to_guest = (col(SentMail.booking_id) == id_, col(SentMail.kind).not_in(list(STAFF_MAILS)))
     await db.execute(update(SentMail).where(*to_guest).values(recipient=RECIPIENT))
     # A payment page shows the guest's e-mail address, and its return addresses may contain a token.

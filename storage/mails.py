@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, cast
 
-from sqlalchemy import Select, SQLColumnExpression, Table, and_, bindparam, func, or_, select, update
+from sqlalchemy import Select, SQLColumnExpression, Table, and_, bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.booking import MailKind, Status
+from domain.booking import STAFF_MAILS, MailKind, Status
 from domain.mailbox import mailbox_of
 from domain.messages.notifications import Mailing
 from domain.roles import DECIDING_ROLES
@@ -24,13 +24,28 @@ from storage.tables import BookingSearch, DailyMail
 _DAY: Final = timedelta(hours=24)
 
 _TABLE: Final = cast("Table", SentMail.__table__)  # type: ignore[attr-defined]
-_INSERT: Final = insert(_TABLE)
-# A row that is there is "updated" to what it is, so that the statement returns it; an accepted mail's is not.
-_CLAIM: Final = _INSERT.on_conflict_do_update(
-    index_elements=["booking_id", "kind", "version", "recipient"],
-    set_={"kind": _INSERT.excluded.kind},
-    where=_TABLE.c.sent_at.is_(None),
-).returning(_TABLE.c.kind, _TABLE.c.recipient, _TABLE.c.message_id)
+_CLAIMED: Final = {
+    "booking_id": "text",
+    "kind": "text",
+    "version": "int",
+    "recipient": "text",
+    "message_id": "text",
+    "subject": "text",
+    "sending_at": "timestamptz",
+}
+# The lock waits for an erasure under way: otherwise the guest would get the mail, and the address would be stored
+# behind its back. A row that is there is "updated" to what it is, so that the statement returns it; an accepted
+# mail's is not.
+_CLAIM: Final = text(
+    f"INSERT INTO sent_mail ({', '.join(_CLAIMED)})"  # noqa: S608  names of columns only
+    f" SELECT {', '.join(f'given.{name}' for name in _CLAIMED)}"
+    f" FROM unnest({', '.join(f'CAST(:{name} AS {type_}[])' for name, type_ in _CLAIMED.items())})"
+    f" WITH ORDINALITY AS given ({', '.join(_CLAIMED)}, place) JOIN booking USING (booking_id)"
+    " WHERE given.kind = ANY(CAST(:staff_mails AS text[])) OR booking.guest_erased_at IS NULL"
+    " ORDER BY given.place FOR SHARE OF booking"
+    " ON CONFLICT (booking_id, kind, version, recipient) DO UPDATE SET kind = excluded.kind"
+    " WHERE sent_mail.sent_at IS NULL RETURNING kind, recipient, message_id"
+)
 _FINISH: Final = (
     update(_TABLE)
     .where(_TABLE.c.message_id.in_(bindparam("message_ids", expanding=True)))
@@ -68,11 +83,13 @@ async def claim_mails(db: Connection, mails: Sequence[SentMail]) -> Mapping[tupl
 
     Returns:
         By kind and recipient, the Message-ID of the mail's first attempt, even if the sender's address has changed
-        since. Mails that were sent before are left out: they must not be sent again.
+        since. Left out are mails that were sent before, and those to a guest who was erased in the meantime: they
+        must not be sent.
     """
     if not mails:
         return {}
-    claimed = await db.execute(_CLAIM, [mail.model_dump() for mail in mails])
+    columns = {name: [getattr(mail, name) for mail in mails] for name in _CLAIMED}
+    claimed = await db.execute(_CLAIM, {**columns, "staff_mails": list(STAFF_MAILS)})
     return {(row.kind, row.recipient): row.message_id for row in claimed}
 
 

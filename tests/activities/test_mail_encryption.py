@@ -74,3 +74,13 @@ async def test_an_unknown_certificate_gets_no_mail(mailbox: _EncryptedMailbox, s
     """Anyone between this machine and the server could have written it."""
     assert await _send(server, "a@example.com") == NO_ANSWER
     assert mailbox.accepted == []
+
+
+async def test_a_certificate_that_is_trusted_later_gets_the_mail(
+    mailbox: _EncryptedMailbox, server: SmtpServer, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the next attempt, and without a restart of the worker."""
+    assert await _send(server, "a@example.com") == NO_ANSWER
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert await _send(server, "a@example.com") is None
+    assert mailbox.accepted == ["a@example.com"]

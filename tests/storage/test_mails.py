@@ -6,11 +6,16 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from domain.booking import MailKind, Status
+from domain.erasure import RECIPIENT
 from domain.messages.notifications import Mailing
 from domain.roles import Role
 from models import SentMail, Staff
 from storage.database import Database
+from storage.erasure import booking_to_erase, erase_guest
 from storage.mails import (
     claim_daily_mail,
     claim_mails,
@@ -83,6 +88,31 @@ async def test_two_workers_begin_one_mail(database: Database, hotel_rows: HotelR
     assert begun == [[mail_of(booking.booking_id).message_id]] * 6
     async with database.transaction() as db:
         assert len(await mails_of(db, booking.booking_id)) == 1
+
+
+async def erase(db: AsyncSession, booking_id: str) -> None:
+    booking = await booking_to_erase(db, booking_id)
+    assert booking is not None
+    await erase_guest(db, booking, T0)
+
+
+@pytest.mark.parametrize("attempts_before", [0, 1])
+async def test_a_guest_who_was_erased_gets_no_mail(
+    database: Database, hotel_rows: HotelRows, attempts_before: int
+) -> None:
+    """Though it was written before, or begun already; staff get theirs, and another erasure finds one row each."""
+    booking_id = (await held(database, hotel_rows)).booking_id
+    staff = mail_of(booking_id, kind="staff_request", recipient="approver@hotel.test", message_id="<staff>")
+    mails = mail_of(booking_id), staff
+    for _ in range(attempts_before):
+        assert len(await begin(database, *mails)) == 2
+    for _ in range(2):
+        async with database.transaction() as db:
+            await erase(db, booking_id)
+        assert await begin(database, *mails) == ["<staff>"]
+    async with database.transaction() as db:
+        recipients = [row.recipient for row in await mails_of(db, booking_id)]
+    assert sorted(recipients) == ["approver@hotel.test", *[RECIPIENT] * attempts_before]
 
 
 async def test_mails_are_listed_oldest_first(database: Database, hotel_rows: HotelRows) -> None:
