@@ -41,11 +41,16 @@ _LOOK_AFTER_S: Final = 0.06
 _LOOK_EVERY_S: Final = 0.5
 STRIPE_PATIENCE_S: Final = 7
 _ADMISSION_PATIENCE_S: Final = 10
+# A question's id is fixed before its wait: with the other doors' patience, callers of later windows, and of other
+# processes, would be given an answer that is ten seconds old.
+_CHECK_ADMISSION_PATIENCE_S: Final = 3
 _COME_BACK_AFTER_S: Final = 3
 
 
 @asynccontextmanager
-async def admitted(*places: asyncio.Semaphore) -> AsyncIterator[None]:
+async def admitted(
+    *places: asyncio.Semaphore, patience_s: float = _ADMISSION_PATIENCE_S
+) -> AsyncIterator[None]:
     """Admit a guest to wait for the workflow while few enough others wait, in the order of their arrival.
 
     With more guests than can be served within their patience, the answers would come after their callers have left.
@@ -54,13 +59,14 @@ async def admitted(*places: asyncio.Semaphore) -> AsyncIterator[None]:
 
     Args:
         places: one of each is taken, in this order, and all within the same patience.
+        patience_s: seconds to wait for them.
 
     Raises:
         ProblemError: 503, too many guests are waiting.
     """
     async with AsyncExitStack() as taken:
         try:
-            async with asyncio.timeout(_ADMISSION_PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 for each in places:
                     await taken.enter_async_context(each)
         except TimeoutError:
@@ -119,7 +125,7 @@ async def check_payment(services: Services, booking_id: str, window: int) -> Wor
     """
 
     async def ask() -> WorkflowSnapshot:
-        async with admitted(services.checking_payments):
+        async with admitted(services.checking_payments, patience_s=_CHECK_ADMISSION_PATIENCE_S):
             return await _ask(services, booking_id, CHECK_PAYMENT, id_=f"check:{window}")
 
     return await services.payment_checks.ask(booking_id, ask)
