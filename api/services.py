@@ -39,7 +39,7 @@ class Services:
             of their arrival.
         session_places, payment_checks: keep the callers of one booking from blocking others.
         client_places: keep the bookings of one client from taking all the places.
-        payment_turns: let the events about one payment be kept one after the other.
+        hold_turns: let the events about one hold be kept one after the other.
     """
 
     database: Database
@@ -67,7 +67,7 @@ class Services:
     checking_payments: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GUESTS_AT_ONCE))
     session_places: Places = field(default_factory=lambda: Places(PLACES_PER_BOOKING))
     client_places: Places = field(default_factory=lambda: Places(GUESTS_AT_ONCE // 2))
-    payment_turns: Places = field(default_factory=lambda: Places(1))
+    hold_turns: Places = field(default_factory=lambda: Places(1))
     payment_checks: SharedQuestions[WorkflowSnapshot] = field(default_factory=SharedQuestions)
 
 

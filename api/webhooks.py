@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final, TypeGuard
 
 import stripe
@@ -19,9 +20,9 @@ from fastapi import APIRouter, Request
 from api.auth import is_plain
 from api.errors import ProblemError, problems
 from api.outages import mapped_outages
-from api.services import Api
+from api.services import Api, Services
 from dispatch.events import deliver, keep
-from domain.stripe_events import UNEXPECTED, subject_of
+from domain.stripe_events import AUTHORIZING, UNEXPECTED, subject_of
 from models import StripeWebhookEvent
 
 log = logging.getLogger("api.webhooks")
@@ -49,8 +50,7 @@ async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
     _verify(payload, request.headers.get("stripe-signature"), services.stripe_webhook_secrets)
     event = _understood(payload, livemode=services.stripe_livemode)
     with mapped_outages():
-        # Of two events about a hold that arrive at once, the second is kept when the first can be seen: it is an echo.
-        async with services.payment_turns.of(event.payment_intent_id or event.event_id):
+        async with _turn(services, event):
             entry = await keep(services.database, event)
         left = await deliver(services.database, services.temporal, services.task_queue, entry, may_wait=True)
     line = {"event_id": event.event_id, "event_type": event.event_type, "outcome": left or "delivered"}
@@ -59,6 +59,17 @@ async def stripe_webhook(services: Api, request: Request) -> dict[str, bool]:
         line["booking_id"] = entry.addressee.booking_id
     log.info("webhook processed", extra={"fields": line})
     return {"received": True}
+
+
+def _turn(services: Services, event: StripeWebhookEvent) -> AbstractAsyncContextManager[None]:
+    """The turn to be kept among the events about one hold.
+
+    Of two that arrive at once, the second is kept when the first can be seen: it is an echo. Any other event waits for
+    nobody, so that a locked booking holds up several no longer than one.
+    """
+    if event.event_type in AUTHORIZING and event.payment_intent_id:
+        return services.hold_turns.of(event.payment_intent_id)
+    return nullcontext()
 
 
 def _verify(payload: bytes, header: str | None, secrets: tuple[str, ...]) -> None:
