@@ -52,7 +52,7 @@ _TOO_MANY: Final = (
 )
 
 
-Submission: TypeAlias = Callable[[Services, BookingDetails, Sequence[Semaphore]], Awaitable[BookingDetails]]
+Submission: TypeAlias = Callable[[Services, BookingDetails, str], Awaitable[BookingDetails]]
 
 
 class _KeyTakenError(Exception):
@@ -141,15 +141,10 @@ async def _finish(
     services: Services, found: BookingDetails, booking_request: BookingRequest, go_on: Submission
 ) -> dict[str, Any]:
     if booking_request.new_booking.submit:
-        found = await go_on(services, found, _own_places(services, booking_request.client))
+        found = await go_on(services, found, booking_request.client)
     else:
         found = await find(services, booking_request.slug, found.booking.booking_id)
     return show(found).model_dump(mode="json")
-
-
-def _own_places(services: Services, client: str) -> Sequence[Semaphore]:
-    """The places for the client's own bookings; without a limit on bookings, a client may be a crowd's proxy."""
-    return (services.client_places.of(client),) if services.bookings_per_hour else ()
 
 
 # --- keys -----------------------------------------------------------------------------------------------
@@ -262,13 +257,11 @@ def _priced(hotel: Hotel, room_type: RoomType, new_booking: NewBooking, now: dat
 # --- submission -----------------------------------------------------------------------------------------
 
 
-async def submit(
-    services: Services, found: BookingDetails, own_places: Sequence[Semaphore] = ()
-) -> BookingDetails:
+async def submit(services: Services, found: BookingDetails, client: str) -> BookingDetails:
     """Submit a draft: its workflow starts. A booking that was submitted before stays as it is.
 
     Args:
-        own_places: as for `start`.
+        client: as for `start`.
 
     Returns:
         The booking after that.
@@ -281,14 +274,14 @@ async def submit(
     require_room(found)
     booking = found.booking
     refuse_check_in(booking.check_in, booking.timezone, booking.cutoff_at, utc_now())
-    return await start(services, found, own_places)
+    return await start(services, found, client)
 
 
-async def start(services: Services, found: BookingDetails, own_places: Sequence[Semaphore]) -> BookingDetails:
+async def start(services: Services, found: BookingDetails, client: str) -> BookingDetails:
     """Start the workflow of a draft for which there is a room and time enough.
 
     Args:
-        own_places: the caller takes one of these before one of those that all share.
+        client: the network of the request. It takes one of the client's own places before one of those that all share.
 
     Returns:
         The booking after that.
@@ -302,7 +295,7 @@ async def start(services: Services, found: BookingDetails, own_places: Sequence[
         authorization_margin_s=services.authorization_margin_s,
         payment_poll_s=services.payment_poll_s,
     )
-    async with admitted(*own_places, services.submitting):
+    async with admitted(*_own_places(services, client), services.submitting):
         with mapped_outages(), suppress(TimeoutError):
             await submit_booking(services.temporal, terms, services.task_queue, patience_s=OUTCOME_PATIENCE_S)
     found = await find(services, found.hotel.slug, found.booking.booking_id)
@@ -311,3 +304,8 @@ async def start(services: Services, found: BookingDetails, own_places: Sequence[
         # Temporal answers: the workflow has been started and will submit the booking.
         raise worker_away()
     return found
+
+
+def _own_places(services: Services, client: str) -> Sequence[Semaphore]:
+    """The places for the client's own bookings; without a limit on bookings, a client may be a crowd's proxy."""
+    return (services.client_places.of(client),) if services.bookings_per_hour else ()

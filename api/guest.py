@@ -101,9 +101,9 @@ async def book(
 
 
 @router.post(f"{_BOOKING}/submit/", responses=problems(401, 404, 409, 422))
-async def submit(services: Api, found: GuestsBooking) -> BookingView:
+async def submit(services: Api, client: Client, found: GuestsBooking) -> BookingView:
     """Submit a draft; the payment window starts now."""
-    return show(await creation.submit(services, found))
+    return show(await creation.submit(services, found, client))
 
 
 @router.get(f"{_BOOKING}/", responses=problems(401, 404))

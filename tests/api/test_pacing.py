@@ -19,7 +19,7 @@ from api.services import GUESTS_AT_ONCE
 from domain.mailbox import mailbox_of
 from sandbox.drivers import wait_until
 from storage.tables import RateLimit
-from tests.api.hotels import PERSON, HotelDriver
+from tests.api.hotels import PERSON, HotelDriver, Json
 from tests.api.problems import assert_problem
 from tests.api.rows import count_bookings
 from tests.api.stack import another_api, flaky_api
@@ -170,6 +170,31 @@ async def test_one_clients_bookings_leave_others_half_of_the_places(hotel: Hotel
         crowd = [asyncio.create_task(submit(each, network(hotel))) for each in range(number)]
         await wait_until(lambda: count_bookings(hotel), lambda found: found == number, what="their drafts")
         assert await submit(99, f"2001:db8:{hotel.id:x}:2::1") == "worker_unavailable"
+        assert sum(caller.done() for caller in crowd) <= GUESTS_AT_ONCE // 2
+        codes = set(await asyncio.gather(*crowd))
+    assert codes <= {"worker_unavailable", "temporal_unavailable"}
+
+
+async def test_one_clients_drafts_leave_others_half_of_the_places(hotel: HotelDriver) -> None:
+    """The same for drafts, which are submitted later."""
+    async with flaky_api(hotel.stack, rate_limit_booking_per_hour=900) as flaky:
+        url = hotel.bookings_url.replace(hotel.stack.api, flaky.url)
+
+        async def draft(number: int, address: str) -> Json:
+            answer = await ask(hotel, flaky.url, email_of(hotel, number), address=address)
+            found: Json = answer.raise_for_status().json()
+            return found
+
+        async def submit(booking: Json, address: str) -> str:
+            headers = {"Authorization": f"Bearer {booking['access_token']}", "X-Forwarded-For": address}
+            answer = await hotel.stack.http.post(f"{url}{booking['booking_id']}/submit/", headers=headers)
+            return str(answer.json()["code"])
+
+        own, others = network(hotel), f"2001:db8:{hotel.id:x}:2::1"
+        drafts = [await draft(each, own) for each in range(GUESTS_AT_ONCE + 4)]
+        crowd = [asyncio.create_task(submit(each, own)) for each in drafts]
+        # The other's own draft is made meanwhile: the crowd has arrived by then.
+        assert await submit(await draft(99, others), others) == "worker_unavailable"
         assert sum(caller.done() for caller in crowd) <= GUESTS_AT_ONCE // 2
         codes = set(await asyncio.gather(*crowd))
     assert codes <= {"worker_unavailable", "temporal_unavailable"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from api.services import GUESTS_AT_ONCE
 from domain.booking import ActorKind, Decision
 from domain.identifiers import new_command_id
 from models import BookingCommand, utc_now
@@ -16,9 +18,9 @@ from models import Hotel as HotelRow
 from sandbox.drivers import GOOD_CARD, wait_until
 from storage.bookings import open_command
 from tests.api.hotels import HotelDriver, open_hotel
-from tests.api.stack import PATIENCE_S, ApiStack
+from tests.api.stack import PATIENCE_S, ApiStack, flaky_api
 from tests.pages.guests import at, link, opened, status_of
-from tests.pages.page_client import PageClients, PageContent
+from tests.pages.page_client import PageClient, PageClients, PageContent
 
 # --- the link ---------------------------------------------------------------------------------------------
 
@@ -278,6 +280,25 @@ async def test_a_draft_is_sent_from_its_page(page_clients: PageClients, hotel: H
         page = await page_client.send(at(guest, "submit/"))
         assert (page.status, page.location) == (303, at(guest))
     assert await status_of(guest) == "PENDING_PAYMENT"
+
+
+async def test_one_clients_drafts_leave_others_half_of_the_places(hotel: HotelDriver) -> None:
+    """As for the API's callers: no worker is there, so each submission keeps its place for seconds."""
+    changes = {"public_base_url": "http://hotels.test", "rate_limit_booking_per_hour": 900}
+    async with flaky_api(hotel.stack, **changes) as flaky:
+        page_clients = PageClients(flaky.url)
+        crowd_client, other_client = page_clients.stranger(), page_clients.stranger()
+
+        async def sending(page_client: PageClient) -> asyncio.Task[PageContent]:
+            guest = await hotel.draft()
+            fields = (await page_client.follow(link(guest))).hidden
+            return asyncio.create_task(page_client.send(at(guest, "submit/"), **fields))
+
+        crowd = [await sending(crowd_client) for _ in range(GUESTS_AT_ONCE + 4)]
+        assert (await (await sending(other_client))).status == 503
+        assert sum(sent.done() for sent in crowd) <= GUESTS_AT_ONCE // 2
+        assert {sent.status for sent in await asyncio.gather(*crowd)} == {503}
+        await page_clients.leave()
 
 
 # --- listening --------------------------------------------------------------------------------------------

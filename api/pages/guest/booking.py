@@ -16,6 +16,7 @@ from api.auth import BookingId, is_plain
 from api.decisions import DecisionInput, decide
 from api.errors import ProblemError
 from api.guest import ask_stripe, open_payment_page
+from api.limits import Client
 from api.outages import reading
 from api.pages.guest.access import booking_path, guests_booking, let_back_in, let_in, locked, opens
 from api.pages.guest.words import cost_of_cancelling, may_cancel, page_context
@@ -95,12 +96,12 @@ async def part_of_page(
 
 
 @router.post("/bookings/{booking_id}/submit/")
-async def submit(page: ThisPage, services: Api, booking_id: BookingId) -> Response:
+async def submit(page: ThisPage, services: Api, client: Client, booking_id: BookingId) -> Response:
     """Send a draft to the hotel."""
     found = await guests_booking(page, services, booking_id)
     await page.form()
     try:
-        await creation.submit(services, found)
+        await creation.submit(services, found, client)
     except ProblemError as problem:
         return show_problem(page, problem, back=booking_path(booking_id))
     return page.redirect(booking_path(booking_id))
