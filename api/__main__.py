@@ -20,8 +20,9 @@ from settings import Settings, load_settings
 
 _KEEP_ALIVE_S = 130
 """Longer than proxies keep a connection that is silent (Caddy: two minutes), so that none is closed under a request."""
-_SHUTDOWN_PATIENCE_S = 20
-"""Longer than any request waits for a place, and then for Temporal, a worker or Stripe."""
+_SHUTDOWN_PATIENCE_S = 22
+"""The longest request waits 10 s for a place, 7 s for Stripe and 3 s for the reason why no answer came; its statements
+take the rest."""
 _GRACE = timedelta(seconds=_SHUTDOWN_PATIENCE_S + 3)
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
+from api.__main__ import _GRACE
 from settings import Settings
 
 ROOT: Final = Path(__file__).parents[2]
@@ -160,6 +161,11 @@ def test_values_may_hold_what_a_password_holds(tmp_path: Path) -> None:
 def test_what_is_under_way_may_be_finished(services: dict[str, Json]) -> None:
     """A worker that is killed earlier leaves its step to be repeated half a minute later."""
     assert int(services["worker"]["stop_grace_period"].removesuffix("s")) > _LONGEST_STEP_S
+
+
+def test_requests_under_way_may_be_answered(services: dict[str, Json]) -> None:
+    """The API's own patience ends first."""
+    assert int(services["api"]["stop_grace_period"].removesuffix("s")) > _GRACE.total_seconds()
 
 
 def test_mounted_and_named_things_exist(compose: Json, services: dict[str, Json]) -> None:

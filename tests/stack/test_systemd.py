@@ -54,6 +54,6 @@ def test_a_mistake_would_be_found(units: Path) -> None:
 def test_stopping_takes_as_long_as_in_containers() -> None:
     """A worker that is killed earlier leaves its step to be repeated half a minute later."""
     compose = (ROOT / "docker-compose.temporal.yml").read_text()
-    for unit, seconds in (("worker", 45), ("api", 25)):
+    for unit, seconds in (("worker", 45), ("api", 28)):
         assert f"TimeoutStopSec={seconds}\n" in (UNITS / f"hotel-{unit}@.service").read_text()
         assert f"stop_grace_period: {seconds}s" in compose
