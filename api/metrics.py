@@ -19,7 +19,7 @@ from prometheus_client import (
 from api.booking_gauges import BookingGauges
 from storage.figures import BookingFigures
 
-_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 
 
 @dataclass(frozen=True)
