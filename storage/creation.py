@@ -53,7 +53,7 @@ def _draft(source: str) -> str:
     )
 
 
-_DRAFT: Final = text(f"WITH {_draft('(SELECT) AS anything')}").bindparams(
+_DRAFT: Final = text(f"WITH {_draft('(VALUES (1)) AS one_row')}").bindparams(
     bindparam("paid_elsewhere", type_=JSONB)
 )
 _DRAFT_UNDER_KEY: Final = text(

@@ -40,7 +40,7 @@ _REASON: Final = (
 # A duplicate waits for a delivery of the same event that has not committed. It rewrites an open event only.
 _KEEP: Final = text(
     f"WITH addressee AS ({_ADDRESSEE}), judged AS ("  # noqa: S608  constants only
-    f" SELECT addressee.*, {_REASON} AS reason FROM (SELECT) AS event LEFT JOIN addressee ON true"
+    f" SELECT addressee.*, {_REASON} AS reason FROM (VALUES (1)) AS one_row LEFT JOIN addressee ON true"
     "), kept AS ("
     " INSERT INTO stripe_webhook_event AS e (event_id, event_type, booking_id, session_id, payment_intent_id,"
     "  received_at, processed_at, note)"
