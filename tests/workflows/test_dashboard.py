@@ -108,7 +108,8 @@ async def test_payment_captured_and_refunded_before_the_workflow_looked_is_told_
     assert row.amount_refunded_minor == refunded
     assert await booking.events() == [Event.AUTHORIZED, Event.CAPTURED_OUTSIDE, Event.REFUND_RECORDED]
     assert await booking.last_actor() == ActorKind.STRIPE
-    assert (await booking.staff_subjects())[-1] == f"Payment notice - {booking.booking_id}"
+    # The mails of changes that follow one another at once may arrive in any order.
+    assert f"Payment notice - {booking.booking_id}" in await booking.staff_subjects()
 
 
 # --- unheard of, when someone decides ---
