@@ -9,9 +9,22 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, not_, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    and_,
+    bindparam,
+    delete,
+    func,
+    not_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -24,27 +37,31 @@ FREE: Final = col(RoomNight.capacity) - col(RoomNight.claimed) - col(RoomNight.b
 """Rooms of a night that could be claimed or blocked."""
 _NIGHT: Final = (col(RoomNight.room_type_id), col(RoomNight.night))
 
+
+def _taken_in_stay(
+    room_type_id: SQLColumnExpression[Any],
+    check_in: SQLColumnExpression[Any],
+    check_out: SQLColumnExpression[Any],
+) -> Select[int]:
+    """The statement for the rooms that are claimed or blocked on the fullest night of a stay."""
+    return select(func.coalesce(func.max(col(RoomNight.claimed) + col(RoomNight.blocked)), 0)).where(
+        col(RoomNight.room_type_id) == room_type_id,
+        col(RoomNight.night) >= check_in,
+        col(RoomNight.night) < check_out,
+    )
+
+
 FREE_IN_STAY: Final[ColumnElement[int]] = (
     col(RoomType.rooms)
     + col(Hotel.overbooking)
-    - select(func.coalesce(func.max(col(RoomNight.claimed) + col(RoomNight.blocked)), 0))
-    .where(
-        col(RoomNight.room_type_id) == col(RoomType.id),
-        col(RoomNight.night) >= bindparam("check_in"),
-        col(RoomNight.night) < bindparam("check_out"),
-    )
+    - _taken_in_stay(col(RoomType.id), bindparam("check_in"), bindparam("check_out"))
     .correlate(RoomType)
     .scalar_subquery()
 )
 """Rooms of a type that could be claimed on the fullest night from `check_in` to `check_out`."""
 
 ROOMS_TAKEN: Final[ColumnElement[int]] = (
-    select(func.coalesce(func.max(col(RoomNight.claimed) + col(RoomNight.blocked)), 0))
-    .where(
-        col(RoomNight.room_type_id) == col(Booking.room_type_id),
-        col(RoomNight.night) >= col(Booking.check_in),
-        col(RoomNight.night) < col(Booking.check_out),
-    )
+    _taken_in_stay(col(Booking.room_type_id), col(Booking.check_in), col(Booking.check_out))
     .correlate(Booking)
     .scalar_subquery()
 )
